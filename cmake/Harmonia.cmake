@@ -1,0 +1,66 @@
+# The few build rules that every folder shares.
+
+add_library(harmonia_flags INTERFACE)
+# Results must not depend on whether the compiler fuses a multiply with an add.
+target_compile_options(harmonia_flags INTERFACE -ffp-contract=off)
+target_compile_options(harmonia_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+                       $<$<BOOL:${HARMONIA_WERROR}>:-Werror>)
+if(HARMONIA_SANITIZE)
+  target_compile_options(harmonia_flags INTERFACE -fsanitize=${HARMONIA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  target_link_options(harmonia_flags INTERFACE -fsanitize=${HARMONIA_SANITIZE})
+endif()
+if(HARMONIA_COVERAGE)
+  target_compile_options(harmonia_flags INTERFACE --coverage)
+  target_link_options(harmonia_flags INTERFACE --coverage)
+endif()
+
+# Headers are included as "harmonia/<block>/<file>.h" in the tree and after installation alike. In the build tree the
+# folders are links; nothing puts the folder tlm/ itself on a path, where it would hide SystemC's <tlm>.
+function(harmonia_headers name folder)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include/harmonia)
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${folder} ${CMAKE_BINARY_DIR}/include/harmonia/${name} SYMBOLIC)
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/harmonia/${name}
+          FILES_MATCHING PATTERN "*.h")
+endfunction()
+
+# harmonia_library(formats SOURCES a.cpp b.cpp LINK PUBLIC x PRIVATE y): target harmonia_formats, alias harmonia::formats.
+function(harmonia_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(harmonia_${name} STATIC ${ARG_SOURCES})
+  add_library(harmonia::${name} ALIAS harmonia_${name})
+  target_include_directories(harmonia_${name} PUBLIC
+    $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_compile_features(harmonia_${name} PUBLIC cxx_std_17)
+  target_link_libraries(harmonia_${name} PRIVATE $<BUILD_INTERFACE:harmonia_flags> ${ARG_LINK})
+  set_target_properties(harmonia_${name} PROPERTIES EXPORT_NAME ${name})
+  install(TARGETS harmonia_${name} EXPORT harmonia ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endfunction()
+
+# harmonia_test(name LABEL formats SOURCES a.cpp [LINK ...] [SYSTEMC]): every Catch2 test case becomes one ctest test in a
+# process of its own, since SystemC allows one elaboration a process. SYSTEMC: the test cases run inside sc_main.
+function(harmonia_test name)
+  cmake_parse_arguments(ARG "SYSTEMC" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 600)
+  endif()
+  if(ARG_SYSTEMC)
+    set(main harmonia_test_sc_main)
+  else()
+    set(main harmonia_test_main)
+  endif()
+  add_executable(${name} ${ARG_SOURCES} $<TARGET_OBJECTS:${main}>)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE harmonia_flags ${ARG_LINK} Catch2::Catch2)
+  if(ARG_SYSTEMC)
+    target_link_libraries(${name} PRIVATE SystemC::systemc)
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/bin)
+  catch_discover_tests(${name} TEST_PREFIX "${ARG_LABEL}: " PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# harmonia_bench(name SOURCES ... LINK ...): one Google Benchmark program, build/bin/bench_<name>.
+function(harmonia_bench name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(bench_${name} ${ARG_SOURCES})
+  target_link_libraries(bench_${name} PRIVATE harmonia_flags ${ARG_LINK} benchmark::benchmark)
+endfunction()

@@ -1,0 +1,17 @@
+#include "harmonia/config/error.h"
+
+namespace harmonia::config {
+namespace {
+
+std::string located(const Location& where, const std::string& message) {
+  std::string text = where.file;
+  if (where.line > 0) text += ':' + std::to_string(where.line);
+  if (where.line > 0 && where.column > 0) text += ':' + std::to_string(where.column);
+  return text.empty() ? message : text + ": " + message;
+}
+
+}  // namespace
+
+InputError::InputError(const Location& where, const std::string& message) : std::runtime_error(located(where, message)) {}
+
+}  // namespace harmonia::config

@@ -1,0 +1,1 @@
+#include "harmonia/formats/fp16.h"

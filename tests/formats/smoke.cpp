@@ -1,0 +1,2 @@
+#include "tests/support/catch.h"
+TEST_CASE("frame works") { REQUIRE(1 + 1 == 2); }
