@@ -12,6 +12,7 @@ std::string located(const Location& where, const std::string& message) {
 
 }  // namespace
 
-InputError::InputError(const Location& where, const std::string& message) : std::runtime_error(located(where, message)) {}
+InputError::InputError(const Location& where, const std::string& message)
+    : std::runtime_error(located(where, message)) {}
 
 }  // namespace harmonia::config

@@ -1,4 +1,5 @@
-// Errors that the whole project shares: what the user gave is unusable (exit status 2), or a run failed (exit status 1).
+// Errors that the whole project shares: what the user gave is unusable (exit status 2), or a run failed (exit status
+// 1).
 #pragma once
 
 #include <stdexcept>
