@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "harmonia/formats/fp16.h"
+
 namespace harmonia::formats {
 
 inline constexpr std::size_t kIntGroup = 128;
@@ -46,32 +48,32 @@ void int_unpack_unsigned(const std::uint8_t* packed, std::size_t cols, int bits,
 /// Two's complement codes, sign-extended.
 void int_unpack_signed(const std::uint8_t* packed, std::size_t cols, int bits, std::int8_t* codes);
 
-/// Encodes one row. scales: int_groups FP16 words. zeros: int_groups bytes with a zero-point, otherwise unused (may be
+/// Encodes one row. scales: int_groups Fp16. zeros: int_groups bytes with a zero-point, otherwise unused (may be
 /// null). No allocation. A weight that is not finite is encoded as 0; returns how many there were.
 std::size_t int_encode_row(const IntFormat& format, const float* weights, std::size_t cols, std::uint8_t* packed,
-                           std::uint16_t* scales, std::uint8_t* zeros);
+                           Fp16* scales, std::uint8_t* zeros);
 
 /// out: `cols` floats.
-void int_decode_row(const IntFormat& format, const std::uint8_t* packed, const std::uint16_t* scales,
-                    const std::uint8_t* zeros, std::size_t cols, float* out);
+void int_decode_row(const IntFormat& format, const std::uint8_t* packed, const Fp16* scales, const std::uint8_t* zeros,
+                    std::size_t cols, float* out);
 
 /// What a PE multiplies by: q, or q - z with a zero-point (for INT4 within sign + 4 bits). out: `cols` values.
 void int_decode_row_codes(const IntFormat& format, const std::uint8_t* packed, const std::uint8_t* zeros,
                           std::size_t cols, std::int16_t* out);
 
-/// packed: [rows, int_row_bytes], scales: [rows, int_groups] FP16 words, zeros: [rows, int_groups] bytes or empty.
+/// packed: [rows, int_row_bytes], scales: [rows, int_groups] Fp16, zeros: [rows, int_groups] bytes or empty.
 struct IntTensor {
   std::size_t rows = 0;
   std::size_t cols = 0;
   IntFormat format;
   std::vector<std::uint8_t> packed;
-  std::vector<std::uint16_t> scales;
+  std::vector<Fp16> scales;
   std::vector<std::uint8_t> zeros;
 
   std::size_t row_bytes() const { return int_row_bytes(cols, format.bits); }
   std::size_t row_groups() const { return int_groups(cols, format.group); }
   const std::uint8_t* row_packed(std::size_t row) const { return packed.data() + row * row_bytes(); }
-  const std::uint16_t* row_scales(std::size_t row) const { return scales.data() + row * row_groups(); }
+  const Fp16* row_scales(std::size_t row) const { return scales.data() + row * row_groups(); }
   const std::uint8_t* row_zeros(std::size_t row) const {
     return format.zero_point ? zeros.data() + row * row_groups() : nullptr;
   }

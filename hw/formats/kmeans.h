@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "harmonia/formats/fp16.h"
+
 namespace harmonia::formats {
 
 /// Weights that share one scale. The last block of a row is shorter when the row length is not a multiple.
@@ -73,18 +75,18 @@ float kmeans_block_scale(const float* weights, std::size_t n, ScaleStatistic sta
 
 /// Encodes one row: idx = number of midpoints below z = w / s (FP32 division, s unrounded), so that a tie takes the
 /// lower centroid; stores bf16(s), nearest-even. A weight that is not finite is encoded as 0. packed:
-/// kmeans_row_bytes(cols, bits) bytes; scales: kmeans_blocks(cols) bf16 words. Returns how many weights were not
+/// kmeans_row_bytes(cols, bits) bytes; scales: kmeans_blocks(cols) Bf16. Returns how many weights were not
 /// finite.
 std::size_t kmeans_encode_row(const Codebook& codebook, const float* weights, std::size_t cols, std::uint8_t* packed,
-                              std::uint16_t* scales);
+                              Bf16* scales);
 
-/// w = bf16(c[idx] * s), the product rounded to FP32 and then to bf16, nearest-even both times. out: `cols` bf16 words.
-void kmeans_decode_row_bf16(const Codebook& codebook, const std::uint8_t* packed, const std::uint16_t* scales,
-                            std::size_t cols, std::uint16_t* out);
+/// w = bf16(c[idx] * s), the product rounded to FP32 and then to bf16, nearest-even both times. out: `cols` Bf16.
+void kmeans_decode_row_bf16(const Codebook& codebook, const std::uint8_t* packed, const Bf16* scales, std::size_t cols,
+                            Bf16* out);
 
 /// w = c[idx] * s with the one rounding of the FP32 product. out: `cols` floats.
-void kmeans_decode_row_f32(const Codebook& codebook, const std::uint8_t* packed, const std::uint16_t* scales,
-                           std::size_t cols, float* out);
+void kmeans_decode_row_f32(const Codebook& codebook, const std::uint8_t* packed, const Bf16* scales, std::size_t cols,
+                           float* out);
 
 /// codes[i] = table[idx[i]]: what the LUT decoder hands to the PE array. table: 2^bits signed integers
 /// (IntegerCodebook::q); the block scales do not enter.
@@ -93,26 +95,26 @@ void kmeans_decode_row_int8(const std::int8_t* table, int bits, const std::uint8
 
 /// Reference dot products of one row with `cols` FP32 activations, products and sums in FP32, ascending order.
 /// G1, deferred (the order of the hardware): sum a * c over each block, then times its scale, then added to the result.
-float kmeans_dot_deferred(const Codebook& codebook, const std::uint8_t* packed, const std::uint16_t* scales,
-                          std::size_t cols, const float* activations);
+float kmeans_dot_deferred(const Codebook& codebook, const std::uint8_t* packed, const Bf16* scales, std::size_t cols,
+                          const float* activations);
 /// G2, scale first: w = bf16(c * s), then sum a * w.
-float kmeans_dot_scale_first(const Codebook& codebook, const std::uint8_t* packed, const std::uint16_t* scales,
-                             std::size_t cols, const float* activations);
+float kmeans_dot_scale_first(const Codebook& codebook, const std::uint8_t* packed, const Bf16* scales, std::size_t cols,
+                             const float* activations);
 
-/// A whole tensor. packed: [rows, kmeans_row_bytes(cols, bits)], scales: [rows, kmeans_blocks(cols)] bf16 words, both
+/// A whole tensor. packed: [rows, kmeans_row_bytes(cols, bits)], scales: [rows, kmeans_blocks(cols)] Bf16, both
 /// row-major and separate, so that a decoder reads two sequential streams.
 struct KmeansTensor {
   std::size_t rows = 0;
   std::size_t cols = 0;
   Codebook codebook;
   std::vector<std::uint8_t> packed;
-  std::vector<std::uint16_t> scales;
+  std::vector<Bf16> scales;
 
   int bits() const { return codebook.bits; }
   std::size_t row_bytes() const { return kmeans_row_bytes(cols, codebook.bits); }
   std::size_t row_blocks() const { return kmeans_blocks(cols); }
   const std::uint8_t* row_packed(std::size_t row) const { return packed.data() + row * row_bytes(); }
-  const std::uint16_t* row_scales(std::size_t row) const { return scales.data() + row * row_blocks(); }
+  const Bf16* row_scales(std::size_t row) const { return scales.data() + row * row_blocks(); }
 };
 
 /// weights: row-major [rows, cols], all finite (std::invalid_argument names the first that is not).
@@ -131,9 +133,9 @@ Codebook kmeans_train(const float* weights, std::size_t rows, std::size_t cols, 
 namespace scalar {
 float kmeans_block_scale(const float* weights, std::size_t n, ScaleStatistic statistic);
 std::size_t kmeans_encode_row(const Codebook& codebook, const float* weights, std::size_t cols, std::uint8_t* packed,
-                              std::uint16_t* scales);
-void kmeans_decode_row_bf16(const Codebook& codebook, const std::uint8_t* packed, const std::uint16_t* scales,
-                            std::size_t cols, std::uint16_t* out);
+                              Bf16* scales);
+void kmeans_decode_row_bf16(const Codebook& codebook, const std::uint8_t* packed, const Bf16* scales, std::size_t cols,
+                            Bf16* out);
 void kmeans_decode_row_int8(const std::int8_t* table, int bits, const std::uint8_t* packed, std::size_t cols,
                             std::int8_t* codes);
 }  // namespace scalar
