@@ -1,0 +1,122 @@
+// Configuration of one DRAM channel: organisation, timing parameters with their source, policies, mapping, currents.
+//
+// Models: everything the engine reads. Keys are the names users type (`harmonia dram --set key=value`, YAML presets).
+// Does not model: files; reading YAML lives in testbench/.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harmonia/dram/types.h"
+
+namespace harmonia::dram {
+
+enum class Standard : std::uint8_t { kDdr4, kDdr5, kLpddr4, kLpddr5, kHbm2, kHbm3, kGddr6 };
+enum class PagePolicy : std::uint8_t { kOpen, kClosed, kAdaptive };
+enum class RefreshPolicy : std::uint8_t { kNone, kAllBank, kPerBank };
+enum class SchedulerPolicy : std::uint8_t { kFrFcfs, kFcfs };
+
+const char* to_string(Standard s);
+const char* to_string(PagePolicy p);
+const char* to_string(RefreshPolicy p);
+const char* to_string(SchedulerPolicy p);
+
+/// Which address bits (of the byte address) make each coordinate, least significant first. `column` counts bursts.
+struct Mapping {
+  std::string name = "custom";
+  std::vector<int> column, bankgroup, bank, row, rank, pseudo_channel;
+  /// Each pair flips bit `first` of the flat bank index (bank group bits above bank bits) when address bit `second`
+  /// is 1.
+  std::vector<std::pair<int, int>> bank_xor;
+};
+
+/// Supply currents of one device in mA and volts, data-sheet names. Zero devices: no energy is computed.
+struct Currents {
+  double VDD = 0, IDD0 = 0, IDD2N = 0, IDD3N = 0, IDD2P = 0, IDD3P = 0, IDD4R = 0, IDD4W = 0, IDD5B = 0;
+  int devices = 0;
+};
+
+struct Config {
+  // --- identity
+  std::string name;         // e.g. "DDR4-3200"
+  std::string description;  // organisation in words
+  std::string source;       // where the values come from
+  /// Keys whose value is not taken from a public source but assumed or scaled; reported with every result.
+  std::vector<std::string> assumed;
+  Standard standard = Standard::kDdr4;
+
+  // --- organisation of one channel
+  int tCK_ps = 0;      // command-clock period
+  int rate_MTs = 0;    // transfers per second per pin, in millions
+  int width_bits = 0;  // data bus
+  int BL = 0;          // beats of a burst
+  int ranks = 1;
+  int pseudo_channels = 1;  // HBM: pseudo channels that share the command buses; each has its own data bus
+  int bankgroups = 1;
+  int banks_per_group = 1;
+  int rows = 0;
+  int columns = 0;  // of a row, in beats (width_bits each)
+
+  std::array<int, kParamCount> parameter{};  // by Param, cycles
+  int operator[](Param p) const { return parameter[static_cast<std::size_t>(p)]; }
+  int& operator[](Param p) { return parameter[static_cast<std::size_t>(p)]; }
+
+  // --- policies
+  Mapping mapping;
+  PagePolicy page_policy = PagePolicy::kOpen;
+  int page_timeout_cycles = 200;  // adaptive: an unused row is closed after this long
+  SchedulerPolicy scheduler = SchedulerPolicy::kFrFcfs;
+  int queue_entries = 64;  // bursts that wait, for reads and for writes each
+  /// A row conflict that has waited this long stops further hits of its bank (0: never).
+  int fairness_cap_cycles = 2000;
+  int write_high_watermark = 0;      // bursts; a batch of writes starts at it (0: 3/8 of queue_entries)
+  int write_low_watermark = 0;       // bursts; and ends at it when reads wait (0: 1/16 of queue_entries)
+  int write_max_wait_cycles = 4000;  // a write that waited this long starts a batch
+  RefreshPolicy refresh = RefreshPolicy::kAllBank;
+  int refresh_postpone = 0;        // refreshes that may be late, 0..8
+  int refresh_pull_in = 0;         // refreshes that may be early in idle time, 0..8
+  int power_down_idle_cycles = 0;  // idle time before power-down (0: never)
+  /// Cycles from the offer of a request to the first command it can cause, and from the last data beat to the reply.
+  /// DRAMSys 5.1 and Ramulator 2.1 both spend one cycle in front and none behind.
+  int frontend_cycles = 1;
+  int backend_cycles = 0;
+
+  Currents currents;
+
+  // --- derived
+  int burst_bytes() const { return width_bits * BL / 8; }
+  int burst_cycles() const;  // data-bus time of a burst in tCK
+  int units() const { return ranks * pseudo_channels; }
+  int banks_per_unit() const { return bankgroups * banks_per_group; }
+  int bursts_per_row() const { return columns / BL; }
+  /// Bytes behind one channel (all ranks and pseudo channels).
+  std::uint64_t capacity_bytes() const;
+  double peak_GBs() const { return static_cast<double>(rate_MTs) * width_bits * pseudo_channels / 8000.0; }
+
+  /// Completes what is left at 0 and says what is wrong. Errors throw config::InputError whose message begins with the
+  /// key; the returned lines are warnings that name the rule (FAW below 4 RRD_S and the like).
+  std::vector<std::string> finish();
+};
+
+/// Sets one key from text ("RCD", "queue_entries", "page_policy", "mapping" = bgi|rbc|cbg|..., "refresh" = true|false|
+/// none|all_bank|per_bank, ...). Throws config::InputError naming the nearest known key or the expected values.
+void set_key(Config& c, const std::string& key, const std::string& value);
+std::vector<std::string> config_keys();
+std::string nearest_key(const std::string& key);
+/// Every key with its value as text, in a fixed order: the resolved configuration stored beside results.
+std::vector<std::pair<std::string, std::string>> describe(const Config& c);
+
+/// Named mappings from the organisation, least significant first above the burst: "bgi" bank group, column, bank, row;
+/// "rbc" column, bank group, bank, row; "cbg" one column bit, bank group, rest of column, bank, row; pseudo channel and
+/// rank on top (below the row's end), "pci"/"rai" variants not provided: list the bits instead.
+Mapping make_mapping(const Config& c, const std::string& name);
+
+/// Built-in presets. Names as "DDR4-3200"; the reference configurations as "ddr4_3200.bgi", with ".noref" for refresh
+/// off. find throws config::InputError with the nearest name.
+const std::vector<Config>& presets();
+const Config& find_preset(const std::string& name);
+
+}  // namespace harmonia::dram
