@@ -1,0 +1,133 @@
+// One linear layer's weights as the machine stores and multiplies them: every weight format behind one type.
+//
+// Models: encoding of a real matrix, the stored bytes of each row (codes, scales, zero-points as separate row-major
+// streams), the operand that the PE array multiplies, and the product's order of rounding. Does not model: where the
+// streams lie in memory (the address map), decoder and PE timing. Source: number formats specification, sections 1 to 3
+// and 5.
+//
+// Stored streams of a [rows, cols] matrix, row r at offset r * row size:
+//   fp16           codes: 2*cols bytes, little-endian FP16
+//   int8, int4(z)  codes: int_row_bytes(cols, bits); scales: FP16 per 128 columns; zeros: one byte per 128 columns (z
+//   only) kmeansN        codes: kmeans_row_bytes(cols, N); scales: bf16 per 64 columns; codebook of 2^N FP32 per matrix
+//   nf4            as kmeans4, with the fixed NF4 codebook; ternary: as kmeans2, with the codebook {-1, 0, 1} (code 3
+//   unused)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harmonia/formats/bfp.h"
+#include "harmonia/formats/fp16.h"
+#include "harmonia/formats/int_quant.h"
+#include "harmonia/formats/integer_codebook.h"
+#include "harmonia/formats/kmeans.h"
+#include "harmonia/formats/pe.h"
+
+namespace harmonia::accelerator {
+
+enum class WeightFormat {
+  kFp16,
+  kInt8,
+  kInt4,
+  kInt4Zero,
+  kKmeans1,
+  kKmeans2,
+  kKmeans3,
+  kKmeans4,
+  kKmeans8,
+  kNf4,
+  kTernary
+};
+inline constexpr WeightFormat kWeightFormats[] = {
+    WeightFormat::kFp16,    WeightFormat::kInt8,    WeightFormat::kInt4,    WeightFormat::kInt4Zero,
+    WeightFormat::kKmeans1, WeightFormat::kKmeans2, WeightFormat::kKmeans3, WeightFormat::kKmeans4,
+    WeightFormat::kKmeans8, WeightFormat::kNf4,     WeightFormat::kTernary};
+
+/// "fp16", "int8", "int4", "int4z", "kmeans1" .. "kmeans8", "nf4", "ternary".
+const char* name(WeightFormat format) noexcept;
+/// Throws std::invalid_argument that lists the names.
+WeightFormat weight_format(std::string_view name);
+/// Whether codes select from a codebook (K-means, NF4, ternary).
+bool is_codebook(WeightFormat format) noexcept;
+/// Index width of a codebook format, code width of an integer format, 16 for fp16.
+int code_bits(WeightFormat format) noexcept;
+
+/// What kind of PE array multiplies. kBfp8: activations are BFP8 groups of 32. kFp16: a plain FP16 array; weights and
+/// cache are decoded to FP16 first.
+enum class ActivationFormat { kBfp8, kFp16 };
+
+class LinearWeights {
+ public:
+  LinearWeights() = default;
+  /// Encodes w, row-major [rows, cols], all finite. K-means codebooks are trained on the matrix, deterministic for
+  /// `seed`. `codebook` is how codebook formats are held for the PE; kBf16 has no mode on a BFP array
+  /// (std::invalid_argument on use). Throws std::invalid_argument.
+  static LinearWeights encode(WeightFormat format, const float* w, std::size_t rows, std::size_t cols,
+                              formats::CodebookKind codebook = formats::CodebookKind::kInt8, std::uint64_t seed = 1);
+  /// Takes a K-means matrix that was encoded elsewhere.
+  static LinearWeights from_kmeans(formats::KmeansTensor tensor,
+                                   formats::CodebookKind codebook = formats::CodebookKind::kInt8);
+
+  WeightFormat format() const { return format_; }
+  std::size_t rows() const { return rows_; }
+  std::size_t cols() const { return cols_; }
+  formats::CodebookKind codebook_kind() const { return kind_; }
+
+  /// The stored streams; see the head of this file. Scales are two-byte words (FP16 or bf16), zero-points one byte
+  /// each; a stream that the format does not have is null with row size 0.
+  struct Streams {
+    const std::uint8_t* codes = nullptr;
+    std::size_t code_row_bytes = 0;
+    const std::uint8_t* scales = nullptr;
+    std::size_t scale_row_bytes = 0;
+    const std::uint8_t* zeros = nullptr;
+    std::size_t zero_row_bytes = 0;
+  };
+  Streams streams() const;
+  /// Codebook formats: the real codebook as it is stored, and the integers that stand for it at the PE (empty for
+  /// kBf16).
+  const formats::Codebook& codebook() const { return kmeans_.codebook; }
+  const formats::IntegerCodebook& integer_codebook() const { return integer_; }
+  /// The typed tensor behind the streams; empty for the other kinds of format.
+  const formats::KmeansTensor& kmeans() const { return kmeans_; }
+  const formats::IntTensor& integers() const { return ints_; }
+  /// Codes, scales, zero-points (4 bits each for int4z) and codebook.
+  std::size_t stored_bytes() const;
+  double bits_per_weight() const;
+
+  /// The real value that row `row` stands for, as its reference decoder gives it (real codebook, FP32), cols floats.
+  void decode_row(std::size_t row, float* out) const;
+  /// The FP16 operand of a plain FP16 array: the value with the codebook in use, rounded to FP16 nearest-even.
+  void decode_row_fp16(std::size_t row, formats::Fp16* out) const;
+  /// The signed integers that the decoder hands to a BFP array (integer and codebook formats), cols values.
+  void decode_row_codes(std::size_t row, std::int16_t* out) const;
+  /// PE mode on a BFP8 array; fp16 weights are converted on read to BFP8 and use M8M8. int8 runs in the two passes of
+  /// M8L8.
+  formats::PeMode pe_mode() const;
+
+  /// Expands the operands for repeated multiplication; multiply() needs it once. Changes no value.
+  void prepare(ActivationFormat activations);
+  /// out[t][r] = row r times activation row t. `x` is tokens rows: stored BFP8 groups (kBfp8.row_bytes(cols) each) for
+  /// kBfp8, cols FP16 values for kFp16, as prepare() was told. out: [tokens][rows] FP16.
+  void multiply(const void* x, std::size_t tokens, formats::Fp16* out) const;
+
+ private:
+  WeightFormat format_ = WeightFormat::kFp16;
+  formats::CodebookKind kind_ = formats::CodebookKind::kInt8;
+  std::size_t rows_ = 0, cols_ = 0;
+  // One of these holds the stored streams.
+  std::vector<formats::Fp16> fp16_;
+  formats::IntTensor ints_;
+  formats::KmeansTensor kmeans_;
+  formats::IntegerCodebook integer_;
+
+  ActivationFormat activations_ = ActivationFormat::kBfp8;
+  std::vector<std::int8_t> operand8_;      // [rows][cols]
+  std::vector<std::uint8_t> operand_bfp_;  // [rows][row_bytes]
+  std::vector<formats::Fp16> operand_fp16_;
+};
+
+}  // namespace harmonia::accelerator
