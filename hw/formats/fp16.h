@@ -23,6 +23,10 @@ struct Bf16 {
 };
 static_assert(sizeof(Fp16) == 2 && sizeof(Bf16) == 2, "arrays of FP16/BF16 are read straight from files and memory");
 
+/// Views of raw 16-bit words, as they come from files, memory and tensors that keep plain integers.
+inline const Fp16* as_fp16(const std::uint16_t* words) noexcept { return reinterpret_cast<const Fp16*>(words); }
+inline const Bf16* as_bf16(const std::uint16_t* words) noexcept { return reinterpret_cast<const Bf16*>(words); }
+
 /// Equality of the bits: +0 and -0 differ, a NaN equals itself.
 constexpr bool operator==(Fp16 a, Fp16 b) noexcept { return a.bits == b.bits; }
 constexpr bool operator!=(Fp16 a, Fp16 b) noexcept { return a.bits != b.bits; }

@@ -1,0 +1,195 @@
+#include "harmonia/vector/vector_math.h"
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace harmonia::vector {
+
+using formats::float_bits;
+using formats::float_from_bits;
+using formats::power_of_two;
+using formats::to_float;
+using formats::to_fp16;
+
+namespace {
+
+// Adding and subtracting 1.5 * 2^23 (1.5 * 2^52) rounds to an integer, nearest-even, and leaves that integer in the low
+// bits.
+constexpr float kRound32 = 12582912.0f;
+constexpr double kRound64 = 6755399441055744.0;
+
+double power_of_two_64(int e) noexcept {
+  const std::uint64_t u = static_cast<std::uint64_t>(e + 1023) << 52;
+  double x;
+  std::memcpy(&x, &u, sizeof x);
+  return x;
+}
+
+// ln 2 and pi/2 in pieces whose products with a small integer are exact.
+constexpr double kLn2High = 0x1.62e42fefp-1;  // 33 bits
+constexpr double kLn2Low = 0x1.473de6af278edp-34;
+constexpr double kHalfPi1 = 0x1.921fb54p+0;  // 27 bits
+constexpr double kHalfPi2 = 0x1.10b461p-30;  // 27 bits
+constexpr double kHalfPi3 = 0x1.a62633145c06ep-58;
+
+// Natural logarithm of a positive normal x: x = m * 2^k, m in [sqrt(1/2), sqrt(2)), ln m = 2 artanh((m - 1) / (m + 1)).
+double log_64(double x) noexcept {
+  int k;
+  double m = std::frexp(x, &k);  // [1/2, 1), exact
+  if (m < 0.70710678118654752) {
+    m *= 2.0;
+    --k;
+  }
+  const double s = (m - 1.0) / (m + 1.0);
+  const double z = s * s;
+  double p = 0.0;
+  for (int i = 25; i >= 3; i -= 2) p = (p + 1.0 / i) * z;
+  const double kd = k;
+  return kd * kLn2High + (2.0 * (s + s * p) + kd * kLn2Low);
+}
+
+// e^x for |x| < 700.
+double exp_64(double x) noexcept {
+  const double n = (x * 1.4426950408889634 + kRound64) - kRound64;
+  const double r = (x - n * kLn2High) - n * kLn2Low;
+  double p = 1.0;
+  for (int i = 14; i >= 1; --i) p = 1.0 + p * r / i;
+  return p * power_of_two_64(static_cast<int>(n));
+}
+
+}  // namespace
+
+float exp_f32(float x) noexcept {
+  // Beyond these the result is 0 or infinite already; a NaN passes both comparisons.
+  float c = x < -104.0f ? -104.0f : x;
+  c = c > 89.0f ? 89.0f : c;
+  const float shifted = c * 1.44269502f + kRound32;
+  const float n = shifted - kRound32;
+  // ln 2 = 0x1.62e4p-1 (15 bits, so that n times it is exact) + the rest.
+  const float r = (c - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
+  float p = 0x1.a01a02p-13f;  // 1/7!, and so on down: Taylor's series, whose rest is below 0.1 ulp for |r| <= ln(2)/2
+  p = p * r + 0x1.6c16c2p-10f;
+  p = p * r + 0x1.111112p-7f;
+  p = p * r + 0x1.555556p-5f;
+  p = p * r + 0x1.555556p-3f;
+  p = p * r + 0.5f;
+  p = 1.0f + (r + (r * r) * p);
+  // In two factors: 2^n itself may lie outside FP32's normal range. Only the second product can round.
+  const int ni = static_cast<int>(float_bits(shifted) - float_bits(kRound32));
+  const int half = ni >> 1;
+  return p * power_of_two(half) * power_of_two(ni - half);
+}
+
+SinCos sincos_f32(float angle) noexcept {
+  if (!(std::fabs(angle) <= kMaxAngle)) {
+    return {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::quiet_NaN()};
+  }
+  const double x = static_cast<double>(angle);
+  const double n = (x * 0.63661977236758134 + kRound64) - kRound64;
+  const double r = ((x - n * kHalfPi1) - n * kHalfPi2) - n * kHalfPi3;
+  const double z = r * r;
+  // Taylor's series, highest power first; the rest is below 2^-54 for |r| <= pi/4.
+  double s = 0.0;
+  for (int i = 16; i >= 2; i -= 2) s = (1.0 - s) * z / (i * (i + 1));  // s = z/6 - z^2/120 + ...
+  double c = 0.0;
+  for (int i = 17; i >= 1; i -= 2) c = (1.0 - c) * z / (i * (i + 1));  // c = z/2 - z^2/24 + ...
+  const auto sine = static_cast<float>(r - r * s);
+  const auto cosine = static_cast<float>(1.0 - c);
+  switch (static_cast<int>(n) & 3) {
+    case 0:
+      return {sine, cosine};
+    case 1:
+      return {cosine, -sine};
+    case 2:
+      return {-sine, -cosine};
+    default:
+      return {-cosine, sine};
+  }
+}
+
+float silu_f32(float x) noexcept { return x / (1.0f + exp_f32(-x)); }
+
+void rms_norm(const Fp16* x, const float* weight, std::size_t n, float eps, Fp16* out) noexcept {
+  float sum = 0.0f;
+  for (std::size_t i = 0; i < n; ++i) {
+    const float v = to_float(x[i]);
+    sum += v * v;
+  }
+  const float r = 1.0f / std::sqrt(sum / static_cast<float>(n) + eps);
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16((to_float(x[i]) * r) * weight[i]);
+}
+
+float attention_scale(std::size_t head_dim) noexcept { return 1.0f / std::sqrt(static_cast<float>(head_dim)); }
+
+void softmax(const Fp16* scores, std::size_t n, float scale, Fp16* out) noexcept {
+  if (n == 0) return;
+  float largest = to_float(scores[0]) * scale;
+  for (std::size_t i = 1; i < n; ++i) {
+    const float v = to_float(scores[i]) * scale;
+    largest = v > largest ? v : largest;
+  }
+  float sum = 0.0f;
+  for (std::size_t i = 0; i < n; ++i) sum += exp_f32(to_float(scores[i]) * scale - largest);
+  // The exponentials are formed twice rather than kept: no scratch memory, and a row may be of any length.
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(exp_f32(to_float(scores[i]) * scale - largest) / sum);
+}
+
+void silu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(silu_f32(to_float(gate[i])) * to_float(up[i]));
+}
+
+void residual_add(const Fp16* a, const Fp16* b, std::size_t n, Fp16* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(to_float(a[i]) + to_float(b[i]));
+}
+
+float rope_inverse_frequency(double theta, std::size_t head_dim, std::size_t i) noexcept {
+  const double power = static_cast<double>(2 * i) / static_cast<double>(head_dim);
+  return static_cast<float>(exp_64(-power * log_64(theta)));
+}
+
+RopeTable::RopeTable(std::size_t head_dim, double theta, RopePairing pairing) : pairing_(pairing) {
+  if (head_dim == 0 || head_dim % 2 != 0) {
+    throw std::invalid_argument("RoPE: head_dim is " + std::to_string(head_dim) + ", expected an even number above 0");
+  }
+  if (!(theta > 0.0 && std::isnormal(theta))) {
+    throw std::invalid_argument("RoPE: theta is " + std::to_string(theta) + ", expected a positive finite number");
+  }
+  inverse_frequency_.resize(head_dim / 2);
+  for (std::size_t i = 0; i < head_dim / 2; ++i) inverse_frequency_[i] = rope_inverse_frequency(theta, head_dim, i);
+}
+
+RopeTable::RopeTable(std::vector<float> inverse_frequencies, RopePairing pairing)
+    : inverse_frequency_(std::move(inverse_frequencies)), pairing_(pairing) {
+  if (inverse_frequency_.empty()) throw std::invalid_argument("RoPE: no inverse frequencies, expected head_dim / 2");
+}
+
+void RopeTable::angles(std::size_t position, float* cos, float* sin) const noexcept {
+  for (std::size_t i = 0; i < inverse_frequency_.size(); ++i) {
+    const SinCos sc = sincos_f32(static_cast<float>(position) * inverse_frequency_[i]);
+    cos[i] = sc.cos;
+    sin[i] = sc.sin;
+  }
+}
+
+void RopeTable::rotate(const float* cos, const float* sin, std::size_t heads, Fp16* x) const noexcept {
+  const std::size_t pairs = inverse_frequency_.size();
+  const std::size_t step = pairing_ == RopePairing::kAdjacent ? 2 : 1;
+  const std::size_t apart = pairing_ == RopePairing::kAdjacent ? 1 : pairs;
+  for (std::size_t h = 0; h < heads; ++h, x += 2 * pairs) {
+    for (std::size_t i = 0; i < pairs; ++i) {
+      Fp16& first = x[i * step];
+      Fp16& second = x[i * step + apart];
+      const float a = to_float(first);
+      const float b = to_float(second);
+      first = to_fp16(a * cos[i] - b * sin[i]);
+      second = to_fp16(a * sin[i] + b * cos[i]);
+    }
+  }
+}
+
+}  // namespace harmonia::vector

@@ -1,0 +1,78 @@
+// Arithmetic of the vector unit: RMSNorm, softmax, SiLU * up, RoPE, residual add.
+//
+// Models: FP16 operands and results, FP32 inside, one nearest-even rounding per operation, no fused multiply-add, sums
+// in ascending order. Division and square root are IEEE's. exp, sine and cosine are defined here, by a range reduction
+// and a polynomial in a fixed order of operations, because libm differs between systems and these results must not.
+// Does not model: cycles and lanes (vector_module.h). The sine and cosine table is prepared in FP64 and rounded once.
+// Source: number formats section 6 (our definition); RMSNorm, SiLU and RoPE as in the Llama papers.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "harmonia/formats/fp16.h"
+#include "harmonia/formats/smoothing.h"
+
+namespace harmonia::vector {
+
+using formats::Fp16;
+using formats::RopePairing;
+
+/// e^x in FP32, error below 2 ulp over the whole range, subnormal results included. exp(-inf) = 0, overflow gives +inf.
+float exp_f32(float x) noexcept;
+
+struct SinCos {
+  float sin = 0.0f;
+  float cos = 0.0f;
+};
+/// Largest |angle| that sincos_f32() reduces exactly enough; beyond it (and for NaN) both results are NaN.
+inline constexpr float kMaxAngle = 8388608.0f;
+/// Error below 2 ulp of FP32 for |angle| <= kMaxAngle, in radians.
+SinCos sincos_f32(float angle) noexcept;
+
+/// x / (1 + e^-x) in FP32.
+float silu_f32(float x) noexcept;
+
+/// out[i] = fp16((x[i] * r) * weight[i]), r = 1 / sqrt(sum x^2 / n + eps), all FP32. n > 0. out may be x.
+void rms_norm(const Fp16* x, const float* weight, std::size_t n, float eps, Fp16* out) noexcept;
+
+/// 1 / sqrt(head_dim) in FP32: the factor of attention scores.
+float attention_scale(std::size_t head_dim) noexcept;
+/// out[i] = fp16(e_i / sum e), e_i = exp(scores[i] * scale - max_j(scores[j] * scale)), sum ascending. out may be
+/// scores.
+void softmax(const Fp16* scores, std::size_t n, float scale, Fp16* out) noexcept;
+
+/// out[i] = fp16(silu(gate[i]) * up[i]). out may be gate or up.
+void silu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexcept;
+
+/// out[i] = fp16(a[i] + b[i]), one rounding. out may be a or b.
+void residual_add(const Fp16* a, const Fp16* b, std::size_t n, Fp16* out) noexcept;
+
+/// theta^(-2i / head_dim), formed in FP64 from this file's own logarithm and exponential and rounded once to FP32.
+/// i < head_dim / 2, theta > 0.
+float rope_inverse_frequency(double theta, std::size_t head_dim, std::size_t i) noexcept;
+
+/// Rotary position embedding of one head: which channels pair, and the angle of every pair at a position.
+class RopeTable {
+ public:
+  /// Throws std::invalid_argument when head_dim is 0 or odd or theta is not a positive finite number.
+  RopeTable(std::size_t head_dim, double theta, RopePairing pairing);
+  /// With inverse frequencies of the caller's (a scaled RoPE), head_dim / 2 of them.
+  RopeTable(std::vector<float> inverse_frequencies, RopePairing pairing);
+
+  std::size_t head_dim() const noexcept { return 2 * inverse_frequency_.size(); }
+  RopePairing pairing() const noexcept { return pairing_; }
+
+  /// sin and cos of position * inverse frequency (FP32 product), head_dim / 2 of each. position * frequency <=
+  /// kMaxAngle.
+  void angles(std::size_t position, float* cos, float* sin) const noexcept;
+  /// Rotates `heads` consecutive heads of x in place by the result of angles(): a' = fp16(a*cos - b*sin),
+  /// b' = fp16(a*sin + b*cos), every product and sum rounded to FP32.
+  void rotate(const float* cos, const float* sin, std::size_t heads, Fp16* x) const noexcept;
+
+ private:
+  std::vector<float> inverse_frequency_;
+  RopePairing pairing_;
+};
+
+}  // namespace harmonia::vector
