@@ -15,7 +15,7 @@
 // From it come: reading a document (config/yaml.h), range and cross-field checks with `file:line:column`, hints for
 // misspelt keys, the resolved dump, the documentation table and the list of assumptions that a result rests on.
 // Accepted values: bool, integers, double, std::string, enums with a table of names, structs with describe(),
-// std::optional of a plain value, std::vector of plain values or of structs.
+// std::optional of a plain value, std::vector of plain values or of structs, and Node (a map that another part reads).
 //
 // A `Fields` holds references into the struct that it describes and must not outlive it.
 // In any map of a document the extra key `sources` (field name -> text) says where that file's values come from; a text
@@ -252,6 +252,14 @@ Field& Fields::add(std::string key, T& value) {
     Field& f = append(std::move(key), Field::Type::kText);
     f.read_ = [&f, &value](const Node& n, const std::string& path) { value = f.to_text(n, path); };
     f.dump_ = [&value] { return Node::scalar(value, true); };
+    return f;
+  } else if constexpr (std::is_same_v<T, Node>) {
+    Field& f = append(std::move(key), Field::Type::kSection);
+    f.read_ = [&f, &value](const Node& n, const std::string& path) {
+      if (!n.is_map() && !n.is_null()) f.fail(n, path);
+      value = n;
+    };
+    f.dump_ = [&value] { return value; };
     return f;
   } else if constexpr (detail::is_described<T>::value) {
     Field& f = append(std::move(key), Field::Type::kSection);

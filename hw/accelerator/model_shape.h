@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include "harmonia/config/fields.h"
+
 namespace harmonia::accelerator {
 
 struct ModelShape {
@@ -37,14 +39,17 @@ struct ModelShape {
     return num_hidden_layers * (linear_weights_per_layer() + 2 * h) + h + embeddings;
   }
 
+  /// Keys are those of config.json. name, rope_theta and rms_norm_eps may be absent, head_dim too.
+  void describe(config::Fields& f);
+
   /// Empty when the shape is consistent, else what is wrong with it.
   std::string problem() const {
-    if (hidden_size <= 0 || num_hidden_layers <= 0 || num_attention_heads <= 0 || num_key_value_heads <= 0 || intermediate_size <= 0 ||
-        vocab_size <= 0 || head_dim <= 0)
+    if (hidden_size <= 0 || num_hidden_layers <= 0 || num_attention_heads <= 0 || num_key_value_heads <= 0 ||
+        intermediate_size <= 0 || vocab_size <= 0 || head_dim <= 0)
       return "every size of a model must be positive";
     if (num_attention_heads % num_key_value_heads != 0)
-      return "num_attention_heads (" + std::to_string(num_attention_heads) + ") must be a multiple of num_key_value_heads (" +
-             std::to_string(num_key_value_heads) + ")";
+      return "num_attention_heads (" + std::to_string(num_attention_heads) +
+             ") must be a multiple of num_key_value_heads (" + std::to_string(num_key_value_heads) + ")";
     if (head_dim % 2 != 0) return "head_dim must be even, since RoPE rotates pairs of channels";
     return {};
   }

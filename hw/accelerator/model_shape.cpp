@@ -1,0 +1,39 @@
+#include "harmonia/accelerator/model_shape.h"
+
+namespace harmonia::accelerator {
+
+void ModelShape::describe(config::Fields& f) {
+  f.add("name", name).says("name that results carry");
+  f.add("hidden_size", hidden_size).range(1, 1 << 20).unit("channels").required().says("width of the residual stream");
+  f.add("num_hidden_layers", num_hidden_layers).range(1, 4096).unit("layers").required().says("decoder layers");
+  f.add("num_attention_heads", num_attention_heads)
+      .range(1, 4096)
+      .unit("heads")
+      .required()
+      .says("query heads of a layer");
+  f.add("num_key_value_heads", num_key_value_heads)
+      .range(1, 4096)
+      .unit("heads")
+      .required()
+      .says("key and value heads of a layer; query heads share them in groups");
+  f.add("intermediate_size", intermediate_size)
+      .range(1, 1 << 22)
+      .unit("channels")
+      .required()
+      .says("width of gate, up and down");
+  f.add("vocab_size", vocab_size)
+      .range(1, 1 << 24)
+      .unit("tokens")
+      .required()
+      .says("rows of the embedding and of lm_head");
+  f.add("head_dim", head_dim)
+      .range(1, 65536)
+      .unit("channels")
+      .says("width of a head; hidden_size / num_attention_heads when absent");
+  f.add("tie_word_embeddings", tie_word_embeddings).says("lm_head is the embedding, stored once");
+  f.add("rope_theta", rope_theta).more_than(0).says("base of the rotary position embedding's angles");
+  f.add("rms_norm_eps", rms_norm_eps).more_than(0).range(0, 1).says("epsilon of RMSNorm");
+  f.check("", [this] { return problem(); });
+}
+
+}  // namespace harmonia::accelerator
