@@ -119,7 +119,7 @@ struct AddressMapSection {
 };
 
 struct DramSection {
-  std::string preset = "lpddr5-6400";
+  std::string preset = "LPDDR5-6400";
   int channels = 5;
   config::Node channel;  // keys of the DRAM channel's own configuration, laid over the preset
   void describe(config::Fields& f);
