@@ -1,0 +1,234 @@
+#include "harmonia/memory/buffer.h"
+
+#include <algorithm>
+#include <cassert>
+#include <numeric>
+#include <stdexcept>
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::memory {
+
+void StreamBufferConfig::describe(config::Fields& f) {
+  f.add("capacity_bytes", capacity_bytes)
+      .unit("bytes")
+      .range(64, 1.0e12)
+      .says("size of the buffer; in tile mode a tile may fill half of it")
+      .assumed("no published size; half of the 512 KiB that weights and KV share");
+  f.add("banks", banks)
+      .range(2, 4096)
+      .multiple_of(2)
+      .says("SRAM banks; half of them serve the write port, half the read port")
+      .assumed("no published organisation");
+  f.add("bank_bytes_per_cycle", bank_bytes_per_cycle)
+      .unit("bytes/cycle")
+      .range(1, 65536)
+      .says("width of one bank")
+      .assumed("chosen so that the ports carry the default DRAM bandwidth");
+  f.add("latency_cycles", latency_cycles)
+      .unit("cycles")
+      .range(0, 1e6)
+      .says("from the read of a chunk's last byte to its appearance at the output")
+      .assumed("SRAM read and output register");
+  f.add("clock_ps", clock_ps).unit("ps").range(1, 1e9).says("clock period").assumed("500 MHz");
+  f.add("mode", mode, {{"tiles", BufferMode::kTiles}, {"streaming", BufferMode::kStreaming}})
+      .says("tiles: two halves, a tile is read when it is complete; streaming: a chunk is read when it is written");
+}
+
+void StreamBufferConfig::require_tile(const std::string& what, std::uint64_t bytes) const {
+  if (bytes <= tile_limit_bytes()) return;
+  throw config::InputError(what + ": a tile of " + std::to_string(bytes) + " bytes does not fit a buffer half of " +
+                           std::to_string(tile_limit_bytes()) + " bytes (capacity_bytes " +
+                           std::to_string(capacity_bytes) + ", double buffered)");
+}
+
+StreamBufferTiming::StreamBufferTiming(const StreamBufferConfig& config)
+    : capacity_bytes_(config.capacity_bytes),
+      half_bytes_(config.capacity_bytes / 2),
+      port_bytes_(config.port_bytes_per_cycle()),
+      latency_(config.latency_cycles),
+      streaming_(config.mode == BufferMode::kStreaming) {
+  config::validate(config);
+}
+
+StreamBufferTiming::Refusal StreamBufferTiming::refusal(std::uint64_t bytes, bool first_of_tile) const {
+  if (!streaming_ && first_of_tile && in_tile_) return Refusal::kTileNotEnded;
+  if (streaming_) return bytes > capacity_bytes_ ? Refusal::kTileTooLarge : Refusal::kNone;
+  return tile_bytes_ + bytes > half_bytes_ ? Refusal::kTileTooLarge : Refusal::kNone;
+}
+
+bool StreamBufferTiming::room_from(std::uint64_t bytes, bool begins_tile, Cycle* from) const {
+  *from = 0;
+  if (!streaming_) {
+    if (!begins_tile) return true;  // the tile has its half already
+    *from = half_free_[write_half_];
+    return tiles_held_ < 2;
+  }
+  // The ring's chunks leave in order, so the first departures that free enough decide.
+  std::uint64_t held = held_bytes_;
+  for (std::size_t i = 0; held + bytes > capacity_bytes_; ++i) {
+    if (i == departures_.size()) return false;
+    held -= departures_[i].bytes;
+    *from = departures_[i].when;
+  }
+  return true;
+}
+
+std::optional<Cycle> StreamBufferTiming::admit(Cycle arrival, std::uint64_t bytes, bool last_of_tile) {
+  assert(refusal(bytes, false) == Refusal::kNone);
+  const bool begins_tile = !in_tile_;
+  Cycle room = 0;
+  if (!room_from(bytes, begins_tile, &room)) return std::nullopt;
+
+  const Cycle wanted = std::max(arrival, write_free_);
+  const Cycle begin = std::max(wanted, room);
+  const Cycle duration = (bytes + port_bytes_ - 1) / port_bytes_;
+  const Cycle accept = begin + duration;
+  statistics_.write_no_input += wanted - write_free_;
+  statistics_.write_no_room += begin - wanted;
+  statistics_.write_busy += duration;
+  write_free_ = accept;
+
+  while (!departures_.empty() && departures_.front().when <= begin) {
+    held_bytes_ -= departures_.pop().bytes;
+  }
+  held_bytes_ += bytes;
+  arrivals_seen_.push({begin, bytes});
+  follow_occupancy();
+  ++statistics_.chunks;
+  statistics_.bytes += bytes;
+
+  entries_.push({bytes, begin, accept, last_of_tile});
+  if (begins_tile) ++tiles_held_;
+  in_tile_ = !last_of_tile;
+  tile_bytes_ = last_of_tile ? 0 : tile_bytes_ + bytes;
+  if (last_of_tile) {
+    ++statistics_.tiles;
+    write_half_ ^= 1;
+    if (!streaming_) {
+      for (std::size_t i = complete_chunks_; i < entries_.size(); ++i) entries_[i].readable = accept;
+      complete_chunks_ = entries_.size();
+    }
+  }
+  return accept;
+}
+
+Cycle StreamBufferTiming::present() {
+  assert(can_present());
+  const Entry& entry = entries_.front();
+  const Cycle start = std::max(entry.readable, read_free_);
+  const Cycle duration = (entry.bytes + port_bytes_ - 1) / port_bytes_;
+  statistics_.read_no_data += start - read_free_;
+  statistics_.read_busy += duration;
+  read_free_ = start + duration;
+  ready_ = read_free_ + latency_;
+  presented_ = true;
+  return ready_;
+}
+
+void StreamBufferTiming::taken(Cycle when) {
+  assert(presented_ && when >= ready_);
+  const Entry entry = entries_.pop();
+  if (complete_chunks_ > 0) --complete_chunks_;
+  presented_ = false;
+  // The output register lets the port run on during the latency; a consumer that comes later holds it.
+  const Cycle blocked = when - ready_;
+  statistics_.read_blocked += blocked;
+  read_free_ += blocked;
+  statistics_.byte_cycles += entry.bytes * (when - entry.begin);
+  departures_.push({when, entry.bytes});
+  departures_seen_.push({when, entry.bytes});
+  follow_occupancy();
+  if (entry.last) {
+    --tiles_held_;
+    half_free_[read_half_] = when;
+    read_half_ ^= 1;
+  }
+}
+
+void StreamBufferTiming::follow_occupancy() {
+  while (!arrivals_seen_.empty() && !departures_seen_.empty()) {
+    if (departures_seen_.front().when <= arrivals_seen_.front().when) {
+      occupancy_bytes_ -= departures_seen_.pop().bytes;
+    } else {
+      occupancy_bytes_ += arrivals_seen_.pop().bytes;
+      statistics_.peak_bytes = std::max(statistics_.peak_bytes, occupancy_bytes_);
+    }
+  }
+}
+
+StreamBufferStatistics StreamBufferTiming::statistics() const {
+  StreamBufferStatistics counts = statistics_;
+  std::uint64_t occupancy_bytes = occupancy_bytes_;
+  for (std::size_t i = 0; i < arrivals_seen_.size(); ++i) occupancy_bytes += arrivals_seen_[i].bytes;
+  counts.peak_bytes = std::max(counts.peak_bytes, occupancy_bytes);
+  return counts;
+}
+
+void ActivationBufferConfig::describe(config::Fields& f) {
+  f.add("capacity_bytes", capacity_bytes)
+      .unit("bytes")
+      .range(64, 1.0e12)
+      .says("size of the activation buffer")
+      .assumed("no published size");
+  f.add("banks", banks).range(1, 4096).says("SRAM banks").assumed("no published organisation");
+  f.add("bank_bytes_per_cycle", bank_bytes_per_cycle)
+      .unit("bytes/cycle")
+      .range(1, 65536)
+      .says("width of one bank")
+      .assumed("one M8 BFP group of 32 mantissas a cycle and bank");
+}
+
+ActivationBuffer::ActivationBuffer(const ActivationBufferConfig& config) : config_(config) { config::validate(config); }
+
+std::uint64_t ActivationBuffer::allocate(const std::string& name, std::uint64_t bytes) {
+  if (holds(name)) throw config::InputError("activation buffer: '" + name + "' is allocated already");
+  const std::uint64_t row = std::uint64_t{config_.banks} * config_.bank_bytes_per_cycle;
+  const bool countable = bytes <= config_.capacity_bytes;
+  const std::uint64_t rounded = countable ? std::max<std::uint64_t>(1, (bytes + row - 1) / row) * row : bytes;
+  std::uint64_t begin = 0;
+  for (const auto& [at, size] : by_address_) {
+    if (countable && at - begin >= rounded) break;
+    begin = at + size;
+  }
+  if (!countable || rounded > config_.capacity_bytes - std::min(begin, config_.capacity_bytes)) {
+    std::string holders;
+    for (const auto& [held, extent] : by_name_) {
+      holders += (holders.empty() ? "" : ", ") + held + " " + std::to_string(extent.bytes);
+    }
+    throw config::InputError("activation buffer: '" + name + "' of " + std::to_string(bytes) +
+                             " bytes does not fit (capacity_bytes " + std::to_string(config_.capacity_bytes) +
+                             ", held: " + (holders.empty() ? "nothing" : holders) + ")");
+  }
+  by_name_[name] = {begin, rounded};
+  by_address_[begin] = rounded;
+  used_bytes_ += rounded;
+  peak_bytes_ = std::max(peak_bytes_, used_bytes_);
+  return begin;
+}
+
+void ActivationBuffer::free(const std::string& name) {
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) throw std::invalid_argument("activation buffer: '" + name + "' holds no room");
+  used_bytes_ -= found->second.bytes;
+  by_address_.erase(found->second.begin);
+  by_name_.erase(found);
+}
+
+Cycle ActivationBuffer::access_cycles(const std::vector<Access>& together) const {
+  std::vector<Cycle> load(config_.banks, 0);
+  for (const Access& access : together) {
+    // Every `period` words the sequence of banks begins anew, each of its banks once.
+    const std::uint64_t stride = access.stride_words % config_.banks;
+    const std::uint64_t period =
+        config_.banks / std::gcd<std::uint64_t>(stride == 0 ? config_.banks : stride, config_.banks);
+    std::uint64_t bank = access.first_word % config_.banks;
+    for (std::uint64_t i = 0; i < std::min(period, access.count); ++i) {
+      load[bank] += access.count / period + (i < access.count % period ? 1 : 0);
+      bank = (bank + stride) % config_.banks;
+    }
+  }
+  return *std::max_element(load.begin(), load.end());
+}
+
+}  // namespace harmonia::memory

@@ -1,0 +1,147 @@
+// DMA engine: descriptors, configuration and the splitting of a descriptor into memory transactions; plain C++.
+//
+// Models: a descriptor of up to eight contiguous or strided segments, moved in memory transactions of a configurable
+// size that never cross a multiple of that size (so that a transaction stays in one interleave block or one DRAM page
+// where the sizes are chosen so); one transaction issued a cycle; a bounded number outstanding; a deep descriptor queue
+// that is read ahead across operations. Does not model: address translation, descriptor fetch from memory (the
+// sequencer writes descriptors to the command socket), unaligned-access penalties other than those of the memory
+// itself.
+//
+// Weights come as two streams, indices and block scales. One engine reads both: `paced` makes the last segment set the
+// pace and each earlier segment is read so far ahead that, in proportion of the segments' lengths, it covers the last
+// one's next transaction. A decoder that takes chunks in order so never waits for a scale that lies behind indices. Two
+// engines, one for each stream, do as well where the decoder has two inputs.
+//
+// Units: bytes; cycles of the engine's own clock. A descriptor travels as the data of a TLM write to the command
+// socket, in the byte order of the host (it is a modelling interface, not a register map).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "harmonia/bus/chunk.h"
+#include "harmonia/config/fields.h"
+
+namespace harmonia::memory {
+
+enum class DmaDirection : std::uint8_t { kRead = 0, kWrite = 1 };  // memory to stream, stream to memory
+enum class DmaTiming : std::uint8_t { kApproximate, kLoose };      // nb_transport, b_transport
+
+struct DmaConfig {
+  std::uint32_t outstanding = 16;
+  std::uint32_t transaction_bytes = 4096;
+  std::uint32_t descriptors = 64;
+  std::uint32_t latency_cycles = 4;
+  std::uint64_t clock_ps = 2000;
+  DmaTiming timing = DmaTiming::kApproximate;
+  std::uint64_t quantum_ps = 200000;
+
+  void describe(config::Fields& f);
+};
+
+/// `rows` pieces of `row_bytes`, the first at `address`, `stride_bytes` from one beginning to the next.
+struct DmaSegment {
+  std::uint64_t address = 0;
+  std::uint64_t stride_bytes = 0;
+  std::uint32_t row_bytes = 0;
+  std::uint32_t rows = 1;
+  std::uint32_t group_bytes =
+      1;  // the segment holds group_elements values in every group_bytes; 0 elements: not counted
+  std::uint32_t group_elements = 0;
+  std::uint32_t tensor = 0;
+  std::uint16_t format = 0;
+  bus::TrafficClass traffic = bus::TrafficClass::other;
+  std::uint8_t reserved = 0;
+
+  std::uint64_t bytes() const { return std::uint64_t{row_bytes} * rows; }
+};
+
+struct DmaDescriptor {
+  static constexpr std::size_t kMaxSegments = 8;
+
+  std::uint64_t tag = 0;        // returned in Chunk::tag of memory transactions and in the completion record
+  std::uint32_t operation = 0;  // these four go into the chunks
+  std::uint32_t row = 0;
+  std::uint32_t column = 0;
+  std::uint16_t mode = 0;
+  DmaDirection direction = DmaDirection::kRead;
+  std::uint8_t segment_count = 0;
+  std::uint32_t transaction_bytes = 0;  // 0: the engine's
+  bool data_valid = true;               // reads: whether bytes are moved, or only time passes
+  bool begins_tile = true;              // the first chunk is the first of a tile,
+  bool ends_tile = true;                // the last one the last
+  bool paced = false;                   // see above; otherwise one segment after the other
+  bool respond_when_done = false;  // the command's response waits for the completion instead of the place in the queue
+  std::array<std::uint8_t, 7> reserved = {};
+  std::array<DmaSegment, kMaxSegments> segments = {};
+
+  std::uint64_t bytes() const;
+  /// Length of the descriptor as command data: only the segments that are used travel.
+  std::size_t encoded_bytes() const { return offsetof(DmaDescriptor, segments) + segment_count * sizeof(DmaSegment); }
+  DmaDescriptor& add(const DmaSegment& segment);  // throws std::length_error beyond kMaxSegments
+};
+
+/// Reads command data. Empty when it is a valid descriptor, otherwise what is wrong with it.
+std::string decode(const void* data, std::size_t length, DmaDescriptor* into);
+
+/// One memory transaction of a descriptor.
+struct DmaTransaction {
+  std::uint64_t address = 0;
+  std::uint32_t bytes = 0;
+  std::uint32_t elements = 0;
+  std::uint8_t segment = 0;
+  bool first = false;
+  bool last = false;
+};
+
+/// The transactions of a descriptor, in the order of issue. Elements of the transactions of a segment add up to the
+/// segment's count exactly (floor of the running sum).
+class DmaPlan {
+ public:
+  DmaPlan() = default;
+  /// The descriptor must be one that decode() accepts.
+  DmaPlan(const DmaDescriptor& descriptor, std::uint32_t default_transaction_bytes);
+
+  bool done() const { return left_bytes_ == 0; }
+  std::uint64_t left_bytes() const { return left_bytes_; }
+  const DmaDescriptor& descriptor() const { return descriptor_; }
+  /// Only while !done().
+  DmaTransaction next();
+
+ private:
+  struct Cursor {
+    std::uint64_t row_address = 0;  // of the row under way
+    std::uint32_t in_row = 0;
+    std::uint64_t issued = 0;
+    std::uint64_t total = 0;
+  };
+
+  std::uint32_t next_bytes(std::size_t segment) const;
+  std::size_t choose() const;
+
+  DmaDescriptor descriptor_;
+  std::uint32_t transaction_bytes_ = 0;
+  std::uint64_t left_bytes_ = 0;
+  std::array<Cursor, DmaDescriptor::kMaxSegments> cursors_ = {};
+  bool begun_ = false;
+};
+
+/// What an engine did and waited for. The issue port's counts add up to the cycles from the first descriptor's arrival
+/// to the last issue.
+struct DmaStatistics {
+  std::uint64_t descriptors = 0;
+  std::uint64_t transactions = 0;
+  std::uint64_t bytes = 0;
+  std::array<std::uint64_t, bus::traffic_class_count> bytes_by_class = {};
+  std::uint64_t issue_ps = 0;                // issuing
+  std::uint64_t stall_no_descriptor_ps = 0;  // nothing to do
+  std::uint64_t stall_outstanding_ps = 0;    // every slot waits for memory
+  std::uint64_t stall_stream_ps = 0;  // reads: every slot is held by data that the stream has not taken, oldest first;
+                                      // writes: the stream has not brought the bytes of the next transaction
+  std::uint64_t stall_memory_ps = 0;  // the memory side has not accepted the previous request
+  std::uint64_t errors = 0;           // transactions that the memory answered with an error
+};
+
+}  // namespace harmonia::memory
