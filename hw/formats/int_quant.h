@@ -57,9 +57,12 @@ std::size_t int_encode_row(const IntFormat& format, const float* weights, std::s
 void int_decode_row(const IntFormat& format, const std::uint8_t* packed, const Fp16* scales, const std::uint8_t* zeros,
                     std::size_t cols, float* out);
 
-/// What a PE multiplies by: q, or q - z with a zero-point (for INT4 within sign + 4 bits). out: `cols` values.
+/// What a PE multiplies by: q, or q - z with a zero-point (for INT4 within sign + 4 bits). out: `cols` values. Bytes
+/// hold every format but INT8 with a zero-point, whose differences need nine bits.
 void int_decode_row_codes(const IntFormat& format, const std::uint8_t* packed, const std::uint8_t* zeros,
                           std::size_t cols, std::int16_t* out);
+void int_decode_row_codes(const IntFormat& format, const std::uint8_t* packed, const std::uint8_t* zeros,
+                          std::size_t cols, std::int8_t* out);
 
 /// packed: [rows, int_row_bytes], scales: [rows, int_groups] Fp16, zeros: [rows, int_groups] bytes or empty.
 struct IntTensor {
