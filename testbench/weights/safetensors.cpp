@@ -1,0 +1,341 @@
+#include "harmonia/testbench/weights/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/iostreams/device/mapped_file.hpp>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+
+#include "harmonia/config/error.h"
+#include "harmonia/formats/fp16.h"
+
+namespace harmonia::testbench {
+namespace {
+
+using config::InputError;
+
+struct DtypeInfo {
+  Dtype dtype;
+  const char* name;
+  std::size_t bytes;
+};
+
+constexpr std::array<DtypeInfo, 15> kDtypes = {{{Dtype::kBool, "BOOL", 1},
+                                                {Dtype::kU8, "U8", 1},
+                                                {Dtype::kI8, "I8", 1},
+                                                {Dtype::kU16, "U16", 2},
+                                                {Dtype::kI16, "I16", 2},
+                                                {Dtype::kU32, "U32", 4},
+                                                {Dtype::kI32, "I32", 4},
+                                                {Dtype::kU64, "U64", 8},
+                                                {Dtype::kI64, "I64", 8},
+                                                {Dtype::kF8E4M3, "F8_E4M3", 1},
+                                                {Dtype::kF8E5M2, "F8_E5M2", 1},
+                                                {Dtype::kF16, "F16", 2},
+                                                {Dtype::kBf16, "BF16", 2},
+                                                {Dtype::kF32, "F32", 4},
+                                                {Dtype::kF64, "F64", 8}}};
+
+const DtypeInfo& info(Dtype dtype) {
+  const auto* found =
+      std::find_if(kDtypes.begin(), kDtypes.end(), [&](const DtypeInfo& d) { return d.dtype == dtype; });
+  if (found == kDtypes.end()) throw std::invalid_argument("not a safetensors element type");
+  return *found;
+}
+
+// The reference implementation's own limit: a header beyond it is a lie, not a model.
+constexpr std::uint64_t kHeaderLimitBytes = 100'000'000;
+
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substitute = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+    }
+  }
+  return row[b.size()];
+}
+
+// False when the product does not fit.
+bool product(const std::vector<std::size_t>& factors, std::size_t& result) {
+  result = 1;
+  for (const std::size_t f : factors) {
+    if (f != 0 && result > std::numeric_limits<std::size_t>::max() / f) return false;
+    result *= f;
+  }
+  return true;
+}
+
+// One entry of the header. `data` is the part of the file after the header.
+TensorView read_entry(const std::string& file, const std::string& name, const nlohmann::json& entry,
+                      const std::uint8_t* data, std::size_t data_bytes) {
+  const auto fail = [&](const std::string& what) -> InputError {
+    return InputError({file, 0, 0}, "tensor '" + name + "': " + what);
+  };
+  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
+    throw fail("expected an object with dtype, shape and data_offsets");
+  TensorView view;
+  view.name = name;
+
+  const nlohmann::json& dtype = entry["dtype"];
+  if (!dtype.is_string()) throw fail("dtype is not a string");
+  const std::string& type_name = dtype.get_ref<const std::string&>();
+  const auto* type =
+      std::find_if(kDtypes.begin(), kDtypes.end(), [&](const DtypeInfo& d) { return type_name == d.name; });
+  if (type == kDtypes.end()) throw fail("unknown dtype '" + type_name + "', expected one such as F32, F16, BF16 or U8");
+  view.dtype = type->dtype;
+
+  const nlohmann::json& shape = entry["shape"];
+  if (!shape.is_array()) throw fail("shape is not an array");
+  for (const nlohmann::json& extent : shape) {
+    if (!extent.is_number_unsigned()) throw fail("shape holds something other than non-negative integers");
+    view.shape.push_back(extent.get<std::size_t>());
+  }
+
+  const nlohmann::json& offsets = entry["data_offsets"];
+  if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
+      !offsets[1].is_number_unsigned())
+    throw fail("data_offsets is not a pair of non-negative integers");
+  const std::uint64_t begin = offsets[0].get<std::uint64_t>();
+  const std::uint64_t end = offsets[1].get<std::uint64_t>();
+  if (begin > end || end > data_bytes)
+    throw fail("data_offsets [" + std::to_string(begin) + ", " + std::to_string(end) + "] leave the file's " +
+               std::to_string(data_bytes) + " bytes of data");
+
+  std::size_t elements = 0;
+  if (!product(view.shape, elements) || elements > std::numeric_limits<std::size_t>::max() / type->bytes ||
+      elements * type->bytes != end - begin)
+    throw fail("shape " + shape_text(view.shape) + " of " + type_name + " does not take the " +
+               std::to_string(end - begin) + " bytes of its data_offsets");
+  view.data = data + begin;
+  view.bytes = end - begin;
+  return view;
+}
+
+nlohmann::json parse_header(const std::string& file, const char* begin, const char* end) {
+  // nlohmann keeps the last of two equal keys without a word; the format forbids them.
+  std::set<std::string> seen;
+  std::string twice;
+  const auto note_keys = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+    if (event == nlohmann::json::parse_event_t::key && depth == 1 && !seen.insert(parsed.get<std::string>()).second)
+      twice = parsed.get<std::string>();
+    return true;
+  };
+  nlohmann::json header;
+  try {
+    header = nlohmann::json::parse(begin, end, note_keys);
+  } catch (const nlohmann::json::parse_error& e) {
+    throw InputError({file, 0, 0}, "the header is not JSON (at byte " + std::to_string(8 + e.byte) + " of the file)");
+  }
+  if (!twice.empty()) throw InputError({file, 0, 0}, "the header names '" + twice + "' twice");
+  if (!header.is_object()) throw InputError({file, 0, 0}, "the header is not a JSON object");
+  return header;
+}
+
+template <typename T>
+T load(const std::uint8_t* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+template <typename T, typename Convert>
+std::vector<float> convert(const TensorView& tensor, Convert to) {
+  std::vector<float> out(tensor.elements());
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = to(load<T>(tensor.data + i * sizeof(T)));
+  return out;
+}
+
+template <typename T>
+std::vector<float> convert(const TensorView& tensor) {
+  return convert<T>(tensor, [](T value) { return static_cast<float>(value); });
+}
+
+}  // namespace
+
+const char* dtype_name(Dtype dtype) { return info(dtype).name; }
+std::size_t dtype_bytes(Dtype dtype) { return info(dtype).bytes; }
+
+std::string shape_text(const std::vector<std::size_t>& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + ']';
+}
+
+struct SafetensorsFile::State {
+  std::filesystem::path path;
+  boost::iostreams::mapped_file_source map;
+  std::vector<TensorView> tensors;
+  std::unordered_map<std::string, std::size_t> index;
+  std::map<std::string, std::string> metadata;
+};
+
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
+  const std::string file = path.string();
+  state_->path = path;
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) throw InputError({file, 0, 0}, "no such file");
+  const std::uint64_t size = std::filesystem::file_size(path, error);
+  if (error) throw InputError({file, 0, 0}, error.message());
+  if (size < 8) throw InputError({file, 0, 0}, "too short for a safetensors file (" + std::to_string(size) + " bytes)");
+  try {
+    state_->map.open(path.string());
+  } catch (const std::exception& e) {
+    throw InputError({file, 0, 0}, std::string("cannot be read: ") + e.what());
+  }
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(state_->map.data());
+  std::uint64_t header_bytes = 0;
+  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | bytes[i];
+  if (header_bytes > kHeaderLimitBytes || header_bytes > state_->map.size() - 8)
+    throw InputError({file, 0, 0}, "not a safetensors file, or a truncated one: it states a header of " +
+                                       std::to_string(header_bytes) + " bytes in a file of " + std::to_string(size));
+  const std::uint8_t* data = bytes + 8 + header_bytes;
+  const std::size_t data_bytes = state_->map.size() - 8 - header_bytes;
+  const nlohmann::json header = parse_header(file, state_->map.data() + 8, state_->map.data() + 8 + header_bytes);
+
+  for (const auto& [name, entry] : header.items()) {
+    if (name != "__metadata__") {
+      state_->tensors.push_back(read_entry(file, name, entry, data, data_bytes));
+      continue;
+    }
+    if (!entry.is_object()) throw InputError({file, 0, 0}, "__metadata__ is not an object");
+    for (const auto& [key, value] : entry.items()) {
+      if (!value.is_string()) throw InputError({file, 0, 0}, "__metadata__ '" + key + "' is not a string");
+      state_->metadata[key] = value.get<std::string>();
+    }
+  }
+
+  std::sort(state_->tensors.begin(), state_->tensors.end(), [](const TensorView& a, const TensorView& b) {
+    return std::pair(a.data, a.bytes) < std::pair(b.data, b.bytes);
+  });
+  const std::uint8_t* next = data;
+  for (const TensorView& t : state_->tensors) {
+    if (t.data != next)
+      throw InputError({file, 0, 0},
+                       "tensor '" + t.name + "': its data " +
+                           (t.data < next ? "overlap those of another tensor" : "leave a gap before them"));
+    next = t.data + t.bytes;
+  }
+  if (next != data + data_bytes)
+    throw InputError({file, 0, 0}, std::to_string(data + data_bytes - next) + " bytes after the last tensor");
+  for (std::size_t i = 0; i < state_->tensors.size(); ++i) state_->index[state_->tensors[i].name] = i;
+}
+
+SafetensorsFile::~SafetensorsFile() = default;
+SafetensorsFile::SafetensorsFile(SafetensorsFile&&) noexcept = default;
+SafetensorsFile& SafetensorsFile::operator=(SafetensorsFile&&) noexcept = default;
+
+const std::filesystem::path& SafetensorsFile::path() const { return state_->path; }
+const std::vector<TensorView>& SafetensorsFile::tensors() const { return state_->tensors; }
+const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return state_->metadata; }
+
+const TensorView* SafetensorsFile::find(const std::string& name) const {
+  const auto found = state_->index.find(name);
+  return found == state_->index.end() ? nullptr : &state_->tensors[found->second];
+}
+
+const TensorView& SafetensorsFile::at(const std::string& name) const {
+  if (const TensorView* found = find(name)) return *found;
+  std::string message = "no tensor '" + name + "'";
+  const auto nearest =
+      std::min_element(state_->tensors.begin(), state_->tensors.end(), [&](const TensorView& a, const TensorView& b) {
+        return edit_distance(a.name, name) < edit_distance(b.name, name);
+      });
+  if (nearest != state_->tensors.end()) message += ", nearest: '" + nearest->name + "'";
+  throw InputError({state_->path.string(), 0, 0}, message);
+}
+
+const TensorView& SafetensorsFile::at(const std::string& name, Dtype dtype,
+                                      const std::vector<std::size_t>& shape) const {
+  const TensorView& tensor = at(name);
+  if (tensor.dtype != dtype || tensor.shape != shape)
+    throw InputError({state_->path.string(), 0, 0}, "tensor '" + name + "' is " + dtype_name(tensor.dtype) + ' ' +
+                                                        shape_text(tensor.shape) + ", expected " + dtype_name(dtype) +
+                                                        ' ' + shape_text(shape));
+  return tensor;
+}
+
+std::vector<float> to_float(const TensorView& tensor) {
+  switch (tensor.dtype) {
+    case Dtype::kBool:
+    case Dtype::kU8:
+      return convert<std::uint8_t>(tensor);
+    case Dtype::kI8:
+      return convert<std::int8_t>(tensor);
+    case Dtype::kU16:
+      return convert<std::uint16_t>(tensor);
+    case Dtype::kI16:
+      return convert<std::int16_t>(tensor);
+    case Dtype::kU32:
+      return convert<std::uint32_t>(tensor);
+    case Dtype::kI32:
+      return convert<std::int32_t>(tensor);
+    case Dtype::kU64:
+      return convert<std::uint64_t>(tensor);
+    case Dtype::kI64:
+      return convert<std::int64_t>(tensor);
+    case Dtype::kF32:
+      return convert<float>(tensor);
+    case Dtype::kF64:
+      return convert<double>(tensor);
+    case Dtype::kF16:
+      return convert<std::uint16_t>(tensor, [](std::uint16_t bits) { return formats::to_float(formats::Fp16{bits}); });
+    case Dtype::kBf16:
+      return convert<std::uint16_t>(tensor, [](std::uint16_t bits) { return formats::to_float(formats::Bf16{bits}); });
+    case Dtype::kF8E4M3:
+    case Dtype::kF8E5M2:
+      break;
+  }
+  throw InputError("tensor '" + tensor.name + "': " + dtype_name(tensor.dtype) + " cannot be read as numbers here");
+}
+
+void write_safetensors(const std::filesystem::path& path, const std::vector<TensorToWrite>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::vector<std::size_t> sizes;
+  std::size_t offset = 0;
+  for (const TensorToWrite& t : tensors) {
+    std::size_t elements = 0;
+    if (!product(t.shape, elements)) throw std::invalid_argument("tensor '" + t.name + "' is too large");
+    if (t.name == "__metadata__" || header.contains(t.name))
+      throw std::invalid_argument("tensor name '" + t.name + "' occurs twice or is reserved");
+    sizes.push_back(elements * dtype_bytes(t.dtype));
+    header[t.name] = {
+        {"dtype", dtype_name(t.dtype)}, {"shape", t.shape}, {"data_offsets", {offset, offset + sizes.back()}}};
+    offset += sizes.back();
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');
+
+  const std::filesystem::path partial = path.string() + ".partial";
+  try {
+    std::ofstream out(partial, std::ios::binary | std::ios::trunc);
+    std::array<char, 8> length{};
+    for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(text.size() >> 8 * i & 0xFF);
+    out.write(length.data(), length.size());
+    out.write(text.data(), static_cast<std::streamsize>(text.size()));
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+      out.write(static_cast<const char*>(tensors[i].data), static_cast<std::streamsize>(sizes[i]));
+    out.close();
+    if (!out) throw config::RunError(path.string() + ": cannot be written");
+    std::filesystem::rename(partial, path);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(partial, ignored);
+    throw;
+  }
+}
+
+}  // namespace harmonia::testbench
