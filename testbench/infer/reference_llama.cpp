@@ -1,0 +1,137 @@
+#include "harmonia/testbench/infer/reference_llama.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::testbench {
+
+ReferenceLlama::ReferenceLlama(std::shared_ptr<const ModelWeights> weights) : weights_(std::move(weights)) { reset(); }
+
+void ReferenceLlama::reset() {
+  position_ = 0;
+  const auto layers = static_cast<std::size_t>(weights_->info.shape.num_hidden_layers);
+  key_cache_.assign(layers, {});
+  value_cache_.assign(layers, {});
+}
+
+void ReferenceLlama::step(const std::vector<int>& tokens, std::vector<float>& logits) {
+  const accelerator::ModelShape& s = weights_->info.shape;
+  if (position_ + static_cast<std::int64_t>(tokens.size()) > weights_->info.max_context)
+    throw config::InputError("the sequence exceeds the model's context of " +
+                             std::to_string(weights_->info.max_context) + " tokens");
+  logits.resize(tokens.size() * static_cast<std::size_t>(s.vocab_size));
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i] < 0 || tokens[i] >= s.vocab_size)
+      throw config::InputError("token " + std::to_string(tokens[i]) + " is outside the vocabulary of " +
+                               std::to_string(s.vocab_size));
+    forward(tokens[i], logits.data() + i * static_cast<std::size_t>(s.vocab_size));
+  }
+}
+
+void ReferenceLlama::multiply(const WeightView& w, const std::vector<float>& x, std::vector<float>& out) {
+  const auto cols = static_cast<std::size_t>(w.cols);
+  row_.resize(cols);
+  out.resize(static_cast<std::size_t>(w.rows));
+  for (std::size_t r = 0; r < out.size(); ++r) {
+    w.read_row(static_cast<std::int64_t>(r), row_.data());
+    float sum = 0.0F;
+    for (std::size_t c = 0; c < cols; ++c) sum += row_[c] * x[c];
+    out[r] = sum;
+  }
+}
+
+void ReferenceLlama::normalise(const std::vector<float>& x, const WeightView& weight, std::vector<float>& out) {
+  float squares = 0.0F;
+  for (const float v : x) squares += v * v;
+  const float scale =
+      1.0F / std::sqrt(squares / static_cast<float>(x.size()) + static_cast<float>(weights_->info.shape.rms_norm_eps));
+  row_.resize(x.size());
+  weight.read_row(0, row_.data());
+  out.resize(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) out[i] = row_[i] * (scale * x[i]);
+}
+
+void ReferenceLlama::rotate(float* vector, std::int64_t heads) const {
+  const accelerator::ModelShape& s = weights_->info.shape;
+  const std::int64_t half = s.head_dim / 2;
+  const bool adjacent = weights_->info.rope_pairing == formats::RopePairing::kAdjacent;
+  for (std::int64_t i = 0; i < half; ++i) {
+    const float angle = static_cast<float>(position_) * static_cast<float>(rope_frequency(weights_->info, i));
+    const float cosine = std::cos(angle), sine = std::sin(angle);
+    for (std::int64_t h = 0; h < heads; ++h) {
+      float& a = vector[h * s.head_dim + (adjacent ? 2 * i : i)];
+      float& b = vector[h * s.head_dim + (adjacent ? 2 * i + 1 : i + half)];
+      const float real = a * cosine - b * sine, imaginary = a * sine + b * cosine;
+      a = real;
+      b = imaginary;
+    }
+  }
+}
+
+void ReferenceLlama::forward(int token, float* logits) {
+  const ModelWeights& w = *weights_;
+  const accelerator::ModelShape& s = w.info.shape;
+  const auto head_dim = static_cast<std::size_t>(s.head_dim), kv_size = static_cast<std::size_t>(s.kv_width());
+  const auto group = static_cast<std::size_t>(s.num_attention_heads / s.num_key_value_heads);
+  const auto length = static_cast<std::size_t>(position_ + 1);
+  const float root = std::sqrt(static_cast<float>(head_dim));
+  x_.resize(static_cast<std::size_t>(s.hidden_size));
+  w.embedding.read_row(token, x_.data());
+
+  for (std::size_t layer = 0; layer < w.layers.size(); ++layer) {
+    const LayerWeights& l = w.layers[layer];
+    normalise(x_, l.attention_norm, normed_);
+    multiply(l.q, normed_, q_);
+    multiply(l.k, normed_, k_);
+    multiply(l.v, normed_, v_);
+    rotate(q_.data(), s.num_attention_heads);
+    rotate(k_.data(), s.num_key_value_heads);
+    std::vector<float>& keys = key_cache_[layer];
+    std::vector<float>& values = value_cache_[layer];
+    keys.insert(keys.end(), k_.begin(), k_.end());
+    values.insert(values.end(), v_.begin(), v_.end());
+
+    attended_.assign(static_cast<std::size_t>(s.q_width()), 0.0F);
+    scores_.resize(length);
+    for (std::size_t h = 0; h < static_cast<std::size_t>(s.num_attention_heads); ++h) {
+      const float* query = q_.data() + h * head_dim;
+      const std::size_t column = h / group * head_dim;
+      float largest = -INFINITY;
+      for (std::size_t t = 0; t < length; ++t) {
+        const float* key = keys.data() + t * kv_size + column;
+        float score = 0.0F;
+        for (std::size_t i = 0; i < head_dim; ++i) score += query[i] * key[i];
+        scores_[t] = score / root;
+        largest = std::fmax(largest, scores_[t]);
+      }
+      float sum = 0.0F;
+      for (float& score : scores_) {
+        score = std::exp(score - largest);
+        sum += score;
+      }
+      float* out = attended_.data() + h * head_dim;
+      for (std::size_t t = 0; t < length; ++t) {
+        const float share = scores_[t] / sum;
+        const float* value = values.data() + t * kv_size + column;
+        for (std::size_t i = 0; i < head_dim; ++i) out[i] += share * value[i];
+      }
+    }
+    multiply(l.o, attended_, projected_);
+    for (std::size_t i = 0; i < x_.size(); ++i) x_[i] += projected_[i];
+
+    normalise(x_, l.ffn_norm, normed_);
+    multiply(l.gate, normed_, gate_);
+    multiply(l.up, normed_, up_);
+    for (std::size_t i = 0; i < gate_.size(); ++i) gate_[i] = gate_[i] * (1.0F / (1.0F + std::exp(-gate_[i]))) * up_[i];
+    multiply(l.down, gate_, projected_);
+    for (std::size_t i = 0; i < x_.size(); ++i) x_[i] += projected_[i];
+  }
+  normalise(x_, w.final_norm, normed_);
+  multiply(w.lm_head, normed_, projected_);
+  std::memcpy(logits, projected_.data(), projected_.size() * sizeof(float));
+  ++position_;
+}
+
+}  // namespace harmonia::testbench

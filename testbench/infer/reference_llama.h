@@ -1,0 +1,38 @@
+// The FP32 reference: a Llama forward pass in single precision, one token at a time, in the order of operations of
+// llama2.c's run.c (github.com/karpathy/llama2.c), so that its published text is reproduced token by token.
+//
+// Models: FP32 weights (decoded from whatever they are stored in), FP32 activations and cache, sums in ascending order,
+// the C library's sine, cosine, exponential and square root.
+// Does not model: any format of the accelerator. This is what quality is measured against.
+#pragma once
+
+#include "harmonia/testbench/infer/step_engine.h"
+
+namespace harmonia::testbench {
+
+class ReferenceLlama : public StepEngine {
+ public:
+  explicit ReferenceLlama(std::shared_ptr<const ModelWeights> weights);
+
+  const ModelInfo& model() const override { return weights_->info; }
+  std::string description() const override { return "FP32 reference"; }
+  void reset() override;
+  std::int64_t position() const override { return position_; }
+  void step(const std::vector<int>& tokens, std::vector<float>& logits) override;
+
+  /// Post-RoPE keys of layer `layer`, [position, kv_heads * head_dim]: what offline smoothing is calibrated on.
+  const std::vector<float>& keys(std::int64_t layer) const { return key_cache_[static_cast<std::size_t>(layer)]; }
+
+ private:
+  void forward(int token, float* logits);
+  void multiply(const WeightView& w, const std::vector<float>& x, std::vector<float>& out);
+  void normalise(const std::vector<float>& x, const WeightView& weight, std::vector<float>& out);
+  void rotate(float* vector, std::int64_t heads) const;
+
+  std::shared_ptr<const ModelWeights> weights_;
+  std::int64_t position_ = 0;
+  std::vector<std::vector<float>> key_cache_, value_cache_;  // per layer, grow with the sequence
+  std::vector<float> row_, x_, normed_, q_, k_, v_, attended_, projected_, gate_, up_, scores_;
+};
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,389 @@
+#include "harmonia/testbench/weights/gguf.h"
+
+#include <array>
+#include <cstring>
+#include <string_view>
+#include <unordered_map>
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::testbench {
+namespace {
+
+enum ValueType : std::uint32_t {
+  kUint8,
+  kInt8,
+  kUint16,
+  kInt16,
+  kUint32,
+  kInt32,
+  kFloat32,
+  kBool,
+  kString,
+  kArray,
+  kUint64,
+  kInt64,
+  kFloat64
+};
+constexpr std::array<std::size_t, 13> kValueBytes = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+constexpr int kDeepestArray = 4;
+constexpr std::size_t kMostDimensions = 4;
+
+struct Value {
+  std::uint32_t type = 0;
+  std::uint32_t element_type = 0;  // arrays
+  std::uint64_t count = 1;         // arrays
+  std::size_t offset = 0;          // of the value, or of an array's first element
+};
+
+struct Tensor {
+  std::uint32_t type = 0;
+  std::int64_t rows = 1, cols = 1;
+  std::uint64_t offset = 0;  // from the start of the tensor data
+};
+
+class Reader {
+ public:
+  explicit Reader(const Bytes& bytes) : bytes_(bytes) {}
+
+  [[noreturn]] void fail(std::size_t offset, const std::string& message) const {
+    throw config::InputError({bytes_.name}, "byte " + std::to_string(offset) + ": " + message);
+  }
+  std::size_t offset() const { return offset_; }
+  std::size_t left() const { return bytes_.size - offset_; }
+  void seek(std::size_t offset) { offset_ = offset; }
+
+  template <typename T>
+  T read(const char* what) {
+    if (left() < sizeof(T)) fail(offset_, std::string("the file ends before ") + what);
+    T value;
+    std::memcpy(&value, bytes_.data + offset_, sizeof(T));
+    offset_ += sizeof(T);
+    return value;
+  }
+
+  std::string_view string(const char* what) {
+    const std::size_t start = offset_;
+    const auto length = read<std::uint64_t>(what);
+    if (length > left())
+      fail(start, std::string(what) + " has " + std::to_string(length) + " bytes, the file has " +
+                      std::to_string(left()) + " left");
+    const std::string_view text(reinterpret_cast<const char*>(bytes_.data + offset_), static_cast<std::size_t>(length));
+    offset_ += static_cast<std::size_t>(length);
+    return text;
+  }
+
+  Value value(int depth = 0) {
+    Value v;
+    v.type = read<std::uint32_t>("a metadata type");
+    return body(v, depth);
+  }
+
+ private:
+  void skip_elements(std::uint32_t type, std::uint64_t count, int depth) {
+    const std::size_t start = offset_;
+    if (type >= kValueBytes.size()) fail(start, "metadata type " + std::to_string(type) + " is unknown");
+    if (kValueBytes[type] > 0) {
+      const std::size_t size = saturating_multiply(static_cast<std::size_t>(count), kValueBytes[type]);
+      if (size > left())
+        fail(start, "a metadata value needs " + std::to_string(size) + " bytes, the file has " +
+                        std::to_string(left()) + " left");
+      offset_ += size;
+      return;
+    }
+    // Each string takes at least 8 bytes and each array 12, so this ends with the file whatever `count` says.
+    for (std::uint64_t i = 0; i < count; ++i) {
+      if (type == kString) {
+        string("a metadata string");
+      } else {
+        Value nested;
+        nested.type = kArray;
+        body(nested, depth + 1);
+      }
+    }
+  }
+
+  Value body(Value v, int depth) {
+    if (depth > kDeepestArray) fail(offset_, "metadata arrays are nested deeper than " + std::to_string(kDeepestArray));
+    if (v.type == kArray) {
+      v.element_type = read<std::uint32_t>("an array's element type");
+      v.count = read<std::uint64_t>("an array's length");
+      v.offset = offset_;
+      skip_elements(v.element_type, v.count, depth);
+    } else {
+      v.offset = offset_;
+      skip_elements(v.type, 1, depth);
+    }
+    return v;
+  }
+
+  const Bytes& bytes_;
+  std::size_t offset_ = 0;
+};
+
+/// Header, metadata and tensor table; the tables grow as entries are read, so a lying count allocates nothing.
+class Gguf {
+ public:
+  explicit Gguf(const Bytes& bytes) : bytes_(bytes), reader_(bytes) {
+    if (!is_gguf(bytes)) reader_.fail(0, "is no GGUF file");
+    reader_.seek(4);
+    const auto version = reader_.read<std::uint32_t>("the version");
+    if (version != 2 && version != 3)
+      reader_.fail(4, "GGUF version " + std::to_string(version) + " is not supported, expected 2 or 3 (little endian)");
+    const auto tensor_count = reader_.read<std::uint64_t>("the number of tensors");
+    const auto value_count = reader_.read<std::uint64_t>("the number of metadata values");
+    for (std::uint64_t i = 0; i < value_count; ++i) {
+      const std::string key(reader_.string("a metadata key"));
+      values_[key] = reader_.value();
+    }
+    for (std::uint64_t i = 0; i < tensor_count; ++i) read_tensor_entry();
+    const std::uint64_t alignment = number("general.alignment", 32);
+    if (alignment == 0 || alignment > 65536 || (alignment & (alignment - 1)) != 0)
+      reader_.fail(reader_.offset(),
+                   "general.alignment is " + std::to_string(alignment) + ", expected a power of two up to 65536");
+    data_start_ = (reader_.offset() + alignment - 1) / alignment * alignment;
+  }
+
+  bool has(const std::string& key) const { return values_.count(key) != 0; }
+
+  /// An unsigned integer of any width.
+  std::uint64_t number(const std::string& key) {
+    const Value v = get(key);
+    reader_.seek(v.offset);
+    const std::size_t start = v.offset;
+    std::int64_t value = -1;
+    switch (v.type) {
+      case kUint8:
+        value = reader_.read<std::uint8_t>("a value");
+        break;
+      case kInt8:
+        value = reader_.read<std::int8_t>("a value");
+        break;
+      case kUint16:
+        value = reader_.read<std::uint16_t>("a value");
+        break;
+      case kInt16:
+        value = reader_.read<std::int16_t>("a value");
+        break;
+      case kUint32:
+        value = reader_.read<std::uint32_t>("a value");
+        break;
+      case kInt32:
+        value = reader_.read<std::int32_t>("a value");
+        break;
+      case kUint64:
+      case kInt64:
+        value = reader_.read<std::int64_t>("a value");
+        break;
+      default:
+        reader_.fail(start, key + " is not an integer");
+    }
+    if (value < 0) reader_.fail(start, key + " is negative or too large");
+    return static_cast<std::uint64_t>(value);
+  }
+  std::uint64_t number(const std::string& key, std::uint64_t absent) { return has(key) ? number(key) : absent; }
+
+  double real(const std::string& key, double absent) {
+    if (!has(key)) return absent;
+    const Value v = get(key);
+    reader_.seek(v.offset);
+    if (v.type == kFloat32) return static_cast<double>(reader_.read<float>("a value"));
+    if (v.type == kFloat64) return reader_.read<double>("a value");
+    reader_.fail(v.offset, key + " is not a real number");
+  }
+
+  std::string text(const std::string& key) {
+    const Value v = get(key);
+    if (v.type != kString) reader_.fail(v.offset, key + " is not a string");
+    reader_.seek(v.offset);
+    return std::string(reader_.string("a value"));
+  }
+
+  Value array(const std::string& key, std::uint32_t element_type) {
+    const Value v = get(key);
+    if (v.type != kArray || v.element_type != element_type)
+      reader_.fail(v.offset, key + " is not an array of the expected type");
+    return v;
+  }
+
+  Reader& reader() { return reader_; }
+  bool has_tensor(const std::string& name) const { return tensors_.count(name) != 0; }
+
+  WeightView tensor(const std::string& name) {
+    const auto it = tensors_.find(name);
+    if (it == tensors_.end()) throw config::InputError({bytes_.name}, "has no tensor " + name);
+    const Tensor& t = it->second;
+    WeightView view;
+    view.name = name;
+    view.rows = t.rows;
+    view.cols = t.cols;
+    switch (t.type) {  // ggml_type numbers
+      case 0:
+        view.type = ElementType::kF32;
+        break;
+      case 1:
+        view.type = ElementType::kF16;
+        break;
+      case 2:
+        view.type = ElementType::kQ4_0;
+        break;
+      case 8:
+        view.type = ElementType::kQ8_0;
+        break;
+      case 30:
+        view.type = ElementType::kBf16;
+        break;
+      default:
+        throw config::InputError({bytes_.name}, "tensor " + name + " has ggml type " + std::to_string(t.type) +
+                                                    ", expected F32, F16, BF16, Q8_0 or Q4_0");
+    }
+    const std::size_t row = row_bytes(view.type, view.cols);
+    if (row == 0)
+      throw config::InputError({bytes_.name}, "tensor " + name + " has rows of " + std::to_string(view.cols) +
+                                                  " elements, expected a multiple of 32 for its type");
+    view.bytes = saturating_multiply(row, static_cast<std::size_t>(view.rows));
+    const std::size_t start = saturating_add(data_start_, static_cast<std::size_t>(t.offset));
+    if (start > bytes_.size || view.bytes > bytes_.size - start)
+      throw config::InputError({bytes_.name}, "tensor " + name + " at byte " + std::to_string(start) + " needs " +
+                                                  std::to_string(view.bytes) + " bytes, beyond the file's " +
+                                                  std::to_string(bytes_.size));
+    view.data = bytes_.data + start;
+    return view;
+  }
+
+ private:
+  Value get(const std::string& key) const {
+    const auto it = values_.find(key);
+    if (it == values_.end()) throw config::InputError({bytes_.name}, "has no metadata value " + key);
+    return it->second;
+  }
+
+  void read_tensor_entry() {
+    const std::string name(reader_.string("a tensor name"));
+    const std::size_t start = reader_.offset();
+    const auto dimensions = reader_.read<std::uint32_t>("a tensor's number of dimensions");
+    if (dimensions < 1 || dimensions > kMostDimensions)
+      reader_.fail(start, "tensor " + name + " has " + std::to_string(dimensions) + " dimensions, expected 1 .. 4");
+    std::array<std::uint64_t, kMostDimensions> size = {1, 1, 1, 1};
+    for (std::size_t d = 0; d < dimensions; ++d) {
+      size[d] = reader_.read<std::uint64_t>("a tensor's dimension");
+      if (size[d] < 1 || size[d] > INT32_MAX)
+        reader_.fail(
+            start, "tensor " + name + " has a dimension of " + std::to_string(size[d]) + ", expected 1 .. 2147483647");
+    }
+    Tensor t;
+    t.cols = static_cast<std::int64_t>(size[0]);  // ggml lists the fastest dimension first
+    const std::size_t rows = saturating_multiply(size[1], saturating_multiply(size[2], size[3]));
+    if (rows > INT32_MAX) reader_.fail(start, "tensor " + name + " has " + std::to_string(rows) + " rows");
+    t.rows = static_cast<std::int64_t>(rows);
+    t.type = reader_.read<std::uint32_t>("a tensor's type");
+    t.offset = reader_.read<std::uint64_t>("a tensor's offset");
+    if (!tensors_.emplace(name, t).second) reader_.fail(start, "tensor " + name + " is listed twice");
+  }
+
+  const Bytes& bytes_;
+  Reader reader_;
+  std::unordered_map<std::string, Value> values_;
+  std::unordered_map<std::string, Tensor> tensors_;
+  std::size_t data_start_ = 0;
+};
+
+}  // namespace
+
+bool is_gguf(const Bytes& bytes) { return bytes.size >= 4 && std::memcmp(bytes.data, "GGUF", 4) == 0; }
+
+ModelWeights parse_gguf(const Bytes& bytes) {
+  Gguf file(bytes);
+  const std::string architecture = file.text("general.architecture");
+  if (architecture != "llama")
+    throw config::InputError({bytes.name},
+                             "general.architecture is '" + architecture.substr(0, 64) + "', expected 'llama'");
+  for (const char* key : {"llama.expert_count", "split.count"})
+    if (file.number(key, 0) > 1) throw config::InputError({bytes.name}, std::string(key) + " above 1 is not supported");
+
+  ModelWeights model;
+  model.source = bytes.name;
+  accelerator::ModelShape& s = model.info.shape;
+  const auto size = [&](const std::string& key) {
+    const std::uint64_t n = file.number("llama." + key);
+    if (n > INT32_MAX)
+      throw config::InputError({bytes.name}, "llama." + key + " is " + std::to_string(n) + ", which is too large");
+    return static_cast<int>(n);
+  };
+  s.name = "gguf";
+  s.hidden_size = size("embedding_length");
+  s.intermediate_size = size("feed_forward_length");
+  s.num_hidden_layers = size("block_count");
+  s.num_attention_heads = size("attention.head_count");
+  s.num_key_value_heads =
+      file.has("llama.attention.head_count_kv") ? size("attention.head_count_kv") : s.num_attention_heads;
+  model.info.max_context = size("context_length");
+  if (s.num_attention_heads < 1 || s.hidden_size % s.num_attention_heads != 0)
+    throw config::InputError({bytes.name}, "embedding_length is no multiple of attention.head_count");
+  s.head_dim =
+      file.has("llama.attention.key_length") ? size("attention.key_length") : s.hidden_size / s.num_attention_heads;
+  if (file.has("llama.rope.dimension_count") && size("rope.dimension_count") != s.head_dim)
+    throw config::InputError({bytes.name},
+                             "rope.dimension_count is not the head dimension; partial RoPE is not supported");
+  if (file.has_tensor("rope_freqs.weight"))
+    throw config::InputError({bytes.name}, "has a table of RoPE frequency factors, which is not supported");
+  s.rms_norm_eps = file.real("llama.attention.layer_norm_rms_epsilon", 1e-5);
+  s.rope_theta = file.real("llama.rope.freq_base", 10000.0);
+  model.info.rope_pairing = formats::RopePairing::kAdjacent;
+  s.tie_word_embeddings = !file.has_tensor("output.weight");
+
+  model.embedding = file.tensor("token_embd.weight");
+  s.vocab_size = static_cast<int>(model.embedding.rows);
+  model.info.validate(bytes.name);
+  // Views are allocated for layers whose tensors exist, not for what the header promises.
+  for (int i = 0; i < s.num_hidden_layers; ++i) {
+    const std::string prefix = "blk." + std::to_string(i) + ".";
+    LayerWeights l;
+    l.attention_norm = file.tensor(prefix + "attn_norm.weight");
+    l.q = file.tensor(prefix + "attn_q.weight");
+    l.k = file.tensor(prefix + "attn_k.weight");
+    l.v = file.tensor(prefix + "attn_v.weight");
+    l.o = file.tensor(prefix + "attn_output.weight");
+    l.ffn_norm = file.tensor(prefix + "ffn_norm.weight");
+    l.gate = file.tensor(prefix + "ffn_gate.weight");
+    l.up = file.tensor(prefix + "ffn_up.weight");
+    l.down = file.tensor(prefix + "ffn_down.weight");
+    model.layers.push_back(std::move(l));
+  }
+  model.final_norm = file.tensor("output_norm.weight");
+  model.lm_head = s.tie_word_embeddings ? model.embedding : file.tensor("output.weight");
+  model.validate();
+  return model;
+}
+
+Tokenizer parse_gguf_tokenizer(const Bytes& bytes) {
+  Gguf file(bytes);
+  const std::string kind = file.text("tokenizer.ggml.model");
+  if (kind != "llama")
+    throw config::InputError({bytes.name}, "tokenizer.ggml.model is '" + kind.substr(0, 64) + "', expected 'llama'");
+  const Value tokens = file.array("tokenizer.ggml.tokens", kString);
+  const Value scores = file.array("tokenizer.ggml.scores", kFloat32);
+  // Both arrays lie inside the file, each string taking at least 8 bytes, so their counts are bounded by its size.
+  std::vector<std::string> pieces(static_cast<std::size_t>(tokens.count));
+  Reader& reader = file.reader();
+  reader.seek(tokens.offset);
+  for (std::string& piece : pieces) {
+    const std::string_view text = reader.string("a token");
+    for (std::size_t i = 0; i < text.size();) {
+      const bool blank = text.compare(i, 3, "\xE2\x96\x81") == 0;  // SentencePiece's visible blank, U+2581
+      piece += blank ? ' ' : text[i];
+      i += blank ? 3 : 1;
+    }
+  }
+  std::vector<float> values(static_cast<std::size_t>(scores.count));
+  reader.seek(scores.offset);
+  for (float& v : values) v = reader.read<float>("a score");
+  const auto token = [&](const char* key, std::uint64_t absent) {
+    const std::uint64_t t = file.number(key, absent);
+    return t > INT32_MAX ? -1 : static_cast<int>(t);
+  };
+  return Tokenizer(std::move(pieces), std::move(values), token("tokenizer.ggml.bos_token_id", Tokenizer::kBos),
+                   token("tokenizer.ggml.eos_token_id", Tokenizer::kEos), bytes.name);
+}
+
+}  // namespace harmonia::testbench

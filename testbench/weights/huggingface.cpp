@@ -1,0 +1,339 @@
+#include "harmonia/testbench/weights/huggingface.h"
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "harmonia/config/error.h"
+#include "harmonia/formats/kmeans.h"
+#include "harmonia/testbench/weights/safetensors.h"
+
+namespace harmonia::testbench {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr std::uintmax_t kLargestConfig = 16U << 20;
+
+std::string read_text(const fs::path& path) {
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(path, error);
+  if (error) throw config::InputError({path.string()}, "cannot be read: " + error.message());
+  if (size > kLargestConfig)
+    throw config::InputError({path.string()},
+                             "has " + std::to_string(size) + " bytes, expected at most 16 MiB of JSON");
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in) throw config::InputError({path.string()}, "cannot be read");
+  return text.str();
+}
+
+config::Location location(const std::string& text, const std::string& file, std::size_t byte) {
+  const std::size_t end = std::min(byte, text.size());
+  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), '\n');
+  const std::size_t newline = end == 0 ? std::string::npos : text.rfind('\n', end - 1);
+  return {file, static_cast<int>(line), static_cast<int>(end - (newline == std::string::npos ? 0 : newline + 1)) + 1};
+}
+
+json parse_json(const std::string& text, const std::string& file) {
+  try {
+    json j = json::parse(text);
+    if (!j.is_object()) throw config::InputError({file}, "is not a JSON object");
+    return j;
+  } catch (const json::parse_error& e) {
+    throw config::InputError(location(text, file, e.byte == 0 ? 0 : e.byte - 1), "is not valid JSON");
+  }
+}
+
+int whole(const json& j, const char* key, const std::string& file) {
+  if (!j.contains(key)) throw config::InputError({file}, std::string("has no ") + key);
+  const json& v = j.at(key);
+  if (!v.is_number_integer() || v < 1 || v > INT32_MAX)
+    throw config::InputError(
+        {file}, std::string(key) + " is " + v.dump().substr(0, 40) + ", expected an integer 1 .. 2147483647");
+  return v.get<int>();
+}
+
+double real(const json& j, const char* key, double absent, const std::string& file) {
+  if (!j.contains(key) || j.at(key).is_null()) return absent;
+  if (!j.at(key).is_number()) throw config::InputError({file}, std::string(key) + " is not a number");
+  return j.at(key).get<double>();
+}
+
+/// The files of a checkpoint and a view of each tensor by name.
+class Checkpoint {
+ public:
+  explicit Checkpoint(const std::vector<fs::path>& paths) {
+    for (const fs::path& p : paths) {
+      files_.push_back(std::make_shared<SafetensorsFile>(p));
+      for (const TensorView& t : files_.back()->tensors())
+        if (!tensors_.emplace(t.name, std::make_pair(&t, files_.back().get())).second)
+          throw config::InputError({p.string()}, "tensor " + t.name + " is in another file of the checkpoint too");
+    }
+  }
+
+  const std::vector<std::shared_ptr<SafetensorsFile>>& files() const { return files_; }
+  bool has(const std::string& name) const { return tensors_.count(name) != 0; }
+  void refuse(const std::string& name) const {
+    if (has(name))
+      throw config::InputError({file(name)}, "tensor " + name + " is of a model kind that is not supported");
+  }
+  std::string file(const std::string& name) const { return tensors_.at(name).second->path().string(); }
+
+  const TensorView& at(const std::string& name) const {
+    const auto it = tensors_.find(name);
+    if (it != tensors_.end()) return *it->second.first;
+    return files_.front()->at(name);  // throws, and knows the nearest name
+  }
+
+  /// X.weight, or X.weight_packed with its scales and centroids.
+  WeightView weight(const std::string& prefix) const {
+    if (has(prefix + ".weight_packed")) return packed(prefix);
+    const TensorView& t = at(prefix + ".weight");
+    WeightView view;
+    view.name = t.name;
+    view.data = t.data;
+    view.bytes = t.bytes;
+    switch (t.dtype) {
+      case Dtype::kF32:
+        view.type = ElementType::kF32;
+        break;
+      case Dtype::kF16:
+        view.type = ElementType::kF16;
+        break;
+      case Dtype::kBf16:
+        view.type = ElementType::kBf16;
+        break;
+      default:
+        throw config::InputError({file(t.name)},
+                                 "tensor " + t.name + " is " + dtype_name(t.dtype) + ", expected F32, F16 or BF16");
+    }
+    set_shape(t, view);
+    return view;
+  }
+
+ private:
+  void set_shape(const TensorView& t, WeightView& view) const {
+    if (t.shape.empty() || t.shape.size() > 2 ||
+        std::any_of(t.shape.begin(), t.shape.end(), [](std::size_t n) { return n < 1 || n > INT32_MAX; }))
+      throw config::InputError({file(t.name)},
+                               "tensor " + t.name + " is " + shape_text(t.shape) + ", expected a matrix or a vector");
+    view.rows = t.shape.size() == 2 ? static_cast<std::int64_t>(t.shape[0]) : 1;
+    view.cols = static_cast<std::int64_t>(t.shape.back());
+  }
+
+  WeightView packed(const std::string& prefix) const {
+    const TensorView& codes = at(prefix + ".weight_packed");
+    const TensorView& scales = at(prefix + ".scales");
+    const TensorView& centroids = at(prefix + ".centroids");
+    const auto fail = [&](const std::string& message) { throw config::InputError({file(codes.name)}, message); };
+    if (codes.dtype != Dtype::kU8 || codes.shape.size() != 2)
+      fail("tensor " + codes.name + " is " + dtype_name(codes.dtype) + " " + shape_text(codes.shape) +
+           ", expected U8 [out, in*n/8]");
+    if (scales.dtype != Dtype::kBf16 || scales.shape.size() != 2)
+      fail("tensor " + scales.name + " is " + dtype_name(scales.dtype) + " " + shape_text(scales.shape) +
+           ", expected BF16 [out, in/64]");
+    if (centroids.dtype != Dtype::kF32 || centroids.shape.size() != 1)
+      fail("tensor " + centroids.name + " is " + dtype_name(centroids.dtype) + " " + shape_text(centroids.shape) +
+           ", expected F32 [2^n]");
+    int bits = 0;
+    for (const int n : {1, 2, 3, 4, 8})
+      if (centroids.shape[0] == std::size_t{1} << n) bits = n;
+    if (bits == 0)
+      fail("tensor " + centroids.name + " has " + std::to_string(centroids.shape[0]) +
+           " values, expected 2, 4, 8, 16 or 256");
+    WeightView view;
+    view.name = codes.name;
+    view.type = ElementType::kLut;
+    view.data = codes.data;
+    view.bytes = codes.bytes;
+    view.lut_bits = bits;
+    view.lut_scales = scales.data;
+    view.lut_centroids = centroids.data;
+    WeightView ignored;
+    set_shape(codes, ignored);
+    view.rows = ignored.rows;
+    view.cols = inferred_columns(codes, scales, bits);
+    return view;
+  }
+
+  /// The number of inputs is not stored: the packed width gives it when a row fills its bytes; otherwise (an input that
+  /// is no multiple of 8/n, or 3-bit planes with a short block) it is looked up in the file's own metadata.
+  std::int64_t inferred_columns(const TensorView& codes, const TensorView& scales, int bits) const {
+    const auto it = tensors_.at(codes.name).second->metadata().find(codes.name + ".cols");
+    std::size_t cols = codes.shape[1] * 8 / static_cast<std::size_t>(bits);
+    if (it != tensors_.at(codes.name).second->metadata().end()) {
+      cols = 0;
+      for (const char c : it->second)
+        cols = c >= '0' && c <= '9' && cols < INT32_MAX / 10 ? cols * 10 + static_cast<std::size_t>(c - '0')
+                                                             : SIZE_MAX / 2;
+    }
+    if (cols < 1 || cols > INT32_MAX || formats::kmeans_row_bytes(cols, bits) != codes.shape[1] ||
+        scales.shape[0] != codes.shape[0] || scales.shape[1] != formats::kmeans_blocks(cols))
+      throw config::InputError({file(codes.name)}, "tensors " + codes.name + " " + shape_text(codes.shape) + " and " +
+                                                       scales.name + " " + shape_text(scales.shape) +
+                                                       " do not fit together at " + std::to_string(bits) + " bits");
+    return static_cast<std::int64_t>(cols);
+  }
+
+  std::vector<std::shared_ptr<SafetensorsFile>> files_;
+  std::map<std::string, std::pair<const TensorView*, const SafetensorsFile*>> tensors_;
+};
+
+std::vector<fs::path> checkpoint_files(const fs::path& path) {
+  if (!fs::is_directory(path)) return {path};
+  if (fs::exists(path / "model.safetensors")) return {path / "model.safetensors"};
+  const fs::path index = path / "model.safetensors.index.json";
+  if (!fs::exists(index))
+    throw config::InputError({path.string()}, "holds neither model.safetensors nor model.safetensors.index.json");
+  const json j = parse_json(read_text(index), index.string());
+  if (!j.contains("weight_map") || !j["weight_map"].is_object())
+    throw config::InputError({index.string()}, "has no weight_map");
+  std::set<fs::path> files;
+  for (const auto& [tensor, file] : j["weight_map"].items()) {
+    // Only names inside the folder: an index must not make the program read elsewhere.
+    if (!file.is_string() || fs::path(file.get<std::string>()).filename() != fs::path(file.get<std::string>()))
+      throw config::InputError({index.string()}, "the file of tensor " + tensor + " is not a plain file name");
+    files.insert(path / file.get<std::string>());
+  }
+  if (files.empty()) throw config::InputError({index.string()}, "weight_map is empty");
+  return {files.begin(), files.end()};
+}
+
+}  // namespace
+
+ModelInfo parse_huggingface_config(const std::string& text, const std::string& file) {
+  const json j = parse_json(text, file);
+  ModelInfo info;
+  accelerator::ModelShape& s = info.shape;
+  s.name = "huggingface";
+  s.hidden_size = whole(j, "hidden_size", file);
+  s.intermediate_size = whole(j, "intermediate_size", file);
+  s.num_hidden_layers = whole(j, "num_hidden_layers", file);
+  s.num_attention_heads = whole(j, "num_attention_heads", file);
+  s.num_key_value_heads =
+      j.contains("num_key_value_heads") ? whole(j, "num_key_value_heads", file) : s.num_attention_heads;
+  s.vocab_size = whole(j, "vocab_size", file);
+  if (j.contains("head_dim") && !j["head_dim"].is_null()) {
+    s.head_dim = whole(j, "head_dim", file);
+  } else {
+    if (s.hidden_size % s.num_attention_heads != 0)
+      throw config::InputError({file}, "hidden_size is no multiple of num_attention_heads, and there is no head_dim");
+    s.head_dim = s.hidden_size / s.num_attention_heads;
+  }
+  s.tie_word_embeddings = false;
+  if (j.contains("tie_word_embeddings")) {
+    if (!j["tie_word_embeddings"].is_boolean())
+      throw config::InputError({file}, "tie_word_embeddings is neither true nor false");
+    s.tie_word_embeddings = j["tie_word_embeddings"].get<bool>();
+  }
+  s.rope_theta = real(j, "rope_theta", 10000.0, file);
+  s.rms_norm_eps = real(j, "rms_norm_eps", 1e-6, file);
+  info.max_context = j.contains("max_position_embeddings") ? whole(j, "max_position_embeddings", file) : 2048;
+  info.rope_pairing = formats::RopePairing::kHalfSplit;
+  if (j.contains("harmonia_rope_pairing")) {
+    const json& pairing = j["harmonia_rope_pairing"];
+    if (pairing != "adjacent" && pairing != "half_split")
+      throw config::InputError({file}, "harmonia_rope_pairing is neither \"adjacent\" nor \"half_split\"");
+    if (pairing == "adjacent") info.rope_pairing = formats::RopePairing::kAdjacent;
+  }
+  if (j.contains("rope_scaling") && !j["rope_scaling"].is_null()) {
+    const json& r = j["rope_scaling"];
+    if (!r.is_object()) throw config::InputError({file}, "rope_scaling is not an object");
+    std::string type;
+    for (const char* key : {"rope_type", "type"})
+      if (type.empty() && r.contains(key) && r[key].is_string()) type = r[key].get<std::string>();
+    if (type == "llama3") {
+      info.rope_scaling.factor = real(r, "factor", 1.0, file);
+      info.rope_scaling.low_frequency_factor = real(r, "low_freq_factor", 1.0, file);
+      info.rope_scaling.high_frequency_factor = real(r, "high_freq_factor", 4.0, file);
+      info.rope_scaling.original_context = real(r, "original_max_position_embeddings", 8192.0, file);
+      const RopeScaling& v = info.rope_scaling;
+      if (!(v.factor > 0) || !(v.low_frequency_factor > 0) || !(v.high_frequency_factor > v.low_frequency_factor) ||
+          !(v.original_context > 0))
+        throw config::InputError(
+            {file},
+            "rope_scaling has a factor that is not positive, or high_freq_factor does not exceed low_freq_factor");
+    } else if (type != "default") {
+      throw config::InputError(
+          {file}, "rope_scaling of type '" + type.substr(0, 40) + "' is not supported, expected llama3 or default");
+    }
+  }
+  info.validate(file);
+  return info;
+}
+
+std::string huggingface_config(const ModelInfo& info) {
+  const accelerator::ModelShape& s = info.shape;
+  json j = {
+      {"hidden_size", s.hidden_size},
+      {"intermediate_size", s.intermediate_size},
+      {"num_hidden_layers", s.num_hidden_layers},
+      {"num_attention_heads", s.num_attention_heads},
+      {"num_key_value_heads", s.num_key_value_heads},
+      {"head_dim", s.head_dim},
+      {"vocab_size", s.vocab_size},
+      {"tie_word_embeddings", s.tie_word_embeddings},
+      {"rope_theta", s.rope_theta},
+      {"rms_norm_eps", s.rms_norm_eps},
+      {"max_position_embeddings", info.max_context},
+      {"harmonia_rope_pairing", info.rope_pairing == formats::RopePairing::kAdjacent ? "adjacent" : "half_split"}};
+  if (info.rope_scaling.factor != 1.0)
+    j["rope_scaling"] = {{"rope_type", "llama3"},
+                         {"factor", info.rope_scaling.factor},
+                         {"low_freq_factor", info.rope_scaling.low_frequency_factor},
+                         {"high_freq_factor", info.rope_scaling.high_frequency_factor},
+                         {"original_max_position_embeddings", info.rope_scaling.original_context}};
+  return j.dump();
+}
+
+ModelWeights load_huggingface(const fs::path& path) {
+  const Checkpoint checkpoint(checkpoint_files(path));
+  ModelWeights model;
+  model.source = path.string();
+  for (const auto& f : checkpoint.files()) model.storage.push_back(f);
+
+  const auto& metadata = checkpoint.files().front()->metadata();
+  const auto own = metadata.find(kModelMetadataKey);
+  if (own != metadata.end()) {
+    model.info = parse_huggingface_config(own->second, path.string());
+  } else {
+    const fs::path config = (fs::is_directory(path) ? path : path.parent_path()) / "config.json";
+    if (!fs::exists(config))
+      throw config::InputError({path.string()}, "has no config.json beside it (" + config.string() + ")");
+    model.info = parse_huggingface_config(read_text(config), config.string());
+  }
+
+  model.embedding = checkpoint.weight("model.embed_tokens");
+  for (int i = 0; i < model.info.shape.num_hidden_layers; ++i) {
+    const std::string prefix = "model.layers." + std::to_string(i) + ".";
+    LayerWeights l;
+    for (const char* bias :
+         {"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.q_norm.weight", "mlp.gate_proj.bias"})
+      checkpoint.refuse(prefix + bias);
+    l.attention_norm = checkpoint.weight(prefix + "input_layernorm");
+    l.q = checkpoint.weight(prefix + "self_attn.q_proj");
+    l.k = checkpoint.weight(prefix + "self_attn.k_proj");
+    l.v = checkpoint.weight(prefix + "self_attn.v_proj");
+    l.o = checkpoint.weight(prefix + "self_attn.o_proj");
+    l.ffn_norm = checkpoint.weight(prefix + "post_attention_layernorm");
+    l.gate = checkpoint.weight(prefix + "mlp.gate_proj");
+    l.up = checkpoint.weight(prefix + "mlp.up_proj");
+    l.down = checkpoint.weight(prefix + "mlp.down_proj");
+    model.layers.push_back(std::move(l));
+  }
+  model.final_norm = checkpoint.weight("model.norm");
+  // Files of tied models may carry the head or leave it out.
+  model.lm_head = model.info.shape.tie_word_embeddings && !checkpoint.has("lm_head.weight")
+                      ? model.embedding
+                      : checkpoint.weight("lm_head");
+  model.validate();
+  return model;
+}
+
+}  // namespace harmonia::testbench

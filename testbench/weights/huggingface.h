@@ -1,0 +1,29 @@
+// Hugging Face checkpoints: config.json and one or several .safetensors files with the names of LlamaForCausalLM.
+//
+// Models: F32, F16 and BF16 tensors; K-means checkpoints as the 1-bit paper releases them (X.weight_packed uint8
+// [out, in*n/8], X.scales bf16 [out, in/64], X.centroids fp32 [2^n] instead of X.weight); shards listed in
+// model.safetensors.index.json; RoPE in half-split pairs, with Llama-3 scaling when config.json asks for it. A file
+// that `harmonia quantize` wrote carries the shape in its own metadata and needs no config.json. Does not model:
+// biases, tokenizer.json, mixture of experts, checkpoints quantised by other tools; refused by name.
+#pragma once
+
+#include <filesystem>
+
+#include "harmonia/testbench/weights/model_weights.h"
+
+namespace harmonia::testbench {
+
+/// Key of the safetensors metadata under which a model's description is kept, as JSON in the words of config.json with
+/// the addition "harmonia_rope_pairing": "adjacent" | "half_split".
+inline constexpr const char* kModelMetadataKey = "harmonia.model";
+
+/// `path` is a folder, or a .safetensors file. Throws config::InputError.
+ModelWeights load_huggingface(const std::filesystem::path& path);
+
+/// Reads the shape fields of a config.json. `text` is its content, `file` its name for messages (line and column
+/// follow).
+ModelInfo parse_huggingface_config(const std::string& text, const std::string& file);
+/// The inverse, for the metadata of written files.
+std::string huggingface_config(const ModelInfo& info);
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,175 @@
+#include "harmonia/testbench/weights/model_weights.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "harmonia/config/error.h"
+#include "harmonia/formats/fp16.h"
+#include "harmonia/formats/kmeans.h"
+
+namespace harmonia::testbench {
+namespace {
+
+constexpr std::int64_t kLargestSize = 2147483647;
+constexpr std::int64_t kMostLayers = 4096;
+constexpr std::int64_t kQBlock = 32;
+constexpr std::size_t kQ8Bytes = 34;  // FP16 scale, 32 int8
+// FP16 scale, 16 bytes: element i in the low nibble of byte i, element i + 16 in the high one.
+constexpr std::size_t kQ4Bytes = 18;
+
+template <typename T>
+T load(const std::uint8_t* p) {
+  T value;
+  std::memcpy(&value, p, sizeof(T));
+  return value;
+}
+
+float bf16_at(const std::uint8_t* p) { return formats::to_float(formats::Bf16{load<std::uint16_t>(p)}); }
+
+float fp16_at(const std::uint8_t* p) { return formats::to_float(formats::Fp16{load<std::uint16_t>(p)}); }
+
+std::string dimensions(std::int64_t rows, std::int64_t cols) {
+  return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
+}
+
+}  // namespace
+
+std::size_t saturating_multiply(std::size_t a, std::size_t b) {
+  constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+  return b != 0 && a > most / b ? most : a * b;
+}
+
+std::size_t saturating_add(std::size_t a, std::size_t b) {
+  constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+  return a > most - b ? most : a + b;
+}
+
+void ModelInfo::validate(const std::string& file) const {
+  const auto fail = [&](const std::string& message) { throw config::InputError({file}, message); };
+  const std::string problem = shape.problem();
+  if (!problem.empty()) fail(problem);
+  if (shape.num_hidden_layers > kMostLayers)
+    fail("the model has " + std::to_string(shape.num_hidden_layers) + " layers, expected at most " +
+         std::to_string(kMostLayers));
+  if (std::int64_t{shape.num_attention_heads} * shape.head_dim > kLargestSize)
+    fail("heads * head dimension is out of range");
+  if (max_context < 1 || max_context > kLargestSize)
+    fail("the context length is " + std::to_string(max_context) + ", expected 1 .. " + std::to_string(kLargestSize));
+  if (!(shape.rms_norm_eps >= 0.0) || !(shape.rms_norm_eps < 1.0)) fail("RMSNorm's epsilon is out of range 0 .. 1");
+  if (!(shape.rope_theta > 0.0) || !std::isfinite(shape.rope_theta)) fail("RoPE's theta is not a positive number");
+}
+
+double rope_frequency(const ModelInfo& info, std::int64_t pair) {
+  const double frequency =
+      std::pow(info.shape.rope_theta, -2.0 * static_cast<double>(pair) / static_cast<double>(info.shape.head_dim));
+  const RopeScaling& s = info.rope_scaling;
+  if (s.factor == 1.0) return frequency;
+  // Llama 3.1: wavelengths far below the original context stay, far above it are stretched, between them a linear
+  // blend.
+  const double wavelength = 2.0 * 3.14159265358979323846 / frequency;
+  if (wavelength < s.original_context / s.high_frequency_factor) return frequency;
+  if (wavelength > s.original_context / s.low_frequency_factor) return frequency / s.factor;
+  const double blend =
+      (s.original_context / wavelength - s.low_frequency_factor) / (s.high_frequency_factor - s.low_frequency_factor);
+  return (1.0 - blend) * frequency / s.factor + blend * frequency;
+}
+
+std::size_t row_bytes(ElementType type, std::int64_t cols) {
+  const auto n = static_cast<std::size_t>(cols);
+  switch (type) {
+    case ElementType::kF32:
+      return saturating_multiply(n, 4);
+    case ElementType::kF16:
+    case ElementType::kBf16:
+      return saturating_multiply(n, 2);
+    case ElementType::kQ8_0:
+      return cols % kQBlock == 0 ? saturating_multiply(n / kQBlock, kQ8Bytes) : 0;
+    case ElementType::kQ4_0:
+      return cols % kQBlock == 0 ? saturating_multiply(n / kQBlock, kQ4Bytes) : 0;
+    case ElementType::kLut:
+      break;  // depends on the index width too
+  }
+  return 0;
+}
+
+void WeightView::read_row(std::int64_t row, float* out) const {
+  const auto n = static_cast<std::size_t>(cols);
+  switch (type) {
+    case ElementType::kF32:
+      std::memcpy(out, data + static_cast<std::size_t>(row) * n * 4, n * 4);
+      return;
+    case ElementType::kF16:
+      for (std::size_t i = 0; i < n; ++i) out[i] = fp16_at(data + (static_cast<std::size_t>(row) * n + i) * 2);
+      return;
+    case ElementType::kBf16:
+      for (std::size_t i = 0; i < n; ++i) out[i] = bf16_at(data + (static_cast<std::size_t>(row) * n + i) * 2);
+      return;
+    case ElementType::kQ8_0: {
+      const std::uint8_t* block = data + static_cast<std::size_t>(row) * row_bytes(type, cols);
+      for (std::size_t i = 0; i < n; i += kQBlock, block += kQ8Bytes) {
+        const float scale = fp16_at(block);
+        for (std::size_t j = 0; j < kQBlock; ++j)
+          out[i + j] = static_cast<float>(static_cast<std::int8_t>(block[2 + j])) * scale;
+      }
+      return;
+    }
+    case ElementType::kQ4_0: {
+      const std::uint8_t* block = data + static_cast<std::size_t>(row) * row_bytes(type, cols);
+      for (std::size_t i = 0; i < n; i += kQBlock, block += kQ4Bytes) {
+        const float scale = fp16_at(block);
+        for (std::size_t j = 0; j < kQBlock / 2; ++j) {
+          out[i + j] = static_cast<float>((block[2 + j] & 15) - 8) * scale;
+          out[i + j + kQBlock / 2] = static_cast<float>((block[2 + j] >> 4) - 8) * scale;
+        }
+      }
+      return;
+    }
+    case ElementType::kLut: {
+      // The file's arrays may be unaligned; the decoder of the formats library wants typed ones.
+      const std::size_t row_size = formats::kmeans_row_bytes(n, lut_bits), blocks = formats::kmeans_blocks(n);
+      formats::Codebook codebook{lut_bits, std::vector<float>(std::size_t{1} << lut_bits)};
+      std::memcpy(codebook.centroids.data(), lut_centroids, codebook.centroids.size() * sizeof(float));
+      std::vector<formats::Bf16> scales(blocks);
+      std::memcpy(scales.data(), lut_scales + static_cast<std::size_t>(row) * blocks * 2, blocks * 2);
+      formats::kmeans_decode_row_f32(codebook, data + static_cast<std::size_t>(row) * row_size, scales.data(), n, out);
+      return;
+    }
+  }
+}
+
+std::vector<float> WeightView::read() const {
+  std::vector<float> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
+  for (std::int64_t r = 0; r < rows; ++r) read_row(r, values.data() + r * cols);
+  return values;
+}
+
+void ModelWeights::validate() const {
+  info.validate(source);
+  const auto expect = [&](const WeightView& t, const char* role, std::int64_t rows, std::int64_t cols) {
+    if (t.data == nullptr) throw config::InputError({source}, std::string("has no tensor for the ") + role);
+    if (t.rows != rows || t.cols != cols)
+      throw config::InputError({source}, "tensor " + t.name + " is " + dimensions(t.rows, t.cols) + ", expected " +
+                                             dimensions(rows, cols) + " for the " + role);
+  };
+  const accelerator::ModelShape& s = info.shape;
+  expect(embedding, "embedding", s.vocab_size, s.hidden_size);
+  if (static_cast<std::int64_t>(layers.size()) != s.num_hidden_layers)
+    throw config::InputError(
+        {source}, "has " + std::to_string(layers.size()) + " layers, expected " + std::to_string(s.num_hidden_layers));
+  for (const LayerWeights& l : layers) {
+    expect(l.attention_norm, "attention norm", 1, s.hidden_size);
+    expect(l.q, "query projection", s.q_width(), s.hidden_size);
+    expect(l.k, "key projection", s.kv_width(), s.hidden_size);
+    expect(l.v, "value projection", s.kv_width(), s.hidden_size);
+    expect(l.o, "output projection", s.hidden_size, s.q_width());
+    expect(l.ffn_norm, "feed-forward norm", 1, s.hidden_size);
+    expect(l.gate, "gate projection", s.intermediate_size, s.hidden_size);
+    expect(l.up, "up projection", s.intermediate_size, s.hidden_size);
+    expect(l.down, "down projection", s.hidden_size, s.intermediate_size);
+  }
+  expect(final_norm, "final norm", 1, s.hidden_size);
+  expect(lm_head, "output head", s.vocab_size, s.hidden_size);
+}
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,99 @@
+// A Llama-style model's weights in memory: its shape, and one view per tensor, whatever file they came from.
+//
+// Models: the tensors of a dense Llama layer (RMSNorm, grouped-query attention with RoPE, SiLU-gated feed-forward),
+// tied or untied output head, RoPE in both channel pairings and with the Llama-3 frequency scaling. Does not model:
+// biases, mixture of experts, sliding windows, query/key norms; the loaders refuse models that need them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harmonia/accelerator/model_shape.h"
+#include "harmonia/formats/smoothing.h"
+#include "harmonia/testbench/weights/mapped_file.h"
+
+namespace harmonia::testbench {
+
+/// How a tensor's elements are stored. kQ8_0 and kQ4_0 are GGUF's blocks of 32 (one FP16 scale each); kLut is n-bit
+/// K-means indices with one bf16 scale per 64 inputs and one FP32 codebook per tensor.
+enum class ElementType { kF32, kF16, kBf16, kQ8_0, kQ4_0, kLut };
+
+/// RoPE frequency scaling as Llama 3.1 and later use it; factor 1 means none.
+struct RopeScaling {
+  double factor = 1.0;
+  double low_frequency_factor = 1.0;
+  double high_frequency_factor = 4.0;
+  double original_context = 8192.0;
+};
+
+/// What a model file says about the model beside its tensors.
+struct ModelInfo {
+  accelerator::ModelShape shape;
+  std::int64_t max_context = 0;  ///< tokens that it was trained for
+  formats::RopePairing rope_pairing = formats::RopePairing::kAdjacent;
+  RopeScaling rope_scaling;
+
+  /// Throws config::InputError, naming `file`, when the shape is inconsistent or a size is out of range (1 .. 2^31-1,
+  /// at most 4096 layers, also heads * head_dim).
+  void validate(const std::string& file) const;
+};
+
+/// RoPE's angle per position of pair i (0 .. head_dim/2-1): theta^(-2i/head_dim), after the frequency scaling, in
+/// double.
+double rope_frequency(const ModelInfo& info, std::int64_t pair);
+
+/// A matrix [rows = output features, cols = input features], or a vector with rows = 1, row-major. Does not own its
+/// bytes, which need no alignment.
+struct WeightView {
+  std::string name;  // as in the file
+  ElementType type = ElementType::kF32;
+  std::int64_t rows = 0;
+  std::int64_t cols = 0;
+  const std::uint8_t* data = nullptr;
+  std::size_t bytes = 0;
+  // kLut only: index width, bf16 scales [rows, ceil(cols/64)], FP32 centroids [2^lut_bits].
+  int lut_bits = 0;
+  const std::uint8_t* lut_scales = nullptr;
+  const std::uint8_t* lut_centroids = nullptr;
+
+  /// Decodes row `row` to `cols` FP32 values; exact except kLut, whose product centroid * scale is rounded once to
+  /// FP32.
+  void read_row(std::int64_t row, float* out) const;
+  /// The whole tensor as FP32, rows x cols.
+  std::vector<float> read() const;
+};
+
+/// Stored bytes of one row of `cols` elements; 0 when the type cannot store such a row (GGUF blocks need cols % 32 ==
+/// 0).
+std::size_t row_bytes(ElementType type, std::int64_t cols);
+
+struct LayerWeights {
+  WeightView attention_norm, q, k, v, o, ffn_norm, gate, up, down;
+};
+
+/// The tensors of a model. Views stay valid as long as `storage` lives; copies share it.
+struct ModelWeights {
+  std::string source;  // file, for messages
+  ModelInfo info;
+  WeightView embedding;  // [vocab, hidden]
+  std::vector<LayerWeights> layers;
+  WeightView final_norm;  // [1, hidden]
+  WeightView lm_head;     // [vocab, hidden]; the embedding when tied
+  std::vector<std::shared_ptr<const void>> storage;
+
+  /// Throws config::InputError when a tensor's dimensions do not follow from the shape, naming the tensor.
+  void validate() const;
+};
+
+/// a * b, or the largest size_t when that overflows: sums and comparisons with a file's size stay right.
+std::size_t saturating_multiply(std::size_t a, std::size_t b);
+std::size_t saturating_add(std::size_t a, std::size_t b);
+
+/// Loads a model by its content: GGUF by magic, safetensors by the name's ending (config.json beside it, or the folder
+/// that holds both, sharded with an index or not), else llama2.c. Throws config::InputError.
+ModelWeights load_model(const std::string& path);
+
+}  // namespace harmonia::testbench
