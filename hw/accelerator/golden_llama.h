@@ -35,6 +35,7 @@
 #include "harmonia/formats/fp16.h"
 #include "harmonia/formats/kv_policy.h"
 #include "harmonia/formats/smoothing.h"
+#include "harmonia/vector/vector_math.h"
 
 namespace harmonia::accelerator {
 
@@ -69,7 +70,7 @@ struct GoldenModelWeights {
   ModelShape shape;
   formats::RopePairing rope_pairing = formats::RopePairing::kAdjacent;
   /// Angle per position of each rotated pair, head_dim/2 values; empty: theta^(-2i/head_dim).
-  std::vector<double> rope_frequencies;
+  std::vector<float> rope_frequencies;
   std::vector<formats::Fp16> embedding;  // [vocab][hidden]
   std::vector<GoldenLayerWeights> layers;
   std::vector<formats::Fp16> final_norm;  // [hidden]
@@ -174,18 +175,26 @@ class GoldenKvCache {
 
  private:
   bool stores_bfp() const { return settings_.kv != KvFormat::kFp16 && settings_.kv != KvFormat::kInt8; }
-  void append_rows(const formats::Fp16* x, std::size_t tokens, std::vector<std::vector<std::uint8_t>>& rows,
-                   std::vector<formats::Fp16>& read_back);
+  std::uint8_t* key_slot(std::size_t kv_head, std::size_t token);
+  std::uint8_t* value_slot(std::size_t kv_head, std::size_t channel, std::size_t group);
+  void reserve(std::size_t tokens);
+  void store_row(const formats::Fp16* x, std::vector<std::uint8_t>& rows, formats::Fp16* read_back);
   void demote();
+  void decode_to_fp16(std::size_t first_token);
 
   GoldenSettings settings_;
   formats::KvPolicy policy_;
   std::size_t kv_heads_ = 0, head_dim_ = 0, key_groups_ = 0, tokens_ = 0;
-  std::size_t demoted_keys_end_ = 0, demoted_values_end_ = 0;  // everything before is in its final allocation
-  // Slots of 37 bytes. Keys [kv head][token][group], values [kv head][group][channel].
-  std::vector<std::vector<std::uint8_t>> key_slots_, value_slots_;
-  std::vector<std::vector<std::uint8_t>> key_rows_, value_rows_;   // FP16 and INT8 formats, by kv head
-  std::vector<std::vector<formats::Fp16>> key_fp16_, value_fp16_;  // by kv head [token][head_dim]; plain FP16 array
+  std::size_t capacity_ = 0;                           // tokens, a multiple of 32
+  std::size_t demoted_keys_ = 0, demoted_values_ = 0;  // tokens, groups: what lies before needs no further look
+  std::size_t first_stale_ = 0;                        // tokens from here on changed in the last demotion
+  // Operand slots of kBfp8.group_bytes() each, low planes zeroed where they are dropped: keys [kv head][token][group],
+  // values [kv head][channel][group]. For FP16 and INT8 caches on a BFP array these are what conversion on read yields.
+  std::vector<std::uint8_t> key_slots_, value_slots_;
+  std::vector<std::vector<std::uint8_t>> key_rows_, value_rows_;  // by kv head; FP16 and INT8 caches
+  std::vector<formats::Fp16> key_fp16_,
+      value_fp16_;  // [kv head][token][head_dim], [kv head][channel][token]; FP16 array
+  std::vector<formats::Fp16> scratch_;
 };
 
 // ---- The model ----
@@ -194,7 +203,7 @@ class GoldenKvCache {
 /// settings.activations.
 class GoldenLayer {
  public:
-  GoldenLayer(const ModelShape& shape, formats::RopePairing pairing, const std::vector<double>& rope_frequencies,
+  GoldenLayer(const ModelShape& shape, formats::RopePairing pairing, const std::vector<float>& rope_frequencies,
               const GoldenSettings& settings, const GoldenLayerWeights& weights, int index);
 
   /// x: FP16 [tokens][hidden], the residual stream; replaced by the layer's output. Appends the tokens to the cache.
@@ -207,26 +216,30 @@ class GoldenLayer {
   const GoldenKvCache& cache() const { return cache_; }
   /// Per kv head; empty before the first step and without online smoothing.
   const std::vector<formats::KeyOffsets>& offsets() const { return offsets_; }
+  /// Infinities and NaNs that converters have met since the last reset.
+  std::uint64_t nonfinite() const { return nonfinite_; }
   void reset();
 
  private:
-  void emit(const Tap& tap, Operation operation, const void* data, std::size_t bytes, int head = -1,
-            std::size_t row = 0) const;
-  /// Converts rows for the PE array (or passes FP16 through) and multiplies.
+  void emit(const Tap& tap, Operation operation, const void* data, std::size_t bytes, std::size_t token,
+            int head = -1) const;
+  /// Converts rows for the PE array, or passes FP16 through.
   const void* operand(const formats::Fp16* x, std::size_t tokens, std::size_t width, const Tap& tap,
-                      Operation operation);
+                      Operation operation, std::size_t position);
 
   ModelShape shape_;
-  formats::RopePairing pairing_;
-  std::vector<double> frequencies_;
   GoldenSettings settings_;
   const GoldenLayerWeights* weights_;
   int index_;
+  vector::RopeTable rope_;
+  std::vector<float> attention_norm_, ffn_norm_;
   GoldenKvCache cache_;
   std::vector<formats::KeyOffsets> offsets_;
+  std::uint64_t nonfinite_ = 0;
   // Scratch, sized by the largest step so far.
   std::vector<std::uint8_t> bfp_, q_bfp_, p_bfp_;
   std::vector<formats::Fp16> normed_, q_, k_, v_, attended_, projected_, gate_, up_, scores_;
+  std::vector<float> cos_, sin_;
 };
 
 class GoldenLlama {
@@ -252,6 +265,7 @@ class GoldenLlama {
   std::shared_ptr<GoldenModelWeights> weights_;
   GoldenSettings settings_;
   std::vector<GoldenLayer> layers_;
+  std::vector<float> final_norm_;
   Tap tap_;
   std::vector<formats::Fp16> x_, normed_;
   std::vector<std::uint8_t> bfp_;

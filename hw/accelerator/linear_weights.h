@@ -98,12 +98,14 @@ class LinearWeights {
   std::size_t stored_bytes() const;
   double bits_per_weight() const;
 
-  /// The real value that row `row` stands for, as its reference decoder gives it (real codebook, FP32), cols floats.
-  void decode_row(std::size_t row, float* out) const;
-  /// The FP16 operand of a plain FP16 array: the value with the codebook in use, rounded to FP16 nearest-even.
+  /// The value that row `row` stands for with the codebook in use (the integers times their scale, or bf16 centroids),
+  /// FP32, cols floats. `stored_codebook` takes the FP32 centroids as they are stored instead.
+  void decode_row(std::size_t row, float* out, bool stored_codebook = false) const;
+  /// The FP16 operand of a plain FP16 array: the value above, rounded to FP16 nearest-even.
   void decode_row_fp16(std::size_t row, formats::Fp16* out) const;
-  /// The signed integers that the decoder hands to a BFP array (integer and codebook formats), cols values.
-  void decode_row_codes(std::size_t row, std::int16_t* out) const;
+  /// The signed integers that the decoder hands to a BFP array, cols values: q, q - z (-15..15), or the integer
+  /// codebook's entry. Throws std::invalid_argument for fp16 and for codebook kind kBf16.
+  void decode_row_codes(std::size_t row, std::int8_t* out) const;
   /// PE mode on a BFP8 array; fp16 weights are converted on read to BFP8 and use M8M8. int8 runs in the two passes of
   /// M8L8.
   formats::PeMode pe_mode() const;
@@ -115,6 +117,8 @@ class LinearWeights {
   void multiply(const void* x, std::size_t tokens, formats::Fp16* out) const;
 
  private:
+  static LinearWeights from_codebook(WeightFormat format, formats::KmeansTensor tensor, formats::CodebookKind codebook);
+
   WeightFormat format_ = WeightFormat::kFp16;
   formats::CodebookKind kind_ = formats::CodebookKind::kInt8;
   std::size_t rows_ = 0, cols_ = 0;
@@ -123,6 +127,7 @@ class LinearWeights {
   formats::IntTensor ints_;
   formats::KmeansTensor kmeans_;
   formats::IntegerCodebook integer_;
+  formats::Codebook in_use_;  // what the integers (or bf16 centroids) stand for
 
   ActivationFormat activations_ = ActivationFormat::kBfp8;
   std::vector<std::int8_t> operand8_;      // [rows][cols]

@@ -1,0 +1,225 @@
+#include "harmonia/accelerator/linear_weights.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace harmonia::accelerator {
+namespace {
+
+using formats::Bf16;
+using formats::CodebookKind;
+using formats::Fp16;
+using formats::kBfp8;
+
+struct FormatName {
+  WeightFormat format;
+  const char* name;
+  int bits;
+};
+constexpr FormatName kNames[] = {
+    {WeightFormat::kFp16, "fp16", 16},      {WeightFormat::kInt8, "int8", 8},
+    {WeightFormat::kInt4, "int4", 4},       {WeightFormat::kInt4Zero, "int4z", 4},
+    {WeightFormat::kKmeans1, "kmeans1", 1}, {WeightFormat::kKmeans2, "kmeans2", 2},
+    {WeightFormat::kKmeans3, "kmeans3", 3}, {WeightFormat::kKmeans4, "kmeans4", 4},
+    {WeightFormat::kKmeans8, "kmeans8", 8}, {WeightFormat::kNf4, "nf4", 4},
+    {WeightFormat::kTernary, "ternary", 2},
+};
+
+const FormatName& entry(WeightFormat format) {
+  return *std::find_if(std::begin(kNames), std::end(kNames), [&](const FormatName& n) { return n.format == format; });
+}
+
+/// The fixed codebooks. NF4: the 16 published levels over the block maximum; ternary: -1, 0, 1 over the block mean, the
+/// fourth code standing for 1 as well and never chosen by the encoder.
+formats::Codebook fixed_codebook(WeightFormat format) {
+  if (format == WeightFormat::kTernary) return formats::make_codebook({-1.0F, 0.0F, 1.0F, 1.0F});
+  return formats::make_codebook({-1.0F, -0.6961928F, -0.5250731F, -0.3949175F, -0.2844414F, -0.1847734F, -0.0910500F,
+                                 0.0F, 0.0795803F, 0.1609302F, 0.2461123F, 0.3379152F, 0.4407098F, 0.5626170F,
+                                 0.7229568F, 1.0F});
+}
+
+formats::IntFormat int_format(WeightFormat format) {
+  formats::IntFormat f;
+  f.bits = format == WeightFormat::kInt8 ? 8 : 4;
+  f.zero_point = format == WeightFormat::kInt4Zero;
+  return f;
+}
+
+}  // namespace
+
+const char* name(WeightFormat format) noexcept { return entry(format).name; }
+
+WeightFormat weight_format(std::string_view name) {
+  std::string known;
+  for (const FormatName& n : kNames) {
+    if (name == n.name) return n.format;
+    known += known.empty() ? n.name : std::string(", ") + n.name;
+  }
+  throw std::invalid_argument("unknown weight format '" + std::string(name) + "', expected one of " + known);
+}
+
+bool is_codebook(WeightFormat format) noexcept {
+  return format != WeightFormat::kFp16 && format != WeightFormat::kInt8 && format != WeightFormat::kInt4 &&
+         format != WeightFormat::kInt4Zero;
+}
+
+int code_bits(WeightFormat format) noexcept { return entry(format).bits; }
+
+LinearWeights LinearWeights::encode(WeightFormat format, const float* w, std::size_t rows, std::size_t cols,
+                                    CodebookKind codebook, std::uint64_t seed) {
+  if (rows == 0 || cols == 0) throw std::invalid_argument("a matrix of weights needs rows and columns");
+  if (is_codebook(format)) {
+    const bool fixed = format == WeightFormat::kNf4 || format == WeightFormat::kTernary;
+    const formats::Codebook chosen =
+        fixed ? fixed_codebook(format) : formats::kmeans_train(w, rows, cols, code_bits(format), seed);
+    return from_codebook(format, formats::kmeans_encode(chosen, w, rows, cols), codebook);
+  }
+  LinearWeights out;
+  out.format_ = format;
+  out.rows_ = rows;
+  out.cols_ = cols;
+  if (format == WeightFormat::kFp16) {
+    out.fp16_.resize(rows * cols);
+    formats::to_fp16(w, rows * cols, out.fp16_.data());
+  } else {
+    out.ints_ = formats::int_encode(int_format(format), w, rows, cols);
+  }
+  return out;
+}
+
+LinearWeights LinearWeights::from_kmeans(formats::KmeansTensor tensor, CodebookKind codebook) {
+  for (const FormatName& n : kNames)
+    if (n.bits == tensor.bits() && n.name[0] == 'k') return from_codebook(n.format, std::move(tensor), codebook);
+  throw std::invalid_argument("a K-means matrix of " + std::to_string(tensor.bits()) + " bits is not supported");
+}
+
+LinearWeights LinearWeights::from_codebook(WeightFormat format, formats::KmeansTensor tensor, CodebookKind codebook) {
+  LinearWeights out;
+  out.format_ = format;
+  out.kind_ = codebook;
+  out.rows_ = tensor.rows;
+  out.cols_ = tensor.cols;
+  if (codebook != CodebookKind::kBf16) out.integer_ = formats::make_integer_codebook(tensor.codebook, codebook);
+  out.in_use_ = codebook == CodebookKind::kBf16 ? formats::bf16_codebook(tensor.codebook)
+                                                : formats::dequantised_codebook(out.integer_);
+  out.kmeans_ = std::move(tensor);
+  return out;
+}
+
+LinearWeights::Streams LinearWeights::streams() const {
+  Streams s;
+  if (format_ == WeightFormat::kFp16) {
+    s.codes = reinterpret_cast<const std::uint8_t*>(fp16_.data());
+    s.code_row_bytes = cols_ * 2;
+  } else if (is_codebook(format_)) {
+    s.codes = kmeans_.packed.data();
+    s.code_row_bytes = kmeans_.row_bytes();
+    s.scales = reinterpret_cast<const std::uint8_t*>(kmeans_.scales.data());
+    s.scale_row_bytes = kmeans_.row_blocks() * 2;
+  } else {
+    s.codes = ints_.packed.data();
+    s.code_row_bytes = ints_.row_bytes();
+    s.scales = reinterpret_cast<const std::uint8_t*>(ints_.scales.data());
+    s.scale_row_bytes = ints_.row_groups() * 2;
+    if (ints_.format.zero_point) {
+      s.zeros = ints_.zeros.data();
+      s.zero_row_bytes = ints_.row_groups();
+    }
+  }
+  return s;
+}
+
+std::size_t LinearWeights::stored_bytes() const {
+  const Streams s = streams();
+  return rows_ * (s.code_row_bytes + s.scale_row_bytes + (s.zero_row_bytes + 1) / 2) +
+         kmeans_.codebook.centroids.size() * sizeof(float);
+}
+
+double LinearWeights::bits_per_weight() const {
+  return rows_ == 0 ? 0.0 : 8.0 * static_cast<double>(stored_bytes()) / static_cast<double>(rows_ * cols_);
+}
+
+void LinearWeights::decode_row(std::size_t row, float* out, bool stored_codebook) const {
+  if (format_ == WeightFormat::kFp16)
+    formats::to_float(fp16_.data() + row * cols_, cols_, out);
+  else if (is_codebook(format_))
+    formats::kmeans_decode_row_f32(stored_codebook ? kmeans_.codebook : in_use_, kmeans_.row_packed(row),
+                                   kmeans_.row_scales(row), cols_, out);
+  else
+    formats::int_decode_row(ints_.format, ints_.row_packed(row), ints_.row_scales(row), ints_.row_zeros(row), cols_,
+                            out);
+}
+
+void LinearWeights::decode_row_fp16(std::size_t row, Fp16* out) const {
+  if (format_ == WeightFormat::kFp16) {
+    std::copy_n(fp16_.begin() + static_cast<std::ptrdiff_t>(row * cols_), cols_, out);
+    return;
+  }
+  std::vector<float> values(cols_);
+  decode_row(row, values.data());
+  formats::to_fp16(values.data(), cols_, out);
+}
+
+void LinearWeights::decode_row_codes(std::size_t row, std::int8_t* out) const {
+  if (format_ == WeightFormat::kFp16) throw std::invalid_argument("fp16 weights have no integer codes");
+  if (is_codebook(format_)) {
+    if (kind_ == CodebookKind::kBf16)
+      throw std::invalid_argument("codebook bf16 is a numeric reference: a BFP array has no mode for it");
+    formats::kmeans_decode_row_int8(integer_.q.data(), kmeans_.bits(), kmeans_.row_packed(row), cols_, out);
+    return;
+  }
+  std::vector<std::int16_t> wide(cols_);
+  formats::int_decode_row_codes(ints_.format, ints_.row_packed(row), ints_.row_zeros(row), cols_, wide.data());
+  std::transform(wide.begin(), wide.end(), out, [](std::int16_t q) { return static_cast<std::int8_t>(q); });
+}
+
+formats::PeMode LinearWeights::pe_mode() const {
+  if (format_ == WeightFormat::kFp16) return formats::PeMode::kM8M8;
+  if (!is_codebook(format_)) return format_ == WeightFormat::kInt8 ? formats::PeMode::kM8L8 : formats::PeMode::kM8W4;
+  if (format_ == WeightFormat::kKmeans1) return formats::PeMode::kM8B1;
+  return kind_ == CodebookKind::kInt5 ? formats::PeMode::kM8L5 : formats::PeMode::kM8L8;
+}
+
+void LinearWeights::prepare(ActivationFormat activations) {
+  activations_ = activations;
+  operand8_.clear();
+  operand_bfp_.clear();
+  operand_fp16_.clear();
+  if (activations == ActivationFormat::kFp16) {
+    operand_fp16_.resize(rows_ * cols_);
+    for (std::size_t r = 0; r < rows_; ++r) decode_row_fp16(r, operand_fp16_.data() + r * cols_);
+  } else if (format_ == WeightFormat::kFp16) {
+    const std::size_t row = kBfp8.row_bytes(cols_);
+    operand_bfp_.resize(rows_ * row);
+    for (std::size_t r = 0; r < rows_; ++r)
+      formats::encode_row(kBfp8, fp16_.data() + r * cols_, cols_, operand_bfp_.data() + r * row);
+  } else {
+    operand8_.resize(rows_ * cols_);
+    for (std::size_t r = 0; r < rows_; ++r) decode_row_codes(r, operand8_.data() + r * cols_);
+  }
+}
+
+void LinearWeights::multiply(const void* x, std::size_t tokens, Fp16* out) const {
+  if (activations_ == ActivationFormat::kFp16) {
+    const auto* rows = static_cast<const Fp16*>(x);
+    for (std::size_t t = 0; t < tokens; ++t)
+      for (std::size_t r = 0; r < rows_; ++r)
+        out[t * rows_ + r] =
+            formats::to_fp16(formats::dot_fp16(rows + t * cols_, operand_fp16_.data() + r * cols_, cols_));
+    return;
+  }
+  const std::size_t row = kBfp8.row_bytes(cols_);
+  for (std::size_t t = 0; t < tokens; ++t) {
+    const std::uint8_t* a = static_cast<const std::uint8_t*>(x) + t * row;
+    Fp16* y = out + t * rows_;
+    if (format_ == WeightFormat::kFp16)
+      formats::gemv_bfp(kBfp8, a, kBfp8, operand_bfp_.data(), row, rows_, cols_, y);
+    else if (is_codebook(format_))
+      formats::gemv_codebook(kBfp8, a, operand8_.data(), kmeans_.scales.data(), integer_.scale, rows_, cols_, y);
+    else
+      formats::gemv_int(kBfp8, a, operand8_.data(), ints_.scales.data(), rows_, cols_, ints_.format.group, y);
+  }
+}
+
+}  // namespace harmonia::accelerator
