@@ -126,9 +126,8 @@ std::size_t BfpConverterRtl::encode_row(const formats::BfpFormat& format, const 
       const std::size_t at = (g + i) * kGroup;
       state_->push(row_beat(format, x + at, n - at, g + i + 1 == groups));
     }
-    state_->engine.take(batch, [&](const rtl::Beat& beat) {
-      out = std::copy_n(beat.data.begin(), format.group_bytes(), out);
-    });
+    state_->engine.take(
+        batch, [&](const rtl::Beat& beat) { out = std::copy_n(beat.data.begin(), format.group_bytes(), out); });
     g += batch;
   }
   return state_->take_nonfinite();

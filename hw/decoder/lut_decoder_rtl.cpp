@@ -153,7 +153,8 @@ void LutDecoderRtl::decode_row(const std::uint8_t* packed, std::size_t cols, con
                                const std::uint8_t* zeros, std::int8_t* codes, std::uint16_t* block_scales) {
   State& s = *state_;
   if (!s.loaded || cols == 0 || (s.mode == LutDecoderRtlMode::kInt4ZeroPoint && !zeros)) {
-    throw std::invalid_argument("lut_decoder RTL: load a codebook first; a row has weights, and zero-points if loaded so");
+    throw std::invalid_argument(
+        "lut_decoder RTL: load a codebook first; a row has weights, and zero-points if loaded so");
   }
   // A codebook offered late would meet a row already under way when the streams stall.
   while (s.engine.driver().pending(kCodebookStream)) s.engine.driver().cycle();

@@ -60,7 +60,8 @@ rtl::Beat bfp_operand(PeMode mode, const std::uint8_t* group) {
 rtl::Beat integer_operand(PeMode mode, const std::int8_t* weights) {
   if (!is_integer(mode)) throw std::invalid_argument("pe RTL: an integer operand goes with M8W4, M8L5 or M8L8");
   rtl::Beat beat;
-  std::transform(weights, weights + kGroup, beat.data.begin(), [](std::int8_t w) { return static_cast<std::uint8_t>(w); });
+  std::transform(weights, weights + kGroup, beat.data.begin(),
+                 [](std::int8_t w) { return static_cast<std::uint8_t>(w); });
   beat.user = static_cast<std::uint32_t>(mode);
   return beat;
 }

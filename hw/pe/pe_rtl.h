@@ -1,8 +1,8 @@
 // The RTL twin of one processing element, pe.sv, behind the interface of the golden functions in
 // harmonia/formats/pe.h: give groups, get exact partials with their exponents, or whole dot products, and cycles.
 //
-// Models: 32 lanes, six modes, one group per cycle (two cycles in M8M8 and M8L8). FP32 accumulation across groups is not
-// in the RTL: the dot functions do it here, in the order of the golden ones.
+// Models: 32 lanes, six modes, one group per cycle (two cycles in M8M8 and M8L8). FP32 accumulation across groups is
+// not in the RTL: the dot functions do it here, in the order of the golden ones.
 #pragma once
 
 #include <cstddef>
@@ -29,8 +29,8 @@ inline bool operator==(const PeResult& a, const PeResult& b) {
   return a.partial == b.partial && a.exponent == b.exponent;
 }
 
-/// s_axis_a beat of a stored BFP8 group; s_axis_w beats of a stored group (M8M4: 21 bytes, M8M8: 37), of 32 integers, and
-/// of 32 one-bit codes (4 bytes, first element in the most significant bit). m_axis beat of a result.
+/// s_axis_a beat of a stored BFP8 group; s_axis_w beats of a stored group (M8M4: 21 bytes, M8M8: 37), of 32 integers,
+/// and of 32 one-bit codes (4 bytes, first element in the most significant bit). m_axis beat of a result.
 rtl::Beat first_operand(const std::uint8_t* group, bool last = false);
 rtl::Beat bfp_operand(formats::PeMode mode, const std::uint8_t* group);
 rtl::Beat integer_operand(formats::PeMode mode, const std::int8_t* weights);
@@ -48,8 +48,8 @@ class PeRtl {
   PeRtl(std::unique_ptr<rtl::StreamDut> dut, bool compare, const rtl::Stalls& stalls = {});
   ~PeRtl();
 
-  /// `groups` results. a: stored BFP8 groups, one after another. b: stored groups of 21 (M8M4) or 37 (M8M8) bytes; w: 32
-  /// integers per group (M8W4, M8L5: -15..15; M8L8: any); codes: 4 bytes per group.
+  /// `groups` results. a: stored BFP8 groups, one after another. b: stored groups of 21 (M8M4) or 37 (M8M8) bytes; w:
+  /// 32 integers per group (M8W4, M8L5: -15..15; M8L8: any); codes: 4 bytes per group.
   void partials_bfp(formats::PeMode mode, const std::uint8_t* a, const std::uint8_t* b, std::size_t groups,
                     PeResult* results);
   void partials_int(formats::PeMode mode, const std::uint8_t* a, const std::int8_t* w, std::size_t groups,

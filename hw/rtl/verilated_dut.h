@@ -37,10 +37,14 @@ class Port {
   std::size_t bytes() const { return (bits_ + 7) / 8; }
   std::uint64_t get() const {
     switch (kind_) {
-      case 1: return *static_cast<const CData*>(signal_);
-      case 2: return *static_cast<const SData*>(signal_);
-      case 4: return *static_cast<const IData*>(signal_);
-      case 8: return *static_cast<const QData*>(signal_);
+      case 1:
+        return *static_cast<const CData*>(signal_);
+      case 2:
+        return *static_cast<const SData*>(signal_);
+      case 4:
+        return *static_cast<const IData*>(signal_);
+      case 8:
+        return *static_cast<const QData*>(signal_);
       default: {
         const auto* words = static_cast<const EData*>(signal_);
         return words[0] | (bits_ > 32 ? static_cast<std::uint64_t>(words[1]) << 32 : 0);
@@ -50,10 +54,18 @@ class Port {
   void set(std::uint64_t value) {
     if (bits_ < 64) value &= (std::uint64_t{1} << bits_) - 1;
     switch (kind_) {
-      case 1: *static_cast<CData*>(signal_) = static_cast<CData>(value); break;
-      case 2: *static_cast<SData*>(signal_) = static_cast<SData>(value); break;
-      case 4: *static_cast<IData*>(signal_) = static_cast<IData>(value); break;
-      case 8: *static_cast<QData*>(signal_) = static_cast<QData>(value); break;
+      case 1:
+        *static_cast<CData*>(signal_) = static_cast<CData>(value);
+        break;
+      case 2:
+        *static_cast<SData*>(signal_) = static_cast<SData>(value);
+        break;
+      case 4:
+        *static_cast<IData*>(signal_) = static_cast<IData>(value);
+        break;
+      case 8:
+        *static_cast<QData*>(signal_) = static_cast<QData>(value);
+        break;
       default: {
         auto* words = static_cast<EData*>(signal_);
         words[0] = static_cast<EData>(value);

@@ -20,12 +20,24 @@ inline void random_fp16(Random& random, formats::Fp16* x, std::size_t n) {
     const std::uint64_t r = random();
     std::uint16_t bits = static_cast<std::uint16_t>(r);
     switch (kind) {
-      case 0: break;                                                        // any bit pattern at all
-      case 1: bits &= 0x83ff; break;                                        // subnormals
-      case 2: bits = r >> 16 & 3 ? 0 : bits & 0x8000; break;                // zeros of both signs
-      case 3: bits = static_cast<std::uint16_t>((bits & 0x8000) | 0x7bff); break;  // all maximum
-      case 4: if ((r >> 16 & 7) == 0) bits |= 0x7c00; else bits &= 0xbfff; break;  // some nonfinite
-      default: {                                                            // near one exponent, as activations are
+      case 0:
+        break;  // any bit pattern at all
+      case 1:
+        bits &= 0x83ff;
+        break;  // subnormals
+      case 2:
+        bits = r >> 16 & 3 ? 0 : bits & 0x8000;
+        break;  // zeros of both signs
+      case 3:
+        bits = static_cast<std::uint16_t>((bits & 0x8000) | 0x7bff);
+        break;  // all maximum
+      case 4:
+        if ((r >> 16 & 7) == 0)
+          bits |= 0x7c00;
+        else
+          bits &= 0xbfff;
+        break;    // some nonfinite
+      default: {  // near one exponent, as activations are
         const int e = std::min(30, std::max(0, base - static_cast<int>(r >> 16 & 15)));
         bits = static_cast<std::uint16_t>((bits & 0x83ff) | e << 10);
       }

@@ -1,14 +1,15 @@
-// Every RTL block against the model, mode by mode: random and directed operands, random stalls on every stream, codebook
-// reload and reset in flight. Every result is compared byte for byte, tkeep, tuser and tlast included.
+// Every RTL block against the model, mode by mode: random and directed operands, random stalls on every stream,
+// codebook reload and reset in flight. Every result is compared byte for byte, tkeep, tuser and tlast included.
 //
-// What is counted: elements, that is lane operations; a beat has 32 (converter, PE, smoother) or 64 (decoder) of them.
-// 10^7 per block and mode by default; HARMONIA_RTL_ELEMENTS sets another number (320000000 gives 10^7 whole vectors).
+// What is counted: vectors, that is beats, each of 32 elements (converter, PE, smoother) or 64 (decoder). 10^6 per
+// block and mode, or what HARMONIA_RTL_VECTORS says; `ctest -C long -R vectors` runs 10^7.
 #include <cstdlib>
 #include <iostream>
 #include <limits>
 
 #include "harmonia/converter/bfp_converter_rtl.h"
 #include "harmonia/decoder/lut_decoder_rtl.h"
+#include "harmonia/formats/int_quant.h"
 #include "harmonia/pe/pe_rtl.h"
 #include "harmonia/smoother/outlier_smoother_rtl.h"
 #include "tests/rtl/random.h"
@@ -22,9 +23,9 @@ using rtl::Beat;
 using rtl::SideBySide;
 using test::Random;
 
-std::uint64_t elements_wanted() {
-  const char* text = std::getenv("HARMONIA_RTL_ELEMENTS");
-  return text ? std::strtoull(text, nullptr, 10) : 10'000'000;
+std::uint64_t vectors_wanted() {
+  const char* text = std::getenv("HARMONIA_RTL_VECTORS");
+  return text ? std::strtoull(text, nullptr, 10) : 1'000'000;
 }
 
 constexpr std::uint64_t kSeed = 20240607;
@@ -42,17 +43,14 @@ constexpr std::size_t kBatchBeats = 512;
 template <class Push>
 void stream(rtl::StreamDut& dut, std::uint64_t beats, Push push) {
   SideBySide check(dut);
-  for (std::uint64_t done = 0, batch = 0; done < beats; done += kBatchBeats, ++batch) {
+  for (std::uint64_t batch = 0; check.compared() < beats; ++batch) {
     // The heaviest stalls are slow; a short batch of them is enough.
     const std::size_t size = batch % 6 == 5 ? kBatchBeats / 8 : kBatchBeats;
     check.driver().set_stalls(stalls_of(batch));
     for (std::size_t i = 0; i < size; ++i) push(check);
     check.drain();
   }
-  REQUIRE(check.compared() >= beats * 5 / 6);
 }
-
-std::uint64_t beats_of(std::size_t lanes) { return (elements_wanted() * 6 / 5 + lanes - 1) / lanes; }
 
 // ---- Converter ----
 
@@ -61,7 +59,7 @@ void converter_vectors(const formats::BfpFormat& format, bool merge) {
   const auto dut = converter::make_bfp_converter_rtl();
   Random random(kSeed);
   std::uint64_t nonfinite = 0;
-  stream(*dut, beats_of(32), [&](SideBySide& check) {
+  stream(*dut, vectors_wanted(), [&](SideBySide& check) {
     Beat beat;
     std::array<Fp16, 32> x;
     test::random_fp16(random, x.data(), 32);
@@ -85,7 +83,9 @@ void converter_vectors(const formats::BfpFormat& format, bool merge) {
 
 TEST_CASE("converter RTL equals the model: M8") { converter_vectors(formats::kBfp8, false); }
 TEST_CASE("converter RTL equals the model: M4") { converter_vectors(formats::kBfp4, false); }
-TEST_CASE("converter RTL equals the model: a residual group grows in place") { converter_vectors(formats::kBfp8, true); }
+TEST_CASE("converter RTL equals the model: a residual group grows in place") {
+  converter_vectors(formats::kBfp8, true);
+}
 
 TEST_CASE("converter RTL: every FP16 value under every group exponent") {
   const auto dut = converter::make_bfp_converter_rtl();
@@ -148,7 +148,7 @@ void pe_vectors(formats::PeMode mode) {
   const auto dut = pe::make_pe_rtl();
   Random random(kSeed + static_cast<std::uint64_t>(mode));
   const int limit = mode == formats::PeMode::kM8L8 ? 128 : 15;
-  stream(*dut, beats_of(32), [&](SideBySide& check) {
+  stream(*dut, vectors_wanted(), [&](SideBySide& check) {
     std::array<std::uint8_t, 37> a, b;
     test::random_group(random, formats::kBfp8, a.data());
     const Beat first = pe::first_operand(a.data(), random() & 1);
@@ -159,7 +159,8 @@ void pe_vectors(formats::PeMode mode) {
     } else if (mode == formats::PeMode::kM8B1) {
       const std::uint64_t r = random();
       const std::array<std::uint8_t, 4> codes = {static_cast<std::uint8_t>(r), static_cast<std::uint8_t>(r >> 8),
-                                                 static_cast<std::uint8_t>(r >> 16), static_cast<std::uint8_t>(r >> 24)};
+                                                 static_cast<std::uint8_t>(r >> 16),
+                                                 static_cast<std::uint8_t>(r >> 24)};
       second = pe::one_bit_operand(codes.data(), static_cast<int>(r >> 32 & 255) - 128,
                                    static_cast<int>(r >> 40 & 255) - 128);
     } else {
@@ -199,9 +200,14 @@ TEST_CASE("PE RTL reaches the largest partial of every mode") {
     const std::array<std::uint8_t, 4> codes{};
     switch (mode) {
       case formats::PeMode::kM8M4:
-      case formats::PeMode::kM8M8: rtl.partials_bfp(mode, a.data(), a.data(), 1, &result); break;
-      case formats::PeMode::kM8B1: rtl.partials_1bit(a.data(), codes.data(), 127, -127, 1, &result); break;
-      default: rtl.partials_int(mode, a.data(), w.data(), 1, &result);
+      case formats::PeMode::kM8M8:
+        rtl.partials_bfp(mode, a.data(), a.data(), 1, &result);
+        break;
+      case formats::PeMode::kM8B1:
+        rtl.partials_1bit(a.data(), codes.data(), 127, -127, 1, &result);
+        break;
+      default:
+        rtl.partials_int(mode, a.data(), w.data(), 1, &result);
     }
     REQUIRE(std::abs(result.partial) == info.max_abs_partial);
   }
@@ -243,7 +249,8 @@ TEST_CASE("PE RTL: modes change from group to group") {
     std::array<std::int8_t, 32> w;
     for (std::int8_t& v : w) v = static_cast<std::int8_t>(static_cast<int>(random() % 31) - 15);
     const Beat first = pe::first_operand(a.data());
-    const Beat second = mode == formats::PeMode::kM8M4 || mode == formats::PeMode::kM8M8 ? pe::bfp_operand(mode, b.data())
+    const Beat second = mode == formats::PeMode::kM8M4 || mode == formats::PeMode::kM8M8
+                            ? pe::bfp_operand(mode, b.data())
                         : mode == formats::PeMode::kM8B1 ? pe::one_bit_operand(b.data(), 5, -9)
                                                          : pe::integer_operand(mode, w.data());
     check.driver().push(pe::kFirstOperand, first);
@@ -281,9 +288,9 @@ TEST_CASE("PE RTL class: dot products equal the golden ones") {
             formats::dot_codebook(formats::kBfp8, a.data(), q.data(), block_scales.data(), 0.0078f, n));
     std::vector<std::uint8_t> codes((n + 7) / 8);
     for (std::uint8_t& c : codes) c = static_cast<std::uint8_t>(random());
-    REQUIRE(rtl.dot_codebook_1bit(a.data(), codes.data(), -120, 127, block_scales.data(), 0.0078f, n) ==
-            formats::dot_codebook_1bit(formats::kBfp8, a.data(), codes.data(), -120, 127, block_scales.data(), 0.0078f,
-                                       n));
+    REQUIRE(
+        rtl.dot_codebook_1bit(a.data(), codes.data(), -120, 127, block_scales.data(), 0.0078f, n) ==
+        formats::dot_codebook_1bit(formats::kBfp8, a.data(), codes.data(), -120, 127, block_scales.data(), 0.0078f, n));
   }
 }
 
@@ -296,7 +303,7 @@ TEST_CASE("smoother RTL equals the model; offsets are rewritten while keys flow"
   SideBySide check(*dut);
   std::array<formats::KeyOffsets, smoother::kOutlierSmootherRtlHeads> table{};
   constexpr std::size_t kHeadDim = 128;
-  const std::uint64_t tokens = beats_of(kHeadDim);
+  const std::uint64_t tokens = vectors_wanted() * 32 / kHeadDim;
   std::uint64_t nans = 0;
   for (std::uint64_t t = 0; t < tokens; ++t) {
     const std::size_t head = random() % table.size();
@@ -385,6 +392,154 @@ TEST_CASE("smoother RTL class: heads, short heads, table limits") {
   REQUIRE_THROWS_AS(rtl.set_offsets(8, {}), std::invalid_argument);
 }
 
+// ---- Decoder ----
+
+using decoder::LutDecoderRtlMode;
+
+/// A random codebook or zero-points, rows of random length, the codebook reloaded between rows: offered at once, so
+/// that the reload waits inside the block for the end of the row before it.
+void decoder_vectors(LutDecoderRtlMode mode) {
+  CAPTURE(kSeed, static_cast<int>(mode));
+  const auto dut = decoder::make_lut_decoder_rtl();
+  SideBySide check(*dut);
+  Random random(kSeed + static_cast<std::uint64_t>(mode));
+  const std::uint64_t wanted = vectors_wanted();
+  std::array<std::int8_t, 16> table{};
+  std::uint64_t reloads = 0;
+  for (std::uint64_t row = 0; check.compared() < wanted; ++row) {
+    if (row % 8 == 0) {
+      // The pauses of the streams would let a row's codes overtake the codebook before it: only here, before the
+      // codebook, does the order between the streams matter, and an idle decoder takes a codebook first.
+      check.drain();
+      check.driver().set_stalls(row % 16 ? rtl::Stalls{0, 0, kSeed} : stalls_of(row / 16));
+      for (std::int8_t& q : table) q = static_cast<std::int8_t>(random());
+      for (const Beat& beat : decoder::codebook_beats(mode, table.data())) {
+        check.driver().push(decoder::kCodebookStream, beat);
+      }
+      while (check.driver().pending(decoder::kCodebookStream)) check.driver().cycle();
+      ++reloads;
+    }
+    const std::size_t cols = random() % 4 ? 64 * (1 + random() % 32) : 1 + random() % 1000;
+    std::vector<std::uint8_t> packed(cols / 2 + 1), zeros(cols / 64 + 1);
+    for (std::uint8_t& byte : packed) byte = static_cast<std::uint8_t>(random());
+    for (std::uint8_t& zero : zeros) zero = static_cast<std::uint8_t>(random() & 15);
+    std::vector<std::uint16_t> scales(cols / 64 + 1);
+    for (std::uint16_t& scale : scales) scale = static_cast<std::uint16_t>(random());
+    const bool with_zero = mode == LutDecoderRtlMode::kInt4ZeroPoint;
+    const auto beats = decoder::row_beats(mode, packed.data(), cols, scales.data(), with_zero ? zeros.data() : nullptr);
+    for (const Beat& beat : beats.index) check.driver().push(decoder::kIndexStream, beat);
+    for (const Beat& beat : beats.scale) check.driver().push(decoder::kScaleStream, beat);
+    for (const Beat& beat : decoder::golden_row(mode, table.data(), packed.data(), cols, scales.data(), zeros.data())) {
+      check.expect(beat, beats.index.front(), decoder::kIndexStream, "row " + std::to_string(row));
+    }
+  }
+  check.drain();
+  REQUIRE(reloads > 1);
+}
+
+TEST_CASE("decoder RTL equals the model: n = 1") { decoder_vectors(LutDecoderRtlMode::kOneBit); }
+TEST_CASE("decoder RTL equals the model: n = 2") { decoder_vectors(LutDecoderRtlMode::kTwoBit); }
+TEST_CASE("decoder RTL equals the model: n = 4") { decoder_vectors(LutDecoderRtlMode::kFourBit); }
+TEST_CASE("decoder RTL equals the model: INT4") { decoder_vectors(LutDecoderRtlMode::kInt4); }
+TEST_CASE("decoder RTL equals the model: INT4 with zero-points") { decoder_vectors(LutDecoderRtlMode::kInt4ZeroPoint); }
+
+TEST_CASE("decoder RTL: a codebook offered while a row is in flight waits for the row's end") {
+  CAPTURE(kSeed);
+  Random random(kSeed);
+  static constexpr LutDecoderRtlMode kModes[] = {LutDecoderRtlMode::kOneBit, LutDecoderRtlMode::kTwoBit,
+                                                 LutDecoderRtlMode::kFourBit, LutDecoderRtlMode::kInt4};
+  const auto dut = decoder::make_lut_decoder_rtl();
+  SideBySide check(*dut);
+  constexpr std::size_t kCols = 64 * 24;
+  LutDecoderRtlMode mode = LutDecoderRtlMode::kFourBit;
+  std::array<std::int8_t, 16> table{};
+  for (const Beat& beat : decoder::codebook_beats(mode, table.data()))
+    check.driver().push(decoder::kCodebookStream, beat);
+  while (check.driver().pending(decoder::kCodebookStream)) check.driver().cycle();
+  for (int round = 0; round < 2000; ++round) {
+    check.driver().set_stalls({0, round % 2 ? 500U : 0U, kSeed + static_cast<std::uint64_t>(round)});
+    // Two rows are queued; the codebook of the second is offered at a random moment of the first.
+    const LutDecoderRtlMode modes[] = {mode, kModes[random() % 4]};
+    const std::array<std::int8_t, 16> old_table = table;
+    for (std::int8_t& q : table) q = static_cast<std::int8_t>(random());
+    const std::array<std::int8_t, 16>* tables[] = {&old_table, &table};
+    std::size_t index_beats = 0;
+    for (int r = 0; r < 2; ++r) {
+      std::vector<std::uint8_t> packed(kCols / 2);
+      for (std::uint8_t& byte : packed) byte = static_cast<std::uint8_t>(random());
+      std::vector<std::uint16_t> scales(kCols / 64);
+      for (std::uint16_t& scale : scales) scale = static_cast<std::uint16_t>(random());
+      const auto beats = decoder::row_beats(modes[r], packed.data(), kCols, scales.data(), nullptr);
+      for (const Beat& beat : beats.index) check.driver().push(decoder::kIndexStream, beat);
+      for (const Beat& beat : beats.scale) check.driver().push(decoder::kScaleStream, beat);
+      if (r == 0) index_beats = beats.index.size();
+      for (const Beat& beat :
+           decoder::golden_row(modes[r], tables[r]->data(), packed.data(), kCols, scales.data(), nullptr)) {
+        check.expect(beat, beats.index.front(), decoder::kIndexStream, "round " + std::to_string(round));
+      }
+    }
+    const std::uint64_t accepted = check.driver().accepted(decoder::kIndexStream);
+    const std::uint64_t moment = 1 + random() % (index_beats - 1);
+    while (check.driver().accepted(decoder::kIndexStream) < accepted + moment) {
+      if (check.driver().cycle()) check.check(check.driver().last_result());
+    }
+    mode = modes[1];
+    for (const Beat& beat : decoder::codebook_beats(mode, table.data())) {
+      check.driver().push(decoder::kCodebookStream, beat);
+    }
+    check.drain();
+  }
+}
+
+TEST_CASE("decoder RTL: three stages, one block per cycle, reload of 2^n cycles") {
+  for (const int bits : {1, 2, 4}) {
+    CAPTURE(bits);
+    const auto mode = bits == 1   ? LutDecoderRtlMode::kOneBit
+                      : bits == 2 ? LutDecoderRtlMode::kTwoBit
+                                  : LutDecoderRtlMode::kFourBit;
+    const auto dut = decoder::make_lut_decoder_rtl();
+    rtl::StreamDriver driver(*dut);
+    const std::array<std::int8_t, 16> table{};
+    for (const Beat& beat : decoder::codebook_beats(mode, table.data())) driver.push(decoder::kCodebookStream, beat);
+    while (driver.pending(decoder::kCodebookStream)) driver.cycle();
+    REQUIRE(driver.cycles() == std::uint64_t{1} << bits);
+    const std::vector<std::uint8_t> packed(64 * 64);
+    const std::vector<std::uint16_t> scales(64);
+    const auto beats = decoder::row_beats(mode, packed.data(), 64 * 64, scales.data(), nullptr);
+    for (const Beat& beat : beats.index) driver.push(decoder::kIndexStream, beat);
+    for (const Beat& beat : beats.scale) driver.push(decoder::kScaleStream, beat);
+    const std::uint64_t start = driver.cycles();
+    driver.run(1, [](const Beat&) {});
+    REQUIRE(driver.last_result_cycle() == start + decoder::kLutDecoderRtlStages);
+    driver.run(63, [](const Beat&) {});
+    REQUIRE(driver.last_result_cycle() == start + decoder::kLutDecoderRtlStages + 63);
+  }
+}
+
+TEST_CASE("decoder RTL class: rows, block scales, programming") {
+  decoder::LutDecoderRtl rtl(true, {300, 300, kSeed});
+  Random random(kSeed);
+  const std::vector<std::uint8_t> packed = {0xD4};
+  const std::array<std::int8_t, 4> table = {-127, -30, 31, 127};
+  std::array<std::uint16_t, 2> scales = {0x3f80, 0x4000};
+  std::array<std::int8_t, 4> codes{};
+  REQUIRE_THROWS_AS(rtl.decode_row(packed.data(), 4, scales.data(), nullptr, codes.data()), std::invalid_argument);
+  rtl.load(2, table.data());
+  rtl.decode_row(packed.data(), 4, scales.data(), nullptr, codes.data());
+  REQUIRE(codes == std::array<std::int8_t, 4>{127, -30, -30, -127});
+  rtl.load_int4(false);
+  std::vector<std::uint8_t> int4(129);
+  for (std::uint8_t& byte : int4) byte = static_cast<std::uint8_t>(random());
+  std::vector<std::int8_t> expected(258), actual(258);
+  std::array<std::uint16_t, 5> block_scales{};
+  const std::array<std::uint16_t, 3> group_scales = {1, 2, 3};
+  formats::int_unpack_signed(int4.data(), 258, 4, expected.data());
+  rtl.decode_row(int4.data(), 258, group_scales.data(), nullptr, actual.data(), block_scales.data());
+  REQUIRE(actual == expected);
+  REQUIRE(block_scales == std::array<std::uint16_t, 5>{1, 1, 2, 2, 3});
+  REQUIRE_THROWS_AS(rtl.load(3, table.data()), std::invalid_argument);
+}
+
 // ---- Reset in flight ----
 
 TEST_CASE("a reset in flight empties every block and clears its state") {
@@ -429,6 +584,33 @@ TEST_CASE("a reset in flight empties every block and clears its state") {
     pe_check.driver().push(pe::kSecondOperand, second);
     pe_check.expect(pe::golden_beat(first, second), second, pe::kSecondOperand);
     pe_check.drain();
+  }
+
+  // The decoder is inside a row and inside a codebook.
+  const auto decoder_dut = decoder::make_lut_decoder_rtl();
+  SideBySide decoder_check(*decoder_dut);
+  for (unsigned cycles = 1; cycles < 40; ++cycles) {
+    std::array<std::int8_t, 16> table;
+    for (std::int8_t& q : table) q = static_cast<std::int8_t>(random());
+    std::array<std::uint8_t, 96> packed;
+    for (std::uint8_t& byte : packed) byte = static_cast<std::uint8_t>(random());
+    const std::array<std::uint16_t, 3> scales = {7, 8, 9};
+    const auto beats = decoder::row_beats(LutDecoderRtlMode::kFourBit, packed.data(), 192, scales.data(), nullptr);
+    const auto codebook = decoder::codebook_beats(LutDecoderRtlMode::kFourBit, table.data());
+    for (int again = 0; again < 2; ++again) {
+      for (const Beat& beat : codebook) decoder_check.driver().push(decoder::kCodebookStream, beat);
+      for (const Beat& beat : beats.index) decoder_check.driver().push(decoder::kIndexStream, beat);
+      for (const Beat& beat : beats.scale) decoder_check.driver().push(decoder::kScaleStream, beat);
+      if (again) break;
+      for (unsigned i = 0; i < cycles; ++i) decoder_check.driver().cycle();
+      decoder_check.driver().reset();
+      for (int i = 0; i < 20; ++i) REQUIRE_FALSE(decoder_check.driver().cycle());
+    }
+    for (const Beat& beat :
+         decoder::golden_row(LutDecoderRtlMode::kFourBit, table.data(), packed.data(), 192, scales.data(), nullptr)) {
+      decoder_check.expect(beat, beats.index[0], decoder::kIndexStream);
+    }
+    decoder_check.drain();
   }
 
   // The smoother forgets its flags.
