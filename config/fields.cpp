@@ -323,6 +323,8 @@ void Fields::read_sources(const Node& map, const std::string& path) {
     if (!m.value.is_scalar() || m.value.text.empty())
       throw InputError(m.value.where, joined(path, "sources." + m.key) + " is " + describe_found(m.value) +
                                           ", expected text that says where the value comes from");
+    // Each file speaks for its own values, not for those that another file or --set put in their place.
+    if (!field->given_at_.file.empty() && field->given_at_.file != m.value.where.file) continue;
     field->source_ = m.value.text;
     field->origin_ = m.value.text.compare(0, 7, "assumed") == 0 ? Origin::kAssumed : Origin::kSource;
   }
