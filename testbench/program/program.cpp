@@ -4,11 +4,16 @@
 #include <iostream>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/node.h"
+#include "harmonia/testbench/program/commands.h"
 
 namespace harmonia::testbench {
 
-const std::vector<Command>& commands() {
-  static const std::vector<Command> table = {};
+const std::vector<const Command*>& commands() {
+  static const std::vector<const Command*> table = {
+      &kListCommand,
+      &kCheckCommand,
+  };
   return table;
 }
 
@@ -16,21 +21,51 @@ namespace {
 
 void print_help(std::ostream& out) {
   out << "usage: harmonia COMMAND [ARGUMENT...]\n\n";
-  for (const Command& c : commands()) out << "  " << c.name << ' ' << c.synopsis << "\n      " << c.summary << '\n';
+  for (const Command* c : commands())
+    out << "  harmonia " << c->name << ' ' << c->synopsis << "\n      " << c->summary << '\n';
+  out << "\n`harmonia COMMAND --help` explains one command. Exit status: 0 done, 1 the run failed, 2 unusable input.\n";
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) {
+    print_help(std::cerr);
+    return 2;
+  }
+  std::string name = arguments[0];
+  std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  if (name == "--help" || name == "-h" || name == "help") {
+    if (rest.empty()) {
+      print_help(std::cout);
+      return 0;
+    }
+    name = rest[0];
+    rest = {"--help"};
+  }
+  if (name == "--version") {
+    std::cout << "harmonia " HARMONIA_VERSION "\n";
+    return 0;
+  }
+  std::vector<std::string> names;
+  for (const Command* c : commands()) {
+    if (name == c->name) return c->run(rest);
+    names.push_back(c->name);
+  }
+  throw config::InputError({"command line", 0, 0}, "unknown command '" + config::printable(name) + "'" +
+                                                       config::nearest_hint(name, names, "command"));
 }
 
 }  // namespace
 
 int run_program(const std::vector<std::string>& arguments) {
-  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
-    print_help(arguments.empty() ? std::cerr : std::cout);
-    return arguments.empty() ? 2 : 0;
-  }
   try {
-    for (const Command& c : commands())
-      if (arguments[0] == c.name) return c.run({arguments.begin() + 1, arguments.end()});
-    std::cerr << "harmonia: unknown command '" << arguments[0] << "'; `harmonia help` lists them\n";
-    return 2;
+    const int status = dispatch(arguments);
+    // A full disk or a closed pipe must not look like a finished run.
+    std::cout.flush();
+    if (!std::cout) {
+      std::cerr << "harmonia: standard output cannot be written\n";
+      return status == 0 ? 1 : status;
+    }
+    return status;
   } catch (const config::InputError& e) {
     std::cerr << e.what() << '\n';
     return 2;

@@ -1,0 +1,66 @@
+// Command-line arguments of a sub-command: options with help, positional arguments, the options that commands share.
+//
+//     Arguments a(kRunCommand);
+//     CommonOptions common;
+//     a.common(common);
+//     std::string scenario = "default";
+//     a.positional("SCENARIO", scenario, "built-in name or file");
+//     if (!a.parse(arguments)) return 0;  // --help was printed
+//
+// Wrong options throw config::InputError ("command line: ...", exit status 2) with the nearest known option.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harmonia/testbench/program/program.h"
+
+namespace harmonia::testbench {
+
+/// Options of every command that loads a scenario.
+struct CommonOptions {
+  std::vector<std::string> set;  // path.to.key=value, in order
+  std::string output;            // -o: empty when not given
+  std::string data;              // folder of outside data
+  std::string workloads;         // folder of built-ins
+};
+
+class Arguments {
+ public:
+  explicit Arguments(const Command& command);
+  ~Arguments();
+  Arguments(const Arguments&) = delete;
+  Arguments& operator=(const Arguments&) = delete;
+
+  /// Names are "output" or, with a short form, "output,o". `placeholder` is what the help prints for the value.
+  Arguments& flag(const std::string& name, bool& value, const std::string& help);
+  Arguments& text(const std::string& name, std::string& value, const std::string& placeholder, const std::string& help);
+  Arguments& texts(const std::string& name, std::vector<std::string>& values, const std::string& placeholder,
+                   const std::string& help);
+  /// A whole number between lowest and highest.
+  Arguments& integer(const std::string& name, std::int64_t& value, std::int64_t lowest, std::int64_t highest,
+                     const std::string& placeholder, const std::string& help);
+  Arguments& number(const std::string& name, double& value, double lowest, double highest,
+                    const std::string& placeholder, const std::string& help);
+  /// The next positional argument; a required one that is missing is an error.
+  Arguments& positional(const std::string& placeholder, std::string& value, const std::string& help,
+                        bool required = false);
+  /// All remaining positional arguments.
+  Arguments& positionals(const std::string& placeholder, std::vector<std::string>& values, const std::string& help,
+                         bool required = false);
+  /// --set, -o/--output, --data, --workloads.
+  Arguments& common(CommonOptions& options);
+  /// --data and --workloads only.
+  Arguments& folders(CommonOptions& options);
+
+  /// Reads the arguments. False: help was asked for and printed, and the command returns 0.
+  bool parse(const std::vector<std::string>& arguments);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,148 @@
+// `harmonia check FILE...`: what kind of file is it, and is it usable?
+#include "harmonia/testbench/program/check.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "harmonia/config/fields.h"
+#include "harmonia/config/node.h"
+#include "harmonia/config/yaml.h"
+#include "harmonia/testbench/program/arguments.h"
+#include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/replay/line_reader.h"
+#include "harmonia/testbench/replay/request_trace.h"
+#include "harmonia/testbench/scenario/scenario.h"
+
+namespace harmonia::testbench {
+namespace {
+
+std::string with_notices(std::string text, const std::vector<std::string>& notices) {
+  for (const std::string& n : notices) text += "\n  note: " + n;
+  return text;
+}
+
+std::string check_scenario(const std::string& file, const Library& library) {
+  const LoadedScenario loaded = load_scenario(file, {}, library);
+  if (!loaded.trace_file.empty()) read_request_trace(loaded.trace_file, loaded.scenario.workload.limit);
+  return with_notices("a scenario: " + loaded.scenario.model.name + " on " + loaded.scenario.accelerator.name,
+                      loaded.notices);
+}
+
+std::string check_model(const std::string& file, const Library& library) {
+  std::vector<std::string> notices;
+  const accelerator::ModelShape m = load_model(file, library, &notices);
+  char size[64];
+  std::snprintf(size, sizeof size, "%.4g", static_cast<double>(m.parameters()) / 1e9);
+  return with_notices("a model: " + m.name + ", " + size + " G parameters", notices);
+}
+
+std::string check_accelerator(const std::string& file, const Library& library) {
+  const accelerator::AcceleratorConfig a = load_accelerator(file, library);
+  return "an accelerator: " + a.name;
+}
+
+std::string check_request_trace(const std::string& file) {
+  const RequestTrace t = read_request_trace(file);
+  char text[160];
+  std::snprintf(text, sizeof text, ", %zu requests in %.1f s, %lld prompt and %lld output tokens", t.requests.size(),
+                t.seconds(), static_cast<long long>(t.prompt_tokens()), static_cast<long long>(t.output_tokens()));
+  return std::string("a request trace: ") + name_of(t.format) + text;
+}
+
+template <class T>
+std::vector<std::string> keys_of() {
+  T value;
+  config::Fields fields;
+  value.describe(fields);
+  return fields.keys();
+}
+
+// YAML and JSON files are told apart by which kind knows most of their keys.
+std::string check_document(const std::string& file, const Library& library) {
+  const config::Node node = config::read_yaml(file);
+  struct Kind {
+    std::vector<std::string> keys;
+    std::string (*check)(const std::string&, const Library&);
+  };
+  std::vector<std::string> scenario_keys = keys_of<Scenario>();
+  scenario_keys.push_back("dram");
+  const Kind kinds[] = {{scenario_keys, check_scenario},
+                        {keys_of<accelerator::ModelShape>(), check_model},
+                        {keys_of<accelerator::AcceleratorConfig>(), check_accelerator}};
+  const Kind* best = nullptr;
+  long best_known = 0;
+  for (const Kind& kind : kinds) {
+    const long known = std::count_if(node.members.begin(), node.members.end(), [&](const config::Member& m) {
+      return m.key != "name" && m.key != "description" &&
+             std::find(kind.keys.begin(), kind.keys.end(), m.key) != kind.keys.end();
+    });
+    if (known > best_known) {
+      best = &kind;
+      best_known = known;
+    }
+  }
+  if (!best)
+    throw config::InputError(
+        node.where, "no key of a scenario, model or accelerator, expected one of these files (`harmonia list keys`)");
+  return best->check(file, library);
+}
+
+// A name without a slash would be looked up among the built-ins; what is checked is this file.
+std::string as_path(const std::string& file) { return file.find('/') == std::string::npos ? "./" + file : file; }
+
+int run_check(const std::vector<std::string>& arguments) {
+  CommonOptions common;
+  std::vector<std::string> files;
+  Arguments a(kCheckCommand);
+  a.folders(common).positionals(
+      "FILE", files, "scenarios, models (config.json too), accelerators, request traces, address traces", true);
+  if (!a.parse(arguments)) return 0;
+  const Library library(common.workloads, common.data);
+  bool all_fine = true;
+  for (const std::string& file : files) {
+    try {
+      const std::string what = check_file(file, library);
+      std::cout << file << ": " << what << std::endl;
+    } catch (const config::InputError& e) {
+      std::cerr << e.what() << std::endl;
+      all_fine = false;
+    }
+  }
+  return all_fine ? 0 : 2;
+}
+
+}  // namespace
+
+std::string check_file(const std::string& file, const Library& library) {
+  std::string first;
+  {
+    LineReader lines(file);
+    while (lines.next(first) && first.find_first_not_of(" \t") == std::string::npos) {
+    }
+  }
+  const auto ends_with = [&](const std::string& end) {
+    return file.size() > end.size() && file.compare(file.size() - end.size(), end.size(), end) == 0;
+  };
+  for (const LineFileKind& kind : line_file_kinds())
+    if (kind.recognises(first)) return kind.check(file);
+  for (const char* end : {".csv", ".csv.gz", ".jsonl", ".jsonl.gz"})
+    if (ends_with(end)) return check_request_trace(file);
+  return check_document(as_path(file), library);
+}
+
+const std::vector<LineFileKind>& line_file_kinds() {
+  static const std::vector<LineFileKind> kinds = {
+      {is_request_trace_line, check_request_trace},
+  };
+  return kinds;
+}
+
+const Command kCheckCommand = {
+    "check", "FILE...", "Says of each file what it is and whether it can be used, or what is wrong where.", run_check};
+
+}  // namespace harmonia::testbench

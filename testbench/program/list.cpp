@@ -1,0 +1,153 @@
+// `harmonia list KIND`: what is built in, and every configuration key.
+#include <cstdio>
+#include <iomanip>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "harmonia/config/fields.h"
+#include "harmonia/config/node.h"
+#include "harmonia/config/yaml.h"
+#include "harmonia/testbench/program/arguments.h"
+#include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/scenario/library.h"
+#include "harmonia/testbench/scenario/scenario.h"
+
+namespace harmonia::testbench {
+namespace {
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+// Columns padded to their widest cell; the first row is the heading.
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows)
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      if (c == widths.size()) widths.push_back(0);
+      widths[c] = std::max(widths[c], row[c].size());
+    }
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      line += row[c];
+      if (c + 1 < row.size()) line += std::string(widths[c] - row[c].size() + 2, ' ');
+    }
+    std::cout << line << '\n';
+  }
+}
+
+void list_models(const Library& library) {
+  std::vector<std::vector<std::string>> rows = {
+      {"model", "parameters", "layers", "hidden", "heads", "kv heads", "ffn", "vocabulary", "lm_head"}};
+  for (const std::string& name : library.names(BuiltIn::kModel)) {
+    const accelerator::ModelShape m = load_model(name, library);
+    const double billions = static_cast<double>(m.parameters()) / 1e9;
+    rows.push_back({name, billions < 0.1 ? fixed(billions * 1000, 2) + " M" : fixed(billions, 2) + " G",
+                    std::to_string(m.num_hidden_layers), std::to_string(m.hidden_size),
+                    std::to_string(m.num_attention_heads), std::to_string(m.num_key_value_heads),
+                    std::to_string(m.intermediate_size), std::to_string(m.vocab_size),
+                    m.tie_word_embeddings ? "tied" : "own"});
+  }
+  print_table(rows);
+}
+
+void list_accelerators(const Library& library) {
+  std::vector<std::vector<std::string>> rows = {{"accelerator", "peak TMAC/s", "DRAM", "description"}};
+  for (const std::string& name : library.names(BuiltIn::kAccelerator)) {
+    const accelerator::AcceleratorConfig a = load_accelerator(name, library);
+    rows.push_back({name, fixed(a.peak_macs_per_second() / 1e12, 2),
+                    std::to_string(a.dram.channels) + " x " + a.dram.preset, a.description});
+  }
+  print_table(rows);
+}
+
+void list_scenarios(const Library& library) {
+  std::vector<std::vector<std::string>> rows = {{"scenario", "description"}};
+  for (const std::string& name : library.names(BuiltIn::kScenario)) {
+    const config::Node node = config::read_yaml(library.find(BuiltIn::kScenario, name, {}).string());
+    const config::Node* description = node.find("description");
+    rows.push_back({name, description ? description->text : ""});
+  }
+  print_table(rows);
+}
+
+void list_formats() {
+  struct Format {
+    const char* name;
+    double code_bits, scale_bits, block;  // block 0: no scales
+    const char* meaning;
+  };
+  static constexpr Format kWeights[] = {
+      {"fp16", 16, 0, 0, "16-bit weights"},
+      {"int8", 8, 16, 128, "integers, FP16 scale per 128"},
+      {"int4", 4, 16, 128, "integers, FP16 scale per 128"},
+      {"kmeans8", 8, 16, 64, "256-entry codebook, bf16 scale per 64"},
+      {"kmeans4", 4, 16, 64, "16-entry codebook, bf16 scale per 64"},
+      {"kmeans3", 3, 16, 64, "8-entry codebook, bf16 scale per 64"},
+      {"kmeans2", 2, 16, 64, "4-entry codebook, bf16 scale per 64"},
+      {"kmeans1", 1, 16, 64, "2-entry codebook, bf16 scale per 64"},
+      {"nf4", 4, 16, 64, "16 fixed normal-distribution levels, scale per 64"},
+      {"ternary", 2, 16, 64, "-1, 0, 1 in 2 bits, scale per 64"},
+  };
+  std::vector<std::vector<std::string>> rows = {{"weights", "bits per weight with scales", "meaning"}};
+  for (const Format& w : kWeights)
+    rows.push_back({w.name, fixed(w.code_bits + (w.block > 0 ? w.scale_bits / w.block : 0), 3), w.meaning});
+  print_table(rows);
+  std::cout << '\n';
+  print_table({{"kv", "bits per value with exponents", "meaning"},
+               {"fp16", fixed(16, 3), "16-bit keys and values"},
+               {"int8", fixed(8.125, 3), "integers, FP16 scale per 128"},
+               {"bfp8", fixed(8.0 + 1 + 8.0 / 32, 3), "8-bit mantissa, sign, exponent per 32"},
+               {"bfp4", fixed(4.0 + 1 + 8.0 / 32, 3), "4-bit mantissa, sign, exponent per 32"},
+               {"bfp4+windows", "5.250 to 9.250", "bfp4, with 8-bit mantissas for the first and the newest tokens"}});
+  std::cout << '\n';
+  print_table({{"activations", "bits per value", "meaning"},
+               {"fp16", fixed(16, 3), "for a 16-bit PE"},
+               {"bfp8", fixed(8.0 + 1 + 8.0 / 32, 3), "8-bit mantissa, sign, exponent per 32"}});
+}
+
+void list_keys() {
+  Scenario scenario;
+  config::Fields fields;
+  scenario.describe(fields);
+  std::cout << fields.markdown();
+}
+
+int run_list(const std::vector<std::string>& arguments) {
+  CommonOptions common;
+  std::string what;
+  Arguments a(kListCommand);
+  a.folders(common).positional(
+      "KIND", what, "models, accelerators, scenarios, formats, or keys (every configuration key, as a Markdown table)",
+      true);
+  if (!a.parse(arguments)) return 0;
+  const Library library(common.workloads, common.data);
+  if (what == "models") {
+    list_models(library);
+  } else if (what == "accelerators") {
+    list_accelerators(library);
+  } else if (what == "scenarios") {
+    list_scenarios(library);
+  } else if (what == "formats") {
+    list_formats();
+  } else if (what == "keys") {
+    list_keys();
+  } else {
+    throw config::InputError(
+        {"command line", 0, 0},
+        "unknown kind '" + config::printable(what) + "'" +
+            config::nearest_hint(what, {"models", "accelerators", "scenarios", "formats", "keys"}, "kind"));
+  }
+  return 0;
+}
+
+}  // namespace
+
+const Command kListCommand = {"list", "models|accelerators|scenarios|formats|keys",
+                              "Lists what is built in, or every configuration key.", run_list};
+
+}  // namespace harmonia::testbench
