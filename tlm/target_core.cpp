@@ -137,11 +137,13 @@ void TargetCore::send_responses() {
     in_response_ = &payload;
     tlm::tlm_phase phase = tlm::BEGIN_RESP;
     sc_core::sc_time delay = from_now(std::max(next.when, response_free_at_));
+    const sc_core::sc_time begin = delay;
     sending_ = true;
     const tlm::tlm_sync_enum status = backward()->nb_transport_bw(payload, phase, delay);
     sending_ = false;
     if (status == tlm::TLM_COMPLETED || (status == tlm::TLM_UPDATED && phase == tlm::END_RESP)) {
-      response_free_at_ = sc_core::sc_time_stamp() + delay;
+      // Only an initiator that took time keeps the channel: answers known ahead may come in any order of their times.
+      if (delay > begin) response_free_at_ = sc_core::sc_time_stamp() + delay;
       in_response_ = nullptr;
     }
     if (in_response_) next.payload.detach();  // the reference lives until END_RESP

@@ -41,7 +41,7 @@ TEST_CASE("a sink that knows its accept times takes chunks without an event") {
   REQUIRE(pool.created() == 1);
 }
 
-TEST_CASE("a sink that does not know holds one chunk; the others wait at the source") {
+TEST_CASE("a sink that does not know holds one chunk while the others wait at the source") {
   Pair pair("pair");
   StreamSource<>& isock = pair.isock;
   StreamSink<>& tsock = pair.tsock;

@@ -1,0 +1,1 @@
+harmonia_bench(tlm SOURCES tlm.cpp LINK harmonia_bus)
