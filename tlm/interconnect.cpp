@@ -511,6 +511,7 @@ class InterconnectCore::Impl {
   }
 
   void forward(Downstream& port, Child& child) {
+    port.next_ = (child.request->initiator + 1) % port.waiting_.size();
     const sc_time begin = std::max(child.request->arrival + request_latency_, port.free_at_);
     tlm::tlm_phase phase = tlm::BEGIN_REQ;
     sc_time delay = from_now(begin);
@@ -595,7 +596,6 @@ class InterconnectCore::Impl {
         const std::size_t ports = port->waiting_.size();
         std::size_t i = port->next_;
         while (!port->waiting_[i]) i = i + 1 == ports ? 0 : i + 1;
-        port->next_ = i + 1 == ports ? 0 : i + 1;
         Child& child = *std::exchange(port->waiting_[i], nullptr);
         --port->waiting_count_;
         Request& request = *child.request;

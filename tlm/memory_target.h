@@ -33,7 +33,7 @@ class MemoryTarget : public tlm::tlm_target_socket<BUSWIDTH> {
   void on_debug(TargetCore::OnDebug callback) { core_.on_debug(std::move(callback)); }
   void on_dmi(TargetCore::OnDmi callback) { core_.on_dmi(std::move(callback)); }
 
-  /// END_REQ for the pending request at absolute time `when` (the past counts as now).
+  /// END_REQ for the pending request at absolute time `when` (earlier than now or than the arrival counts as that).
   void accept(const sc_core::sc_time& when) { core_.accept(when); }
   /// Answers at absolute time `when`, once for each request. The status is OK unless the owner has set another.
   /// Responses go out in the order of these calls.

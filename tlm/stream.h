@@ -33,8 +33,9 @@ class StreamSource : public tlm::tlm_initiator_socket<BUSWIDTH> {
     static_cast<tlm::tlm_initiator_socket<BUSWIDTH>&>(*this).bind(static_cast<tlm::tlm_bw_transport_if<>&>(core_));
   }
 
-  /// Offers a chunk at absolute time `ready` (the past counts as now), after all chunks sent before it. Returns the
-  /// absolute time at which the sink took it when that is known at once; otherwise the accepted callback tells, later.
+  /// Offers a chunk at absolute time `ready` (earlier than now or than the arrival counts as that), after all chunks
+  /// sent before it. Returns the absolute time at which the sink took it when that is known at once; otherwise the
+  /// accepted callback tells, later.
   std::optional<sc_core::sc_time> send(PayloadPtr payload, const sc_core::sc_time& ready) {
     return core_.send(std::move(payload), ready);
   }
@@ -69,7 +70,8 @@ class StreamSink : public tlm::tlm_target_socket<BUSWIDTH> {
   }
 
   void on_chunk(OnChunk callback) { core_.on_request(std::move(callback)); }
-  /// Takes the pending chunk at absolute time `when`; the past counts as now. Also allowed inside on_chunk.
+  /// Takes the pending chunk at absolute time `when` (earlier than now or than the arrival counts as that). Also
+  /// allowed inside on_chunk.
   void accept(const sc_core::sc_time& when) { core_.accept(when); }
   /// The chunk that waits for accept(), or null.
   tlm::tlm_generic_payload* pending() const { return core_.pending(); }

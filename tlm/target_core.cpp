@@ -77,16 +77,17 @@ void TargetCore::free_request_channel() {
   if (callers_waiting_ != 0) request_free_.notify(sc_core::SC_ZERO_TIME);
 }
 
-void TargetCore::accept(const sc_core::sc_time& when) {
+void TargetCore::accept(const sc_core::sc_time& earliest) {
   if (!pending_) {
     SC_REPORT_ERROR("/harmonia/bus/target", "accept() without a pending request");
     return;
   }
   if (in_call_) {
-    accepted_in_call_ = when;
+    accepted_in_call_ = std::max(earliest, pending_arrival_);
     return;
   }
   tlm::tlm_generic_payload& payload = *pending_;
+  const sc_core::sc_time when = std::max(earliest, pending_arrival_);
   const bool by_blocking_call = pending_blocks_;
   free_request_channel();
   if (by_blocking_call) {
@@ -175,7 +176,8 @@ void TargetCore::b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time
   }
   pending_ = &payload;
   in_call_ = true;
-  const std::optional<sc_core::sc_time> returned = request_(payload, sc_core::sc_time_stamp() + delay);
+  pending_arrival_ = sc_core::sc_time_stamp() + delay;
+  const std::optional<sc_core::sc_time> returned = request_(payload, pending_arrival_);
   in_call_ = false;
   const std::optional<sc_core::sc_time> in_call = std::exchange(accepted_in_call_, std::nullopt);
   std::optional<sc_core::sc_time> answered = std::exchange(answered_in_call_, std::nullopt);

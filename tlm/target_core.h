@@ -49,8 +49,9 @@ class TargetCore final : public tlm::tlm_fw_transport_if<> {
     if (pending_) return overrun(payload);
     const sc_core::sc_time now = sc_core::sc_time_stamp();
     pending_ = &payload;
+    pending_arrival_ = now + delay;
     in_call_ = true;
-    std::optional<sc_core::sc_time> accepted = request_(payload, now + delay);
+    std::optional<sc_core::sc_time> accepted = request_(payload, pending_arrival_);
     in_call_ = false;
     if (!accepted && !accepted_in_call_ && !answered_in_call_) {
       payload.acquire();
@@ -96,7 +97,8 @@ class TargetCore final : public tlm::tlm_fw_transport_if<> {
   OnDmi dmi_;
 
   tlm::tlm_generic_payload* pending_ = nullptr;  // in its request phase
-  bool pending_blocks_ = false;                  // it came by b_transport
+  sc_core::sc_time pending_arrival_;
+  bool pending_blocks_ = false;  // it came by b_transport
   bool in_call_ = false;
   std::optional<sc_core::sc_time> accepted_in_call_;
   std::optional<sc_core::sc_time> answered_in_call_;  // respond() for the very request being passed in
