@@ -80,7 +80,12 @@ inline Bf16 to_bf16(Fp16 x) noexcept { return to_bf16(to_float(x)); }
 inline Fp16 to_fp16(Bf16 x) noexcept { return to_fp16(to_float(x)); }
 
 /// a - b in FP16, nearest-even. (FP32 has more than 2*11+1 bits, so rounding its difference again changes nothing.)
-inline Fp16 subtract(Fp16 a, Fp16 b) noexcept { return to_fp16(to_float(a) - to_float(b)); }
+/// A NaN result is 0x7e00 whatever the operands were: processors differ in the sign and payload they give it, and a
+/// converter keeps that sign.
+inline Fp16 subtract(Fp16 a, Fp16 b) noexcept {
+  const float difference = to_float(a) - to_float(b);
+  return difference != difference ? Fp16{0x7e00} : to_fp16(difference);
+}
 
 /// Arrays of n values; vectorised where the processor allows, equal to the functions above bit for bit. No alignment is
 /// needed. in and out must not overlap.

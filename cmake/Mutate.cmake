@@ -1,0 +1,12 @@
+# Writes FROM to TO with the text OLD replaced by NEW; an OLD that does not occur exactly once is an error.
+file(READ ${FROM} text)
+string(REPLACE "${OLD}" "" without "${text}")
+string(LENGTH "${text}" length)
+string(LENGTH "${without}" length_without)
+string(LENGTH "${OLD}" length_old)
+math(EXPR removed "${length} - ${length_without}")
+if(NOT removed EQUAL length_old)
+  message(FATAL_ERROR "'${OLD}' does not occur exactly once in ${FROM}")
+endif()
+string(REPLACE "${OLD}" "${NEW}" text "${text}")
+file(WRITE ${TO} "${text}")
