@@ -4,6 +4,8 @@
 #include <type_traits>
 
 #include "harmonia/formats/bfp.h"
+#include "harmonia/formats/cpu.h"
+#include "harmonia/formats/simd.h"
 
 namespace harmonia::formats {
 namespace {
@@ -39,14 +41,23 @@ void decode_row_scalar(const BfpFormat& format, const std::uint8_t* in, std::siz
 }  // namespace
 
 std::size_t encode_row(const BfpFormat& format, const Fp16* x, std::size_t n, std::uint8_t* out) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vector_format(format) && use_avx2()) return avx2::encode_row(format, x, n, out);
+#endif
   return encode_row_scalar(format, x, n, out);
 }
 
 void decode_row(const BfpFormat& format, const std::uint8_t* in, std::size_t n, float* out) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vector_format(format) && use_avx2()) return avx2::decode_row(format, in, n, out);
+#endif
   decode_row_scalar(format, in, n, out);
 }
 
 void decode_row(const BfpFormat& format, const std::uint8_t* in, std::size_t n, Fp16* out) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vector_format(format) && use_avx2()) return avx2::decode_row(format, in, n, out);
+#endif
   decode_row_scalar(format, in, n, out);
 }
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "harmonia/formats/cpu.h"
+#include "harmonia/formats/simd.h"
+
 namespace harmonia::formats {
 
 float to_float(Fp16 x) noexcept {
@@ -60,19 +63,29 @@ Bf16 to_bf16(float x) noexcept {
   return {static_cast<std::uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16)};
 }
 
-namespace scalar {
+namespace {
+
+void to_float_scalar(const Fp16* in, std::size_t n, float* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_float(in[i]);
+}
+void to_fp16_scalar(const float* in, std::size_t n, Fp16* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(in[i]);
+}
+
+}  // namespace
 
 void to_float(const Fp16* in, std::size_t n, float* out) noexcept {
-  for (std::size_t i = 0; i < n; ++i) out[i] = formats::to_float(in[i]);
+#if HARMONIA_FORMATS_AVX2
+  if (use_avx2()) return avx2::to_float(in, n, out);
+#endif
+  to_float_scalar(in, n, out);
 }
 void to_fp16(const float* in, std::size_t n, Fp16* out) noexcept {
-  for (std::size_t i = 0; i < n; ++i) out[i] = formats::to_fp16(in[i]);
+#if HARMONIA_FORMATS_AVX2
+  if (use_avx2()) return avx2::to_fp16(in, n, out);
+#endif
+  to_fp16_scalar(in, n, out);
 }
-
-}  // namespace scalar
-
-void to_float(const Fp16* in, std::size_t n, float* out) noexcept { scalar::to_float(in, n, out); }
-void to_fp16(const float* in, std::size_t n, Fp16* out) noexcept { scalar::to_fp16(in, n, out); }
 
 // Shifts and adds only: the compiler vectorises these two as they stand.
 void to_float(const Bf16* in, std::size_t n, float* out) noexcept {

@@ -4,6 +4,9 @@
 #include <array>
 #include <cstring>
 
+#include "harmonia/formats/cpu.h"
+#include "harmonia/formats/simd.h"
+
 namespace harmonia::formats {
 
 namespace {
@@ -74,6 +77,9 @@ float dot_scaled(const BfpFormat& fa, const std::uint8_t* a, const Weight* w, st
   return blocked_sum(n, g, block, partial, scale);
 }
 
+// Whether the vectorised paths take this first operand, now.
+bool vectorised(const BfpFormat& fa) noexcept { return vector_format(fa) && fa.mantissa_bits == 8 && use_avx2(); }
+
 }  // namespace
 
 const PeModeInfo& info(PeMode mode) noexcept { return kModes[static_cast<int>(mode)]; }
@@ -140,6 +146,9 @@ std::int32_t partial_2bit_planes(const BfpFormat& fa, const std::uint8_t* a, con
 
 float dot_bfp(const BfpFormat& fa, const std::uint8_t* a, const BfpFormat& fb, const std::uint8_t* b, std::size_t n,
               float sum) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vectorised(fa) && vector_format(fb)) return avx2::dot_bfp(fa, a, fb, b, n, sum);
+#endif
   for (std::size_t g = 0; g < fa.groups(n); ++g, a += fa.group_bytes(), b += fb.group_bytes()) {
     sum += scale_bfp(partial_bfp(fa, a, fb, b), fa, a[0], fb, b[0]);
   }
@@ -148,22 +157,34 @@ float dot_bfp(const BfpFormat& fa, const std::uint8_t* a, const BfpFormat& fb, c
 
 float dot_int(const BfpFormat& fa, const std::uint8_t* a, const std::int8_t* w, const Fp16* scales, std::size_t n,
               std::size_t scale_group) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vectorised(fa) && scale_group % 32 == 0) return avx2::dot_int(a, w, scales, n, scale_group);
+#endif
   return dot_scaled(fa, a, w, n, scale_group, [&](std::size_t j) { return to_float(scales[j]); });
 }
 
 float dot_int(const BfpFormat& fa, const std::uint8_t* a, const std::int16_t* w, const Fp16* scales, std::size_t n,
               std::size_t scale_group) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vectorised(fa) && scale_group % 32 == 0) return avx2::dot_int(a, w, scales, n, scale_group);
+#endif
   return dot_scaled(fa, a, w, n, scale_group, [&](std::size_t j) { return to_float(scales[j]); });
 }
 
 float dot_codebook(const BfpFormat& fa, const std::uint8_t* a, const std::int8_t* q, const Bf16* block_scales,
                    float codebook_scale, std::size_t n) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vectorised(fa)) return avx2::dot_codebook(a, q, block_scales, codebook_scale, n);
+#endif
   return dot_scaled(fa, a, q, n, kCodebookBlock, [&](std::size_t j) { return to_float(block_scales[j]); }) *
          codebook_scale;
 }
 
 float dot_codebook_1bit(const BfpFormat& fa, const std::uint8_t* a, const std::uint8_t* codes, int q0, int q1,
                         const Bf16* block_scales, float codebook_scale, std::size_t n) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vectorised(fa)) return avx2::dot_codebook_1bit(a, codes, q0, q1, block_scales, codebook_scale, n);
+#endif
   const auto g = static_cast<std::size_t>(fa.group_size);
   PaddedGroup<std::uint8_t> padded;
   const auto partial = [&](std::size_t i) {
@@ -176,17 +197,30 @@ float dot_codebook_1bit(const BfpFormat& fa, const std::uint8_t* a, const std::u
 }
 
 float dot_fp16(const Fp16* a, const Fp16* b, std::size_t n, float sum) noexcept {
-  for (std::size_t i = 0; i < n; ++i) sum += to_float(a[i]) * to_float(b[i]);
+  std::array<float, 256> fa;
+  std::array<float, 256> fb;
+  for (std::size_t i = 0; i < n; i += fa.size()) {
+    const std::size_t count = std::min(fa.size(), n - i);
+    to_float(a + i, count, fa.data());
+    to_float(b + i, count, fb.data());
+    for (std::size_t k = 0; k < count; ++k) sum += fa[k] * fb[k];
+  }
   return sum;
 }
 
 void gemv_bfp(const BfpFormat& fa, const std::uint8_t* a, const BfpFormat& fb, const std::uint8_t* b,
               std::size_t stride_bytes, std::size_t rows, std::size_t n, Fp16* out) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vectorised(fa) && vector_format(fb)) return avx2::gemv_bfp(fa, a, fb, b, stride_bytes, rows, n, out);
+#endif
   for (std::size_t r = 0; r < rows; ++r) out[r] = to_fp16(dot_bfp(fa, a, fb, b + r * stride_bytes, n));
 }
 
 void gemv_int(const BfpFormat& fa, const std::uint8_t* a, const std::int8_t* w, const Fp16* scales, std::size_t rows,
               std::size_t n, std::size_t scale_group, Fp16* out) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vectorised(fa) && scale_group % 32 == 0) return avx2::gemv_int(a, w, scales, rows, n, scale_group, out);
+#endif
   const std::size_t scales_per_row = (n + scale_group - 1) / scale_group;
   for (std::size_t r = 0; r < rows; ++r) {
     out[r] = to_fp16(dot_int(fa, a, w + r * n, scales + r * scales_per_row, n, scale_group));
@@ -195,6 +229,9 @@ void gemv_int(const BfpFormat& fa, const std::uint8_t* a, const std::int8_t* w, 
 
 void gemv_codebook(const BfpFormat& fa, const std::uint8_t* a, const std::int8_t* q, const Bf16* block_scales,
                    float codebook_scale, std::size_t rows, std::size_t n, Fp16* out) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vectorised(fa)) return avx2::gemv_codebook(a, q, block_scales, codebook_scale, rows, n, out);
+#endif
   const std::size_t blocks = (n + kCodebookBlock - 1) / kCodebookBlock;
   for (std::size_t r = 0; r < rows; ++r) {
     out[r] = to_fp16(dot_codebook(fa, a, q + r * n, block_scales + r * blocks, codebook_scale, n));
@@ -204,6 +241,9 @@ void gemv_codebook(const BfpFormat& fa, const std::uint8_t* a, const std::int8_t
 void gemv_codebook_1bit(const BfpFormat& fa, const std::uint8_t* a, const std::uint8_t* codes, int q0, int q1,
                         const Bf16* block_scales, float codebook_scale, std::size_t rows, std::size_t n,
                         Fp16* out) noexcept {
+#if HARMONIA_FORMATS_AVX2
+  if (vectorised(fa)) return avx2::gemv_codebook_1bit(a, codes, q0, q1, block_scales, codebook_scale, rows, n, out);
+#endif
   const std::size_t blocks = (n + kCodebookBlock - 1) / kCodebookBlock;
   const std::size_t code_bytes = (n + 7) / 8;
   for (std::size_t r = 0; r < rows; ++r) {
