@@ -10,6 +10,7 @@
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/scenario/library.h"
 #include "harmonia/testbench/scenario/scenario.h"
 
@@ -22,23 +23,7 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
-// Columns padded to their widest cell; the first row is the heading.
-void print_table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows)
-    for (std::size_t c = 0; c < row.size(); ++c) {
-      if (c == widths.size()) widths.push_back(0);
-      widths[c] = std::max(widths[c], row[c].size());
-    }
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t c = 0; c < row.size(); ++c) {
-      line += row[c];
-      if (c + 1 < row.size()) line += std::string(widths[c] - row[c].size() + 2, ' ');
-    }
-    std::cout << line << '\n';
-  }
-}
+void print_table(const std::vector<std::vector<std::string>>& rows) { std::cout << table(rows); }
 
 void list_models(const Library& library) {
   std::vector<std::vector<std::string>> rows = {

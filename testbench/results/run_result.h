@@ -1,0 +1,206 @@
+// Everything that one run has to say, as plain values: filled by the run, written as result.json, summary.txt and
+// bandwidth.csv, printed as the table on the terminal.
+//
+// Models: the result's schema, version 1 (docs/result-schema.md explains each key). Members have the names of the JSON
+// keys. Does not model: how the values come about. Units are in the names: _s seconds, _j joules, _mm2; bandwidths are
+// bytes (not GiB) per second; shares are fractions of 1.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harmonia/config/fields.h"
+#include "harmonia/config/node.h"
+#include "harmonia/testbench/results/percentiles.h"
+
+namespace harmonia::testbench {
+
+/// What DRAM bytes are moved for. The order is that of every table, CSV and JSON.
+enum class TrafficClass : std::uint8_t { weights, scales, kv_read, kv_write, activations, partial_sums };
+inline constexpr std::size_t kTrafficClasses = 6;
+inline constexpr std::array<const char*, kTrafficClasses> kTrafficClassNames = {
+    "weights", "scales", "kv_read", "kv_write", "activations", "partial_sums"};
+using BytesByClass = std::array<std::uint64_t, kTrafficClasses>;
+std::uint64_t total(const BytesByClass& bytes);
+
+struct ProvenanceResult {
+  std::string version;   // of the program
+  std::string scenario;  // name
+  std::string source;    // file
+  std::uint64_t seed = 0;
+  config::Node config;  // as resolved: every key with its value
+};
+
+struct FidelityResult {
+  std::string mode;                    // full, sampled
+  std::string timing;                  // at, lt
+  std::string data;                    // timing_only, functional
+  std::uint64_t layers_simulated = 0;  // of a step
+  std::uint64_t layers_total = 0;
+  std::uint64_t steps_simulated = 0;
+  std::uint64_t steps_total = 0;
+  double error_estimate = 0;  // relative, of the simulated time: difference between the sampled layers; 0 in full mode
+};
+
+struct LatencyResult {
+  Distribution time_to_first_token_s;  // of requests; of prompts in a fixed prefill
+  Distribution time_per_output_token_s;
+  Distribution end_to_end_s;
+};
+
+struct BandwidthResult {
+  double peak_bytes_per_s = 0;
+  double achieved_bytes_per_s = 0;
+  double utilisation = 0;  // achieved / peak
+  BytesByClass bytes_by_class{};
+};
+
+struct ChannelResult {
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;
+  double utilisation = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> commands;  // ACT, RD, ...
+  std::uint64_t row_hits = 0;
+  std::uint64_t row_misses = 0;
+  std::uint64_t row_conflicts = 0;
+  double refresh_share = 0;  // of the simulated time
+  double queue_occupancy_mean = 0;
+  double queue_occupancy_max = 0;
+  Distribution read_latency_s;
+};
+
+struct StallShare {
+  std::string cause;  // no_input, output_blocked, no_descriptor, bank_conflict, refill, ...
+  double share = 0;
+};
+
+/// Where a unit's time went; busy and all stalls add up to 1.
+struct UnitResult {
+  std::string name;
+  double busy = 0;
+  std::vector<StallShare> stalled;
+};
+
+/// One class of operations (qkv, attention scores, ...), summed over layers and steps.
+struct OperationResult {
+  std::string name;
+  std::uint64_t count = 0;
+  std::uint64_t macs = 0;
+  std::uint64_t bytes = 0;  // at the DRAM pins
+  double simulated_s = 0;   // its share of the run
+  double memory_s = 0;      // bytes / peak bandwidth
+  double decode_s = 0;      // weights / decode rate
+  double compute_s = 0;     // multiply-accumulates / peak rate of their mode
+  double vector_s = 0;      // elements / vector rate
+  std::string bound;        // the largest of the four: memory, decode, compute, vector
+};
+
+struct ComponentEnergy {
+  std::string component;
+  double joules = 0;
+};
+
+struct EnergyResult {
+  double total_j = 0;
+  double per_token_j = 0;
+  std::vector<ComponentEnergy> components;
+};
+
+struct ComponentArea {
+  std::string component;
+  double mm2 = 0;
+};
+
+struct AreaResult {
+  double total_mm2 = 0;
+  std::vector<ComponentArea> components;
+};
+
+/// A check at the end of the run. One that failed fails the run.
+struct CheckResult {
+  std::string name;
+  bool passed = false;
+  double expected = 0;
+  double actual = 0;
+  std::string unit;
+  std::string rule;  // "equal", "at least"
+};
+
+/// One request of a trace: a line of requests.csv.
+struct RequestResult {
+  std::uint64_t index = 0;
+  double arrival_s = 0;
+  std::int64_t prompt_tokens = 0;
+  std::int64_t output_tokens = 0;
+  double time_to_first_token_s = 0;
+  double time_per_output_token_s = 0;
+  double end_to_end_s = 0;
+};
+
+/// Bytes of one channel in one interval, by class: a line of bandwidth.csv.
+struct BandwidthSample {
+  double start_s = 0;
+  int channel = 0;
+  BytesByClass bytes{};
+};
+
+struct RunResult {
+  static constexpr int kSchema = 1;
+
+  ProvenanceResult provenance;
+  std::string model;
+  std::string accelerator;
+  double weight_bytes = 0;               // stored, scales and codebooks included
+  double effective_bits_per_weight = 0;  // of the quantised linears, metadata included
+
+  bool complete = true;  // false: stopped by an interrupt; what is here is of the steps that were complete
+  double simulated_seconds = 0;
+  std::uint64_t steps = 0;
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t output_tokens = 0;
+  double output_tokens_per_s = 0;
+  FidelityResult fidelity;
+  LatencyResult latency;
+  BandwidthResult bandwidth;
+  std::vector<ChannelResult> channels;
+  std::vector<UnitResult> units;
+  std::vector<OperationResult> operations;
+  std::string bound;  // the limit of the whole run: that of the operations with most simulated time
+  EnergyResult energy;
+  AreaResult area;
+  std::vector<CheckResult> checks;
+  std::vector<config::Assumption> assumptions;
+  std::vector<std::string> notices;
+  std::vector<RequestResult> requests;
+
+  double bandwidth_interval_s = 0;
+  std::vector<BandwidthSample> bandwidth_series;  // not in result.json
+
+  // Of this machine and this run: everything above is the same for the same scenario and seed, these are not.
+  double wall_seconds = 0;
+  std::uint64_t simulation_events = 0;
+};
+
+/// The largest of the four times: "memory", "decode", "compute" or "vector"; earlier ones win ties.
+std::string bound_of(const OperationResult& operation);
+/// Bound of the run: the bound with the largest sum of simulated_s over the operations.
+std::string bound_of(const std::vector<OperationResult>& operations);
+
+/// result.json. Throws config::RunError naming the key when a number is not finite or a unit's shares do not add up
+/// to 1.
+std::string to_json(const RunResult& result);
+/// start_s,channel,class,bytes,bytes_per_s
+std::string bandwidth_csv(const RunResult& result);
+/// One line per request; empty when the run had none.
+std::string requests_csv(const RunResult& result);
+/// The table in plain language: what ran, how fast, what limits it, how sure that is. For the terminal and summary.txt.
+std::string summary(const RunResult& result);
+
+/// Whether all checks passed; otherwise `problem` names the first that did not.
+bool checks_passed(const RunResult& result, std::string& problem);
+
+}  // namespace harmonia::testbench

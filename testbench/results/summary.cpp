@@ -1,0 +1,198 @@
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "harmonia/testbench/results/run_result.h"
+#include "harmonia/testbench/results/text.h"
+
+namespace harmonia::testbench {
+namespace {
+
+std::string counted(std::uint64_t n, const std::string& one) {
+  return std::to_string(n) + ' ' + one + (n == 1 ? "" : "s");
+}
+
+std::string distribution_text(const Distribution& d) {
+  std::string text = si(d.mean, "s");
+  if (d.count > 1 && d.min != d.max)
+    text += " (p50 " + si(d.p50, "s") + ", p95 " + si(d.p95, "s") + ", p99 " + si(d.p99, "s") + ")";
+  return text;
+}
+
+double share_of_bound(const RunResult& r, const std::string& bound) {
+  double all = 0, mine = 0;
+  for (const OperationResult& p : r.operations) {
+    all += p.simulated_s;
+    if (p.bound == bound) mine += p.simulated_s;
+  }
+  return all > 0 ? mine / all : 0;
+}
+
+std::string what_it_means(const std::string& bound) {
+  if (bound == "memory") return "DRAM cannot deliver faster";
+  if (bound == "decode") return "weights arrive faster than the decoder expands them";
+  if (bound == "compute") return "the PE array has more work than the memory keeps waiting";
+  if (bound == "vector") return "the vector unit has more work than the rest";
+  return {};
+}
+
+void overview(std::string& out, const RunResult& r) {
+  std::string what = r.model + " on " + r.accelerator + ": ";
+  if (r.prompt_tokens > 0) what += counted(r.prompt_tokens, "prompt token");
+  if (r.prompt_tokens > 0 && r.output_tokens > 0) what += ", ";
+  if (r.output_tokens > 0) what += counted(r.output_tokens, "output token");
+  what += " in " + counted(r.steps, "step");
+  out += "What     " + what + "\n";
+  if (!r.complete) out += "         stopped before the end; this is what was complete\n";
+
+  out += "Fast     " + si(r.simulated_seconds, "s") + " of simulated time";
+  if (r.output_tokens > 0) out += ", " + si(r.output_tokens_per_s, "token/s");
+  out += '\n';
+  const LatencyResult& l = r.latency;
+  if (l.time_to_first_token_s.count > 0)
+    out += "         time to first token   " + distribution_text(l.time_to_first_token_s) + '\n';
+  if (l.time_per_output_token_s.count > 0)
+    out += "         time per output token " + distribution_text(l.time_per_output_token_s) + '\n';
+  if (l.end_to_end_s.count > 0) out += "         end to end            " + distribution_text(l.end_to_end_s) + '\n';
+
+  out += "Limit    " + r.bound + ": " + percent(share_of_bound(r, r.bound)) +
+         " of the time is in operations that it bounds";
+  const std::string meaning = what_it_means(r.bound);
+  if (!meaning.empty()) out += "; " + meaning;
+  out += "\n         DRAM moved " + si(r.bandwidth.achieved_bytes_per_s, "B/s") + " of " +
+         si(r.bandwidth.peak_bytes_per_s, "B/s") + " (" + percent(r.bandwidth.utilisation) + ")\n";
+
+  std::uint64_t passed = 0;
+  for (const CheckResult& c : r.checks) passed += c.passed ? 1 : 0;
+  out += "Sure     ";
+  if (r.fidelity.mode == "sampled") {
+    out += "sampled: " + std::to_string(r.fidelity.layers_simulated) + " of " +
+           counted(r.fidelity.layers_total, "layer") + " and " + std::to_string(r.fidelity.steps_simulated) + " of " +
+           counted(r.fidelity.steps_total, "step") + " simulated; the samples differ by " +
+           percent(r.fidelity.error_estimate);
+  } else {
+    out += "every transaction was simulated";
+  }
+  out += " (" + r.fidelity.timing + ", " + r.fidelity.data + ")\n         " + std::to_string(passed) + " of " +
+         counted(r.checks.size(), "check") + " passed; " + counted(r.assumptions.size(), "input") +
+         " assumed, listed in result.json\n";
+}
+
+void operations(std::string& out, const RunResult& r) {
+  if (r.operations.empty()) return;
+  std::vector<std::vector<std::string>> rows = {
+      {"operation", "count", "bytes", "time", "share", "memory", "decode", "compute", "vector", "bound"}};
+  double all = 0;
+  for (const OperationResult& p : r.operations) all += p.simulated_s;
+  for (const OperationResult& p : r.operations)
+    rows.push_back({p.name, std::to_string(p.count), si(static_cast<double>(p.bytes), "B"), si(p.simulated_s, "s"),
+                    percent(all > 0 ? p.simulated_s / all : 0), si(p.memory_s, "s"), si(p.decode_s, "s"),
+                    si(p.compute_s, "s"), si(p.vector_s, "s"), p.bound});
+  out += "\nWhere the time goes (memory, decode, compute and vector are each resource's least time alone)\n" +
+         table(rows, "  ");
+}
+
+void traffic(std::string& out, const RunResult& r) {
+  const std::uint64_t tokens = r.output_tokens > 0 ? r.output_tokens : r.prompt_tokens;
+  const std::uint64_t all = total(r.bandwidth.bytes_by_class);
+  if (all == 0 || tokens == 0) return;
+  std::vector<std::vector<std::string>> rows = {
+      {"traffic", "bytes", "share", r.output_tokens > 0 ? "per output token" : "per prompt token"}};
+  for (std::size_t c = 0; c < kTrafficClasses; ++c) {
+    const auto bytes = static_cast<double>(r.bandwidth.bytes_by_class[c]);
+    rows.push_back({kTrafficClassNames[c], si(bytes, "B"), percent(bytes / static_cast<double>(all)),
+                    si(bytes / static_cast<double>(tokens), "B")});
+  }
+  out += "\nBytes at the DRAM pins\n" + table(rows, "  ");
+}
+
+void units(std::string& out, const RunResult& r) {
+  if (r.units.empty()) return;
+  std::vector<std::string> causes;
+  for (const UnitResult& u : r.units)
+    for (const StallShare& s : u.stalled)
+      if (std::find(causes.begin(), causes.end(), s.cause) == causes.end()) causes.push_back(s.cause);
+  std::vector<std::vector<std::string>> rows = {{"unit", "busy"}};
+  for (std::string cause : causes) {
+    std::replace(cause.begin(), cause.end(), '_', ' ');
+    rows[0].push_back(cause);
+  }
+  for (const UnitResult& u : r.units) {
+    std::vector<std::string> row = {u.name, percent(u.busy)};
+    for (const std::string& cause : causes) {
+      const auto at =
+          std::find_if(u.stalled.begin(), u.stalled.end(), [&](const StallShare& s) { return s.cause == cause; });
+      row.push_back(at == u.stalled.end() ? "-" : percent(at->share));
+    }
+    rows.push_back(row);
+  }
+  out += "\nWhat each unit did (shares of the simulated time)\n" + table(rows, "  ");
+}
+
+void channels(std::string& out, const RunResult& r) {
+  if (r.channels.empty()) return;
+  std::uint64_t hits = 0, misses = 0, conflicts = 0;
+  double refresh = 0, queue = 0, p99 = 0;
+  for (const ChannelResult& c : r.channels) {
+    hits += c.row_hits;
+    misses += c.row_misses;
+    conflicts += c.row_conflicts;
+    refresh += c.refresh_share;
+    queue += c.queue_occupancy_mean;
+    p99 = std::max(p99, c.read_latency_s.p99);
+  }
+  const double accesses = static_cast<double>(hits + misses + conflicts);
+  const auto n = static_cast<double>(r.channels.size());
+  out += "\nDRAM, " + counted(r.channels.size(), "channel") + ": ";
+  if (accesses > 0)
+    out += "row hits " + percent(static_cast<double>(hits) / accesses) + ", misses " +
+           percent(static_cast<double>(misses) / accesses) + ", conflicts " +
+           percent(static_cast<double>(conflicts) / accesses) + "; ";
+  char mean_queue[32];
+  std::snprintf(mean_queue, sizeof mean_queue, "%.1f", queue / n);
+  out += "refresh " + percent(refresh / n) + " of the time; " + mean_queue +
+         " requests queued on average; slowest channel's read p99 " + si(p99, "s") + '\n';
+}
+
+void energy_and_area(std::string& out, const RunResult& r) {
+  if (!r.energy.components.empty()) {
+    std::vector<std::vector<std::string>> rows = {{"energy", "total", "share"}};
+    for (const ComponentEnergy& e : r.energy.components)
+      rows.push_back({e.component, si(e.joules, "J"), percent(r.energy.total_j > 0 ? e.joules / r.energy.total_j : 0)});
+    out += "\nEnergy " + si(r.energy.total_j, "J") + ", " + si(r.energy.per_token_j, "J") + " per token\n" +
+           table(rows, "  ");
+  }
+  if (!r.area.components.empty()) {
+    std::vector<std::vector<std::string>> rows = {{"area", "mm2"}};
+    for (const ComponentArea& a : r.area.components) {
+      char text[32];
+      std::snprintf(text, sizeof text, "%.3f", a.mm2);
+      rows.push_back({a.component, text});
+    }
+    char sum[32];
+    std::snprintf(sum, sizeof sum, "%.3f", r.area.total_mm2);
+    out += "\nArea " + std::string(sum) + " mm2 without DRAM\n" + table(rows, "  ");
+  }
+}
+
+}  // namespace
+
+std::string summary(const RunResult& r) {
+  std::string out = "Scenario " + r.provenance.scenario + "\n\n";
+  overview(out, r);
+  operations(out, r);
+  traffic(out, r);
+  units(out, r);
+  channels(out, r);
+  energy_and_area(out, r);
+  for (const CheckResult& c : r.checks)
+    if (!c.passed)
+      out += "\nFAILED   " + c.name + ": " + si(c.actual, c.unit, 6) + ", expected " + c.rule + ' ' +
+             si(c.expected, c.unit, 6) + '\n';
+  if (!r.notices.empty()) out += '\n';
+  for (const std::string& n : r.notices) out += "Note     " + n + '\n';
+  return out;
+}
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,16 @@
+// Numbers and tables as people read them: SI prefixes (1 GB is 10^9 bytes), columns padded to their widest cell.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace harmonia::testbench {
+
+/// "64.0 GB/s", "75.9 ms", "0 J": `digits` significant digits and an SI prefix.
+std::string si(double value, const std::string& unit, int digits = 3);
+/// "94.1 %" of a share of 1.
+std::string percent(double share);
+/// Rows of cells, the first row being the heading; columns of numbers are aligned to the right.
+std::string table(const std::vector<std::vector<std::string>>& rows, const std::string& indent = {});
+
+}  // namespace harmonia::testbench
