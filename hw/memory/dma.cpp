@@ -29,8 +29,14 @@ void DmaConfig::describe(config::Fields& f) {
   f.add("latency_cycles", latency_cycles)
       .unit("cycles")
       .range(0, 1e6)
-      .says("from the descriptor to its first request, and again from the memory's data to the stream")
+      .says(
+          "from a descriptor's arrival to its first request, and from the last byte of a transaction to its departure")
       .assumed("address generation and buffer access");
+  f.add("stream_bytes_per_cycle", stream_bytes_per_cycle)
+      .unit("bytes/cycle")
+      .range(1, 65536)
+      .says("writer: width of the port that takes chunks (a reader's chunks are paced by whoever takes them)")
+      .assumed("as wide as the default DRAM bandwidth");
   f.add("clock_ps", clock_ps).unit("ps").range(1, 1e9).says("clock period").assumed("500 MHz");
   f.add("timing", timing, {{"at", DmaTiming::kApproximate}, {"lt", DmaTiming::kLoose}})
       .says("at: non-blocking transport, the accurate way; lt: blocking transport with annotated times");

@@ -26,6 +26,8 @@
 
 namespace harmonia::memory {
 
+using Cycle = std::uint64_t;
+
 enum class DmaDirection : std::uint8_t { kRead = 0, kWrite = 1 };  // memory to stream, stream to memory
 enum class DmaTiming : std::uint8_t { kApproximate, kLoose };      // nb_transport, b_transport
 
@@ -34,6 +36,7 @@ struct DmaConfig {
   std::uint32_t transaction_bytes = 4096;
   std::uint32_t descriptors = 64;
   std::uint32_t latency_cycles = 4;
+  std::uint32_t stream_bytes_per_cycle = 128;
   std::uint64_t clock_ps = 2000;
   DmaTiming timing = DmaTiming::kApproximate;
   std::uint64_t quantum_ps = 200000;
@@ -128,20 +131,20 @@ class DmaPlan {
   bool begun_ = false;
 };
 
-/// What an engine did and waited for. The issue port's counts add up to the cycles from the first descriptor's arrival
-/// to the last issue.
+/// What an engine did and waited for, in cycles of its clock. The five cycle counts add up to the cycle in which the
+/// port was last used: the issue port of a reader, the port at the stream of a writer. Of a wait with several causes at
+/// once each cause, in the order below, counts for the part that the ones before it do not cover.
 struct DmaStatistics {
-  std::uint64_t descriptors = 0;
+  std::uint64_t descriptors = 0;  // completed
   std::uint64_t transactions = 0;
   std::uint64_t bytes = 0;
   std::array<std::uint64_t, bus::traffic_class_count> bytes_by_class = {};
-  std::uint64_t issue_ps = 0;                // issuing
-  std::uint64_t stall_no_descriptor_ps = 0;  // nothing to do
-  std::uint64_t stall_outstanding_ps = 0;    // every slot waits for memory
-  std::uint64_t stall_stream_ps = 0;  // reads: every slot is held by data that the stream has not taken, oldest first;
-                                      // writes: the stream has not brought the bytes of the next transaction
-  std::uint64_t stall_memory_ps = 0;  // the memory side has not accepted the previous request
-  std::uint64_t errors = 0;           // transactions that the memory answered with an error
+  Cycle busy = 0;                 // reader: issuing; writer: moving bytes in
+  Cycle stall_no_descriptor = 0;  // nothing to do
+  Cycle stall_memory = 0;         // reader: the memory had not accepted the previous request
+  Cycle stall_outstanding = 0;    // every slot waited for the memory's answer
+  Cycle stall_stream = 0;         // reader: every slot was held by data that the stream had not taken; writer: no chunk
+  std::uint64_t errors = 0;       // transactions that the memory answered with an error
 };
 
 }  // namespace harmonia::memory

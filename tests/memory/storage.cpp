@@ -78,7 +78,7 @@ TEST_CASE("storage: random reads and writes agree with a map of bytes") {
   std::mt19937_64 random(kSeed);
   Storage storage(6 * kPage + 123);
   std::map<std::uint64_t, std::uint8_t> model;
-  for (int step = 0; step < 600; ++step) {
+  for (int step = 0; step < 300; ++step) {
     const std::uint64_t address = random() % (storage.size_bytes() + 50);
     const std::uint64_t length = random() % 5 == 0 ? random() % (2 * kPage) : random() % 200;
     std::vector<std::uint8_t> enable(random() % 3 == 0 ? 1 + random() % 9 : 0);
