@@ -3,22 +3,27 @@
 // Models: every value that the machine computes and every byte that its KV cache holds, bit for bit: FP16 between
 // operations, BFP8 at the PE array's inputs, integer partials, FP32 accumulation in ascending order, the vector unit's
 // own exponential and rotation, online key smoothing, the initial and local 8-bit windows of the cache, V groups grown
-// in place. Does not model: time, tiling, memory addresses, batches of several sequences (one object is one sequence).
-// Source: number formats specification, all sections; what is fixed here beyond it is our assumption:
-//   1. Activations between operations are FP16; the embedding row is rounded to FP16.
-//   2. Each linear's input is converted per token to BFP8 groups of 32 channels.
-//   3. RoPE takes FP16 and gives FP16. Queries become BFP8 per head. Keys pass the smoother, then become BFP.
-//   4. A step first appends its tokens to the cache; windows are then taken with context = tokens in the cache; then
-//   every
-//      query attends to the tokens up to its own. P beyond the query's own position is zero.
-//   5. Online offsets are chosen per kv head from the keys of the first step and hold for every key, that step's
-//   included.
-//   6. An FP16 or INT8 cache on a BFP array is converted on read, as 16-bit weights are: keys per token along channels,
-//   values
-//      along 32 consecutive tokens, BFP8. INT8 stores, per token and kv head, one FP16 scale = fp16(max|x| / 127) and
-//      head_dim codes RNE(x / scale) clamped to -127..127 (scale 0: all codes 0); it reads back as fp16(code * scale).
-//   7. On a plain FP16 array nothing is converted to BFP: products are FP16 x FP16, a BFP cache is decoded to FP16
-//   (exact).
+// in place.
+// Does not model: time, tiling, memory addresses, batches of several sequences (one object is one sequence).
+// Source: number formats specification, all sections. What is fixed here beyond it is our assumption:
+//
+// 1. Activations between operations are FP16; the embedding row is rounded to FP16.
+//
+// 2. Each linear's input is converted per token to BFP8 groups of 32 channels.
+//
+// 3. RoPE takes FP16 and gives FP16. Queries become BFP8 per head. Keys pass the smoother, then become BFP.
+//
+// 4. A step first appends its tokens to the cache; windows are then taken with context = tokens in the cache; then
+// every query attends to the tokens up to its own. P beyond the query's own position is zero.
+//
+// 5. Online offsets are chosen per kv head from the keys of the first step and hold for every key, that step's too.
+//
+// 6. An FP16 or INT8 cache on a BFP array is converted on read, as 16-bit weights are: keys per token along channels,
+// values along 32 consecutive tokens, BFP8. INT8 stores, per token and kv head, one FP16 scale = fp16(max|x| / 127) and
+// head_dim codes RNE(x / scale) clamped to -127..127 (scale 0: all codes 0); it reads back as fp16(code * scale).
+//
+// 7. On a plain FP16 array nothing is converted to BFP: products are FP16 x FP16, a BFP cache is decoded to FP16, which
+// is exact.
 #pragma once
 
 #include <cstddef>

@@ -1,16 +1,15 @@
 // One linear layer's weights as the machine stores and multiplies them: every weight format behind one type.
 //
-// Models: encoding of a real matrix, the stored bytes of each row (codes, scales, zero-points as separate row-major
-// streams), the operand that the PE array multiplies, and the product's order of rounding. Does not model: where the
-// streams lie in memory (the address map), decoder and PE timing. Source: number formats specification, sections 1 to 3
-// and 5.
+// Models: encoding of a real matrix, the stored bytes of each row (codes, scales and zero-points as separate row-major
+// streams), the operand that the PE array multiplies, and the product's order of rounding.
+// Does not model: where the streams lie in memory (the address map), decoder and PE timing.
+// Source: number formats specification, sections 1 to 3 and 5.
 //
 // Stored streams of a [rows, cols] matrix, row r at offset r * row size:
-//   fp16           codes: 2*cols bytes, little-endian FP16
-//   int8, int4(z)  codes: int_row_bytes(cols, bits); scales: FP16 per 128 columns; zeros: one byte per 128 columns (z
-//   only) kmeansN        codes: kmeans_row_bytes(cols, N); scales: bf16 per 64 columns; codebook of 2^N FP32 per matrix
-//   nf4            as kmeans4, with the fixed NF4 codebook; ternary: as kmeans2, with the codebook {-1, 0, 1} (code 3
-//   unused)
+//   fp16      codes: 2*cols bytes, little-endian FP16
+//   int8, int4, int4z   codes: int_row_bytes(cols, bits); scales: FP16 per 128 columns; int4z also one zero-point byte
+//   each kmeansN   codes: kmeans_row_bytes(cols, N); scales: bf16 per 64 columns; codebook of 2^N FP32 per matrix nf4
+//   as kmeans4 with the fixed NF4 codebook ternary   as kmeans2 with the codebook {-1, 0, 1, 1}
 #pragma once
 
 #include <cstddef>
