@@ -20,10 +20,10 @@ struct FormatName {
 constexpr FormatName kNames[] = {
     {WeightFormat::kFp16, "fp16", 16},      {WeightFormat::kInt8, "int8", 8},
     {WeightFormat::kInt4, "int4", 4},       {WeightFormat::kInt4Zero, "int4z", 4},
-    {WeightFormat::kKmeans1, "kmeans1", 1}, {WeightFormat::kKmeans2, "kmeans2", 2},
-    {WeightFormat::kKmeans3, "kmeans3", 3}, {WeightFormat::kKmeans4, "kmeans4", 4},
-    {WeightFormat::kKmeans8, "kmeans8", 8}, {WeightFormat::kNf4, "nf4", 4},
-    {WeightFormat::kTernary, "ternary", 2},
+    {WeightFormat::kInt8Zero, "int8z", 8},  {WeightFormat::kKmeans1, "kmeans1", 1},
+    {WeightFormat::kKmeans2, "kmeans2", 2}, {WeightFormat::kKmeans3, "kmeans3", 3},
+    {WeightFormat::kKmeans4, "kmeans4", 4}, {WeightFormat::kKmeans8, "kmeans8", 8},
+    {WeightFormat::kNf4, "nf4", 4},         {WeightFormat::kTernary, "ternary", 2},
 };
 
 const FormatName& entry(WeightFormat format) {
@@ -39,10 +39,14 @@ formats::Codebook fixed_codebook(WeightFormat format) {
                                  0.7229568F, 1.0F});
 }
 
-formats::IntFormat int_format(WeightFormat format) {
+formats::IntFormat int_format(WeightFormat format, std::size_t group) {
   formats::IntFormat f;
-  f.bits = format == WeightFormat::kInt8 ? 8 : 4;
-  f.zero_point = format == WeightFormat::kInt4Zero;
+  f.bits = code_bits(format);
+  f.zero_point = format == WeightFormat::kInt4Zero || format == WeightFormat::kInt8Zero;
+  f.group = group;
+  if (group == 0 || group % static_cast<std::size_t>(kBfp8.group_size) != 0)
+    throw std::invalid_argument("integer weights share a scale over " + std::to_string(group) +
+                                " columns, expected a multiple of " + std::to_string(kBfp8.group_size));
   return f;
 }
 
@@ -60,14 +64,22 @@ WeightFormat weight_format(std::string_view name) {
 }
 
 bool is_codebook(WeightFormat format) noexcept {
-  return format != WeightFormat::kFp16 && format != WeightFormat::kInt8 && format != WeightFormat::kInt4 &&
-         format != WeightFormat::kInt4Zero;
+  switch (format) {
+    case WeightFormat::kFp16:
+    case WeightFormat::kInt8:
+    case WeightFormat::kInt4:
+    case WeightFormat::kInt4Zero:
+    case WeightFormat::kInt8Zero:
+      return false;
+    default:
+      return true;
+  }
 }
 
 int code_bits(WeightFormat format) noexcept { return entry(format).bits; }
 
 LinearWeights LinearWeights::encode(WeightFormat format, const float* w, std::size_t rows, std::size_t cols,
-                                    CodebookKind codebook, std::uint64_t seed) {
+                                    CodebookKind codebook, std::uint64_t seed, std::size_t int_group) {
   if (rows == 0 || cols == 0) throw std::invalid_argument("a matrix of weights needs rows and columns");
   if (is_codebook(format)) {
     const bool fixed = format == WeightFormat::kNf4 || format == WeightFormat::kTernary;
@@ -83,8 +95,23 @@ LinearWeights LinearWeights::encode(WeightFormat format, const float* w, std::si
     out.fp16_.resize(rows * cols);
     formats::to_fp16(w, rows * cols, out.fp16_.data());
   } else {
-    out.ints_ = formats::int_encode(int_format(format), w, rows, cols);
+    out.ints_ = formats::int_encode(int_format(format, int_group), w, rows, cols);
   }
+  return out;
+}
+
+LinearWeights LinearWeights::from_integers(formats::IntTensor tensor) {
+  LinearWeights out;
+  if (tensor.format.bits == 8)
+    out.format_ = tensor.format.zero_point ? WeightFormat::kInt8Zero : WeightFormat::kInt8;
+  else if (tensor.format.bits == 4)
+    out.format_ = tensor.format.zero_point ? WeightFormat::kInt4Zero : WeightFormat::kInt4;
+  else
+    throw std::invalid_argument("integer weights of " + std::to_string(tensor.format.bits) + " bits are not supported");
+  int_format(out.format_, tensor.format.group);
+  out.rows_ = tensor.rows;
+  out.cols_ = tensor.cols;
+  out.ints_ = std::move(tensor);
   return out;
 }
 
@@ -132,8 +159,9 @@ LinearWeights::Streams LinearWeights::streams() const {
 
 std::size_t LinearWeights::stored_bytes() const {
   const Streams s = streams();
-  return rows_ * (s.code_row_bytes + s.scale_row_bytes + (s.zero_row_bytes + 1) / 2) +
-         kmeans_.codebook.centroids.size() * sizeof(float);
+  const std::size_t zeros =
+      ints_.format.zero_point ? (s.zero_row_bytes * static_cast<std::size_t>(ints_.format.bits) + 7) / 8 : 0;
+  return rows_ * (s.code_row_bytes + s.scale_row_bytes + zeros) + kmeans_.codebook.centroids.size() * sizeof(float);
 }
 
 double LinearWeights::bits_per_weight() const {
@@ -161,22 +189,22 @@ void LinearWeights::decode_row_fp16(std::size_t row, Fp16* out) const {
   formats::to_fp16(values.data(), cols_, out);
 }
 
-void LinearWeights::decode_row_codes(std::size_t row, std::int8_t* out) const {
+void LinearWeights::decode_row_codes(std::size_t row, std::int16_t* out) const {
   if (format_ == WeightFormat::kFp16) throw std::invalid_argument("fp16 weights have no integer codes");
   if (is_codebook(format_)) {
     if (kind_ == CodebookKind::kBf16)
       throw std::invalid_argument("codebook bf16 is a numeric reference: a BFP array has no mode for it");
-    formats::kmeans_decode_row_int8(integer_.q.data(), kmeans_.bits(), kmeans_.row_packed(row), cols_, out);
+    std::vector<std::int8_t> narrow(cols_);
+    formats::kmeans_decode_row_int8(integer_.q.data(), kmeans_.bits(), kmeans_.row_packed(row), cols_, narrow.data());
+    std::copy(narrow.begin(), narrow.end(), out);
     return;
   }
-  std::vector<std::int16_t> wide(cols_);
-  formats::int_decode_row_codes(ints_.format, ints_.row_packed(row), ints_.row_zeros(row), cols_, wide.data());
-  std::transform(wide.begin(), wide.end(), out, [](std::int16_t q) { return static_cast<std::int8_t>(q); });
+  formats::int_decode_row_codes(ints_.format, ints_.row_packed(row), ints_.row_zeros(row), cols_, out);
 }
 
 formats::PeMode LinearWeights::pe_mode() const {
   if (format_ == WeightFormat::kFp16) return formats::PeMode::kM8M8;
-  if (!is_codebook(format_)) return format_ == WeightFormat::kInt8 ? formats::PeMode::kM8L8 : formats::PeMode::kM8W4;
+  if (!is_codebook(format_)) return code_bits(format_) == 8 ? formats::PeMode::kM8L8 : formats::PeMode::kM8W4;
   if (format_ == WeightFormat::kKmeans1) return formats::PeMode::kM8B1;
   return kind_ == CodebookKind::kInt5 ? formats::PeMode::kM8L5 : formats::PeMode::kM8L8;
 }
@@ -184,6 +212,7 @@ formats::PeMode LinearWeights::pe_mode() const {
 void LinearWeights::prepare(ActivationFormat activations) {
   activations_ = activations;
   operand8_.clear();
+  operand16_.clear();
   operand_bfp_.clear();
   operand_fp16_.clear();
   if (activations == ActivationFormat::kFp16) {
@@ -195,8 +224,14 @@ void LinearWeights::prepare(ActivationFormat activations) {
     for (std::size_t r = 0; r < rows_; ++r)
       formats::encode_row(kBfp8, fp16_.data() + r * cols_, cols_, operand_bfp_.data() + r * row);
   } else {
-    operand8_.resize(rows_ * cols_);
-    for (std::size_t r = 0; r < rows_; ++r) decode_row_codes(r, operand8_.data() + r * cols_);
+    std::vector<std::int16_t>& wide = operand16_;
+    wide.resize(rows_ * cols_);
+    for (std::size_t r = 0; r < rows_; ++r) decode_row_codes(r, wide.data() + r * cols_);
+    if (format_ == WeightFormat::kInt8Zero) return;
+    operand8_.resize(wide.size());
+    std::transform(wide.begin(), wide.end(), operand8_.begin(),
+                   [](std::int16_t q) { return static_cast<std::int8_t>(q); });
+    wide = {};
   }
 }
 
@@ -217,6 +252,10 @@ void LinearWeights::multiply(const void* x, std::size_t tokens, Fp16* out) const
       formats::gemv_bfp(kBfp8, a, kBfp8, operand_bfp_.data(), row, rows_, cols_, y);
     else if (is_codebook(format_))
       formats::gemv_codebook(kBfp8, a, operand8_.data(), kmeans_.scales.data(), integer_.scale, rows_, cols_, y);
+    else if (format_ == WeightFormat::kInt8Zero)
+      for (std::size_t r = 0; r < rows_; ++r)
+        y[r] = formats::to_fp16(
+            formats::dot_int(kBfp8, a, operand16_.data() + r * cols_, ints_.row_scales(r), cols_, ints_.format.group));
     else
       formats::gemv_int(kBfp8, a, operand8_.data(), ints_.scales.data(), rows_, cols_, ints_.format.group, y);
   }

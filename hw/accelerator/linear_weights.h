@@ -7,7 +7,7 @@
 //
 // Stored streams of a [rows, cols] matrix, row r at offset r * row size:
 //   fp16      codes: 2*cols bytes, little-endian FP16
-//   int8, int4, int4z   codes: int_row_bytes(cols, bits); scales: FP16 per 128 columns; int4z also one zero-point byte
+//   int4, int8  codes: int_row_bytes(cols, bits); scales: FP16 per 128 columns; int4z also one zero-point byte
 //   each kmeansN   codes: kmeans_row_bytes(cols, N); scales: bf16 per 64 columns; codebook of 2^N FP32 per matrix nf4
 //   as kmeans4 with the fixed NF4 codebook ternary   as kmeans2 with the codebook {-1, 0, 1, 1}
 #pragma once
@@ -32,6 +32,7 @@ enum class WeightFormat {
   kInt8,
   kInt4,
   kInt4Zero,
+  kInt8Zero,
   kKmeans1,
   kKmeans2,
   kKmeans3,
@@ -41,11 +42,11 @@ enum class WeightFormat {
   kTernary
 };
 inline constexpr WeightFormat kWeightFormats[] = {
-    WeightFormat::kFp16,    WeightFormat::kInt8,    WeightFormat::kInt4,    WeightFormat::kInt4Zero,
-    WeightFormat::kKmeans1, WeightFormat::kKmeans2, WeightFormat::kKmeans3, WeightFormat::kKmeans4,
-    WeightFormat::kKmeans8, WeightFormat::kNf4,     WeightFormat::kTernary};
+    WeightFormat::kFp16,     WeightFormat::kInt8,    WeightFormat::kInt4,    WeightFormat::kInt4Zero,
+    WeightFormat::kInt8Zero, WeightFormat::kKmeans1, WeightFormat::kKmeans2, WeightFormat::kKmeans3,
+    WeightFormat::kKmeans4,  WeightFormat::kKmeans8, WeightFormat::kNf4,     WeightFormat::kTernary};
 
-/// "fp16", "int8", "int4", "int4z", "kmeans1" .. "kmeans8", "nf4", "ternary".
+/// "fp16", "int8", "int4", "int4z", "int8z", "kmeans1" .. "kmeans8", "nf4", "ternary".
 const char* name(WeightFormat format) noexcept;
 /// Throws std::invalid_argument that lists the names.
 WeightFormat weight_format(std::string_view name);
@@ -65,7 +66,10 @@ class LinearWeights {
   /// `seed`. `codebook` is how codebook formats are held for the PE; kBf16 has no mode on a BFP array
   /// (std::invalid_argument on use). Throws std::invalid_argument.
   static LinearWeights encode(WeightFormat format, const float* w, std::size_t rows, std::size_t cols,
-                              formats::CodebookKind codebook = formats::CodebookKind::kInt8, std::uint64_t seed = 1);
+                              formats::CodebookKind codebook = formats::CodebookKind::kInt8, std::uint64_t seed = 1,
+                              std::size_t int_group = formats::kIntGroup);
+  /// Takes an integer matrix that was encoded elsewhere: 4 or 8 bits, the group a multiple of 32.
+  static LinearWeights from_integers(formats::IntTensor tensor);
   /// Takes a K-means matrix that was encoded elsewhere.
   static LinearWeights from_kmeans(formats::KmeansTensor tensor,
                                    formats::CodebookKind codebook = formats::CodebookKind::kInt8);
@@ -93,7 +97,7 @@ class LinearWeights {
   /// The typed tensor behind the streams; empty for the other kinds of format.
   const formats::KmeansTensor& kmeans() const { return kmeans_; }
   const formats::IntTensor& integers() const { return ints_; }
-  /// Codes, scales, zero-points (4 bits each for int4z) and codebook.
+  /// Codes, scales, zero-points (as wide as the codes) and codebook.
   std::size_t stored_bytes() const;
   double bits_per_weight() const;
 
@@ -102,9 +106,9 @@ class LinearWeights {
   void decode_row(std::size_t row, float* out, bool stored_codebook = false) const;
   /// The FP16 operand of a plain FP16 array: the value above, rounded to FP16 nearest-even.
   void decode_row_fp16(std::size_t row, formats::Fp16* out) const;
-  /// The signed integers that the decoder hands to a BFP array, cols values: q, q - z (-15..15), or the integer
+  /// The signed integers that the decoder hands to a BFP array, cols values: q, q - z, or the integer
   /// codebook's entry. Throws std::invalid_argument for fp16 and for codebook kind kBf16.
-  void decode_row_codes(std::size_t row, std::int8_t* out) const;
+  void decode_row_codes(std::size_t row, std::int16_t* out) const;
   /// PE mode on a BFP8 array; fp16 weights are converted on read to BFP8 and use M8M8. int8 runs in the two passes of
   /// M8L8.
   formats::PeMode pe_mode() const;
@@ -130,6 +134,7 @@ class LinearWeights {
 
   ActivationFormat activations_ = ActivationFormat::kBfp8;
   std::vector<std::int8_t> operand8_;      // [rows][cols]
+  std::vector<std::int16_t> operand16_;    // [rows][cols]; q - z of int8z does not fit a byte
   std::vector<std::uint8_t> operand_bfp_;  // [rows][row_bytes]
   std::vector<formats::Fp16> operand_fp16_;
 };

@@ -7,7 +7,7 @@
 
 namespace harmonia::testbench {
 
-ModelWeights load_model(const std::string& path) {
+ModelWeights load_weights(const std::string& path) {
   const std::filesystem::path p(path);
   if (std::filesystem::is_directory(p) || p.extension() == ".safetensors") return load_huggingface(p);
   const auto file = std::make_shared<MappedFile>(path);

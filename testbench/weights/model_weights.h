@@ -94,6 +94,6 @@ std::size_t saturating_add(std::size_t a, std::size_t b);
 
 /// Loads a model by its content: GGUF by magic, safetensors by the name's ending (config.json beside it, or the folder
 /// that holds both, sharded with an index or not), else llama2.c. Throws config::InputError.
-ModelWeights load_model(const std::string& path);
+ModelWeights load_weights(const std::string& path);
 
 }  // namespace harmonia::testbench

@@ -15,7 +15,7 @@ namespace {
 
 TEST_CASE("greedy FP32 decoding of stories260K reproduces llama2.c's text, 257 tokens") {
   HARMONIA_REQUIRE_DATA(folder);
-  const auto model = std::make_shared<ModelWeights>(load_model((folder / "data/models/stories260K.bin").string()));
+  const auto model = std::make_shared<ModelWeights>(load_weights((folder / "data/models/stories260K.bin").string()));
   const Tokenizer tokenizer =
       load_tokenizer((folder / "data/models/tok512.bin").string(), model->info.shape.vocab_size);
   std::ifstream in(folder / "data/models/stories260K_greedy_golden.txt", std::ios::binary);
