@@ -1,11 +1,13 @@
 #include "harmonia/testbench/weights/huggingface.h"
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
+#include <stdexcept>
 
 #include "harmonia/config/error.h"
 #include "harmonia/formats/kmeans.h"
@@ -94,6 +96,7 @@ class Checkpoint {
   /// X.weight, or X.weight_packed with its scales and centroids.
   WeightView weight(const std::string& prefix) const {
     if (has(prefix + ".weight_packed")) return packed(prefix);
+    if (has(prefix + ".weight_int")) return integers(prefix);
     const TensorView& t = at(prefix + ".weight");
     WeightView view;
     view.name = t.name;
@@ -152,9 +155,16 @@ class Checkpoint {
     view.type = ElementType::kLut;
     view.data = codes.data;
     view.bytes = codes.bytes;
-    view.lut_bits = bits;
-    view.lut_scales = scales.data;
-    view.lut_centroids = centroids.data;
+    view.code_bits = bits;
+    view.scales = scales.data;
+    view.centroids = centroids.data;
+    std::vector<float> values(centroids.shape[0]);
+    std::memcpy(values.data(), centroids.data, centroids.bytes);
+    try {
+      formats::make_codebook(std::move(values));
+    } catch (const std::invalid_argument& e) {
+      fail("tensor " + centroids.name + ": " + e.what());
+    }
     WeightView ignored;
     set_shape(codes, ignored);
     view.rows = ignored.rows;
@@ -162,17 +172,64 @@ class Checkpoint {
     return view;
   }
 
+  WeightView integers(const std::string& prefix) const {
+    const TensorView& codes = at(prefix + ".weight_int");
+    const TensorView& scales = at(prefix + ".scales");
+    const auto fail = [&](const std::string& message) { throw config::InputError({file(codes.name)}, message); };
+    const std::size_t bits = metadata_number(codes.name + ".bits"), group = metadata_number(codes.name + ".group");
+    const std::size_t cols = metadata_number(codes.name + ".cols");
+    if ((bits != 4 && bits != 8) || group < 1 || group > INT32_MAX || cols < 1 || cols > INT32_MAX)
+      fail("the metadata of tensor " + codes.name + " lack its bits (4 or 8), group and cols");
+    const std::size_t groups = formats::int_groups(cols, group);
+    const auto is = [](const TensorView& t, Dtype dtype, std::size_t rows, std::size_t columns) {
+      return t.dtype == dtype && t.shape.size() == 2 && t.shape[0] == rows && t.shape[1] == columns;
+    };
+    if (codes.shape.size() != 2 || codes.shape[0] < 1 || codes.shape[0] > INT32_MAX ||
+        !is(codes, Dtype::kU8, codes.shape[0], formats::int_row_bytes(cols, static_cast<int>(bits))) ||
+        !is(scales, Dtype::kF16, codes.shape[0], groups))
+      fail("tensors " + codes.name + " " + shape_text(codes.shape) + " and " + scales.name + " " +
+           shape_text(scales.shape) + " do not fit together at " + std::to_string(bits) + " bits, " +
+           std::to_string(cols) + " columns");
+    WeightView view;
+    view.name = codes.name;
+    view.type = ElementType::kInt;
+    view.rows = static_cast<std::int64_t>(codes.shape[0]);
+    view.cols = static_cast<std::int64_t>(cols);
+    view.data = codes.data;
+    view.bytes = codes.bytes;
+    view.code_bits = static_cast<int>(bits);
+    view.scales = scales.data;
+    view.group = group;
+    if (has(prefix + ".zeros")) {
+      const TensorView& zeros = at(prefix + ".zeros");
+      if (!is(zeros, Dtype::kU8, codes.shape[0], groups))
+        fail("tensor " + zeros.name + " is " + shape_text(zeros.shape) + ", expected U8 [" +
+             std::to_string(codes.shape[0]) + ", " + std::to_string(groups) + "]");
+      view.zeros = zeros.data;
+    }
+    return view;
+  }
+
+  /// A number from the metadata of the file that holds the key's tensor; 0 when it is absent or no number below 2^31.
+  std::size_t metadata_number(const std::string& key) const {
+    for (const auto& f : files_) {
+      const auto it = f->metadata().find(key);
+      if (it == f->metadata().end()) continue;
+      std::size_t n = 0;
+      for (const char c : it->second) {
+        if (c < '0' || c > '9' || n > INT32_MAX / 10) return 0;
+        n = n * 10 + static_cast<std::size_t>(c - '0');
+      }
+      return n;
+    }
+    return 0;
+  }
+
   /// The number of inputs is not stored: the packed width gives it when a row fills its bytes; otherwise (an input that
   /// is no multiple of 8/n, or 3-bit planes with a short block) it is looked up in the file's own metadata.
   std::int64_t inferred_columns(const TensorView& codes, const TensorView& scales, int bits) const {
-    const auto it = tensors_.at(codes.name).second->metadata().find(codes.name + ".cols");
-    std::size_t cols = codes.shape[1] * 8 / static_cast<std::size_t>(bits);
-    if (it != tensors_.at(codes.name).second->metadata().end()) {
-      cols = 0;
-      for (const char c : it->second)
-        cols = c >= '0' && c <= '9' && cols < INT32_MAX / 10 ? cols * 10 + static_cast<std::size_t>(c - '0')
-                                                             : SIZE_MAX / 2;
-    }
+    const std::size_t stated = metadata_number(codes.name + ".cols");
+    const std::size_t cols = stated > 0 ? stated : codes.shape[1] * 8 / static_cast<std::size_t>(bits);
     if (cols < 1 || cols > INT32_MAX || formats::kmeans_row_bytes(cols, bits) != codes.shape[1] ||
         scales.shape[0] != codes.shape[0] || scales.shape[1] != formats::kmeans_blocks(cols))
       throw config::InputError({file(codes.name)}, "tensors " + codes.name + " " + shape_text(codes.shape) + " and " +

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <stdexcept>
 
 #include "harmonia/config/error.h"
 #include "harmonia/formats/fp16.h"
-#include "harmonia/formats/kmeans.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -23,6 +23,13 @@ T load(const std::uint8_t* p) {
   T value;
   std::memcpy(&value, p, sizeof(T));
   return value;
+}
+
+template <typename T>
+std::vector<T> load_all(const std::uint8_t* p, std::size_t n) {
+  std::vector<T> values(n);
+  std::memcpy(values.data(), p, n * sizeof(T));
+  return values;
 }
 
 float bf16_at(const std::uint8_t* p) { return formats::to_float(formats::Bf16{load<std::uint16_t>(p)}); }
@@ -88,7 +95,8 @@ std::size_t row_bytes(ElementType type, std::int64_t cols) {
     case ElementType::kQ4_0:
       return cols % kQBlock == 0 ? saturating_multiply(n / kQBlock, kQ4Bytes) : 0;
     case ElementType::kLut:
-      break;  // depends on the index width too
+    case ElementType::kInt:
+      break;  // depends on the code width too
   }
   return 0;
 }
@@ -125,17 +133,49 @@ void WeightView::read_row(std::int64_t row, float* out) const {
       }
       return;
     }
+    // The file's arrays may be unaligned; the decoders of the formats library want typed ones.
     case ElementType::kLut: {
-      // The file's arrays may be unaligned; the decoder of the formats library wants typed ones.
-      const std::size_t row_size = formats::kmeans_row_bytes(n, lut_bits), blocks = formats::kmeans_blocks(n);
-      formats::Codebook codebook{lut_bits, std::vector<float>(std::size_t{1} << lut_bits)};
-      std::memcpy(codebook.centroids.data(), lut_centroids, codebook.centroids.size() * sizeof(float));
-      std::vector<formats::Bf16> scales(blocks);
-      std::memcpy(scales.data(), lut_scales + static_cast<std::size_t>(row) * blocks * 2, blocks * 2);
-      formats::kmeans_decode_row_f32(codebook, data + static_cast<std::size_t>(row) * row_size, scales.data(), n, out);
+      const formats::Codebook codebook{code_bits, load_all<float>(centroids, std::size_t{1} << code_bits)};
+      const std::size_t blocks = formats::kmeans_blocks(n);
+      const auto row_scales = load_all<formats::Bf16>(scales + static_cast<std::size_t>(row) * blocks * 2, blocks);
+      formats::kmeans_decode_row_f32(codebook,
+                                     data + static_cast<std::size_t>(row) * formats::kmeans_row_bytes(n, code_bits),
+                                     row_scales.data(), n, out);
+      return;
+    }
+    case ElementType::kInt: {
+      const std::size_t groups = formats::int_groups(n, group);
+      const auto row_scales = load_all<formats::Fp16>(scales + static_cast<std::size_t>(row) * groups * 2, groups);
+      const std::uint8_t* row_zeros = zeros == nullptr ? nullptr : zeros + static_cast<std::size_t>(row) * groups;
+      formats::int_decode_row({code_bits, zeros != nullptr, group},
+                              data + static_cast<std::size_t>(row) * formats::int_row_bytes(n, code_bits),
+                              row_scales.data(), row_zeros, n, out);
       return;
     }
   }
+}
+
+formats::KmeansTensor WeightView::kmeans() const {
+  if (type != ElementType::kLut) throw std::logic_error("tensor " + name + " holds no K-means codes");
+  formats::KmeansTensor t;
+  t.rows = static_cast<std::size_t>(rows);
+  t.cols = static_cast<std::size_t>(cols);
+  t.codebook = formats::make_codebook(load_all<float>(centroids, std::size_t{1} << code_bits));
+  t.packed = load_all<std::uint8_t>(data, t.rows * t.row_bytes());
+  t.scales = load_all<formats::Bf16>(scales, t.rows * t.row_blocks());
+  return t;
+}
+
+formats::IntTensor WeightView::integers() const {
+  if (type != ElementType::kInt) throw std::logic_error("tensor " + name + " holds no integer codes");
+  formats::IntTensor t;
+  t.rows = static_cast<std::size_t>(rows);
+  t.cols = static_cast<std::size_t>(cols);
+  t.format = {code_bits, zeros != nullptr, group};
+  t.packed = load_all<std::uint8_t>(data, t.rows * t.row_bytes());
+  t.scales = load_all<formats::Fp16>(scales, t.rows * t.row_groups());
+  if (zeros != nullptr) t.zeros = load_all<std::uint8_t>(zeros, t.rows * t.row_groups());
+  return t;
 }
 
 std::vector<float> WeightView::read() const {

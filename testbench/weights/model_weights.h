@@ -12,14 +12,16 @@
 #include <vector>
 
 #include "harmonia/accelerator/model_shape.h"
+#include "harmonia/formats/int_quant.h"
+#include "harmonia/formats/kmeans.h"
 #include "harmonia/formats/smoothing.h"
 #include "harmonia/testbench/weights/mapped_file.h"
 
 namespace harmonia::testbench {
 
 /// How a tensor's elements are stored. kQ8_0 and kQ4_0 are GGUF's blocks of 32 (one FP16 scale each); kLut is n-bit
-/// K-means indices with one bf16 scale per 64 inputs and one FP32 codebook per tensor.
-enum class ElementType { kF32, kF16, kBf16, kQ8_0, kQ4_0, kLut };
+/// K-means indices (formats/kmeans.h), kInt group-wise integers (formats/int_quant.h).
+enum class ElementType { kF32, kF16, kBf16, kQ8_0, kQ4_0, kLut, kInt };
 
 /// RoPE frequency scaling as Llama 3.1 and later use it; factor 1 means none.
 struct RopeScaling {
@@ -54,16 +56,21 @@ struct WeightView {
   std::int64_t cols = 0;
   const std::uint8_t* data = nullptr;
   std::size_t bytes = 0;
-  // kLut only: index width, bf16 scales [rows, ceil(cols/64)], FP32 centroids [2^lut_bits].
-  int lut_bits = 0;
-  const std::uint8_t* lut_scales = nullptr;
-  const std::uint8_t* lut_centroids = nullptr;
+  // kLut and kInt only. Scales: bf16 [rows, ceil(cols/64)], or FP16 [rows, ceil(cols/group)].
+  int code_bits = 0;
+  const std::uint8_t* scales = nullptr;
+  const std::uint8_t* centroids = nullptr;  // kLut: FP32 [2^code_bits]
+  const std::uint8_t* zeros = nullptr;      // kInt: bytes [rows, ceil(cols/group)], null without zero-points
+  std::size_t group = 0;                    // kInt
 
   /// Decodes row `row` to `cols` FP32 values; exact except kLut, whose product centroid * scale is rounded once to
   /// FP32.
   void read_row(std::int64_t row, float* out) const;
   /// The whole tensor as FP32, rows x cols.
   std::vector<float> read() const;
+  /// Copies of the codes: kLut and kInt respectively, std::logic_error for any other type.
+  formats::KmeansTensor kmeans() const;
+  formats::IntTensor integers() const;
 };
 
 /// Stored bytes of one row of `cols` elements; 0 when the type cannot store such a row (GGUF blocks need cols % 32 ==

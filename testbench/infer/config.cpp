@@ -1,0 +1,143 @@
+#include "harmonia/testbench/infer/config.h"
+
+#include "harmonia/config/yaml.h"
+
+namespace harmonia::testbench {
+namespace {
+
+using accelerator::ActivationFormat;
+using accelerator::KvFormat;
+using formats::CodebookKind;
+
+const config::NameTable<CodebookKind>& codebook_names() {
+  static const config::NameTable<CodebookKind> names = {
+      {"int8", CodebookKind::kInt8}, {"int5", CodebookKind::kInt5}, {"bf16", CodebookKind::kBf16}};
+  return names;
+}
+
+const config::NameTable<ActivationFormat>& activation_names() {
+  static const config::NameTable<ActivationFormat> names = {{"bfp8", ActivationFormat::kBfp8},
+                                                            {"fp16", ActivationFormat::kFp16}};
+  return names;
+}
+
+const config::NameTable<KvFormat>& kv_names() {
+  static const config::NameTable<KvFormat> names = [] {
+    config::NameTable<KvFormat> table;
+    for (const KvFormat f :
+         {KvFormat::kFp16, KvFormat::kInt8, KvFormat::kBfp8, KvFormat::kBfp4, KvFormat::kBfp4Windows})
+      table.emplace_back(accelerator::name(f), f);
+    return table;
+  }();
+  return names;
+}
+
+std::vector<std::string> format_names(bool with_stored) {
+  std::vector<std::string> names;
+  if (with_stored) names.emplace_back("stored");
+  for (const accelerator::WeightFormat f : accelerator::kWeightFormats) names.emplace_back(accelerator::name(f));
+  return names;
+}
+
+}  // namespace
+
+void InferWeights::describe(config::Fields& f) {
+  f.add("format", format)
+      .one_of(format_names(true))
+      .says("format of the seven linears of a layer; stored: as the file has them");
+  f.add("codebook", codebook, codebook_names())
+      .says("how codebook formats reach the PE array; bf16 needs activations.format=fp16");
+  f.add("lm_head", lm_head).one_of(format_names(false)).says("format of the output head");
+  f.add("zero_point", zero_point).says("int4 and int8 carry a zero-point per group");
+  f.add("group_size", group_size)
+      .range(32, 65536)
+      .multiple_of(32)
+      .says("columns that share a scale, of the integer formats");
+  f.check("zero_point", [this] {
+    return std::string(
+        zero_point && format != "int4" && format != "int8" ? "zero_point needs weights.format int4 or int8" : "");
+  });
+}
+
+void InferKv::describe(config::Fields& f) {
+  f.add("format", format, kv_names()).says("format of the KV cache");
+  f.add("n_initial", n_initial)
+      .range(0, 1 << 24)
+      .unit("tokens")
+      .says("first tokens kept at 8 bit by bfp4+windows")
+      .assumed("no published size");
+  f.add("n_local", n_local)
+      .range(0, 1 << 24)
+      .unit("tokens")
+      .says("newest tokens kept at 8 bit by bfp4+windows")
+      .assumed("no published size");
+}
+
+void InferActivations::describe(config::Fields& f) {
+  f.add("format", format, activation_names()).says("bfp8: the BFP array; fp16: a plain FP16 array");
+}
+
+void InferSmoothing::describe(config::Fields& f) {
+  f.add("online", online).says("subtract per-channel offsets chosen after the first step from the keys");
+  f.add("channels_per_head", channels_per_head)
+      .range(1, formats::kMaxOffsets)
+      .says("channels with an offset, per kv head")
+      .assumed("no published number");
+  f.add("offline_exponent", offline_exponent)
+      .range(0, 1)
+      .says("exponent of the factors folded into Q and K after calibration; 0: none")
+      .assumed("0.5 is our default where it is used");
+}
+
+void InferConfig::describe(config::Fields& f) {
+  f.add("weights", weights);
+  f.add("kv", kv);
+  f.add("activations", activations);
+  f.add("smoothing", smoothing);
+  f.add("seed", seed).says("of codebook training and of sampling");
+  f.check("weights", [this] {
+    return std::string(
+        weights.codebook == CodebookKind::kBf16 && activations.format == ActivationFormat::kBfp8
+            ? "codebook bf16 is a numeric reference without a mode on a BFP array: set activations.format=fp16"
+            : "");
+  });
+}
+
+accelerator::GoldenSettings InferConfig::golden() const {
+  accelerator::GoldenSettings s;
+  s.activations = activations.format;
+  s.kv = kv.format;
+  s.n_initial = static_cast<std::size_t>(kv.n_initial);
+  s.n_local = static_cast<std::size_t>(kv.n_local);
+  s.online_smoothing = smoothing.online;
+  s.smoothed_channels = static_cast<std::size_t>(smoothing.channels_per_head);
+  return s;
+}
+
+std::string InferConfig::summary() const {
+  std::string text = "weights " + weights.format + (weights.zero_point ? " with zero-point" : "") + " (codebooks " +
+                     config::name_of(codebook_names(), weights.codebook) + "), lm_head " + weights.lm_head + ", KV " +
+                     accelerator::name(kv.format) + ", activations " +
+                     config::name_of(activation_names(), activations.format);
+  if (smoothing.online) text += ", online smoothing";
+  if (smoothing.offline_exponent > 0) text += ", offline smoothing";
+  return text;
+}
+
+InferConfig infer_config(const std::vector<std::string>& overrides, const InferConfig& base) {
+  config::Node document = config::Node::map();
+  for (const std::string& text : overrides) config::apply(document, config::parse_override(text));
+  InferConfig c = base;
+  config::read(c, document);
+  return c;
+}
+
+accelerator::WeightFormat weight_format(const InferWeights& weights, const std::string& format) {
+  const accelerator::WeightFormat f = accelerator::weight_format(format);
+  if (!weights.zero_point) return f;
+  if (f == accelerator::WeightFormat::kInt4) return accelerator::WeightFormat::kInt4Zero;
+  if (f == accelerator::WeightFormat::kInt8) return accelerator::WeightFormat::kInt8Zero;
+  return f;
+}
+
+}  // namespace harmonia::testbench

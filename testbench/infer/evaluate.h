@@ -1,0 +1,51 @@
+// What a model is worth on text: greedy or sampled continuation, and negative log-likelihood per token.
+//
+// Models: sampling from softmax(logits / temperature) with a seed; NLL by teacher forcing, natural logarithm, in FP64.
+// Does not model: anything inside the engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harmonia/testbench/infer/step_engine.h"
+#include "harmonia/testbench/tokenizer/tokenizer.h"
+
+namespace harmonia::testbench {
+
+struct Sampling {
+  double temperature = 0.0;  ///< 0: greedy, the lowest token of equals
+  double top_p = 1.0;        ///< keeps the likeliest tokens whose probabilities add up to this
+  std::uint64_t seed = 1;
+};
+
+/// Continues a sequence until `count` tokens are added, `stop` is drawn (it is not added; -1: none) or the model's
+/// context is full. `prompt` is fed as one step and has at least one token. `on_token` may be empty. Returns the added
+/// tokens.
+std::vector<int> generate(StepEngine& engine, const std::vector<int>& prompt, std::size_t count,
+                          const Sampling& sampling, int stop, const std::function<void(int token)>& on_token = {});
+
+/// Line that separates documents of a text file, as in the TinyStories corpus.
+inline constexpr std::string_view kDocumentSeparator = "<|endoftext|>";
+
+/// Documents of a text as token sequences, each with the sequence start, cut into pieces of at most `context` tokens.
+std::vector<std::vector<int>> documents(const Tokenizer& tokenizer, std::string_view text, std::int64_t context);
+
+struct TextQuality {
+  std::size_t tokens = 0;  ///< predicted ones: the sequence starts do not count
+  double nll = 0.0;        ///< mean, nats per token
+  double perplexity() const;
+  /// Share of positions whose likeliest token is that of `greedy` passed to evaluate_text.
+  double agreement = 0.0;
+  std::vector<int> greedy;  ///< likeliest token of every position
+};
+
+/// Feeds each document as one step of at most `prefill` tokens and then token by token, as a generation would run.
+/// `reference`, when given, is the `greedy` of another engine on the same documents.
+TextQuality evaluate_text(StepEngine& engine, const std::vector<std::vector<int>>& documents, std::size_t prefill = 32,
+                          const std::vector<int>* reference = nullptr,
+                          const std::function<void(std::size_t tokens)>& progress = {});
+
+}  // namespace harmonia::testbench

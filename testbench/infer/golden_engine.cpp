@@ -1,0 +1,121 @@
+#include "harmonia/testbench/infer/golden_engine.h"
+
+#include <cmath>
+#include <stdexcept>
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::testbench {
+namespace {
+
+using accelerator::LinearWeights;
+using accelerator::WeightFormat;
+
+std::vector<formats::Fp16> to_fp16(const WeightView& view) {
+  const std::vector<float> values = view.read();
+  std::vector<formats::Fp16> out(values.size());
+  formats::to_fp16(values.data(), values.size(), out.data());
+  return out;
+}
+
+LinearWeights encode(const WeightView& view, const std::vector<float>& values, WeightFormat format,
+                     const InferConfig& c) {
+  try {
+    return LinearWeights::encode(format, values.data(), static_cast<std::size_t>(view.rows),
+                                 static_cast<std::size_t>(view.cols), c.weights.codebook, c.seed,
+                                 static_cast<std::size_t>(c.weights.group_size));
+  } catch (const std::invalid_argument& e) {
+    throw config::InputError("tensor " + view.name + ": " + e.what());
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeights& model, const InferConfig& c,
+                                                                 const SmoothingFactors& factors) {
+  const bool stored = c.weights.format == "stored";
+  const WeightFormat wanted = stored ? WeightFormat::kFp16 : weight_format(c.weights, c.weights.format);
+  auto out = std::make_shared<accelerator::GoldenModelWeights>();
+  out->shape = model.info.shape;
+  out->rope_pairing = model.info.rope_pairing;
+  if (model.info.rope_scaling.factor != 1.0)
+    for (int i = 0; i < model.info.shape.head_dim / 2; ++i)
+      out->rope_frequencies.push_back(static_cast<float>(rope_frequency(model.info, i)));
+  out->embedding = to_fp16(model.embedding);
+  out->final_norm = to_fp16(model.final_norm);
+
+  const auto linear = [&](const WeightView& view, const std::vector<float>* folded = nullptr) {
+    if (folded == nullptr && view.type == ElementType::kLut) {
+      LinearWeights w = LinearWeights::from_kmeans(view.kmeans(), c.weights.codebook);
+      if (stored || w.format() == wanted) return w;
+    }
+    if (folded == nullptr && view.type == ElementType::kInt) {
+      LinearWeights w = LinearWeights::from_integers(view.integers());
+      if (stored || w.format() == wanted) return w;
+    }
+    return encode(view, folded != nullptr ? *folded : view.read(), wanted, c);
+  };
+  for (std::size_t i = 0; i < model.layers.size(); ++i) {
+    const LayerWeights& l = model.layers[i];
+    accelerator::GoldenLayerWeights g;
+    g.attention_norm = to_fp16(l.attention_norm);
+    g.ffn_norm = to_fp16(l.ffn_norm);
+    if (factors.empty()) {
+      g.q = linear(l.q);
+      g.k = linear(l.k);
+    } else {
+      const std::vector<float> q = folded_query(model.info, l.q, factors[i]),
+                               k = folded_key(model.info, l.k, factors[i]);
+      g.q = linear(l.q, &q);
+      g.k = linear(l.k, &k);
+    }
+    g.v = linear(l.v);
+    g.o = linear(l.o);
+    g.gate = linear(l.gate);
+    g.up = linear(l.up);
+    g.down = linear(l.down);
+    out->layers.push_back(std::move(g));
+  }
+  out->lm_head = encode(model.lm_head, model.lm_head.read(), accelerator::weight_format(c.weights.lm_head), c);
+  return out;
+}
+
+WeightBytes weight_bytes(const accelerator::GoldenModelWeights& weights) {
+  WeightBytes b;
+  std::size_t elements = 0;
+  for (const accelerator::GoldenLayerWeights& l : weights.layers)
+    for (const LinearWeights* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) {
+      b.linears += w->stored_bytes();
+      elements += w->rows() * w->cols();
+    }
+  b.output_head = weights.lm_head.stored_bytes();
+  if (elements > 0) b.bits_per_linear_weight = 8.0 * static_cast<double>(b.linears) / static_cast<double>(elements);
+  return b;
+}
+
+GoldenEngine::GoldenEngine(const ModelInfo& info, std::shared_ptr<accelerator::GoldenModelWeights> weights,
+                           const InferConfig& c)
+    : info_(info), config_(c), golden_(std::move(weights), c.golden()) {}
+
+void GoldenEngine::step(const std::vector<int>& tokens, std::vector<float>& logits) {
+  const auto vocab = static_cast<std::size_t>(info_.shape.vocab_size);
+  if (position() + static_cast<std::int64_t>(tokens.size()) > info_.max_context)
+    throw config::InputError("the sequence exceeds the model's context of " + std::to_string(info_.max_context) +
+                             " tokens");
+  logits_.resize(tokens.size() * vocab);
+  logits.resize(logits_.size());
+  try {
+    golden_.step(tokens.data(), tokens.size(), logits_.data());
+  } catch (const std::out_of_range& e) {
+    throw config::InputError(e.what());
+  }
+  formats::to_float(logits_.data(), logits_.size(), logits.data());
+}
+
+std::size_t GoldenEngine::kv_bytes() const {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < golden_.weights().layers.size(); ++i) bytes += golden_.layer(i).cache().live_bytes();
+  return bytes;
+}
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,55 @@
+#include "harmonia/testbench/infer/smoothing_calibration.h"
+
+#include <algorithm>
+
+#include "harmonia/config/error.h"
+#include "harmonia/testbench/infer/reference_llama.h"
+
+namespace harmonia::testbench {
+
+SmoothingFactors calibrate_smoothing(const std::shared_ptr<const ModelWeights>& model,
+                                     const std::vector<std::vector<int>>& documents, double exponent) {
+  const ModelInfo& info = model->info;
+  const auto channels = static_cast<std::size_t>(info.shape.kv_width());
+  SmoothingFactors maxima(model->layers.size(), std::vector<float>(channels, 0.0F));
+  ReferenceLlama reference(model);
+  std::vector<float> logits;
+  std::size_t tokens = 0;
+  for (const std::vector<int>& document : documents) {
+    reference.reset();
+    const auto length = std::min(document.size(), static_cast<std::size_t>(info.max_context));
+    for (std::size_t i = 0; i < length; ++i) reference.step({document[i]}, logits);
+    tokens += length;
+    for (std::size_t layer = 0; layer < maxima.size(); ++layer)
+      formats::update_key_maxima(reference.keys(static_cast<std::int64_t>(layer)).data(), length, channels,
+                                 maxima[layer].data());
+  }
+  if (tokens == 0) throw config::InputError("the calibration text is empty");
+  SmoothingFactors factors = maxima;
+  for (std::size_t layer = 0; layer < maxima.size(); ++layer)
+    formats::smoothing_factors(maxima[layer].data(), static_cast<std::size_t>(info.shape.num_key_value_heads),
+                               static_cast<std::size_t>(info.shape.head_dim), info.rope_pairing, exponent,
+                               factors[layer].data());
+  return factors;
+}
+
+std::vector<float> folded_query(const ModelInfo& info, const WeightView& q, const std::vector<float>& factors) {
+  std::vector<float> w = q.read();
+  if (!factors.empty())
+    formats::fold_into_query(w.data(), static_cast<std::size_t>(info.shape.num_attention_heads),
+                             static_cast<std::size_t>(info.shape.num_key_value_heads),
+                             static_cast<std::size_t>(info.shape.head_dim), static_cast<std::size_t>(q.cols),
+                             factors.data());
+  return w;
+}
+
+std::vector<float> folded_key(const ModelInfo& info, const WeightView& k, const std::vector<float>& factors) {
+  std::vector<float> w = k.read();
+  if (!factors.empty())
+    formats::fold_into_key(w.data(), static_cast<std::size_t>(info.shape.num_key_value_heads),
+                           static_cast<std::size_t>(info.shape.head_dim), static_cast<std::size_t>(k.cols),
+                           factors.data());
+  return w;
+}
+
+}  // namespace harmonia::testbench
