@@ -61,13 +61,14 @@ HARMONIA_AVX2 inline Indices load_indices(const std::uint8_t* packed) {
   }
 }
 
-// to_bf16() of eight values, each in the low half of its 32-bit lane.
+// to_bf16() of eight products, each in the low half of its 32-bit lane. A NaN among them is quiet already, since
+// multiplying made it so.
 HARMONIA_AVX2 inline __m256i round_to_bf16(__m256 x) {
   const __m256i u = _mm256_castps_si256(x);
-  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
+  const __m256i top = _mm256_srli_epi32(u, 16);
+  const __m256i odd = _mm256_and_si256(top, _mm256_set1_epi32(1));
   const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF))), 16);
-  const __m256i quiet = _mm256_or_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(0x40));
-  return _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
+  return _mm256_blendv_epi8(rounded, top, _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
 }
 
 // 16 values from two registers of eight, as 16-bit words in order.

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/node.h"
 #include "harmonia/formats/fp16.h"
 
 namespace harmonia::testbench {
@@ -51,21 +52,6 @@ const DtypeInfo& info(Dtype dtype) {
 
 // The reference implementation's own limit: a header beyond it is a lie, not a model.
 constexpr std::uint64_t kHeaderLimitBytes = 100'000'000;
-
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substitute = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
-    }
-  }
-  return row[b.size()];
-}
 
 // False when the product does not fit.
 bool product(const std::vector<std::size_t>& factors, std::size_t& result) {
@@ -248,11 +234,10 @@ const TensorView* SafetensorsFile::find(const std::string& name) const {
 const TensorView& SafetensorsFile::at(const std::string& name) const {
   if (const TensorView* found = find(name)) return *found;
   std::string message = "no tensor '" + name + "'";
-  const auto nearest =
-      std::min_element(state_->tensors.begin(), state_->tensors.end(), [&](const TensorView& a, const TensorView& b) {
-        return edit_distance(a.name, name) < edit_distance(b.name, name);
-      });
-  if (nearest != state_->tensors.end()) message += ", nearest: '" + nearest->name + "'";
+  std::vector<std::string> names;
+  for (const TensorView& t : state_->tensors) names.push_back(t.name);
+  const std::string nearest = config::nearest(name, names);
+  if (!nearest.empty()) message += ", nearest: '" + nearest + "'";
   throw InputError({state_->path.string(), 0, 0}, message);
 }
 

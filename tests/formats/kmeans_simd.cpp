@@ -105,6 +105,16 @@ TEST_CASE("K-means block scale: vectorised equals scalar") {
     });
 }
 
+TEST_CASE("K-means block scale: the order of summation is that of the definition where it matters") {
+  // 1 + 2^-24 is a tie of FP32 and rounds to 1. The 62 addends of 2^-54 vanish one by one beside it; added to each
+  // other first they would break the tie upwards.
+  std::vector<float> w(kKmeansBlock, 0x1p-54F);
+  w[0] = 1;
+  w[1] = 0x1p-24F;
+  CHECK(kmeans_block_scale(w.data(), w.size(), ScaleStatistic::kAbsMean) == 0x1p-6F);
+  CHECK(scalar::kmeans_block_scale(w.data(), w.size(), ScaleStatistic::kAbsMean) == 0x1p-6F);
+}
+
 TEST_CASE("K-means decode to bf16: vectorised equals scalar") {
   std::vector<std::uint8_t> packed(kRow + 16);
   std::vector<Bf16> scales(kmeans_blocks(kRow) + 4);
