@@ -11,9 +11,12 @@
 #include <tlm>
 #include <vector>
 
+#include "harmonia/bus/interconnect.h"
 #include "harmonia/bus/memory_initiator.h"
 #include "harmonia/bus/memory_target.h"
+#include "harmonia/bus/monitor.h"
 #include "harmonia/bus/payload_pool.h"
+#include "harmonia/bus/protocol_checker.h"
 #include "harmonia/bus/stream.h"
 #include "harmonia/bus/timed_queue.h"
 
@@ -61,6 +64,64 @@ struct Stage : sc_core::sc_module {
   sc_time period{1, sc_core::SC_NS};
 };
 
+AddressMap bench_map(unsigned channels) {
+  Region region;
+  region.name = "ram";
+  region.size_bytes = std::uint64_t{1} << 40;
+  region.interleave = Interleave(channels, 256);
+  return AddressMap({region});
+}
+
+/// Initiator -> [path] -> `channels` targets that take at once and answer when told to.
+struct FabricBench : sc_core::sc_module {
+  FabricBench(const sc_core::sc_module_name& name, unsigned channels)
+      : sc_core::sc_module(name), fabric("fabric", 1, channels, bench_map(channels)) {
+    isock.bind(fabric.tsock[0]);
+    isock.on_response([](tlm::tlm_generic_payload&, const sc_time&) {});
+    for (unsigned j = 0; j < channels; ++j) {
+      targets.push_back(std::make_unique<MemoryTarget<>>(sc_core::sc_gen_unique_name("target")));
+      fabric.isock[j].bind(*targets[j]);
+      targets[j]->on_request([this](tlm::tlm_generic_payload& payload, const sc_time& arrival) {
+        pending.push_back(&payload);
+        return std::optional<sc_time>(arrival);
+      });
+    }
+  }
+  void transact(std::uint64_t address, unsigned bytes) {
+    isock.send(pool.make(tlm::TLM_READ_COMMAND, address, bytes, Data::scratch), sc_core::SC_ZERO_TIME);
+    for (std::size_t j = 0; j < pending.size(); ++j) targets[j]->respond(*pending[j], sc_core::SC_ZERO_TIME);
+    pending.clear();
+  }
+  PayloadPool pool;
+  MemoryInitiator<> isock{"isock"};
+  Interconnect<> fabric;
+  std::vector<std::unique_ptr<MemoryTarget<>>> targets;
+  std::vector<tlm::tlm_generic_payload*> pending;
+};
+
+/// The same two calls through a probe.
+template <typename Probe>
+struct ProbeBench : sc_core::sc_module {
+  explicit ProbeBench(const sc_core::sc_module_name& name) : sc_core::sc_module(name) {
+    isock.bind(probe.tsock);
+    probe.isock.bind(target);
+    isock.on_response([](tlm::tlm_generic_payload&, const sc_time&) {});
+    target.on_request([this](tlm::tlm_generic_payload& payload, const sc_time& arrival) {
+      pending = &payload;
+      return std::optional<sc_time>(arrival);
+    });
+  }
+  void transact() {
+    isock.send(pool.make(tlm::TLM_READ_COMMAND, 0, chunk_bytes, Data::scratch), sc_core::SC_ZERO_TIME);
+    target.respond(*pending, sc_core::SC_ZERO_TIME);
+  }
+  PayloadPool pool;
+  MemoryInitiator<> isock{"isock"};
+  Probe probe{"probe"};
+  MemoryTarget<> target{"target"};
+  tlm::tlm_generic_payload* pending = nullptr;
+};
+
 struct Fixture : sc_core::sc_module {
   explicit Fixture(const sc_core::sc_module_name& name) : sc_core::sc_module(name) {
     bare_isock.bind(bare_initiator);
@@ -100,6 +161,10 @@ struct Fixture : sc_core::sc_module {
 
   sc_time period{1, sc_core::SC_NS};
   PayloadPool pool;
+  FabricBench one_channel{"one_channel", 1};
+  FabricBench four_channels{"four_channels", 4};
+  ProbeBench<Monitor<>> monitored{"monitored"};
+  ProbeBench<ProtocolChecker<>> checked{"checked"};
   BareInitiator bare_initiator;
   BareTarget bare_target;
   tlm::tlm_initiator_socket<> bare_isock{"bare_isock"};
@@ -198,6 +263,35 @@ void memory_timed_response(benchmark::State& state) {
   bound(state, 400);  // dominated by sc_start, which a running system does not pay
 }
 BENCHMARK(memory_timed_response);
+
+/// The bare connection is memory_two_calls: the difference is the interconnect.
+void interconnect_unsplit(benchmark::State& state) {
+  std::uint64_t address = 0;
+  for (auto _ : state) fixture->one_channel.transact(address += chunk_bytes, chunk_bytes);
+  bound(state, 80 + 100);
+}
+BENCHMARK(interconnect_unsplit);
+
+/// 4 KiB over four channels: four transactions towards the targets for each one of the initiator.
+void interconnect_split_in_four(benchmark::State& state) {
+  std::uint64_t address = 0;
+  for (auto _ : state) fixture->four_channels.transact(address += chunk_bytes, chunk_bytes);
+  bound(state, 80 + 4 * 100);
+}
+BENCHMARK(interconnect_split_in_four);
+
+/// Nobody listens: beside memory_two_calls.
+void monitor_unbound(benchmark::State& state) {
+  for (auto _ : state) fixture->monitored.transact();
+  bound(state, 80 + 20);
+}
+BENCHMARK(monitor_unbound);
+
+void protocol_checker(benchmark::State& state) {
+  for (auto _ : state) fixture->checked.transact();
+  bound(state, 80 + 150);
+}
+BENCHMARK(protocol_checker);
 
 }  // namespace
 

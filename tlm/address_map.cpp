@@ -39,25 +39,8 @@ unsigned Interleave::fold(std::uint64_t row) const {
 
 std::uint64_t Interleave::address_of(unsigned channel, std::uint64_t local) const {
   if (channels_ == 1) return local;
-  const std::uint64_t row = local / granularity_;
-  unsigned index = channel;
-  if (hashed_) index = channel_shift_ >= 0 ? channel ^ fold(row) : (channel + channels_ - fold(row)) % channels_;
-  return (row * channels_ + index) * granularity_ + local % granularity_;
-}
-
-unsigned Interleave::length_in(const Location& first, std::uint64_t address, unsigned length_bytes) const {
-  // Rows of one channel follow each other without a gap, so the piece ends with the channel's last block in the
-  // request.
-  const std::uint64_t last_byte = address + length_bytes - 1;
-  std::uint64_t row = last_byte / granularity_ / channels_;
-  for (;;) {
-    const std::uint64_t block_start = address_of(first.channel, row * granularity_);
-    if (block_start <= last_byte) {
-      const std::uint64_t end = std::min(block_start + granularity_ - 1, last_byte);
-      return static_cast<unsigned>(row * granularity_ + (end - block_start) - first.local + 1);
-    }
-    --row;
-  }
+  const std::uint64_t row = block_of(local);
+  return (row * channels_ + index_of(row, channel)) * granularity_ + (local - row * granularity_);
 }
 
 AddressMap::AddressMap(std::vector<Region> regions) : regions_(std::move(regions)) {

@@ -38,8 +38,8 @@ class Interleave {
 
   Location locate(std::uint64_t address) const {
     if (channels_ == 1) return {0, address};
-    const std::uint64_t block = granularity_shift_ >= 0 ? address >> granularity_shift_ : address / granularity_;
-    const std::uint64_t row = channel_shift_ >= 0 ? block >> channel_shift_ : block / channels_;
+    const std::uint64_t block = block_of(address);
+    const std::uint64_t row = row_of(block);
     const auto index = static_cast<unsigned>(block - row * channels_);
     return {channel_of(row, index), row * granularity_ + (address - block * granularity_)};
   }
@@ -60,15 +60,30 @@ class Interleave {
       visit(Piece{0, address, length_bytes});
       return;
     }
-    const std::uint64_t first = address / granularity_;
-    const std::uint64_t last = (address + length_bytes - 1) / granularity_;
-    const std::uint64_t first_row = first / channels_;
-    const std::uint64_t next_row_end = (first_row + 2) * channels_ - 1;  // every channel has been met by then
-    for (std::uint64_t block = first; block <= last && block <= next_row_end; ++block) {
-      const Location at = locate(block == first ? address : block * granularity_);
-      const bool met =
-          block / channels_ != first_row && address_of(at.channel, first_row * granularity_) >= first * granularity_;
-      if (!met) visit(Piece{at.channel, at.local, length_in(at, address, length_bytes)});
+    const std::uint64_t first = block_of(address), last = block_of(address + length_bytes - 1);
+    const std::uint64_t first_row = row_of(first), last_row = row_of(last);
+    const auto first_index = static_cast<unsigned>(first - first_row * channels_);
+    const auto last_index = static_cast<unsigned>(last - last_row * channels_);
+    const std::uint64_t last_offset = address + length_bytes - 1 - last * granularity_;
+    // A channel's rows in the request follow each other without a gap: from the row where it is met to the last row, or
+    // to the one before when its block of the last row lies beyond the request.
+    const auto piece = [&](std::uint64_t row, unsigned index, unsigned channel) {
+      const std::uint64_t start =
+          row * granularity_ + (row == first_row && index == first_index ? address - first * granularity_ : 0);
+      const unsigned index_in_last = index_of(last_row, channel);
+      const std::uint64_t end = index_in_last == last_index  ? last_row * granularity_ + last_offset
+                                : index_in_last < last_index ? last_row * granularity_ + granularity_ - 1
+                                                             : last_row * granularity_ - 1;
+      visit(Piece{channel, start, static_cast<unsigned>(end - start + 1)});
+    };
+    const unsigned first_row_end = first_row == last_row ? last_index + 1 : channels_;
+    for (unsigned index = first_index; index < first_row_end; ++index)
+      piece(first_row, index, channel_of(first_row, index));
+    if (first_row == last_row) return;
+    const unsigned next_row_end = first_row + 1 == last_row ? last_index + 1 : channels_;
+    for (unsigned index = 0; index < next_row_end; ++index) {
+      const unsigned channel = channel_of(first_row + 1, index);
+      if (index_of(first_row, channel) < first_index) piece(first_row + 1, index, channel);
     }
   }
   /// Calls visit(offset in the request, offset in the piece, bytes) for each run of a piece's bytes.
@@ -86,13 +101,23 @@ class Interleave {
   }
 
  private:
+  std::uint64_t block_of(std::uint64_t address) const {
+    return granularity_shift_ >= 0 ? address >> granularity_shift_ : address / granularity_;
+  }
+  std::uint64_t row_of(std::uint64_t block) const {
+    return channel_shift_ >= 0 ? block >> channel_shift_ : block / channels_;
+  }
   unsigned channel_of(std::uint64_t row, unsigned index) const {
     if (!hashed_) return index;
     if (channel_shift_ >= 0) return index ^ fold(row);
     return (index + fold(row)) % channels_;
   }
+  unsigned index_of(std::uint64_t row, unsigned channel) const {
+    if (!hashed_) return channel;
+    if (channel_shift_ >= 0) return channel ^ fold(row);
+    return (channel + channels_ - fold(row)) % channels_;
+  }
   unsigned fold(std::uint64_t row) const;
-  unsigned length_in(const Location& first, std::uint64_t address, unsigned length_bytes) const;
 
   unsigned channels_ = 1;
   std::uint64_t granularity_ = std::uint64_t{1} << 63;

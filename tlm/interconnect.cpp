@@ -206,9 +206,9 @@ class InterconnectCore::Impl {
       submit(make_child(request, *region, {at.channel, at.local, length}, false));
     } else {
       ++statistics_.split_requests;
-      region->interleave.split(offset, length, [&](const Interleave::Piece&) { ++request.pieces; });
       region->interleave.split(offset, length, [&](const Interleave::Piece& piece) {
-        submit(make_child(request, *region, piece, request.pieces > 1));
+        ++request.pieces;
+        submit(make_child(request, *region, piece, true));
       });
     }
     request.in_call = false;
