@@ -13,6 +13,8 @@ const std::vector<const Command*>& commands() {
   static const std::vector<const Command*> table = {
       &kListCommand,
       &kCheckCommand,
+      &kQuantizeCommand,
+      &kInferCommand,
   };
   return table;
 }
