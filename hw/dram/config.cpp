@@ -125,6 +125,7 @@ const IntKey kIntKeys[] = {
     {"write_high_watermark", &Config::write_high_watermark, 0, 1 << 16},
     {"write_low_watermark", &Config::write_low_watermark, 0, 1 << 16},
     {"write_max_wait_cycles", &Config::write_max_wait_cycles, 0, kMaxCycles},
+    {"write_idle_cycles", &Config::write_idle_cycles, 0, kMaxCycles},
     {"refresh_postpone", &Config::refresh_postpone, 0, 8},
     {"refresh_pull_in", &Config::refresh_pull_in, 0, 8},
     {"power_down_idle_cycles", &Config::power_down_idle_cycles, 0, kMaxCycles},
@@ -428,8 +429,8 @@ std::vector<std::string> Config::finish() {
   if (refresh == RefreshPolicy::kPerBank && c[Param::PBR2PBR] > c[Param::REFIpb])
     warnings.push_back("PBR2PBR > REFIpb: per-bank refresh cannot keep up");
 
-  if (write_high_watermark == 0) write_high_watermark = std::max(1, queue_entries * 3 / 8);
-  if (write_low_watermark == 0) write_low_watermark = queue_entries / 16;
+  if (write_high_watermark == 0) write_high_watermark = std::max(1, queue_entries * 7 / 10);
+  if (write_low_watermark == 0) write_low_watermark = std::min(queue_entries * 4 / 10, write_high_watermark - 1);
   if (write_low_watermark >= write_high_watermark)
     wrong("write_low_watermark", "expected less than write_high_watermark");
   if (write_high_watermark > queue_entries) wrong("write_high_watermark", "expected at most queue_entries");

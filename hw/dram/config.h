@@ -73,9 +73,10 @@ struct Config {
   int queue_entries = 64;  // bursts that wait, for reads and for writes each
   /// A row conflict that has waited this long stops further hits of its bank (0: never).
   int fairness_cap_cycles = 2000;
-  int write_high_watermark = 0;      // bursts; a batch of writes starts at it (0: 3/8 of queue_entries)
-  int write_low_watermark = 0;       // bursts; and ends at it when reads wait (0: 1/16 of queue_entries)
-  int write_max_wait_cycles = 4000;  // a write that waited this long starts a batch
+  int write_high_watermark = 0;       // bursts; a batch of writes starts at it (0: 70 % of queue_entries)
+  int write_low_watermark = 0;        // bursts; and ends at it when reads wait (0: 40 % of queue_entries)
+  int write_max_wait_cycles = 12000;  // a write that waited this long starts a batch (0: no bound)
+  int write_idle_cycles = 300;        // so do waiting writes when no other came for this long (0: never)
   RefreshPolicy refresh = RefreshPolicy::kAllBank;
   int refresh_postpone = 0;        // refreshes that may be late, 0..8
   int refresh_pull_in = 0;         // refreshes that may be early in idle time, 0..8

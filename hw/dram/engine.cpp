@@ -161,7 +161,8 @@ class Engine::Impl {
   void issue_column(const Decision& d);
   bool stream(const Decision& first, Cycle limit);
   void update_mode(int lane, Cycle t);
-  bool write_is_late(int lane, Cycle t) const;
+  Cycle write_due(int lane) const;
+  void uncommit(int bank);
 
   void apply(Cmd cmd, int unit, int bank, Cycle t);
   void record(Cmd cmd, Cycle t, int unit, int bank, std::int32_t row, std::int32_t column) const;
@@ -225,7 +226,9 @@ class Engine::Impl {
   std::vector<std::uint64_t> pending_mask_[2], hit_mask_[2], older_conflict_mask_[2], open_mask_;  // by unit
   std::vector<std::int32_t> open_row_;                                                             // by bank, -1 closed
   std::vector<std::uint8_t> closed_by_conflict_;
-  std::vector<Cycle> last_use_;                         // by bank, for the adaptive page policy
+  std::vector<std::uint32_t> committed_;          // by bank: run that the row was opened for and that is not finished
+  std::vector<std::uint64_t> committed_mask_[2];  // by unit
+  std::vector<Cycle> last_use_;                   // by bank, for the adaptive page policy
   std::vector<std::pair<std::uint32_t, Cycle>> order_;  // scratch
   // Writes in order of arrival, for the bound on their wait: a ring of (run id, offered).
   struct LateQueue {
@@ -238,9 +241,11 @@ class Engine::Impl {
 
   // Scheduling state.
   struct Lane {
-    int mode = 0;      // op that is being served
-    int served = 0;    // bursts since the last change
-    int last_op = -1;  // of the data bus
+    int mode = 0;          // op that rows are opened for
+    int column_mode = 0;   // op of the column commands; follows when the rows opened before the change are used
+    int served = 0;        // bursts of the mode since it began
+    int last_op = -1;      // of the data bus
+    Cycle last_write = 0;  // offer of the newest write
   };
   std::vector<Lane> lane_;
   Cycle row_bus_ = 0, column_bus_ = 0;
@@ -350,6 +355,8 @@ Engine::Impl::Impl(const Config& config)
   open_mask_.assign(size(units_), 0);
   open_row_.assign(size(banks_), -1);
   closed_by_conflict_.assign(size(banks_), 0);
+  committed_.assign(size(banks_), kNone);
+  for (auto& mask : committed_mask_) mask.assign(size(units_), 0);
   last_use_.assign(size(banks_), 0);
   lane_.resize(size(lanes_));
   write_order_.resize(size(lanes_));
@@ -508,7 +515,10 @@ void Engine::Impl::add_run(std::uint64_t first, std::uint64_t last, std::uint32_
   if (waiting_[op] > stats_.queue_peak[op]) stats_.queue_peak[op] = waiting_[op];
   const auto lane = static_cast<std::size_t>(lane_of(unit));
   lane_waiting_[op][lane] += static_cast<int>(count);
-  if (op == 1) write_order_[lane].push_back(id);
+  if (op == 1) {
+    write_order_[lane].push_back(id);
+    lane_[lane].last_write = offered;
+  }
   if (run.blocked) {
     ++blocked_in_bank_[bank];
     lane_blocked_[op][lane] += static_cast<int>(count);
@@ -637,10 +647,16 @@ void Engine::Impl::apply(Cmd cmd, int unit, int bank, Cycle t) {
 
 // ------------------------------------------------------------------------------------------------------- decisions
 
-bool Engine::Impl::write_is_late(int lane, Cycle t) const {
+/// When the waiting writes must be served: the oldest has waited long enough, or no other came for a while and the
+/// watermark is not going to be reached soon.
+Cycle Engine::Impl::write_due(int lane) const {
   const auto l = static_cast<std::size_t>(lane);
-  if (config_.write_max_wait_cycles == 0 || write_order_head_[l] >= write_order_[l].size()) return false;
-  return runs_[write_order_[l][write_order_head_[l]]].offered + config_.write_max_wait_cycles <= t;
+  if (write_order_head_[l] >= write_order_[l].size()) return kNever;
+  Cycle due = kNever;
+  if (config_.write_max_wait_cycles > 0)
+    due = runs_[write_order_[l][write_order_head_[l]]].offered + config_.write_max_wait_cycles;
+  if (config_.write_idle_cycles > 0) due = std::min(due, lane_[l].last_write + config_.write_idle_cycles);
+  return due;
 }
 
 void Engine::Impl::update_mode(int lane, Cycle t) {
@@ -648,7 +664,7 @@ void Engine::Impl::update_mode(int lane, Cycle t) {
   Lane& s = lane_[l];
   const int reads = lane_waiting_[0][l] - lane_blocked_[0][l], writes = lane_waiting_[1][l] - lane_blocked_[1][l];
   const int batch = config_.write_high_watermark - config_.write_low_watermark;
-  const bool pressing = write_is_late(lane, t) || lane_blocked_[0][l] > 0;
+  const bool pressing = writes > 0 && (write_due(lane) <= t || lane_blocked_[0][l] > 0);
   int mode = s.mode;
   if (mode == 0) {
     if (writes > 0 &&
@@ -660,11 +676,28 @@ void Engine::Impl::update_mode(int lane, Cycle t) {
              (lane_waiting_[1][l] <= config_.write_low_watermark || s.served >= config_.queue_entries)) {
     mode = 0;
   }
-  if (mode == s.mode) return;
-  s.mode = mode;
-  s.served = 0;
-  if (mode == 1) ++stats_.write_batches;
-  decided_ = false;
+  if (mode != s.mode) {
+    s.mode = mode;
+    s.served = 0;
+    if (mode == 1) ++stats_.write_batches;
+    decided_ = false;
+  }
+  if (s.column_mode != mode) {
+    std::uint64_t committed = 0;
+    for (int unit = lane; unit < units_; unit += lanes_)
+      committed |= committed_mask_[s.column_mode][static_cast<std::size_t>(unit)];
+    if (committed == 0) {
+      s.column_mode = mode;
+      decided_ = false;
+    }
+  }
+}
+
+void Engine::Impl::uncommit(int bank) {
+  if (committed_[static_cast<std::size_t>(bank)] == kNone) return;
+  committed_[static_cast<std::size_t>(bank)] = kNone;
+  const std::uint64_t bit = std::uint64_t{1} << (bank % banks_per_unit_);
+  for (auto& mask : committed_mask_) mask[static_cast<std::size_t>(bank / banks_per_unit_)] &= ~bit;
 }
 
 void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decision& best_row) const {
@@ -715,8 +748,11 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
   }
 
   const int mode = lane_[static_cast<std::size_t>(lane)].mode;
-  const Cmd column = column_command(mode);
-  std::uint64_t hits = hit_mask_[mode][u] & ~reserved;
+  const int column_mode = lane_[static_cast<std::size_t>(lane)].column_mode;
+  const Cmd column = column_command(column_mode);
+  std::uint64_t hits = hit_mask_[column_mode][u] & ~reserved;
+  const std::uint64_t committed = committed_mask_[0][u] | committed_mask_[1][u];
+  if (column_mode != mode) hits &= committed_mask_[column_mode][u];
   if (second_bank_[u] >= 0) hits &= ~(std::uint64_t{1} << (second_bank_[u] % banks_per_unit_));
   const std::uint64_t open = open_mask_[u];
   std::int64_t best_age = 0;
@@ -728,15 +764,15 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
     std::uint64_t allowed = hits;
     if (config_.scheduler == SchedulerPolicy::kFcfs) {
       int oldest = -1;
-      for (std::uint64_t m = pending_mask_[mode][u]; m != 0; m &= m - 1) {
+      for (std::uint64_t m = pending_mask_[column_mode][u]; m != 0; m &= m - 1) {
         const int b = lowest_bit(m);
-        if (oldest < 0 ||
-            runs_[candidate_[mode][first_bank + b]].age() < runs_[candidate_[mode][first_bank + oldest]].age())
+        if (oldest < 0 || runs_[candidate_[column_mode][first_bank + b]].age() <
+                              runs_[candidate_[column_mode][first_bank + oldest]].age())
           oldest = b;
       }
       allowed &= std::uint64_t{1} << oldest;
-      allowed &= ~older_conflict_mask_[mode][u];
-      capped |= older_conflict_mask_[mode][u];
+      allowed &= ~older_conflict_mask_[column_mode][u];
+      capped |= older_conflict_mask_[column_mode][u];
     }
     Decision best;
     for (std::uint64_t m = allowed; m != 0; m &= m - 1) {
@@ -744,12 +780,12 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
       Cycle t = std::max(bank_time(column, bank), group_time(column, group_of_[static_cast<std::size_t>(bank)]));
       if (t < floor) t = floor;
       if (t > best.t) continue;
-      if ((older_conflict_mask_[mode][u] >> b) & 1 && config_.fairness_cap_cycles > 0 &&
-          t >= runs_[candidate_[mode][bank]].offered + config_.fairness_cap_cycles) {
+      if ((older_conflict_mask_[column_mode][u] >> b) & 1 && config_.fairness_cap_cycles > 0 &&
+          t >= runs_[candidate_[column_mode][bank]].offered + config_.fairness_cap_cycles) {
         capped |= std::uint64_t{1} << b;
         continue;
       }
-      const std::int64_t age = runs_[hit_[mode][bank]].age();
+      const std::int64_t age = runs_[hit_[column_mode][bank]].age();
       if (t < best.t || age < best_age) {
         best = {t, What::kColumn, unit, bank, false};
         best_age = age;
@@ -758,9 +794,10 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
     if (best.t < best_column.t) best_column = best;
   }
 
-  // Row commands: first for what is being served, then to prepare for the other kind, then to close unused rows.
+  // Row commands: for what is being served, then to close unused rows. A row that was opened for a request stays until
+  // that request is served: closing it would throw an activate away.
   Decision best;
-  const auto consider = [&](std::uint64_t opening, std::uint64_t closing, int op) {
+  const auto consider = [&](std::uint64_t opening, std::uint64_t closing) {
     if (second_bank_[u] >= 0) opening = 0;
     if (opening != 0) {
       const Cycle floor = std::max(row_floor, unit_time(Cmd::kAct, unit));
@@ -770,7 +807,7 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
             std::max(bank_time(Cmd::kAct, bank), group_time(Cmd::kAct, group_of_[static_cast<std::size_t>(bank)]));
         if (t < floor) t = floor;
         if (t > best.t) continue;
-        const std::int64_t age = runs_[candidate_[op][bank]].age();
+        const std::int64_t age = runs_[candidate_[mode][bank]].age();
         if (t < best.t || age < best_age) {
           best = {t, What::kActivate, unit, bank, false};
           best_age = age;
@@ -783,10 +820,10 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
         const int b = lowest_bit(m), bank = first_bank + b;
         Cycle t = std::max(floor, bank_time(Cmd::kPre, bank));
         if ((capped >> b) & 1)
-          t = std::max(t, runs_[candidate_[op][bank]].offered +
+          t = std::max(t, runs_[candidate_[mode][bank]].offered +
                               (config_.scheduler == SchedulerPolicy::kFcfs ? 0 : config_.fairness_cap_cycles));
         if (t > best.t) continue;
-        const std::int64_t age = runs_[candidate_[op][bank]].age();
+        const std::int64_t age = runs_[candidate_[mode][bank]].age();
         if (t < best.t || age < best_age) {
           best = {t, What::kPrecharge, unit, bank, true};
           best_age = age;
@@ -795,16 +832,9 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
     }
   };
   const std::uint64_t wanted = pending_mask_[mode][u] & ~reserved;
-  consider(wanted & ~open, wanted & open & (~hits | capped), mode);
-  const std::uint64_t later = pending_mask_[1 - mode][u] & ~reserved & ~wanted;
-  if (later != 0) {
-    const Decision served = best;
-    best = Decision{};
-    consider(later & ~open, later & open & ~hit_mask_[1 - mode][u], 1 - mode);
-    if (served.t <= best.t) best = served;
-  }
+  consider(wanted & ~open, wanted & open & ~committed & (~hit_mask_[mode][u] | capped));
   if (config_.page_policy != PagePolicy::kOpen) {
-    const std::uint64_t unused = open & ~reserved & ~wanted & ~later;
+    const std::uint64_t unused = open & ~reserved & ~work_mask(unit);
     const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
     for (std::uint64_t m = unused; m != 0; m &= m - 1) {
       const int bank = first_bank + lowest_bit(m);
@@ -841,28 +871,30 @@ Decision Engine::Impl::decide() const {
       if (t < event.t) event = {t, What::kRefreshDue, unit, 0, false};
     }
   }
-  if (config_.write_max_wait_cycles > 0)
-    for (int lane = 0; lane < lanes_; ++lane) {
-      const auto l = static_cast<std::size_t>(lane);
-      if (lane_[l].mode == 0 && write_order_head_[l] < write_order_[l].size() &&
-          lane_waiting_[1][l] > lane_blocked_[1][l]) {
-        const Cycle t =
-            std::max(floor_, runs_[write_order_[l][write_order_head_[l]]].offered + config_.write_max_wait_cycles);
-        if (t < event.t) event = {t, What::kModeSwitch, lane, 0, false};
-      }
-    }
+  for (int lane = 0; lane < lanes_; ++lane) {
+    const auto l = static_cast<std::size_t>(lane);
+    if (lane_[l].mode != 0 || lane_waiting_[1][l] == lane_blocked_[1][l]) continue;
+    const Cycle due = write_due(lane);
+    if (due == kNever) continue;
+    const Cycle t = std::max(floor_, due);
+    if (t < event.t) event = {t, What::kModeSwitch, lane, 0, false};
+  }
   if (event.t <= column.t && event.t <= row.t) return event;
   if (row.what == What::kNothing) return column;
   if (table_.split_command_bus) return column.t <= row.t ? column : row;
-  // One bus: column commands go first, and a long row command does not start where it would delay one. ACT2 must come
-  // in time, though.
+  // ACT2 must come in time.
   if (row.what == What::kActivate2 &&
       column.t >= second_from_[static_cast<std::size_t>(row.unit)] + config_[Param::AAD] - 2)
     return row;
+  // One bus: what leaves it first goes first. Of equals, a one-cycle activate (FAW makes slots for activates the
+  // scarcer good), else the column command (the data bus is).
   static constexpr Cmd kCommandOf[] = {Cmd::kAct, Cmd::kAct,    Cmd::kAct, Cmd::kRd,      Cmd::kAct,   Cmd::kAct2,
                                        Cmd::kPre, Cmd::kPreAll, Cmd::kRef, Cmd::kPdEnter, Cmd::kPdExit};
-  const int length = table_.command_cycles[static_cast<std::size_t>(index(kCommandOf[static_cast<int>(row.what)]))];
-  return column.t < row.t + length ? column : row;
+  const int row_length = table_.command_cycles[static_cast<std::size_t>(index(kCommandOf[static_cast<int>(row.what)]))];
+  const Cycle column_end = column.t + table_.command_cycles[static_cast<std::size_t>(index(Cmd::kRd))],
+              row_end = row.t + row_length;
+  if (column_end != row_end) return column_end < row_end ? column : row;
+  return row.what == What::kActivate && row_length == 1 && !table_.split_activate ? row : column;
 }
 
 void Engine::Impl::run_until(Cycle limit) {
@@ -936,6 +968,8 @@ void Engine::Impl::perform(const Decision& d) {
       count(Cmd::kAct);
       ++(closed_by_conflict_[d.bank] ? stats_.row_conflicts : stats_.row_misses);
       closed_by_conflict_[d.bank] = 0;
+      committed_[static_cast<std::size_t>(d.bank)] = for_run;
+      committed_mask_[run.op][u] |= bit;
       if (!observers_.empty())
         record(Cmd::kAct, t, d.unit, d.bank, run.row, static_cast<std::int32_t>(column_.extract(run.burst)));
       apply(Cmd::kAct, d.unit, d.bank, t);
@@ -972,6 +1006,7 @@ void Engine::Impl::perform(const Decision& d) {
       ++precharges_[u];
       open_row_[d.bank] = -1;
       open_mask_[u] &= ~bit;
+      uncommit(d.bank);
       closed_by_conflict_[d.bank] = d.conflict ? 1 : 0;
       for (int op = 0; op < 2; ++op) {
         hit_[op][d.bank] = kNone;
@@ -989,11 +1024,13 @@ void Engine::Impl::perform(const Decision& d) {
         const int bank = d.unit * banks_per_unit_ + lowest_bit(m);
         open_row_[bank] = -1;
         closed_by_conflict_[bank] = 0;
+        uncommit(bank);
         ++precharges_[u];
         for (int op = 0; op < 2; ++op) hit_[op][bank] = kNone;
       }
       for (int op = 0; op < 2; ++op) hit_mask_[op][u] = older_conflict_mask_[op][u] = 0;
       open_mask_[u] = 0;
+      update_mode(lane_of(d.unit), t);
       return;
     }
     case What::kRefresh: {
@@ -1046,7 +1083,7 @@ void Engine::Impl::issue_column(const Decision& d) {
   const auto u = static_cast<std::size_t>(d.unit);
   const int lane = lane_of(d.unit);
   Lane& s = lane_[static_cast<std::size_t>(lane)];
-  const int op = s.mode;
+  const int op = s.column_mode;
   const std::uint32_t id = hit_[op][d.bank];
   Run& run = runs_[id];
   const Cmd cmd = column_command(op);
@@ -1074,7 +1111,7 @@ void Engine::Impl::issue_column(const Decision& d) {
     if (s.last_op >= 0) ++stats_.turnarounds;
     s.last_op = op;
   }
-  ++s.served;
+  if (op == s.mode) ++s.served;
   stats_.queue_integral[op] += static_cast<double>(t - run.offered);
   ++stats_.bursts[op];
   --waiting_[op];
@@ -1091,9 +1128,10 @@ void Engine::Impl::issue_column(const Decision& d) {
     free_requests_.push_back(run.request);
     --active_;
   }
-  if (--run.count == 0)
+  if (--run.count == 0) {
+    if (committed_[static_cast<std::size_t>(d.bank)] == id) uncommit(d.bank);
     remove_run(id);
-  else
+  } else
     run.burst = (((run.burst | ~column_.mask()) + 1) & column_.mask()) | (run.burst & ~column_.mask());
   if (staged_.left > 0) take_in_staged();
   update_mode(lane, t);
