@@ -3,8 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <exception>
-#include <functional>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/replay/line_reader.h"
 #include "harmonia/testbench/replay/request_trace.h"
+#include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/scenario/scenario.h"
 
 namespace harmonia::testbench {
@@ -36,9 +36,8 @@ std::string check_scenario(const std::string& file, const Library& library) {
 std::string check_model(const std::string& file, const Library& library) {
   std::vector<std::string> notices;
   const accelerator::ModelShape m = load_model(file, library, &notices);
-  char size[64];
-  std::snprintf(size, sizeof size, "%.4g", static_cast<double>(m.parameters()) / 1e9);
-  return with_notices("a model: " + m.name + ", " + size + " G parameters", notices);
+  return with_notices("a model: " + m.name + ", " + si(static_cast<double>(m.parameters()), "") + " parameters",
+                      notices);
 }
 
 std::string check_accelerator(const std::string& file, const Library& library) {
@@ -60,6 +59,14 @@ std::vector<std::string> keys_of() {
   config::Fields fields;
   value.describe(fields);
   return fields.keys();
+}
+
+// A bare name would be looked up among the built-ins; what is checked is this file.
+std::string as_path(const std::string& file) {
+  const std::string extension = std::filesystem::path(file).extension().string();
+  const bool bare =
+      file.find('/') == std::string::npos && extension != ".yaml" && extension != ".yml" && extension != ".json";
+  return bare ? "./" + file : file;
 }
 
 // YAML and JSON files are told apart by which kind knows most of their keys.
@@ -89,11 +96,8 @@ std::string check_document(const std::string& file, const Library& library) {
   if (!best)
     throw config::InputError(
         node.where, "no key of a scenario, model or accelerator, expected one of these files (`harmonia list keys`)");
-  return best->check(file, library);
+  return best->check(as_path(file), library);
 }
-
-// A name without a slash would be looked up among the built-ins; what is checked is this file.
-std::string as_path(const std::string& file) { return file.find('/') == std::string::npos ? "./" + file : file; }
 
 int run_check(const std::vector<std::string>& arguments) {
   CommonOptions common;
@@ -132,7 +136,7 @@ std::string check_file(const std::string& file, const Library& library) {
     if (kind.recognises(first)) return kind.check(file);
   for (const char* end : {".csv", ".csv.gz", ".jsonl", ".jsonl.gz"})
     if (ends_with(end)) return check_request_trace(file);
-  return check_document(as_path(file), library);
+  return check_document(file, library);
 }
 
 const std::vector<LineFileKind>& line_file_kinds() {

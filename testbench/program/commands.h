@@ -5,10 +5,7 @@
 
 namespace harmonia::testbench {
 
-extern const Command kListCommand;      // program/list.cpp
-extern const Command kFormatsCommand;   // commands/formats.cpp
-extern const Command kCheckCommand;     // program/check.cpp
-extern const Command kQuantizeCommand;  // commands/quantize.cpp
-extern const Command kInferCommand;     // commands/infer.cpp
+extern const Command kListCommand;   // program/list.cpp
+extern const Command kCheckCommand;  // program/check.cpp
 
 }  // namespace harmonia::testbench

@@ -12,10 +12,7 @@ namespace harmonia::testbench {
 const std::vector<const Command*>& commands() {
   static const std::vector<const Command*> table = {
       &kListCommand,
-      &kFormatsCommand,
       &kCheckCommand,
-      &kQuantizeCommand,
-      &kInferCommand,
   };
   return table;
 }

@@ -225,19 +225,42 @@ void expand_path(const std::string& path, Node& node, const Library& library) {
   if (path == "accelerator.dram") expand_scalar(kSections[2], node, library);
 }
 
-// A value that nothing reads misleads: keys of a fixed workload beside a trace, and the other way round.
-void refuse_idle_keys(const Node& workload, const WorkloadConfig& w) {
+// Keys that a workload of its kind does not read.
+const std::vector<std::string>& idle_keys(const WorkloadConfig& w) {
   static const std::vector<std::string> fixed = {"phase", "batch", "context", "tokens"};
   static const std::vector<std::string> traced = {"trace_fallback", "limit", "max_batch", "kv_capacity_tokens",
                                                   "time_scale"};
+  return w.is_trace() ? fixed : traced;
+}
+
+// A value that nothing reads misleads: keys of a fixed workload beside a trace, and the other way round.
+void refuse_idle_keys(const Node& workload, const WorkloadConfig& w) {
   for (const config::Member& m : workload.members) {
-    const bool idle = w.is_trace() ? std::find(fixed.begin(), fixed.end(), m.key) != fixed.end()
-                                   : std::find(traced.begin(), traced.end(), m.key) != traced.end();
-    if (!idle) continue;
+    const std::vector<std::string>& idle = idle_keys(w);
+    if (std::find(idle.begin(), idle.end(), m.key) == idle.end()) continue;
     throw InputError(m.where, "workload." + m.key + " has no effect " +
                                   (w.is_trace() ? "when a trace is replayed, expected no such key beside workload.trace"
                                                 : "on a fixed workload, expected workload.trace beside it"));
   }
+}
+
+// An assumption about a format that the scenario does not use is none that its result rests on.
+void drop_idle_assumptions(LoadedScenario& loaded) {
+  const Scenario& s = loaded.scenario;
+  const auto kmeans = [](const std::string& format) { return format.compare(0, 6, "kmeans") == 0; };
+  const bool codebook = kmeans(s.weights.format) || kmeans(s.weights.lm_head);
+  const bool windows = s.kv.format == "bfp4+windows";
+  const bool exponents = s.kv.format.compare(0, 3, "bfp") == 0;
+  const bool prefill = s.workload.is_trace() || s.workload.phase == Phase::prefill;
+  const bool anda = s.accelerator.pe.kind == accelerator::PeKind::anda;
+  const auto idle = [&](const config::Assumption& a) {
+    return (a.key == "weights.codebook" && !codebook) ||
+           (!windows && (a.key == "kv.n_initial" || a.key == "kv.n_local")) ||
+           (a.key == "kv.exponent_bits" && !exponents) || (a.key == "workload.prefill_chunk_tokens" && !prefill) ||
+           (a.key == "accelerator.pe.mantissa_bits" && !anda);
+  };
+  auto& list = loaded.assumptions;
+  list.erase(std::remove_if(list.begin(), list.end(), idle), list.end());
 }
 
 void mention(std::vector<std::string>* notices, std::string text) {
@@ -395,7 +418,9 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
     loaded.trace_file = found.string();
   }
   loaded.resolved = fields.dump();
+  for (const std::string& key : idle_keys(workload)) loaded.resolved.find("workload")->erase(key);
   fields.assumptions(loaded.assumptions);
+  drop_idle_assumptions(loaded);
   return loaded;
 }
 
