@@ -1,0 +1,224 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "harmonia/config/error.h"
+#include "harmonia/testbench/results/percentiles.h"
+#include "harmonia/testbench/results/run_result.h"
+#include "harmonia/testbench/results/text.h"
+#include "tests/cli/scratch.h"
+#include "tests/support/catch.h"
+
+namespace tb = harmonia::testbench;
+using harmonia::test::message_of;
+
+namespace {
+
+tb::RunResult example() {
+  tb::RunResult r;
+  r.provenance = {"0.1.0", "default", "default.yaml", 7, harmonia::config::Node::map()};
+  r.provenance.config.set("seed", harmonia::config::Node::scalar("7"));
+  r.model = "llama-3-8b";
+  r.accelerator = "harmonia";
+  r.weight_bytes = 4.8e9;
+  r.effective_bits_per_weight = 4.25;
+  r.simulated_seconds = 0.32;
+  r.steps = 4;
+  r.output_tokens = 4;
+  r.output_tokens_per_s = 12.5;
+  r.fidelity = {"full", "at", "timing_only", 32, 32, 4, 4, 0};
+  tb::Samples tpot;
+  for (const double s : {0.081, 0.079, 0.080, 0.080}) tpot.add(s);
+  r.latency.time_per_output_token_s = tpot.distribution();
+  r.bandwidth = {64e9, 60e9, 0.9375, {1000, 100, 50, 5, 20, 0}};
+  r.channels.push_back({1100, 75, 0.9, {{"ACT", 10}, {"RD", 100}}, 90, 9, 1, 0.03, 12.5, 64, tpot.distribution()});
+  r.units.push_back({"pe_array", 0.25, {{"no_input", 0.5}, {"output_blocked", 0.25}}});
+  r.units.push_back({"decoder", 0.75, {{"no_input", 0.25}}});
+  r.operations.push_back({"qkv", 128, 1000, 900, 0.2, 0.19, 0.01, 0.05, 0.0, "memory"});
+  r.operations.push_back({"attention", 128, 1000, 275, 0.12, 0.05, 0.0, 0.11, 0.01, "compute"});
+  r.bound = tb::bound_of(r.operations);
+  r.energy = {0.5, 0.125, {{"dram", 0.4}, {"pe", 0.1}}};
+  r.area = {3.5, {{"pe_array", 2.0}, {"buffers", 1.5}}};
+  r.checks.push_back({"bytes at the pins", true, 1175, 1175, "B", "equal"});
+  r.assumptions.push_back({"accelerator.clock_mhz", "500", "MHz", "clock of every block", "unpublished", "default"});
+  r.notices.push_back("a notice");
+  r.requests.push_back({0, 0.0, 10, 4, 0.1, 0.08, 0.34});
+  r.bandwidth_interval_s = 0.001;
+  r.bandwidth_series.push_back({0.0, 0, {1000, 0, 0, 0, 0, 0}});
+  r.wall_seconds = 1.5;
+  r.simulation_events = 1000;
+  return r;
+}
+
+void collect_keys(const nlohmann::json& j, std::set<std::string>& keys) {
+  for (const auto& [key, value] : j.items()) {
+    if (j.is_object()) keys.insert(key);
+    // Commands, stall causes and configuration keys are data, not schema.
+    if (value.is_structured() && key != "commands" && key != "stalled" && key != "config") collect_keys(value, keys);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("percentiles are by nearest rank: always a sample, exact on the stored ones") {
+  tb::Samples twenty;
+  for (int i = 20; i >= 1; --i) twenty.add(i);
+  REQUIRE(twenty.percentile(0) == 1);
+  REQUIRE(twenty.percentile(50) == 10);
+  REQUIRE(twenty.percentile(95) == 19);
+  REQUIRE(twenty.percentile(95.1) == 20);
+  REQUIRE(twenty.percentile(100) == 20);
+  tb::Samples one;
+  one.add(3.5);
+  REQUIRE(one.percentile(1) == 3.5);
+  REQUIRE(one.distribution().p99 == 3.5);
+  REQUIRE(tb::Samples().distribution().count == 0);
+  REQUIRE_THROWS_AS(tb::Samples().percentile(50), std::invalid_argument);
+  REQUIRE_THROWS_AS(one.percentile(101), std::invalid_argument);
+  REQUIRE_THROWS_AS(one.add(std::nan("")), std::invalid_argument);
+}
+
+TEST_CASE("percentiles agree with the definition on random samples, weights count as repetitions") {
+  constexpr std::uint32_t kSeed = 5;
+  CAPTURE(kSeed);
+  std::mt19937 random(kSeed);
+  for (int round = 0; round < 200; ++round) {
+    tb::Samples samples;
+    std::vector<double> all;
+    const std::size_t n = 1 + random() % 60;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double value = static_cast<double>(random() % 40);
+      const std::uint64_t weight = random() % 4;
+      samples.add(value, weight);
+      all.insert(all.end(), weight, value);
+    }
+    REQUIRE(samples.count() == all.size());
+    if (all.empty()) continue;
+    std::sort(all.begin(), all.end());
+    for (const int p : {0, 1, 25, 50, 90, 95, 99, 100}) {
+      // The smallest sample that at least p percent of all do not exceed.
+      const auto meets = [&](double v) {
+        const auto below = static_cast<std::size_t>(std::upper_bound(all.begin(), all.end(), v) - all.begin());
+        return below * 100 >= static_cast<std::size_t>(p) * all.size();
+      };
+      REQUIRE(samples.percentile(p) == *std::find_if(all.begin(), all.end(), meets));
+    }
+  }
+}
+
+TEST_CASE("result.json holds every promised key, and the documentation explains every key") {
+  const auto j = nlohmann::json::parse(tb::to_json(example()));
+  REQUIRE(j["schema"] == 1);
+  REQUIRE(j["simulated_seconds"] == 0.32);
+  REQUIRE(j["latency"]["time_per_output_token_s"]["p99"] == 0.081);
+  REQUIRE(j["latency"]["time_per_output_token_s"]["p50"] == 0.080);
+  REQUIRE(j["bandwidth"]["bytes"] == 1175);
+  REQUIRE(j["bandwidth"]["bytes_by_class"]["kv_read"] == 50);
+  REQUIRE(j["channels"][0]["commands"]["ACT"] == 10);
+  REQUIRE(j["channels"][0]["row_hits"] == 90);
+  REQUIRE(j["units"][0]["stalled"]["no_input"] == 0.5);
+  REQUIRE(j["operations"][1]["bound"] == "compute");
+  REQUIRE(j["energy"]["per_token_j"] == 0.125);
+  REQUIRE(j["area"]["components"][1]["mm2"] == 1.5);
+  REQUIRE(j["checks"][0]["passed"] == true);
+  REQUIRE(j["assumptions"][0]["key"] == "accelerator.clock_mhz");
+  REQUIRE(j["provenance"]["config"]["seed"] == 7);
+  REQUIRE(j["requests"][0]["prompt_tokens"] == 10);
+
+  std::set<std::string> keys;
+  collect_keys(j, keys);
+  const std::string page = harmonia::test::Scratch::read(HARMONIA_SOURCE "/docs/result-schema.md");
+  for (const std::string& key : keys) {
+    CAPTURE(key);
+    CHECK(page.find("`" + key + "`") != std::string::npos);
+  }
+}
+
+TEST_CASE("a result that is not to be believed is refused") {
+  tb::RunResult r = example();
+  r.units[0].busy = 0.3;
+  REQUIRE(message_of([&] { tb::to_json(r); }) == "result: the shares of unit pe_array add up to 1.050000, expected 1");
+  r = example();
+  r.operations[1].memory_s = std::numeric_limits<double>::infinity();
+  REQUIRE(message_of([&] { tb::to_json(r); }) == "result: operations[1].memory_s is not a finite number");
+  r = example();
+  r.latency.end_to_end_s.p99 = std::nan("");
+  REQUIRE(message_of([&] { tb::to_json(r); }) == "result: latency.end_to_end_s.p99 is not a finite number");
+}
+
+TEST_CASE("a failed check is named") {
+  tb::RunResult r = example();
+  std::string problem;
+  REQUIRE(tb::checks_passed(r, problem));
+  r.checks.push_back({"macs", false, 100, 99, "MAC", "equal"});
+  REQUIRE_FALSE(tb::checks_passed(r, problem));
+  REQUIRE(problem == "check 'macs' failed: 99 MAC, expected equal 100");
+  REQUIRE(tb::summary(r).find("FAILED   macs") != std::string::npos);
+}
+
+TEST_CASE("names that are no UTF-8 still give valid JSON") {
+  tb::RunResult r = example();
+  r.model = "\xff\xfe\"\\\n";
+  REQUIRE_NOTHROW(nlohmann::json::parse(tb::to_json(r)));
+}
+
+TEST_CASE("the bound of an operation is its largest time, that of the run the one with most simulated time") {
+  tb::OperationResult p;
+  p.memory_s = 2;
+  p.decode_s = 3;
+  REQUIRE(tb::bound_of(p) == "decode");
+  p.compute_s = 4;
+  REQUIRE(tb::bound_of(p) == "compute");
+  p.vector_s = 5;
+  REQUIRE(tb::bound_of(p) == "vector");
+  p.memory_s = 5;
+  REQUIRE(tb::bound_of(p) == "memory");
+  REQUIRE(example().bound == "memory");
+}
+
+TEST_CASE("the series and the requests are plain CSV") {
+  const std::string bandwidth = tb::bandwidth_csv(example());
+  REQUIRE(bandwidth.find("start_s,channel,class,bytes,bytes_per_s\n0,0,weights,1000,1e+06\n0,0,scales,0,0\n") == 0);
+  REQUIRE(tb::requests_csv(example()) ==
+          "index,arrival_s,prompt_tokens,output_tokens,time_to_first_token_s,time_per_output_token_s,end_to_end_s\n0,0,"
+          "10,4,0.1,0.08,0.34\n");
+  tb::RunResult none = example();
+  none.requests.clear();
+  REQUIRE(tb::requests_csv(none).empty());
+}
+
+TEST_CASE("the summary says in words what ran, how fast, what limits it and how sure that is") {
+  const std::string text = tb::summary(example());
+  CAPTURE(text);
+  for (const char* part :
+       {"Scenario default", "llama-3-8b on harmonia: 4 output tokens in 4 steps",
+        "320 ms of simulated time, 12.5 token/s",
+        "time per output token 80.0 ms (p50 80.0 ms, p95 81.0 ms, p99 81.0 ms)", "Limit    memory: 62.5 %",
+        "60.0 GB/s of 64.0 GB/s (93.8 %)", "every transaction was simulated", "1 of 1 check passed; 1 input assumed",
+        "qkv", "no input", "row hits 90.0 %", "Energy 500 mJ, 125 mJ per token", "Area 3.500 mm2", "Note     a notice"})
+    CHECK(text.find(part) != std::string::npos);
+  tb::RunResult sampled = example();
+  sampled.fidelity = {"sampled", "at", "timing_only", 3, 32, 2, 4, 0.004};
+  sampled.complete = false;
+  REQUIRE(tb::summary(sampled).find(
+              "sampled: 3 of 32 layers and 2 of 4 steps simulated; the samples differ by 0.4 %") != std::string::npos);
+  REQUIRE(tb::summary(sampled).find("stopped before the end") != std::string::npos);
+}
+
+TEST_CASE("numbers carry SI prefixes of powers of ten") {
+  REQUIRE(tb::si(64e9, "B/s") == "64.0 GB/s");
+  REQUIRE(tb::si(0.0759, "s") == "75.9 ms");
+  REQUIRE(tb::si(999.96, "s") == "1.00 ks");
+  REQUIRE(tb::si(999.4, "s") == "999 s");
+  REQUIRE(tb::si(1, "s") == "1.00 s");
+  REQUIRE(tb::si(1000, "B") == "1.00 kB");
+  REQUIRE(tb::si(-2500, "J") == "-2.50 kJ");
+  REQUIRE(tb::si(0, "J") == "0 J");
+  REQUIRE(tb::si(1.5e-12, "J") == "1.50 pJ");
+}
