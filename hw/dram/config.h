@@ -35,7 +35,8 @@ struct Mapping {
 
 /// Supply currents of one device in mA and volts, data-sheet names. Zero devices: no energy is computed.
 struct Currents {
-  double VDD = 0, IDD0 = 0, IDD2N = 0, IDD3N = 0, IDD2P = 0, IDD3P = 0, IDD4R = 0, IDD4W = 0, IDD5B = 0;
+  double VDD = 0, IDD0 = 0, Ibeta = 0 /* current of a precharge; 0: IDD0 */, IDD2N = 0, IDD3N = 0, IDD2P = 0, IDD3P = 0,
+         IDD4R = 0, IDD4W = 0, IDD5B = 0;
   int devices = 0;
 };
 
@@ -49,7 +50,7 @@ struct Config {
   Standard standard = Standard::kDdr4;
 
   // --- organisation of one channel
-  int tCK_ps = 0;      // command-clock period
+  double tCK_ps = 0;   // command-clock period; take times from absolute cycle counts (time_ps), never by adding periods
   int rate_MTs = 0;    // transfers per second per pin, in millions
   int width_bits = 0;  // data bus
   int BL = 0;          // beats of a burst
@@ -72,9 +73,10 @@ struct Config {
   int queue_entries = 64;  // bursts that wait, for reads and for writes each
   /// A row conflict that has waited this long stops further hits of its bank (0: never).
   int fairness_cap_cycles = 2000;
-  int write_high_watermark = 0;      // bursts; a batch of writes starts at it (0: 3/8 of queue_entries)
-  int write_low_watermark = 0;       // bursts; and ends at it when reads wait (0: 1/16 of queue_entries)
-  int write_max_wait_cycles = 4000;  // a write that waited this long starts a batch
+  int write_high_watermark = 0;       // bursts; a batch of writes starts at it (0: 70 % of queue_entries)
+  int write_low_watermark = 0;        // bursts; and ends at it when reads wait (0: 40 % of queue_entries)
+  int write_max_wait_cycles = 12000;  // a write that waited this long starts a batch (0: no bound)
+  int write_idle_cycles = 300;        // so do waiting writes when no other came for this long (0: never)
   RefreshPolicy refresh = RefreshPolicy::kAllBank;
   int refresh_postpone = 0;        // refreshes that may be late, 0..8
   int refresh_pull_in = 0;         // refreshes that may be early in idle time, 0..8
@@ -92,6 +94,9 @@ struct Config {
   int units() const { return ranks * pseudo_channels; }
   int banks_per_unit() const { return bankgroups * banks_per_group; }
   int bursts_per_row() const { return columns / BL; }
+  std::int64_t time_ps(Cycle c) const { return static_cast<std::int64_t>(static_cast<double>(c) * tCK_ps + 0.5); }
+  /// First cycle that does not begin before a time.
+  Cycle cycle_at(std::int64_t time_in_ps) const;
   /// Bytes behind one channel (all ranks and pseudo channels).
   std::uint64_t capacity_bytes() const;
   double peak_GBs() const { return static_cast<double>(rate_MTs) * width_bits * pseudo_channels / 8000.0; }
@@ -110,12 +115,13 @@ std::string nearest_key(const std::string& key);
 std::vector<std::pair<std::string, std::string>> describe(const Config& c);
 
 /// Named mappings from the organisation, least significant first above the burst: "bgi" bank group, column, bank, row;
-/// "rbc" column, bank group, bank, row; "cbg" one column bit, bank group, rest of column, bank, row; pseudo channel and
-/// rank on top (below the row's end), "pci"/"rai" variants not provided: list the bits instead.
+/// "rbc" column, bank group, bank, row; "cbg" one column bit, bank group, rest of column, bank, row; pseudo channel
+/// bits lie below the bank bits and rank bits below the row.
 Mapping make_mapping(const Config& c, const std::string& name);
 
 /// Built-in presets. Names as "DDR4-3200"; the reference configurations as "ddr4_3200.bgi", with ".noref" for refresh
 /// off. find throws config::InputError with the nearest name.
+/// All are finished. The vector's order is that of the documentation.
 const std::vector<Config>& presets();
 const Config& find_preset(const std::string& name);
 

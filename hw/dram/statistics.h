@@ -12,7 +12,17 @@ namespace harmonia::dram {
 /// Latencies in cycles: exact up to 4095, then 64 steps per octave (relative error below 1/64).
 class Histogram {
  public:
-  void add(Cycle value);
+  /// value >= 0.
+  void add(Cycle value) {
+    ++count_;
+    sum_ += value;
+    if (value < min_) min_ = value;
+    if (value > max_) max_ = value;
+    if (value < kExact)
+      ++exact_[static_cast<std::size_t>(value)];
+    else
+      add_coarse(value);
+  }
   std::uint64_t count() const { return count_; }
   Cycle min() const { return count_ ? min_ : 0; }
   Cycle max() const { return count_ ? max_ : 0; }
@@ -22,8 +32,9 @@ class Histogram {
   Cycle percentile(double p) const;
 
  private:
+  void add_coarse(Cycle value);
   static constexpr int kExact = 4096;
-  std::vector<std::uint32_t> exact_ = std::vector<std::uint32_t>(kExact);
+  std::vector<std::uint64_t> exact_ = std::vector<std::uint64_t>(kExact);
   std::vector<std::uint64_t> coarse_;
   std::uint64_t count_ = 0;
   Cycle min_ = kNever, max_ = 0;

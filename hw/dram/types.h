@@ -55,7 +55,8 @@ const char* cmd_name(Cmd c, bool split_activate = false);
   X(PPD, "PRE to PRE, any bank")                                                              \
   X(AAD, "LPDDR5: latest ACT2 after ACT1")                                                    \
   X(WCKPST, "LPDDR5: cycles that WCK stays in step after the last data beat")                 \
-  X(DQSS, "LPDDR4: clock to first strobe edge of a write")                                    \
+  X(DQSCK, "LPDDR4: extra clocks of the read strobe, added to the read latency")              \
+  X(PBR2PBR, "per-bank refresh to the next one of another bank (0: as RFCpb)")                \
   X(BLMAX, "LPDDR5: BL/n_max, data time of a burst in its own bank group (0: burst_cycles)")  \
   X(XP, "power-down exit to the next command")                                                \
   X(CKE, "least time between power-down entry and exit")

@@ -1,0 +1,1213 @@
+#include "harmonia/dram/engine.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "harmonia/dram/energy.h"
+#include "harmonia/dram/standard.h"
+
+namespace harmonia::dram {
+namespace {
+
+constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+constexpr int index(Cmd c) { return static_cast<int>(c); }
+constexpr int index(Op op) { return static_cast<int>(op); }
+constexpr Cmd column_command(int op) { return op == 0 ? Cmd::kRd : Cmd::kWr; }
+
+int lowest_bit(std::uint64_t mask) { return __builtin_ctzll(mask); }
+
+/// An address field gathered from bit runs of the burst address.
+class Field {
+ public:
+  explicit Field(const std::vector<int>& bits = {}, int burst_shift = 0) {
+    for (std::size_t i = 0; i < bits.size(); ++i) {
+      const int bit = bits[i] - burst_shift;
+      mask_ |= std::uint64_t{1} << bit;
+      if (!parts_.empty() && parts_.back().shift + parts_.back().width == bit) {
+        ++parts_.back().width;
+      } else {
+        parts_.push_back({bit, 1, static_cast<int>(i)});
+      }
+    }
+  }
+  std::uint64_t extract(std::uint64_t a) const {
+    std::uint64_t v = 0;
+    for (const Part& p : parts_) v |= ((a >> p.shift) & ((std::uint64_t{1} << p.width) - 1)) << p.position;
+    return v;
+  }
+  std::uint64_t deposit(std::uint64_t v) const {
+    std::uint64_t a = 0;
+    for (const Part& p : parts_) a |= ((v >> p.position) & ((std::uint64_t{1} << p.width) - 1)) << p.shift;
+    return a;
+  }
+  std::uint64_t mask() const { return mask_; }
+
+ private:
+  struct Part {
+    int shift, width, position;
+  };
+  std::vector<Part> parts_;
+  std::uint64_t mask_ = 0;
+};
+
+/// Bursts of one request in one row of one bank, in address order. They wait as one node.
+struct Run {
+  std::uint64_t burst = 0;  // burst address of the next column access
+  std::uint64_t last = 0;   // and of the last one
+  std::int64_t age_bias = 0;
+  Cycle offered = 0;
+  std::uint32_t request = 0;
+  std::uint32_t count = 0;
+  std::uint32_t next = kNone, previous = kNone;
+  std::int32_t row = 0;
+  std::uint16_t bank = 0;  // flat over all units
+  std::uint8_t op = 0;
+  bool blocked = false;  // an older access of the other kind to the same bursts must go first
+
+  /// Smaller is older. Orders bursts, not requests.
+  std::int64_t age() const { return age_bias + static_cast<std::int64_t>(burst); }
+};
+
+struct Pending {
+  std::uint64_t tag = 0;
+  Cycle offered = 0;
+  std::uint32_t bursts = 0;  // that have not been issued
+  std::uint32_t length = 0;
+  Op op = Op::kRead;
+};
+
+struct CompiledRule {
+  Cmd next;
+  int distance;
+};
+struct WindowRule {
+  Cmd next;
+  int distance;
+  int window;
+  std::vector<Cycle> ring;        // units x window
+  std::vector<std::uint32_t> at;  // by unit
+};
+
+enum class What : std::uint8_t {
+  kNothing,
+  kRefreshDue,
+  kModeSwitch,
+  kColumn,
+  kActivate,
+  kActivate2,
+  kPrecharge,
+  kPrechargeAll,
+  kRefresh,
+  kPowerDown,
+  kPowerUp
+};
+
+struct Decision {
+  Cycle t = kNever;
+  What what = What::kNothing;
+  int unit = 0;
+  int bank = 0;           // flat
+  bool conflict = false;  // a precharge on behalf of a waiting request
+};
+
+}  // namespace
+
+class Engine::Impl {
+ public:
+  explicit Impl(const Config& config);
+
+  const Config& config() const { return config_; }
+  bool can_accept(Op op) const { return staged_.left == 0 && waiting_[index(op)] < capacity_; }
+  void push(const Request& request, Cycle now);
+  void advance(Cycle now) {
+    if (now + config_.frontend_cycles - 1 > done_until_) run_until(now + config_.frontend_cycles - 1);
+  }
+  std::vector<Completion>& completions() { return completions_; }
+  Cycle next_wake();
+  std::size_t in_flight() const { return active_; }
+  Cycle drain();
+  void finish(Cycle now);
+  const Statistics& statistics() const { return stats_; }
+
+  std::vector<CommandObserver*> observers_;
+  bool closed_form_ = true;
+
+ private:
+  // --- queues
+  void split(std::uint64_t low, std::uint64_t high, std::int64_t age_bias, std::uint32_t request, Op op, Cycle offered);
+  void add_run(std::uint64_t first, std::uint64_t last, std::uint32_t count, std::int64_t age_bias,
+               std::uint32_t request, Op op, Cycle offered);
+  void take_in_staged();
+  bool must_wait(const Run& run) const;
+  void rescan_bank(int op, int bank);
+  void find_hit(int op, int bank, std::uint32_t from);
+  void set_masks(int op, int bank);
+  void remove_run(std::uint32_t id);
+
+  // --- decisions
+  void run_until(Cycle limit);
+  const Decision& next_decision() {
+    if (!decided_) {
+      decision_ = decide();
+      decided_ = true;
+    }
+    return decision_;
+  }
+  Decision decide() const;
+  void decide_unit(int unit, int lane, Decision& best_column, Decision& best_row) const;
+  void perform(const Decision& d);
+  void issue_column(const Decision& d);
+  bool stream(const Decision& first, Cycle limit);
+  void update_mode(int lane, Cycle t);
+  Cycle write_due(int lane) const;
+  void uncommit(int bank);
+
+  void apply(Cmd cmd, int unit, int bank, Cycle t);
+  void record(Cmd cmd, Cycle t, int unit, int bank, std::int32_t row, std::int32_t column) const;
+  void occupy(Cmd cmd, Cycle t) {
+    Cycle& bus = column_pins(cmd) ? column_bus_ : row_bus_;
+    bus = t + table_.command_cycles[static_cast<std::size_t>(index(cmd))];
+    if (!table_.split_command_bus) row_bus_ = column_bus_ = bus;
+  }
+  static bool column_pins(Cmd c) { return c == Cmd::kRd || c == Cmd::kWr || c == Cmd::kCasRd || c == Cmd::kCasWr; }
+
+  Cycle& bank_time(Cmd c, int bank) { return bank_time_[static_cast<std::size_t>(index(c) * banks_ + bank)]; }
+  Cycle bank_time(Cmd c, int bank) const { return bank_time_[static_cast<std::size_t>(index(c) * banks_ + bank)]; }
+  Cycle group_time(Cmd c, int group) const { return group_time_[static_cast<std::size_t>(index(c) * groups_ + group)]; }
+  Cycle unit_time(Cmd c, int unit) const { return unit_time_[static_cast<std::size_t>(index(c) * units_ + unit)]; }
+
+  int lane_of(int unit) const { return unit % lanes_; }
+  std::uint64_t work_mask(int unit) const {
+    const auto u = static_cast<std::size_t>(unit);
+    return pending_mask_[0][u] | pending_mask_[1][u];
+  }
+  Cycle data_latency(int op) const { return latency_[op]; }
+
+  Config config_;
+  const StandardTable& table_;
+  int units_, lanes_, groups_, banks_, banks_per_unit_;
+  int capacity_;
+  int burst_shift_, burst_;
+  Cycle latency_[2];  // first edge of RD / WR to the end of its data
+
+  // Timing: earliest next command by level, and the compiled rules.
+  std::vector<Cycle> bank_time_, group_time_, unit_time_;
+  std::vector<CompiledRule> bank_rules_[kCmdCount], group_rules_[kCmdCount], unit_rules_[kCmdCount],
+      other_rules_[kCmdCount];
+  std::vector<WindowRule> window_rules_[kCmdCount];
+  std::vector<std::uint16_t> group_of_;  // by flat bank
+
+  // Mapping.
+  Field column_, bank_in_group_, bankgroup_, row_, rank_, pseudo_;
+  std::uint64_t address_mask_ = 0, not_column_ = 0, interleaved_ = 0, block_mask_ = 0;
+  Field interleaved_field_;
+
+  // Requests and runs.
+  std::vector<Pending> requests_;
+  std::vector<std::uint32_t> free_requests_;
+  std::vector<Run> runs_;
+  std::uint32_t free_run_ = kNone;
+  struct {
+    std::uint64_t low = 0, left = 0;  // bursts still outside the queue
+    std::int64_t age_bias = 0;
+    std::uint32_t request = 0;
+    Op op = Op::kRead;
+    Cycle offered = 0;
+  } staged_;
+  std::size_t active_ = 0;
+  std::int64_t next_age_ = 0;
+  int waiting_[2] = {0, 0};                                               // bursts in the queues
+  std::vector<int> lane_waiting_[2];                                      // by pseudo channel
+  std::vector<int> lane_blocked_[2];                                      // of them blocked
+  std::vector<std::uint32_t> head_[2], tail_[2], candidate_[2], hit_[2];  // by bank
+  std::vector<std::uint16_t> blocked_in_bank_;
+  std::vector<std::uint64_t> pending_mask_[2], hit_mask_[2], older_conflict_mask_[2], open_mask_;  // by unit
+  std::vector<std::int32_t> open_row_;                                                             // by bank, -1 closed
+  std::vector<std::uint8_t> closed_by_conflict_;
+  std::vector<std::uint32_t> committed_;          // by bank: run that the row was opened for and that is not finished
+  std::vector<std::uint64_t> committed_mask_[2];  // by unit
+  std::vector<Cycle> last_use_;                   // by bank, for the adaptive page policy
+  std::vector<std::pair<std::uint32_t, Cycle>> order_;  // scratch
+  // Writes in order of arrival, for the bound on their wait: a ring of (run id, offered).
+  struct LateQueue {
+    std::vector<std::pair<Cycle, std::uint32_t>> entries;  // offered, bursts left
+    std::size_t head = 0;
+  };
+  std::vector<std::vector<std::uint32_t>> write_order_;  // by lane: run ids oldest first (lazily cleaned)
+  std::vector<std::size_t> write_order_head_;
+  std::vector<std::uint32_t> run_serial_;
+
+  // Scheduling state.
+  struct Lane {
+    int mode = 0;          // op that rows are opened for
+    int column_mode = 0;   // op of the column commands; follows when the rows opened before the change are used
+    int served = 0;        // bursts of the mode since it began
+    int last_op = -1;      // of the data bus
+    Cycle last_write = 0;  // offer of the newest write
+  };
+  std::vector<Lane> lane_;
+  Cycle row_bus_ = 0, column_bus_ = 0;
+  std::vector<Cycle> wck_until_;    // by unit
+  std::vector<int> second_bank_;    // by unit: bank that waits for ACT2, or -1
+  std::vector<Cycle> second_from_;  // earliest ACT2
+  struct Refresh {
+    Cycle due = kNever;
+    int owed = 0;             // postponed
+    bool active = false;      // closing banks for a refresh
+    std::uint64_t banks = 0;  // local banks it needs (all or some)
+    int slot = 0;             // next bank of per-bank refresh
+    bool opportune = false;   // catches up or pulls in: does not move the due time / moves it
+  };
+  std::vector<Refresh> refresh_;
+  std::vector<std::uint8_t> down_;  // in power-down
+  std::vector<Cycle> idle_since_;   // last command or arrival of the unit
+  Cycle floor_ = 0;                 // no decision before this
+  Cycle done_until_ = -1;           // all decisions up to here are made
+  mutable bool decided_ = false;
+  Decision decision_;
+
+  std::vector<Completion> completions_;
+  Statistics stats_;
+  std::vector<ActivityMeter> activity_;
+  std::vector<std::uint64_t> precharges_;  // by unit, closed banks
+  std::vector<std::array<std::uint64_t, kCmdCount>> unit_commands_;
+};
+
+Engine::Impl::Impl(const Config& config)
+    : config_(config),
+      table_(standard_table(config.standard)),
+      units_(config.units()),
+      lanes_(config.pseudo_channels),
+      groups_(units_ * config.bankgroups),
+      banks_(units_ * config.banks_per_unit()),
+      banks_per_unit_(config.banks_per_unit()),
+      capacity_(config.queue_entries * config.pseudo_channels),
+      burst_(config.burst_cycles()) {
+  burst_shift_ = 0;
+  while ((1 << burst_shift_) < config_.burst_bytes()) ++burst_shift_;
+
+  const auto size = [](int n) { return static_cast<std::size_t>(n); };
+  bank_time_.assign(size(kCmdCount * banks_), 0);
+  group_time_.assign(size(kCmdCount * groups_), 0);
+  unit_time_.assign(size(kCmdCount * units_), 0);
+  for (const TimingRule& r : table_.rules) {
+    int d = evaluate(r.distance, config_);
+    if (table_.from_last_edge)
+      d += table_.command_cycles[size(index(r.previous))] - table_.command_cycles[size(index(r.next))];
+    const auto p = size(index(r.previous));
+    if (r.window > 1) {
+      if (r.level != Level::kUnit) throw std::logic_error("a timing window must be of the unit level");
+      window_rules_[p].push_back({r.next, d, r.window, std::vector<Cycle>(size(units_ * r.window), -kNever),
+                                  std::vector<std::uint32_t>(size(units_), 0)});
+      continue;
+    }
+    if (d <= 0) continue;
+    switch (r.level) {
+      case Level::kBank:
+        bank_rules_[p].push_back({r.next, d});
+        break;
+      case Level::kBankGroup:
+        group_rules_[p].push_back({r.next, d});
+        break;
+      case Level::kUnit:
+        unit_rules_[p].push_back({r.next, d});
+        break;
+      case Level::kOtherUnit:
+        if (config_.ranks > 1) other_rules_[p].push_back({r.next, d});
+        break;
+    }
+  }
+  for (int op = 0; op < 2; ++op) {
+    const int edge = table_.from_last_edge ? table_.command_cycles[size(index(column_command(op)))] - 1 : 0;
+    latency_[op] = edge + burst_ + (op == 0 ? config_[Param::CL] + config_[Param::DQSCK] : config_[Param::CWL]);
+  }
+  group_of_.resize(size(banks_));
+  for (int b = 0; b < banks_; ++b) group_of_[size(b)] = static_cast<std::uint16_t>(b / config_.banks_per_group);
+
+  const Mapping& m = config_.mapping;
+  column_ = Field(m.column, burst_shift_);
+  bank_in_group_ = Field(m.bank, burst_shift_);
+  bankgroup_ = Field(m.bankgroup, burst_shift_);
+  row_ = Field(m.row, burst_shift_);
+  rank_ = Field(m.rank, burst_shift_);
+  pseudo_ = Field(m.pseudo_channel, burst_shift_);
+  address_mask_ = config_.capacity_bytes() / static_cast<std::uint64_t>(config_.burst_bytes()) - 1;
+  not_column_ = address_mask_ & ~column_.mask();
+  block_mask_ = 0;
+  while ((block_mask_ & column_.mask()) != column_.mask()) block_mask_ = (block_mask_ << 1) | 1;
+  interleaved_ = block_mask_ & ~column_.mask();
+  std::vector<int> bits;
+  for (int b = 0; b < 48; ++b)
+    if ((interleaved_ >> b) & 1) bits.push_back(b);
+  interleaved_field_ = Field(bits, 0);
+
+  requests_.reserve(256);
+  runs_.reserve(1024);
+  for (int op = 0; op < 2; ++op) {
+    for (auto* list : {&head_[op], &tail_[op], &candidate_[op], &hit_[op]}) list->assign(size(banks_), kNone);
+    for (auto* mask : {&pending_mask_[op], &hit_mask_[op], &older_conflict_mask_[op]}) mask->assign(size(units_), 0);
+    lane_waiting_[op].assign(size(lanes_), 0);
+    lane_blocked_[op].assign(size(lanes_), 0);
+  }
+  blocked_in_bank_.assign(size(banks_), 0);
+  open_mask_.assign(size(units_), 0);
+  open_row_.assign(size(banks_), -1);
+  closed_by_conflict_.assign(size(banks_), 0);
+  committed_.assign(size(banks_), kNone);
+  for (auto& mask : committed_mask_) mask.assign(size(units_), 0);
+  last_use_.assign(size(banks_), 0);
+  lane_.resize(size(lanes_));
+  write_order_.resize(size(lanes_));
+  write_order_head_.assign(size(lanes_), 0);
+  wck_until_.assign(size(units_), 0);
+  second_bank_.assign(size(units_), -1);
+  second_from_.assign(size(units_), 0);
+  refresh_.resize(size(units_));
+  if (config_.refresh != RefreshPolicy::kNone)
+    for (Refresh& r : refresh_)
+      r.due = config_.refresh == RefreshPolicy::kAllBank ? config_[Param::REFI] : config_[Param::REFIpb];
+  down_.assign(size(units_), 0);
+  idle_since_.assign(size(units_), 0);
+  activity_.resize(size(units_));
+  precharges_.assign(size(units_), 0);
+  unit_commands_.resize(size(units_));
+}
+
+// ---------------------------------------------------------------------------------------------------------- queues
+
+void Engine::Impl::push(const Request& request, Cycle now) {
+  if (!can_accept(request.op)) throw std::logic_error("dram::Engine::push without can_accept");
+  if (request.length == 0) throw std::logic_error("dram::Engine::push of an empty request");
+  advance(now);
+  std::uint32_t id;
+  if (free_requests_.empty()) {
+    id = static_cast<std::uint32_t>(requests_.size());
+    requests_.emplace_back();
+  } else {
+    id = free_requests_.back();
+    free_requests_.pop_back();
+  }
+  const std::uint64_t low = request.address >> burst_shift_;
+  const std::uint64_t bursts = ((request.address + request.length - 1) >> burst_shift_) - low + 1;
+  requests_[id] = {request.tag, now, static_cast<std::uint32_t>(bursts), request.length, request.op};
+  ++active_;
+  if (now < stats_.first_offer) stats_.first_offer = now;
+  staged_.low = low;
+  staged_.left = bursts;
+  staged_.age_bias = next_age_ - static_cast<std::int64_t>(low);
+  staged_.request = id;
+  staged_.op = request.op;
+  staged_.offered = now;
+  next_age_ += static_cast<std::int64_t>(bursts);
+  take_in_staged();
+  for (int lane = 0; lane < lanes_; ++lane) update_mode(lane, floor_);
+  decided_ = false;
+}
+
+void Engine::Impl::take_in_staged() {
+  const int op = index(staged_.op);
+  while (staged_.left > 0 && waiting_[op] < capacity_) {
+    const std::uint64_t n = std::min<std::uint64_t>(staged_.left, static_cast<std::uint64_t>(capacity_));
+    // Addresses wrap at the capacity; the age does not.
+    const std::uint64_t low = staged_.low & address_mask_;
+    const std::uint64_t first_part = std::min(n, address_mask_ - low + 1);
+    const std::int64_t bias = staged_.age_bias + static_cast<std::int64_t>(staged_.low - low);
+    split(low, low + first_part - 1, bias, staged_.request, staged_.op, staged_.offered);
+    staged_.low += first_part;
+    staged_.left -= first_part;
+  }
+}
+
+void Engine::Impl::split(std::uint64_t low, std::uint64_t high, std::int64_t age_bias, std::uint32_t request, Op op,
+                         Cycle offered) {
+  if (low == high) {
+    add_run(low, low, 1, age_bias, request, op, offered);
+    return;
+  }
+  while (low <= high) {
+    const std::uint64_t end = std::min(high, low | block_mask_);
+    if (interleaved_ == 0) {
+      add_run(low, end, static_cast<std::uint32_t>(end - low + 1), age_bias, request, op, offered);
+    } else {
+      // Within a block the interleaved bits (bank group and the like below the top column bit) tell the rows apart.
+      // Each pattern that occurs is one run; it begins where the pattern is first met.
+      const std::uint64_t group = (interleaved_ & (~interleaved_ + 1)) - 1;  // bits below the lowest interleaved one
+      const std::uint64_t last_column = column_.extract(end);
+      std::uint64_t seen = 0;
+      const int patterns = 1 << __builtin_popcountll(interleaved_);
+      int found = 0;
+      for (std::uint64_t a = low; a <= end && found < patterns; a = (a | group) + 1) {
+        const std::uint64_t pattern = interleaved_field_.extract(a);
+        if (patterns <= 64) {
+          if ((seen >> pattern) & 1) continue;
+          seen |= std::uint64_t{1} << pattern;
+        } else if (a - low > interleaved_ && ((a ^ low) & interleaved_) == 0) {
+          break;
+        }
+        ++found;
+        const std::uint64_t fixed = (a & ~block_mask_) | (a & interleaved_);
+        std::uint64_t column = last_column;
+        while ((column_.deposit(column) | fixed) > end) --column;
+        const std::uint64_t first_column = column_.extract(a);
+        add_run(a, column_.deposit(column) | fixed, static_cast<std::uint32_t>(column - first_column + 1), age_bias,
+                request, op, offered);
+      }
+    }
+    low = end + 1;
+  }
+}
+
+bool Engine::Impl::must_wait(const Run& run) const {
+  const std::int64_t age = run.age();
+  for (std::uint32_t i = head_[1 - run.op][run.bank]; i != kNone; i = runs_[i].next) {
+    const Run& other = runs_[i];
+    if (other.row == run.row && other.burst <= run.last && run.burst <= other.last && other.age() < age) return true;
+  }
+  if (blocked_in_bank_[run.bank] != 0)
+    for (std::uint32_t i = head_[run.op][run.bank]; i != kNone; i = runs_[i].next) {
+      const Run& other = runs_[i];
+      if (other.blocked && other.row == run.row && other.burst <= run.last && run.burst <= other.last &&
+          other.age() < age)
+        return true;
+    }
+  return false;
+}
+
+void Engine::Impl::add_run(std::uint64_t first, std::uint64_t last, std::uint32_t count, std::int64_t age_bias,
+                           std::uint32_t request, Op op_name, Cycle offered) {
+  std::uint32_t id = free_run_;
+  if (id == kNone) {
+    id = static_cast<std::uint32_t>(runs_.size());
+    runs_.emplace_back();
+  } else {
+    free_run_ = runs_[id].next;
+  }
+  const int op = index(op_name);
+  const int unit = static_cast<int>(rank_.extract(first)) * lanes_ + static_cast<int>(pseudo_.extract(first));
+  int local = static_cast<int>(bankgroup_.extract(first)) * config_.banks_per_group +
+              static_cast<int>(bank_in_group_.extract(first));
+  for (const auto& flip : config_.mapping.bank_xor)
+    local ^= static_cast<int>((first >> (flip.second - burst_shift_)) & 1) << flip.first;
+  const int bank = unit * banks_per_unit_ + local;
+
+  Run& run = runs_[id];
+  run.burst = first;
+  run.last = last;
+  run.age_bias = age_bias;
+  run.offered = offered;
+  run.request = request;
+  run.count = count;
+  run.row = static_cast<std::int32_t>(row_.extract(first));
+  run.bank = static_cast<std::uint16_t>(bank);
+  run.op = static_cast<std::uint8_t>(op);
+  run.next = kNone;
+  run.previous = tail_[op][bank];
+  run.blocked = (head_[1 - op][bank] != kNone || blocked_in_bank_[bank] != 0) && must_wait(run);
+  if (run.previous == kNone)
+    head_[op][bank] = id;
+  else
+    runs_[run.previous].next = id;
+  tail_[op][bank] = id;
+
+  waiting_[op] += static_cast<int>(count);
+  if (waiting_[op] > stats_.queue_peak[op]) stats_.queue_peak[op] = waiting_[op];
+  const auto lane = static_cast<std::size_t>(lane_of(unit));
+  lane_waiting_[op][lane] += static_cast<int>(count);
+  if (op == 1) {
+    write_order_[lane].push_back(id);
+    lane_[lane].last_write = offered;
+  }
+  if (run.blocked) {
+    ++blocked_in_bank_[bank];
+    lane_blocked_[op][lane] += static_cast<int>(count);
+    return;
+  }
+  if (candidate_[op][bank] == kNone) candidate_[op][bank] = id;
+  if (hit_[op][bank] == kNone && run.row == open_row_[bank]) hit_[op][bank] = id;
+  set_masks(op, bank);
+}
+
+void Engine::Impl::set_masks(int op, int bank) {
+  const auto unit = static_cast<std::size_t>(bank / banks_per_unit_);
+  const std::uint64_t bit = std::uint64_t{1} << (bank % banks_per_unit_);
+  const std::uint32_t candidate = candidate_[op][bank], hit = hit_[op][bank];
+  const auto put = [bit](std::uint64_t& mask, bool on) { mask = on ? mask | bit : mask & ~bit; };
+  put(pending_mask_[op][unit], candidate != kNone);
+  put(hit_mask_[op][unit], hit != kNone);
+  put(older_conflict_mask_[op][unit], hit != kNone && hit != candidate);
+}
+
+void Engine::Impl::find_hit(int op, int bank, std::uint32_t from) {
+  const std::int32_t row = open_row_[bank];
+  std::uint32_t i = row < 0 ? kNone : from;
+  while (i != kNone && (runs_[i].row != row || runs_[i].blocked)) i = runs_[i].next;
+  hit_[op][bank] = i;
+}
+
+void Engine::Impl::rescan_bank(int op, int bank) {
+  std::uint32_t i = head_[op][bank];
+  while (i != kNone && runs_[i].blocked) i = runs_[i].next;
+  candidate_[op][bank] = i;
+  find_hit(op, bank, i);
+  set_masks(op, bank);
+}
+
+void Engine::Impl::remove_run(std::uint32_t id) {
+  Run& run = runs_[id];
+  const int op = run.op, bank = run.bank;
+  const std::uint32_t next = run.next;
+  if (run.previous == kNone)
+    head_[op][bank] = next;
+  else
+    runs_[run.previous].next = next;
+  if (next == kNone)
+    tail_[op][bank] = run.previous;
+  else
+    runs_[next].previous = run.previous;
+  if (op == 1) {
+    // Leave a gap in the order of arrival; leading gaps are dropped.
+    const auto lane = static_cast<std::size_t>(lane_of(bank / banks_per_unit_));
+    std::vector<std::uint32_t>& order = write_order_[lane];
+    std::size_t& head = write_order_head_[lane];
+    for (std::size_t i = head; i < order.size(); ++i)
+      if (order[i] == id) {
+        order[i] = kNone;
+        break;
+      }
+    while (head < order.size() && order[head] == kNone) ++head;
+    if (head == order.size()) {
+      order.clear();
+      head = 0;
+    } else if (head >= 256 && 2 * head >= order.size()) {
+      order.erase(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(head));
+      head = 0;
+    }
+  }
+  if (blocked_in_bank_[bank] == 0) {
+    if (candidate_[op][bank] == id) candidate_[op][bank] = next;
+    if (hit_[op][bank] == id) find_hit(op, bank, next);
+    set_masks(op, bank);
+  } else {
+    const auto lane = static_cast<std::size_t>(lane_of(bank / banks_per_unit_));
+    for (int o = 0; o < 2; ++o)
+      for (std::uint32_t i = head_[o][bank]; i != kNone; i = runs_[i].next)
+        if (runs_[i].blocked && !must_wait(runs_[i])) {
+          runs_[i].blocked = false;
+          --blocked_in_bank_[bank];
+          lane_blocked_[o][lane] -= static_cast<int>(runs_[i].count);
+        }
+    rescan_bank(0, bank);
+    rescan_bank(1, bank);
+  }
+  run.next = free_run_;
+  free_run_ = id;
+}
+
+// ---------------------------------------------------------------------------------------------------------- timing
+
+void Engine::Impl::record(Cmd cmd, Cycle t, int unit, int bank, std::int32_t row, std::int32_t column) const {
+  Command c{t, cmd, static_cast<std::int16_t>(unit), -1, -1, row, column};
+  if (bank >= 0) {
+    const int local = bank % banks_per_unit_;
+    c.bankgroup = static_cast<std::int16_t>(local / config_.banks_per_group);
+    c.bank_in_group = static_cast<std::int16_t>(local % config_.banks_per_group);
+  }
+  for (CommandObserver* o : observers_) o->on_command(c);
+}
+
+void Engine::Impl::apply(Cmd cmd, int unit, int bank, Cycle t) {
+  const int p = index(cmd);
+  const auto raise = [](Cycle& slot, Cycle value) {
+    if (slot < value) slot = value;
+  };
+  if (bank >= 0) {
+    for (const CompiledRule& r : bank_rules_[p])
+      raise(bank_time_[static_cast<std::size_t>(index(r.next) * banks_ + bank)], t + r.distance);
+    const int group = group_of_[static_cast<std::size_t>(bank)];
+    for (const CompiledRule& r : group_rules_[p])
+      raise(group_time_[static_cast<std::size_t>(index(r.next) * groups_ + group)], t + r.distance);
+  }
+  for (const CompiledRule& r : unit_rules_[p])
+    raise(unit_time_[static_cast<std::size_t>(index(r.next) * units_ + unit)], t + r.distance);
+  for (WindowRule& w : window_rules_[p]) {
+    std::uint32_t& at = w.at[static_cast<std::size_t>(unit)];
+    Cycle* ring = &w.ring[static_cast<std::size_t>(unit * w.window)];
+    ring[at] = t;
+    at = at + 1 == static_cast<std::uint32_t>(w.window) ? 0 : at + 1;
+    raise(unit_time_[static_cast<std::size_t>(index(w.next) * units_ + unit)], ring[at] + w.distance);
+  }
+  if (!other_rules_[p].empty())
+    for (int u = lane_of(unit); u < units_; u += lanes_)
+      if (u != unit)
+        for (const CompiledRule& r : other_rules_[p])
+          raise(unit_time_[static_cast<std::size_t>(index(r.next) * units_ + u)], t + r.distance);
+}
+
+// ------------------------------------------------------------------------------------------------------- decisions
+
+/// When the waiting writes must be served: the oldest has waited long enough, or no other came for a while and the
+/// watermark is not going to be reached soon.
+Cycle Engine::Impl::write_due(int lane) const {
+  const auto l = static_cast<std::size_t>(lane);
+  if (write_order_head_[l] >= write_order_[l].size()) return kNever;
+  Cycle due = kNever;
+  if (config_.write_max_wait_cycles > 0)
+    due = runs_[write_order_[l][write_order_head_[l]]].offered + config_.write_max_wait_cycles;
+  if (config_.write_idle_cycles > 0) due = std::min(due, lane_[l].last_write + config_.write_idle_cycles);
+  return due;
+}
+
+void Engine::Impl::update_mode(int lane, Cycle t) {
+  const auto l = static_cast<std::size_t>(lane);
+  Lane& s = lane_[l];
+  const int reads = lane_waiting_[0][l] - lane_blocked_[0][l], writes = lane_waiting_[1][l] - lane_blocked_[1][l];
+  const int batch = config_.write_high_watermark - config_.write_low_watermark;
+  const bool pressing = writes > 0 && (write_due(lane) <= t || lane_blocked_[0][l] > 0);
+  int mode = s.mode;
+  if (mode == 0) {
+    if (writes > 0 &&
+        (reads == 0 || pressing || (lane_waiting_[1][l] >= config_.write_high_watermark && s.served >= batch)))
+      mode = 1;
+  } else if (writes == 0) {
+    mode = 0;
+  } else if (reads > 0 && !pressing &&
+             (lane_waiting_[1][l] <= config_.write_low_watermark || s.served >= config_.queue_entries)) {
+    mode = 0;
+  }
+  if (mode != s.mode) {
+    s.mode = mode;
+    s.served = 0;
+    if (mode == 1) ++stats_.write_batches;
+    decided_ = false;
+  }
+  if (s.column_mode != mode) {
+    std::uint64_t committed = 0;
+    for (int unit = lane; unit < units_; unit += lanes_)
+      committed |= committed_mask_[s.column_mode][static_cast<std::size_t>(unit)];
+    if (committed == 0) {
+      s.column_mode = mode;
+      decided_ = false;
+    }
+  }
+}
+
+void Engine::Impl::uncommit(int bank) {
+  if (committed_[static_cast<std::size_t>(bank)] == kNone) return;
+  committed_[static_cast<std::size_t>(bank)] = kNone;
+  const std::uint64_t bit = std::uint64_t{1} << (bank % banks_per_unit_);
+  for (auto& mask : committed_mask_) mask[static_cast<std::size_t>(bank / banks_per_unit_)] &= ~bit;
+}
+
+void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decision& best_row) const {
+  const auto u = static_cast<std::size_t>(unit);
+  const Refresh& refresh = refresh_[u];
+  const int first_bank = unit * banks_per_unit_;
+  const Cycle row_floor = std::max(floor_, row_bus_);
+
+  const auto offer = [](Decision& best, const Decision& d) {
+    if (d.t < best.t) best = d;
+  };
+  if (down_[u]) {
+    if (refresh.active || work_mask(unit) != 0)
+      offer(best_row, {std::max(row_floor, unit_time(Cmd::kPdExit, unit)), What::kPowerUp, unit, 0, false});
+    return;
+  }
+  if (second_bank_[u] >= 0)
+    offer(best_row, {std::max(row_floor, second_from_[u]), What::kActivate2, unit, second_bank_[u], false});
+
+  const std::uint64_t reserved = refresh.active ? refresh.banks : 0;
+  if (refresh.active) {
+    const std::uint64_t open = open_mask_[u] & refresh.banks;
+    if (open != 0) {
+      const bool all = config_.refresh == RefreshPolicy::kAllBank;
+      Cycle t = std::max(row_floor, unit_time(Cmd::kPre, unit));
+      int bank = 0;
+      if (all) {
+        for (std::uint64_t m = open; m != 0; m &= m - 1)
+          t = std::max(t, bank_time(Cmd::kPre, first_bank + lowest_bit(m)));
+        offer(best_row, {t, What::kPrechargeAll, unit, 0, false});
+      } else {
+        Cycle earliest = kNever;
+        for (std::uint64_t m = open; m != 0; m &= m - 1) {
+          const int b = first_bank + lowest_bit(m);
+          if (bank_time(Cmd::kPre, b) < earliest) earliest = bank_time(Cmd::kPre, b), bank = b;
+        }
+        offer(best_row, {std::max(t, earliest), What::kPrecharge, unit, bank, false});
+      }
+    } else {
+      const Cmd cmd = config_.refresh == RefreshPolicy::kAllBank ? Cmd::kRef : Cmd::kRefPb;
+      Cycle t = std::max(row_floor, unit_time(cmd, unit));
+      if (cmd == Cmd::kRefPb)
+        for (std::uint64_t m = refresh.banks; m != 0; m &= m - 1)
+          t = std::max(t, bank_time(cmd, first_bank + lowest_bit(m)));
+      offer(best_row, {t, What::kRefresh, unit, 0, false});
+    }
+    if (config_.refresh == RefreshPolicy::kAllBank) return;
+  }
+
+  const int mode = lane_[static_cast<std::size_t>(lane)].mode;
+  const int column_mode = lane_[static_cast<std::size_t>(lane)].column_mode;
+  const Cmd column = column_command(column_mode);
+  std::uint64_t hits = hit_mask_[column_mode][u] & ~reserved;
+  const std::uint64_t committed = committed_mask_[0][u] | committed_mask_[1][u];
+  if (column_mode != mode) hits &= committed_mask_[column_mode][u];
+  if (second_bank_[u] >= 0) hits &= ~(std::uint64_t{1} << (second_bank_[u] % banks_per_unit_));
+  const std::uint64_t open = open_mask_[u];
+  std::int64_t best_age = 0;
+  std::uint64_t capped = 0;  // banks whose hits must let an older conflict go first
+
+  // Column command: the oldest of those that can go first.
+  if (hits != 0) {
+    const Cycle floor = std::max({floor_, column_bus_, unit_time(column, unit)});
+    std::uint64_t allowed = hits;
+    if (config_.scheduler == SchedulerPolicy::kFcfs) {
+      int oldest = -1;
+      for (std::uint64_t m = pending_mask_[column_mode][u]; m != 0; m &= m - 1) {
+        const int b = lowest_bit(m);
+        if (oldest < 0 || runs_[candidate_[column_mode][first_bank + b]].age() <
+                              runs_[candidate_[column_mode][first_bank + oldest]].age())
+          oldest = b;
+      }
+      allowed &= std::uint64_t{1} << oldest;
+      allowed &= ~older_conflict_mask_[column_mode][u];
+      capped |= older_conflict_mask_[column_mode][u];
+    }
+    Decision best;
+    for (std::uint64_t m = allowed; m != 0; m &= m - 1) {
+      const int b = lowest_bit(m), bank = first_bank + b;
+      Cycle t = std::max(bank_time(column, bank), group_time(column, group_of_[static_cast<std::size_t>(bank)]));
+      if (t < floor) t = floor;
+      if (t > best.t) continue;
+      if ((older_conflict_mask_[column_mode][u] >> b) & 1 && config_.fairness_cap_cycles > 0 &&
+          t >= runs_[candidate_[column_mode][bank]].offered + config_.fairness_cap_cycles) {
+        capped |= std::uint64_t{1} << b;
+        continue;
+      }
+      const std::int64_t age = runs_[hit_[column_mode][bank]].age();
+      if (t < best.t || age < best_age) {
+        best = {t, What::kColumn, unit, bank, false};
+        best_age = age;
+      }
+    }
+    if (best.t < best_column.t) best_column = best;
+  }
+
+  // Row commands: for what is being served, then to close unused rows. A row that was opened for a request stays until
+  // that request is served: closing it would throw an activate away.
+  Decision best;
+  const auto consider = [&](std::uint64_t opening, std::uint64_t closing) {
+    if (second_bank_[u] >= 0) opening = 0;
+    if (opening != 0) {
+      const Cycle floor = std::max(row_floor, unit_time(Cmd::kAct, unit));
+      for (std::uint64_t m = opening; m != 0; m &= m - 1) {
+        const int bank = first_bank + lowest_bit(m);
+        Cycle t =
+            std::max(bank_time(Cmd::kAct, bank), group_time(Cmd::kAct, group_of_[static_cast<std::size_t>(bank)]));
+        if (t < floor) t = floor;
+        if (t > best.t) continue;
+        const std::int64_t age = runs_[candidate_[mode][bank]].age();
+        if (t < best.t || age < best_age) {
+          best = {t, What::kActivate, unit, bank, false};
+          best_age = age;
+        }
+      }
+    }
+    if (closing != 0) {
+      const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
+      for (std::uint64_t m = closing; m != 0; m &= m - 1) {
+        const int b = lowest_bit(m), bank = first_bank + b;
+        Cycle t = std::max(floor, bank_time(Cmd::kPre, bank));
+        if ((capped >> b) & 1)
+          t = std::max(t, runs_[candidate_[mode][bank]].offered +
+                              (config_.scheduler == SchedulerPolicy::kFcfs ? 0 : config_.fairness_cap_cycles));
+        if (t > best.t) continue;
+        const std::int64_t age = runs_[candidate_[mode][bank]].age();
+        if (t < best.t || age < best_age) {
+          best = {t, What::kPrecharge, unit, bank, true};
+          best_age = age;
+        }
+      }
+    }
+  };
+  const std::uint64_t wanted = pending_mask_[mode][u] & ~reserved;
+  consider(wanted & ~open, wanted & open & ~committed & (~hit_mask_[mode][u] | capped));
+  if (config_.page_policy != PagePolicy::kOpen) {
+    const std::uint64_t unused = open & ~reserved & ~work_mask(unit);
+    const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
+    for (std::uint64_t m = unused; m != 0; m &= m - 1) {
+      const int bank = first_bank + lowest_bit(m);
+      Cycle t = std::max(floor, bank_time(Cmd::kPre, bank));
+      if (config_.page_policy == PagePolicy::kAdaptive)
+        t = std::max(t, last_use_[static_cast<std::size_t>(bank)] + config_.page_timeout_cycles);
+      if (second_bank_[u] != bank && t < best.t) best = {t, What::kPrecharge, unit, bank, false};
+    }
+  }
+  offer(best_row, best);
+  if (config_.power_down_idle_cycles > 0 && work_mask(unit) == 0 && !refresh.active && second_bank_[u] < 0) {
+    Cycle t = std::max({row_floor, unit_time(Cmd::kPdEnter, unit), idle_since_[u] + config_.power_down_idle_cycles});
+    offer(best_row, {t, What::kPowerDown, unit, 0, false});
+  }
+}
+
+Decision Engine::Impl::decide() const {
+  Decision column, row, event;
+  for (int unit = 0; unit < units_; ++unit) {
+    const auto u = static_cast<std::size_t>(unit);
+    decide_unit(unit, lane_of(unit), column, row);
+    const Refresh& r = refresh_[u];
+    if (!r.active && r.due != kNever) {
+      Cycle t = r.due;
+      if (work_mask(unit) == 0 && config_.refresh == RefreshPolicy::kAllBank) {
+        // Idle: pay back postponed refreshes at once, and pull the next ones in after a while.
+        if (r.owed > 0)
+          t = std::min(t, idle_since_[u]);
+        else if (config_.refresh_pull_in > 0)
+          t = std::min(t, std::max(idle_since_[u] + config_[Param::RFC],
+                                   r.due - static_cast<Cycle>(config_.refresh_pull_in) * config_[Param::REFI]));
+      }
+      t = std::max(t, floor_);
+      if (t < event.t) event = {t, What::kRefreshDue, unit, 0, false};
+    }
+  }
+  for (int lane = 0; lane < lanes_; ++lane) {
+    const auto l = static_cast<std::size_t>(lane);
+    if (lane_[l].mode != 0 || lane_waiting_[1][l] == lane_blocked_[1][l]) continue;
+    const Cycle due = write_due(lane);
+    if (due == kNever) continue;
+    const Cycle t = std::max(floor_, due);
+    if (t < event.t) event = {t, What::kModeSwitch, lane, 0, false};
+  }
+  if (event.t <= column.t && event.t <= row.t) return event;
+  if (row.what == What::kNothing) return column;
+  if (table_.split_command_bus) return column.t <= row.t ? column : row;
+  // ACT2 must come in time.
+  if (row.what == What::kActivate2 &&
+      column.t >= second_from_[static_cast<std::size_t>(row.unit)] + config_[Param::AAD] - 2)
+    return row;
+  // One bus: what leaves it first goes first. Of equals, a one-cycle activate (FAW makes slots for activates the
+  // scarcer good), else the column command (the data bus is).
+  static constexpr Cmd kCommandOf[] = {Cmd::kAct, Cmd::kAct,    Cmd::kAct, Cmd::kRd,      Cmd::kAct,   Cmd::kAct2,
+                                       Cmd::kPre, Cmd::kPreAll, Cmd::kRef, Cmd::kPdEnter, Cmd::kPdExit};
+  const int row_length = table_.command_cycles[static_cast<std::size_t>(index(kCommandOf[static_cast<int>(row.what)]))];
+  const Cycle column_end = column.t + table_.command_cycles[static_cast<std::size_t>(index(Cmd::kRd))],
+              row_end = row.t + row_length;
+  if (column_end != row_end) return column_end < row_end ? column : row;
+  return row.what == What::kActivate && row_length == 1 && !table_.split_activate ? row : column;
+}
+
+void Engine::Impl::run_until(Cycle limit) {
+  while (true) {
+    const Decision& d = next_decision();
+    if (d.t > limit) break;
+    if (d.what == What::kColumn && closed_form_ && stream(d, limit)) continue;
+    perform(Decision(d));
+  }
+  done_until_ = limit;
+  if (floor_ <= limit) floor_ = limit + 1;
+}
+
+void Engine::Impl::perform(const Decision& d) {
+  decided_ = false;
+  if (d.t > floor_) floor_ = d.t;
+  const auto u = static_cast<std::size_t>(d.unit);
+  const Cycle t = d.t;
+  const auto count = [&](Cmd c) {
+    ++stats_.commands[static_cast<std::size_t>(index(c))];
+    ++unit_commands_[u][static_cast<std::size_t>(index(c))];
+  };
+  switch (d.what) {
+    case What::kNothing:
+      return;
+    case What::kModeSwitch:
+      update_mode(d.unit, t);
+      return;
+    case What::kRefreshDue: {
+      Refresh& r = refresh_[u];
+      const bool all = config_.refresh == RefreshPolicy::kAllBank;
+      if (t >= r.due) {
+        const Cycle interval = config_[all ? Param::REFI : Param::REFIpb];
+        if (all && r.owed < config_.refresh_postpone && work_mask(d.unit) != 0) {
+          ++r.owed;
+          r.due += interval;
+          return;
+        }
+        r.due += interval;
+      } else if (r.owed > 0) {
+        --r.owed;
+      } else {
+        r.due += config_[Param::REFI];
+      }
+      r.active = true;
+      if (all) {
+        r.banks = banks_per_unit_ == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << banks_per_unit_) - 1;
+      } else if (config_.standard == Standard::kDdr5) {
+        r.banks = 0;
+        for (int g = 0; g < config_.bankgroups; ++g)
+          r.banks |= std::uint64_t{1} << (g * config_.banks_per_group + r.slot);
+        r.slot = (r.slot + 1) % config_.banks_per_group;
+      } else {
+        r.banks = std::uint64_t{1} << r.slot;
+        r.slot = (r.slot + 1) % banks_per_unit_;
+      }
+      return;
+    }
+    case What::kColumn:
+      issue_column(d);
+      return;
+    case What::kActivate: {
+      const std::uint64_t bit = std::uint64_t{1} << (d.bank % banks_per_unit_);
+      const int mode = lane_[static_cast<std::size_t>(lane_of(d.unit))].mode;
+      const std::uint32_t for_run =
+          candidate_[mode][d.bank] != kNone ? candidate_[mode][d.bank] : candidate_[1 - mode][d.bank];
+      const Run& run = runs_[for_run];
+      open_row_[d.bank] = run.row;
+      open_mask_[u] |= bit;
+      last_use_[static_cast<std::size_t>(d.bank)] = t;
+      count(Cmd::kAct);
+      ++(closed_by_conflict_[d.bank] ? stats_.row_conflicts : stats_.row_misses);
+      closed_by_conflict_[d.bank] = 0;
+      committed_[static_cast<std::size_t>(d.bank)] = for_run;
+      committed_mask_[run.op][u] |= bit;
+      if (!observers_.empty())
+        record(Cmd::kAct, t, d.unit, d.bank, run.row, static_cast<std::int32_t>(column_.extract(run.burst)));
+      apply(Cmd::kAct, d.unit, d.bank, t);
+      occupy(Cmd::kAct, t);
+      activity_[u].activate(t);
+      if (table_.split_activate) {
+        second_bank_[u] = d.bank;
+        second_from_[u] = t + 1;
+      }
+      for (int op = 0; op < 2; ++op) {
+        find_hit(op, d.bank, candidate_[op][d.bank]);
+        set_masks(op, d.bank);
+      }
+      if (table_.split_activate) {
+        // No column command to this bank before ACT2: hold it back by its time.
+        for (Cmd c : {Cmd::kRd, Cmd::kWr}) bank_time(c, d.bank) = std::max(bank_time(c, d.bank), t + 2);
+      }
+      return;
+    }
+    case What::kActivate2:
+      count(Cmd::kAct2);
+      if (!observers_.empty()) record(Cmd::kAct2, t, d.unit, d.bank, open_row_[d.bank], 0);
+      occupy(Cmd::kAct2, t);
+      for (Cmd c : {Cmd::kRd, Cmd::kWr}) bank_time(c, d.bank) = std::max(bank_time(c, d.bank), t + 1);
+      second_bank_[u] = -1;
+      return;
+    case What::kPrecharge: {
+      const std::uint64_t bit = std::uint64_t{1} << (d.bank % banks_per_unit_);
+      count(Cmd::kPre);
+      if (!observers_.empty()) record(Cmd::kPre, t, d.unit, d.bank, open_row_[d.bank], 0);
+      apply(Cmd::kPre, d.unit, d.bank, t);
+      occupy(Cmd::kPre, t);
+      activity_[u].precharge(t);
+      ++precharges_[u];
+      open_row_[d.bank] = -1;
+      open_mask_[u] &= ~bit;
+      uncommit(d.bank);
+      closed_by_conflict_[d.bank] = d.conflict ? 1 : 0;
+      for (int op = 0; op < 2; ++op) {
+        hit_[op][d.bank] = kNone;
+        set_masks(op, d.bank);
+      }
+      return;
+    }
+    case What::kPrechargeAll: {
+      count(Cmd::kPreAll);
+      if (!observers_.empty()) record(Cmd::kPreAll, t, d.unit, -1, -1, -1);
+      apply(Cmd::kPreAll, d.unit, -1, t);
+      occupy(Cmd::kPreAll, t);
+      activity_[u].precharge_all(t);
+      for (std::uint64_t m = open_mask_[u]; m != 0; m &= m - 1) {
+        const int bank = d.unit * banks_per_unit_ + lowest_bit(m);
+        open_row_[bank] = -1;
+        closed_by_conflict_[bank] = 0;
+        uncommit(bank);
+        ++precharges_[u];
+        for (int op = 0; op < 2; ++op) hit_[op][bank] = kNone;
+      }
+      for (int op = 0; op < 2; ++op) hit_mask_[op][u] = older_conflict_mask_[op][u] = 0;
+      open_mask_[u] = 0;
+      update_mode(lane_of(d.unit), t);
+      return;
+    }
+    case What::kRefresh: {
+      Refresh& r = refresh_[u];
+      if (config_.refresh == RefreshPolicy::kAllBank) {
+        count(Cmd::kRef);
+        if (!observers_.empty()) record(Cmd::kRef, t, d.unit, -1, -1, -1);
+        apply(Cmd::kRef, d.unit, -1, t);
+        occupy(Cmd::kRef, t);
+        activity_[u].refresh(t, config_[Param::RFC], banks_per_unit_);
+        stats_.refresh_cycles += config_[Param::RFC];
+      } else {
+        count(Cmd::kRefPb);
+        int banks = 0;
+        const int first = d.unit * banks_per_unit_;
+        for (std::uint64_t m = r.banks; m != 0; m &= m - 1, ++banks) {
+          const int bank = first + lowest_bit(m);
+          if (banks == 0 && !observers_.empty()) record(Cmd::kRefPb, t, d.unit, bank, -1, -1);
+          apply(Cmd::kRefPb, d.unit, bank, t);
+        }
+        occupy(Cmd::kRefPb, t);
+        activity_[u].refresh_banks(config_[Param::RFCpb], banks);
+        stats_.refresh_cycles += static_cast<Cycle>(config_[Param::RFCpb]) * banks / banks_per_unit_;
+      }
+      r.active = false;
+      idle_since_[u] = std::max(idle_since_[u], t);
+      return;
+    }
+    case What::kPowerDown:
+      count(Cmd::kPdEnter);
+      if (!observers_.empty()) record(Cmd::kPdEnter, t, d.unit, -1, -1, -1);
+      apply(Cmd::kPdEnter, d.unit, -1, t);
+      occupy(Cmd::kPdEnter, t);
+      activity_[u].power_down(t);
+      down_[u] = 1;
+      return;
+    case What::kPowerUp:
+      count(Cmd::kPdExit);
+      if (!observers_.empty()) record(Cmd::kPdExit, t, d.unit, -1, -1, -1);
+      apply(Cmd::kPdExit, d.unit, -1, t);
+      occupy(Cmd::kPdExit, t);
+      activity_[u].power_up(t);
+      down_[u] = 0;
+      idle_since_[u] = std::max(idle_since_[u], t);
+      return;
+  }
+}
+
+void Engine::Impl::issue_column(const Decision& d) {
+  const auto u = static_cast<std::size_t>(d.unit);
+  const int lane = lane_of(d.unit);
+  Lane& s = lane_[static_cast<std::size_t>(lane)];
+  const int op = s.column_mode;
+  const std::uint32_t id = hit_[op][d.bank];
+  Run& run = runs_[id];
+  const Cmd cmd = column_command(op);
+  Cycle t = d.t;
+  if (table_.wck_sync) {
+    if (t >= wck_until_[u]) {
+      const Cmd cas = op == 0 ? Cmd::kCasRd : Cmd::kCasWr;
+      ++stats_.commands[static_cast<std::size_t>(index(cas))];
+      ++unit_commands_[u][static_cast<std::size_t>(index(cas))];
+      if (!observers_.empty())
+        record(cas, t, d.unit, d.bank, run.row, static_cast<std::int32_t>(column_.extract(run.burst)));
+      ++t;
+    }
+    wck_until_[u] = t + latency_[op] + config_[Param::WCKPST];
+  }
+  ++stats_.commands[static_cast<std::size_t>(index(cmd))];
+  ++unit_commands_[u][static_cast<std::size_t>(index(cmd))];
+  if (!observers_.empty())
+    record(cmd, t, d.unit, d.bank, run.row, static_cast<std::int32_t>(column_.extract(run.burst)));
+  apply(cmd, d.unit, d.bank, t);
+  occupy(cmd, t);
+  last_use_[static_cast<std::size_t>(d.bank)] = t;
+  idle_since_[u] = t;
+  if (s.last_op != op) {
+    if (s.last_op >= 0) ++stats_.turnarounds;
+    s.last_op = op;
+  }
+  if (op == s.mode) ++s.served;
+  stats_.queue_integral[op] += static_cast<double>(t - run.offered);
+  ++stats_.bursts[op];
+  --waiting_[op];
+  --lane_waiting_[op][static_cast<std::size_t>(lane)];
+
+  Pending& request = requests_[run.request];
+  if (--request.bursts == 0) {
+    const Cycle done = t + latency_[op] + config_.backend_cycles;
+    completions_.push_back({request.tag, done, request.offered, request.op});
+    stats_.latency[op].add(done - request.offered);
+    ++stats_.requests[op];
+    stats_.bytes[op] += request.length;
+    if (done > stats_.last_done) stats_.last_done = done;
+    free_requests_.push_back(run.request);
+    --active_;
+  }
+  if (--run.count == 0) {
+    if (committed_[static_cast<std::size_t>(d.bank)] == id) uncommit(d.bank);
+    remove_run(id);
+  } else
+    run.burst = (((run.burst | ~column_.mask()) + 1) & column_.mask()) | (run.burst & ~column_.mask());
+  if (staged_.left > 0) take_in_staged();
+  update_mode(lane, t);
+}
+
+bool Engine::Impl::stream(const Decision&, Cycle) { return false; }
+
+// ------------------------------------------------------------------------------------------------------- interface
+
+Cycle Engine::Impl::next_wake() {
+  if (active_ == 0) return kNever;
+  const Decision& d = next_decision();
+  const Cycle soonest = done_until_ - config_.frontend_cycles + 2;  // the cycle after the last `now`
+  if (d.t >= kNever) return kNever;
+  if (staged_.left > 0 || waiting_[0] >= capacity_ || waiting_[1] >= capacity_)
+    return std::max(soonest, d.t + 1 - config_.frontend_cycles);
+  // The request with the fewest bursts left cannot end before those have passed the bus.
+  Cycle bursts = 1;
+  if (requests_.size() <= 32) {
+    bursts = kNever;
+    for (const Pending& r : requests_)
+      if (r.bursts > 0) bursts = std::min<Cycle>(bursts, r.bursts);
+  }
+  const Cycle spacing = std::max(1, burst_ / lanes_);
+  return std::max(soonest, d.t + (bursts - 1) * spacing + std::min(latency_[0], latency_[1]) + config_.backend_cycles);
+}
+
+Cycle Engine::Impl::drain() {
+  while (active_ > 0) {
+    const Cycle t = next_decision().t;
+    if (t >= kNever) throw std::logic_error("dram::Engine: requests wait and no command can ever be issued");
+    run_until(t);
+  }
+  return stats_.last_done;
+}
+
+void Engine::Impl::finish(Cycle now) {
+  advance(now);
+  stats_.busy_until = now;
+  stats_.energy = Energy{};
+  const std::uint64_t activates = stats_.commands[static_cast<std::size_t>(index(Cmd::kAct))];
+  const std::uint64_t bursts = stats_.bursts[0] + stats_.bursts[1];
+  stats_.row_hits = bursts > activates ? bursts - activates : 0;
+  for (int unit = 0; unit < units_; ++unit) {
+    const auto u = static_cast<std::size_t>(unit);
+    const Energy e = energy_of(config_, unit_commands_[u], precharges_[u], activity_[u].at(now, down_[u] != 0));
+    stats_.energy.activate += e.activate;
+    stats_.energy.precharge += e.precharge;
+    stats_.energy.read += e.read;
+    stats_.energy.write += e.write;
+    stats_.energy.refresh += e.refresh;
+    stats_.energy.background_active += e.background_active;
+    stats_.energy.background_precharged += e.background_precharged;
+    stats_.energy.background_power_down += e.background_power_down;
+  }
+}
+
+Engine::Engine(const Config& config) : impl_(std::make_unique<Impl>(config)) {}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+const Config& Engine::config() const { return impl_->config(); }
+bool Engine::can_accept(Op op) const { return impl_->can_accept(op); }
+void Engine::push(const Request& request, Cycle now) { impl_->push(request, now); }
+void Engine::advance(Cycle now) { impl_->advance(now); }
+std::vector<Completion>& Engine::completions() { return impl_->completions(); }
+Cycle Engine::next_wake() const { return impl_->next_wake(); }
+std::size_t Engine::in_flight() const { return impl_->in_flight(); }
+Cycle Engine::drain() { return impl_->drain(); }
+void Engine::finish(Cycle now) { impl_->finish(now); }
+const Statistics& Engine::statistics() const { return impl_->statistics(); }
+void Engine::add_observer(CommandObserver* observer) { impl_->observers_.push_back(observer); }
+void Engine::remove_observer(CommandObserver* observer) {
+  auto& list = impl_->observers_;
+  list.erase(std::remove(list.begin(), list.end(), observer), list.end());
+}
+void Engine::set_closed_form(bool on) { impl_->closed_form_ = on; }
+
+}  // namespace harmonia::dram

@@ -1,0 +1,70 @@
+#include "harmonia/dram/standard.h"
+
+#include <cctype>
+#include <stdexcept>
+
+namespace harmonia::dram {
+
+const StandardTable& standard_table(Standard s) {
+  switch (s) {
+    case Standard::kDdr4:
+      return ddr4_table();
+    case Standard::kDdr5:
+      return ddr5_table();
+    case Standard::kLpddr4:
+      return lpddr4_table();
+    case Standard::kLpddr5:
+      return lpddr5_table();
+    case Standard::kHbm2:
+      return hbm2_table();
+    case Standard::kHbm3:
+      return hbm3_table();
+    case Standard::kGddr6:
+      return gddr6_table();
+  }
+  throw std::logic_error("unknown standard");
+}
+
+int evaluate(const std::string& formula, const Config& c) {
+  int sum = 0, sign = 1;
+  bool expect_term = true;
+  for (std::size_t i = 0; i < formula.size();) {
+    const char ch = formula[i];
+    if (ch == ' ') {
+      ++i;
+    } else if (!expect_term && (ch == '+' || ch == '-')) {
+      sign = ch == '+' ? 1 : -1;
+      expect_term = true;
+      ++i;
+    } else if (expect_term && (std::isalnum(static_cast<unsigned char>(ch)) != 0)) {
+      std::size_t end = i;
+      while (end < formula.size() &&
+             (std::isalnum(static_cast<unsigned char>(formula[end])) != 0 || formula[end] == '_'))
+        ++end;
+      const std::string term = formula.substr(i, end - i);
+      i = end;
+      expect_term = false;
+      if (std::isdigit(static_cast<unsigned char>(term[0])) != 0) {
+        sum += sign * std::stoi(term);
+        continue;
+      }
+      if (term == "BURST") {
+        sum += sign * c.burst_cycles();
+        continue;
+      }
+      bool known = false;
+      for (int p = 0; p < kParamCount && !known; ++p)
+        if (term == param_name(static_cast<Param>(p))) {
+          sum += sign * c.parameter[static_cast<std::size_t>(p)];
+          known = true;
+        }
+      if (!known) throw std::logic_error("unknown term '" + term + "' in timing rule '" + formula + "'");
+    } else {
+      throw std::logic_error("malformed timing rule '" + formula + "'");
+    }
+  }
+  if (expect_term) throw std::logic_error("malformed timing rule '" + formula + "'");
+  return sum;
+}
+
+}  // namespace harmonia::dram
