@@ -52,8 +52,8 @@ void BandwidthSeries::write(const TransactionRecord& record) {
   const std::uint64_t end = std::max<std::uint64_t>(record.response.value(), begin);
   const std::uint64_t width = bin_.value();
   const std::size_t first = begin / width;
-  const std::size_t last = end / width;
-  if (first == last || end == begin) {
+  const std::size_t last = end > begin ? (end - 1) / width : first;  // the end itself is outside
+  if (first == last) {
     add(record.channel, last, record.chunk.traffic, record.length_bytes);
     return;
   }

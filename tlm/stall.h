@@ -31,6 +31,7 @@ class StallInjector : public sc_core::sc_module {
   explicit StallInjector(const sc_core::sc_module_name& name, StallConfig config = {})
       : sc_core::sc_module(name), config_(config), random_(config.seed) {
     tsock.on_request([this](tlm::tlm_generic_payload& payload, const sc_core::sc_time& arrival) {
+      answered_ = nullptr;
       const sc_core::sc_time stall = draw();
       if (stall == sc_core::SC_ZERO_TIME) return pass(payload, arrival);
       requests_.push(&payload, arrival + stall);
@@ -66,12 +67,15 @@ class StallInjector : public sc_core::sc_module {
     if (tsock.pending() != &payload) return;
     if (draw() != sc_core::SC_ZERO_TIME && random_() % 4 == 0) return;  // no END_REQ: the response will imply it
     last_accept_ = when + draw();
+    if (answered_ == &payload && response_at_ < last_accept_) last_accept_ = response_at_;
     tsock.accept(last_accept_);
   }
   void respond_at(tlm::tlm_generic_payload& payload, sc_core::sc_time when) {
     if (config_.keep_response_order && when < last_response_) when = last_response_;
     if (when < last_accept_) when = last_accept_;  // a response never precedes its END_REQ
     last_response_ = when;
+    answered_ = &payload;
+    response_at_ = when;
     responses_.push(&payload, when);
   }
 
@@ -79,6 +83,8 @@ class StallInjector : public sc_core::sc_module {
   std::mt19937_64 random_;
   std::uint64_t stalls_ = 0;
   sc_core::sc_time last_accept_;
+  const tlm::tlm_generic_payload* answered_ = nullptr;  // the last one answered, and when: its END_REQ may not be later
+  sc_core::sc_time response_at_;
   sc_core::sc_time last_response_;
   TimedQueue<tlm::tlm_generic_payload*> requests_{"requests", [this](tlm::tlm_generic_payload*& payload) {
                                                     const auto when = pass(*payload, sc_core::sc_time_stamp());

@@ -75,6 +75,24 @@ void clear_stored(const BfpFormat& format, std::uint8_t* group) noexcept {
 }
 
 int append_stored(const BfpFormat& format, Fp16 x, int count, std::uint8_t* group) noexcept {
+  const Fp16Parts p = split(x);
+  if (is_finite(x) && format.rounding == Rounding::kTruncate && (p.significand == 0 || p.exponent <= group[0])) {
+    // The shared exponent stays: only this element's bits are written.
+    const auto i = static_cast<std::size_t>(count);
+    const int shift = group[0] - p.exponent + 11 - format.mantissa_bits;
+    const int planes = format.planes();
+    const unsigned m = (shift > 11 ? 0u : static_cast<unsigned>(p.significand) >> shift)
+                       << (4 * planes - format.mantissa_bits);
+    const unsigned sign_bit = 1u << (i % 8);
+    group[1 + i / 8] =
+        static_cast<std::uint8_t>(p.negative ? group[1 + i / 8] | sign_bit : group[1 + i / 8] & ~sign_bit);
+    for (int k = 0; k < planes; ++k) {
+      std::uint8_t& byte = group[1 + format.sign_bytes() + static_cast<std::size_t>(k) * format.plane_bytes() + i / 2];
+      const unsigned nibble = (m >> (4 * (planes - 1 - k))) & 15u;
+      byte = static_cast<std::uint8_t>((byte & (i % 2 == 0 ? 0xf0u : 0x0fu)) | (nibble << (4 * (i % 2))));
+    }
+    return 0;
+  }
   BfpGroup g;
   unpack(format, group, &g);
   const int nonfinite = append(format, x, count, &g);

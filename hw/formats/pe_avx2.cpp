@@ -42,10 +42,8 @@ HARMONIA_TARGET_AVX2 inline __m256i split_nibbles(const std::uint8_t* plane) noe
   return _mm256_and_si256(shifted, _mm256_set1_epi8(15));
 }
 
-// 0xff where the element is negative, split order.
-HARMONIA_TARGET_AVX2 inline __m256i split_signs(const std::uint8_t* signs) noexcept {
-  std::uint32_t bits;
-  std::memcpy(&bits, signs, 4);
+// 0xff where the element's bit is set, split order.
+HARMONIA_TARGET_AVX2 inline __m256i split_bits(std::uint32_t bits) noexcept {
   const __m256i byte = _mm256_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3,  //
                                         0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
   const __m256i even_bits = _mm256_set1_epi32(0x40100401);
@@ -55,7 +53,23 @@ HARMONIA_TARGET_AVX2 inline __m256i split_signs(const std::uint8_t* signs) noexc
   return _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
 }
 
-struct SplitGroup {  // of a BFP8 operand
+HARMONIA_TARGET_AVX2 inline std::uint32_t sign_word(const std::uint8_t* group) noexcept {
+  std::uint32_t bits;
+  std::memcpy(&bits, group + 1, 4);
+  return bits;
+}
+HARMONIA_TARGET_AVX2 inline __m256i split_signs(const std::uint8_t* group) noexcept {
+  return split_bits(sign_word(group));
+}
+
+// Magnitudes of a stored BFP8 group, split order.
+HARMONIA_TARGET_AVX2 inline __m256i split_magnitudes8(const std::uint8_t* group) noexcept {
+  const __m256i high = _mm256_and_si256(_mm256_sllv_epi64(broadcast16(group + 5), _mm256_setr_epi64x(4, 4, 0, 0)),
+                                        _mm256_set1_epi8(static_cast<char>(0xf0)));
+  return _mm256_or_si256(high, split_nibbles(group + 21));
+}
+
+struct SplitGroup {  // of a BFP8 operand, kept for several rows
   alignas(32) std::uint8_t magnitude[32];
   alignas(32) std::uint8_t negative[32];
 };
@@ -64,14 +78,13 @@ struct SignedGroup {  // of a BFP8 operand, element order
 };
 
 HARMONIA_TARGET_AVX2 inline void unpack_group(const std::uint8_t* a, SplitGroup* out) noexcept {
-  const __m256i m = _mm256_or_si256(_mm256_slli_epi16(split_nibbles(a + 5), 4), split_nibbles(a + 21));
-  _mm256_store_si256(reinterpret_cast<__m256i*>(out->magnitude), m);
-  _mm256_store_si256(reinterpret_cast<__m256i*>(out->negative), split_signs(a + 1));
+  _mm256_store_si256(reinterpret_cast<__m256i*>(out->magnitude), split_magnitudes8(a));
+  _mm256_store_si256(reinterpret_cast<__m256i*>(out->negative), split_signs(a));
 }
 
 HARMONIA_TARGET_AVX2 inline void unpack_group(const std::uint8_t* a, SignedGroup* out) noexcept {
-  const __m256i m = _mm256_or_si256(_mm256_slli_epi16(split_nibbles(a + 5), 4), split_nibbles(a + 21));
-  const __m256i s = split_signs(a + 1);
+  const __m256i m = split_magnitudes8(a);
+  const __m256i s = split_signs(a);
   // Interleaving the halves restores the element order.
   const __m128i even = _mm256_castsi256_si128(m);
   const __m128i odd = _mm256_extracti128_si256(m, 1);
@@ -90,24 +103,22 @@ HARMONIA_TARGET_AVX2 inline void unpack_group(const std::uint8_t* a, SignedGroup
 // ---- Second operands: eight 32-bit sums that add up to the partial of one group. `Row` points at a row's first group.
 // ----
 
+// `negative` is 0xff where the two signs differ.
 struct Bfp4Operand {
-  using Group = SplitGroup;
   static constexpr std::size_t kGroupBytes = kBfp4.group_bytes();
-  HARMONIA_TARGET_AVX2 static inline __m256i products(const SplitGroup& a, const std::uint8_t* b) noexcept {
-    const __m256i negative = _mm256_xor_si256(split_signs(b + 1), load32(a.negative));
+  HARMONIA_TARGET_AVX2 static inline __m256i products(__m256i magnitude, __m256i negative,
+                                                      const std::uint8_t* b) noexcept {
     const __m256i m = split_nibbles(b + 5);
     const __m256i with_sign = _mm256_sub_epi8(_mm256_xor_si256(m, negative), negative);
     // Pairs are at most 2 * 255 * 15: no saturation.
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(load32(a.magnitude), with_sign), _mm256_set1_epi16(1));
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(magnitude, with_sign), _mm256_set1_epi16(1));
   }
 };
 
 struct Bfp8Operand {
-  using Group = SplitGroup;
   static constexpr std::size_t kGroupBytes = kBytes8;
-  HARMONIA_TARGET_AVX2 static inline __m256i products(const SplitGroup& a, const std::uint8_t* b) noexcept {
-    const __m256i negative = _mm256_xor_si256(split_signs(b + 1), load32(a.negative));
-    const __m256i magnitude = load32(a.magnitude);
+  HARMONIA_TARGET_AVX2 static inline __m256i products(__m256i magnitude, __m256i negative,
+                                                      const std::uint8_t* b) noexcept {
     // By nibble, as the PE does it in two passes.
     const __m256i high = split_nibbles(b + 5);
     const __m256i low = split_nibbles(b + 21);
@@ -119,6 +130,17 @@ struct Bfp8Operand {
                             _mm256_madd_epi16(low_pairs, _mm256_set1_epi16(1)));
   }
 };
+
+// One stored group of each operand.
+template <typename Operand>
+HARMONIA_TARGET_AVX2 inline __m256i stored_products(const std::uint8_t* a, const std::uint8_t* b) noexcept {
+  return Operand::products(split_magnitudes8(a), split_bits(sign_word(a) ^ sign_word(b)), b);
+}
+// The first operand unpacked before.
+template <typename Operand>
+HARMONIA_TARGET_AVX2 inline __m256i products(const SplitGroup& a, const std::uint8_t* b) noexcept {
+  return Operand::products(load32(a.magnitude), _mm256_xor_si256(split_signs(b), load32(a.negative)), b);
+}
 
 HARMONIA_TARGET_AVX2 inline __m256i integer_products(const SignedGroup& a, const std::int8_t* w) noexcept {
   const __m256i low = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w)));
@@ -167,9 +189,7 @@ template <typename Operand>
 HARMONIA_TARGET_AVX2 inline __m256 bfp_partials(const std::uint8_t* a, const std::uint8_t* b) noexcept {
   __m256i v[kLanes];
   for (std::size_t k = 0; k < kLanes; ++k) {
-    typename Operand::Group unpacked;
-    unpack_group(a + k * kBytes8, &unpacked);
-    v[k] = Operand::products(unpacked, b + k * Operand::kGroupBytes);
+    v[k] = stored_products<Operand>(a + k * kBytes8, b + k * Operand::kGroupBytes);
   }
   const int offset = Operand::kGroupBytes == kBytes8 ? 28 + 16 : 28 + 12;
   const __m256i e = _mm256_add_epi32(eight_exponents(a, kBytes8), eight_exponents(b, Operand::kGroupBytes));
@@ -187,9 +207,7 @@ HARMONIA_TARGET_AVX2 float dot_bfp_groups(const std::uint8_t* a, const std::uint
   }
   const BfpFormat& fb = Operand::kGroupBytes == kBytes8 ? kBfp8 : kBfp4;
   for (; g < groups; ++g, a += kBytes8, b += Operand::kGroupBytes) {
-    typename Operand::Group unpacked;
-    unpack_group(a, &unpacked);
-    __m256i v[kLanes] = {Operand::products(unpacked, b)};
+    __m256i v[kLanes] = {stored_products<Operand>(a, b)};
     for (std::size_t k = 1; k < kLanes; ++k) v[k] = _mm256_setzero_si256();
     sum += scale_bfp(_mm256_cvtsi256_si32(reduce8(v)), kBfp8, a[0], fb, b[0]);
   }
@@ -283,7 +301,7 @@ HARMONIA_TARGET_AVX2 void gemv_bfp_rows(const std::uint8_t* a, const std::uint8_
   const std::size_t groups = kBfp8.groups(n);
   const int offset = Operand::kGroupBytes == kBytes8 ? 28 + 16 : 28 + 12;
   const BfpFormat& fb = Operand::kGroupBytes == kBytes8 ? kBfp8 : kBfp4;
-  std::array<typename Operand::Group, kChunk> chunk;
+  std::array<SplitGroup, kChunk> chunk;
   alignas(32) std::array<float, kRowBlock> sums;
   for (std::size_t r0 = 0; r0 < rows; r0 += kRowBlock) {
     const std::size_t block_rows = std::min(kRowBlock, rows - r0);
@@ -300,7 +318,7 @@ HARMONIA_TARGET_AVX2 void gemv_bfp_rows(const std::uint8_t* a, const std::uint8_
         __m256 sum = _mm256_load_ps(sums.data() + r);
         for (std::size_t g = 0; g < count; ++g, p += Operand::kGroupBytes) {
           __m256i v[kLanes];
-          for (std::size_t k = 0; k < kLanes; ++k) v[k] = Operand::products(chunk[g], p + k * stride);
+          for (std::size_t k = 0; k < kLanes; ++k) v[k] = products<Operand>(chunk[g], p + k * stride);
           const __m256i e =
               _mm256_add_epi32(eight_exponents(p, stride), _mm256_set1_epi32(first[g * kBytes8] - offset));
           sum = _mm256_add_ps(sum, _mm256_mul_ps(_mm256_cvtepi32_ps(reduce8(v)), powers(e)));
@@ -324,6 +342,7 @@ HARMONIA_TARGET_AVX2 void gemv_blocks(const std::uint8_t* a, const Rows& matrix,
   const std::size_t block_groups = block / kG;
   const std::size_t blocks = (n + block - 1) / block;
   std::array<SignedGroup, kChunk> chunk;
+  std::array<int, kChunk> chunk_totals;  // sums of the activations, for the 1-bit mode
   alignas(32) std::array<float, kRowBlock> sums;
   alignas(32) std::array<float, kRowBlock> inners;
   for (std::size_t r0 = 0; r0 < rows; r0 += kRowBlock) {
@@ -334,7 +353,14 @@ HARMONIA_TARGET_AVX2 void gemv_blocks(const std::uint8_t* a, const Rows& matrix,
     for (std::size_t g0 = 0; g0 < groups && side_by_side > 0; g0 += kChunk) {
       const std::size_t count = std::min(kChunk, groups - g0);
       const std::uint8_t* first = a + g0 * kBytes8;
-      for (std::size_t g = 0; g < count; ++g) unpack_group(first + g * kBytes8, &chunk[g]);
+      for (std::size_t g = 0; g < count; ++g) {
+        unpack_group(first + g * kBytes8, &chunk[g]);
+        if (Rows::Row::kNeedsTotals) {
+          __m256i t[kLanes] = {total(chunk[g])};
+          for (std::size_t k = 1; k < kLanes; ++k) t[k] = _mm256_setzero_si256();
+          chunk_totals[g] = _mm256_cvtsi256_si32(reduce8(t));
+        }
+      }
       for (std::size_t r = 0; r < side_by_side; r += kLanes) {
         __m256 sum = _mm256_load_ps(sums.data() + r);
         __m256 inner = _mm256_load_ps(inners.data() + r);
@@ -344,11 +370,7 @@ HARMONIA_TARGET_AVX2 void gemv_blocks(const std::uint8_t* a, const Rows& matrix,
           __m256i v[kLanes];
           for (std::size_t k = 0; k < kLanes; ++k) v[k] = matrix.row(r0 + r + k).products(chunk[g], (g0 + g) * kG, n);
           __m256i totals = _mm256_setzero_si256();
-          if (Rows::Row::kNeedsTotals) {
-            __m256i t[kLanes];
-            for (__m256i& lane : t) lane = total(chunk[g]);
-            totals = reduce8(t);
-          }
+          if (Rows::Row::kNeedsTotals) totals = _mm256_set1_epi32(chunk_totals[g]);
           const __m256 power = _mm256_set1_ps(power_of_two(first[g * kBytes8] - 22));
           const __m256i integer = matrix.row(r0 + r).finish(reduce8(v), &totals);
           const __m256 partial = _mm256_mul_ps(_mm256_cvtepi32_ps(integer), power);

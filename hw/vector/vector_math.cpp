@@ -1,5 +1,7 @@
 #include "harmonia/vector/vector_math.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -114,14 +116,35 @@ SinCos sincos_f32(float angle) noexcept {
 
 float silu_f32(float x) noexcept { return x / (1.0f + exp_f32(-x)); }
 
+namespace {
+
+// FP16 arrays are converted in pieces of this many values, whole pieces at once.
+constexpr std::size_t kPiece = 256;
+using Piece = std::array<float, kPiece>;
+
+// Calls body(first, count, values) for each piece of x as FP32.
+template <typename Body>
+void for_pieces(const Fp16* x, std::size_t n, Body body) noexcept {
+  Piece values;
+  for (std::size_t first = 0; first < n; first += kPiece) {
+    const std::size_t count = std::min(kPiece, n - first);
+    to_float(x + first, count, values.data());
+    body(first, count, values);
+  }
+}
+
+}  // namespace
+
 void rms_norm(const Fp16* x, const float* weight, std::size_t n, float eps, Fp16* out) noexcept {
   float sum = 0.0f;
-  for (std::size_t i = 0; i < n; ++i) {
-    const float v = to_float(x[i]);
-    sum += v * v;
-  }
+  for_pieces(x, n, [&](std::size_t, std::size_t count, const Piece& v) {
+    for (std::size_t i = 0; i < count; ++i) sum += v[i] * v[i];
+  });
   const float r = 1.0f / std::sqrt(sum / static_cast<float>(n) + eps);
-  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16((to_float(x[i]) * r) * weight[i]);
+  for_pieces(x, n, [&](std::size_t first, std::size_t count, Piece& v) {
+    for (std::size_t i = 0; i < count; ++i) v[i] = (v[i] * r) * weight[first + i];
+    to_fp16(v.data(), count, out + first);
+  });
 }
 
 float attention_scale(std::size_t head_dim) noexcept { return 1.0f / std::sqrt(static_cast<float>(head_dim)); }
@@ -129,22 +152,41 @@ float attention_scale(std::size_t head_dim) noexcept { return 1.0f / std::sqrt(s
 void softmax(const Fp16* scores, std::size_t n, float scale, Fp16* out) noexcept {
   if (n == 0) return;
   float largest = to_float(scores[0]) * scale;
-  for (std::size_t i = 1; i < n; ++i) {
-    const float v = to_float(scores[i]) * scale;
-    largest = v > largest ? v : largest;
-  }
+  for_pieces(scores, n, [&](std::size_t, std::size_t count, const Piece& v) {
+    for (std::size_t i = 0; i < count; ++i) largest = v[i] * scale > largest ? v[i] * scale : largest;
+  });
+  const auto exponentials = [&](Piece& v, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) v[i] = exp_f32(v[i] * scale - largest);
+  };
   float sum = 0.0f;
-  for (std::size_t i = 0; i < n; ++i) sum += exp_f32(to_float(scores[i]) * scale - largest);
+  for_pieces(scores, n, [&](std::size_t, std::size_t count, Piece& v) {
+    exponentials(v, count);
+    for (std::size_t i = 0; i < count; ++i) sum += v[i];
+  });
   // The exponentials are formed twice rather than kept: no scratch memory, and a row may be of any length.
-  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(exp_f32(to_float(scores[i]) * scale - largest) / sum);
+  for_pieces(scores, n, [&](std::size_t first, std::size_t count, Piece& v) {
+    exponentials(v, count);
+    for (std::size_t i = 0; i < count; ++i) v[i] /= sum;
+    to_fp16(v.data(), count, out + first);
+  });
 }
 
 void silu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexcept {
-  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(silu_f32(to_float(gate[i])) * to_float(up[i]));
+  Piece u;
+  for_pieces(gate, n, [&](std::size_t first, std::size_t count, Piece& g) {
+    to_float(up + first, count, u.data());
+    for (std::size_t i = 0; i < count; ++i) g[i] = silu_f32(g[i]) * u[i];
+    to_fp16(g.data(), count, out + first);
+  });
 }
 
 void residual_add(const Fp16* a, const Fp16* b, std::size_t n, Fp16* out) noexcept {
-  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(to_float(a[i]) + to_float(b[i]));
+  Piece y;
+  for_pieces(a, n, [&](std::size_t first, std::size_t count, Piece& x) {
+    to_float(b + first, count, y.data());
+    for (std::size_t i = 0; i < count; ++i) x[i] += y[i];
+    to_fp16(x.data(), count, out + first);
+  });
 }
 
 float rope_inverse_frequency(double theta, std::size_t head_dim, std::size_t i) noexcept {

@@ -32,9 +32,8 @@ const config::NameTable<KvFormat>& kv_names() {
   return names;
 }
 
-std::vector<std::string> format_names(bool with_stored) {
-  std::vector<std::string> names;
-  if (with_stored) names.emplace_back("stored");
+std::vector<std::string> format_names() {
+  std::vector<std::string> names = {"stored"};
   for (const accelerator::WeightFormat f : accelerator::kWeightFormats) names.emplace_back(accelerator::name(f));
   return names;
 }
@@ -43,11 +42,11 @@ std::vector<std::string> format_names(bool with_stored) {
 
 void InferWeights::describe(config::Fields& f) {
   f.add("format", format)
-      .one_of(format_names(true))
+      .one_of(format_names())
       .says("format of the seven linears of a layer; stored: as the file has them");
   f.add("codebook", codebook, codebook_names())
       .says("how codebook formats reach the PE array; bf16 needs activations.format=fp16");
-  f.add("lm_head", lm_head).one_of(format_names(false)).says("format of the output head");
+  f.add("lm_head", lm_head).one_of(format_names()).says("format of the output head");
   f.add("zero_point", zero_point).says("int4 and int8 carry a zero-point per group");
   f.add("group_size", group_size)
       .range(32, 65536)

@@ -17,7 +17,7 @@ namespace harmonia::testbench {
 struct InferWeights {
   std::string format = "stored";  // of the seven linears; "stored" keeps packed codes and takes anything else as fp16
   formats::CodebookKind codebook = formats::CodebookKind::kInt8;
-  std::string lm_head = "fp16";
+  std::string lm_head = "stored";  // of the output head, in the same way
   bool zero_point = false;
   int group_size = 128;
   void describe(config::Fields& f);

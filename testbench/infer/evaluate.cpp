@@ -46,7 +46,8 @@ double negative_log_likelihood(const float* logits, std::size_t n, int token) {
 }  // namespace
 
 std::vector<int> generate(StepEngine& engine, const std::vector<int>& prompt, std::size_t count,
-                          const Sampling& sampling, int stop, const std::function<void(int token)>& on_token) {
+                          const Sampling& sampling, const std::vector<int>& stop,
+                          const std::function<void(int token)>& on_token) {
   const auto vocab = static_cast<std::size_t>(engine.model().shape.vocab_size);
   formats::SplitMix64 random(sampling.seed);
   std::vector<int> added, input = prompt;
@@ -55,7 +56,7 @@ std::vector<int> generate(StepEngine& engine, const std::vector<int>& prompt, st
          engine.position() + static_cast<std::int64_t>(input.size()) <= engine.model().max_context) {
     engine.step(input, logits);
     const int token = draw(logits.data() + (input.size() - 1) * vocab, vocab, sampling, random);
-    if (token == stop) break;
+    if (std::find(stop.begin(), stop.end(), token) != stop.end()) break;
     added.push_back(token);
     if (on_token) on_token(token);
     input = {token};

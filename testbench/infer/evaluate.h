@@ -21,11 +21,12 @@ struct Sampling {
   std::uint64_t seed = 1;
 };
 
-/// Continues a sequence until `count` tokens are added, `stop` is drawn (it is not added; -1: none) or the model's
+/// Continues a sequence until `count` tokens are added, one of `stop` is drawn (it is not added) or the model's
 /// context is full. `prompt` is fed as one step and has at least one token. `on_token` may be empty. Returns the added
 /// tokens.
 std::vector<int> generate(StepEngine& engine, const std::vector<int>& prompt, std::size_t count,
-                          const Sampling& sampling, int stop, const std::function<void(int token)>& on_token = {});
+                          const Sampling& sampling, const std::vector<int>& stop,
+                          const std::function<void(int token)>& on_token = {});
 
 /// Line that separates documents of a text file, as in the TinyStories corpus.
 inline constexpr std::string_view kDocumentSeparator = "<|endoftext|>";

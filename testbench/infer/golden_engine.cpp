@@ -33,8 +33,6 @@ LinearWeights encode(const WeightView& view, const std::vector<float>& values, W
 
 std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeights& model, const InferConfig& c,
                                                                  const SmoothingFactors& factors) {
-  const bool stored = c.weights.format == "stored";
-  const WeightFormat wanted = stored ? WeightFormat::kFp16 : weight_format(c.weights, c.weights.format);
   auto out = std::make_shared<accelerator::GoldenModelWeights>();
   out->shape = model.info.shape;
   out->rope_pairing = model.info.rope_pairing;
@@ -44,7 +42,9 @@ std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeig
   out->embedding = to_fp16(model.embedding);
   out->final_norm = to_fp16(model.final_norm);
 
-  const auto linear = [&](const WeightView& view, const std::vector<float>* folded = nullptr) {
+  const auto matrix = [&](const WeightView& view, const std::string& format, const std::vector<float>* folded) {
+    const bool stored = format == "stored";
+    const WeightFormat wanted = stored ? WeightFormat::kFp16 : weight_format(c.weights, format);
     if (folded == nullptr && view.type == ElementType::kLut) {
       LinearWeights w = LinearWeights::from_kmeans(view.kmeans(), c.weights.codebook);
       if (stored || w.format() == wanted) return w;
@@ -54,6 +54,9 @@ std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeig
       if (stored || w.format() == wanted) return w;
     }
     return encode(view, folded != nullptr ? *folded : view.read(), wanted, c);
+  };
+  const auto linear = [&](const WeightView& view, const std::vector<float>* folded = nullptr) {
+    return matrix(view, c.weights.format, folded);
   };
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
     const LayerWeights& l = model.layers[i];
@@ -76,7 +79,7 @@ std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeig
     g.down = linear(l.down);
     out->layers.push_back(std::move(g));
   }
-  out->lm_head = encode(model.lm_head, model.lm_head.read(), accelerator::weight_format(c.weights.lm_head), c);
+  out->lm_head = matrix(model.lm_head, c.weights.lm_head, nullptr);
   return out;
 }
 

@@ -5,7 +5,10 @@
 
 namespace harmonia::testbench {
 
-extern const Command kListCommand;   // program/list.cpp
-extern const Command kCheckCommand;  // program/check.cpp
+extern const Command kListCommand;      // program/list.cpp
+extern const Command kFormatsCommand;   // commands/formats.cpp
+extern const Command kCheckCommand;     // program/check.cpp
+extern const Command kQuantizeCommand;  // commands/quantize.cpp
+extern const Command kInferCommand;     // commands/infer.cpp
 
 }  // namespace harmonia::testbench

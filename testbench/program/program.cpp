@@ -12,7 +12,10 @@ namespace harmonia::testbench {
 const std::vector<const Command*>& commands() {
   static const std::vector<const Command*> table = {
       &kListCommand,
+      &kFormatsCommand,
       &kCheckCommand,
+      &kQuantizeCommand,
+      &kInferCommand,
   };
   return table;
 }

@@ -386,9 +386,9 @@ ModelWeights load_huggingface(const fs::path& path) {
   }
   model.final_norm = checkpoint.weight("model.norm");
   // Files of tied models may carry the head or leave it out.
-  model.lm_head = model.info.shape.tie_word_embeddings && !checkpoint.has("lm_head.weight")
-                      ? model.embedding
-                      : checkpoint.weight("lm_head");
+  const bool own_head = checkpoint.has("lm_head.weight") || checkpoint.has("lm_head.weight_packed") ||
+                        checkpoint.has("lm_head.weight_int");
+  model.lm_head = model.info.shape.tie_word_embeddings && !own_head ? model.embedding : checkpoint.weight("lm_head");
   model.validate();
   return model;
 }

@@ -1,0 +1,6 @@
+harmonia_bench(formats SOURCES formats.cpp LINK harmonia_hw harmonia_formats)
+# Operations of other parts of the formats library join the same program.
+if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/formats_kmeans.cpp)
+  target_sources(bench_formats PRIVATE formats_kmeans.cpp)
+endif()
+target_include_directories(bench_formats PRIVATE ${CMAKE_SOURCE_DIR})

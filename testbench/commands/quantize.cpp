@@ -1,0 +1,121 @@
+// `harmonia quantize IN -o OUT --format FMT`: real weights to packed codes, scales and codebooks.
+#include "harmonia/testbench/quantize/quantize.h"
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <stdexcept>
+
+#include "harmonia/config/error.h"
+#include "harmonia/config/node.h"
+#include "harmonia/config/yaml.h"
+#include "harmonia/testbench/infer/evaluate.h"
+#include "harmonia/testbench/program/arguments.h"
+#include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/program/progress.h"
+#include "harmonia/testbench/results/text.h"
+#include "harmonia/testbench/tokenizer/tokenizer.h"
+
+namespace harmonia::testbench {
+namespace {
+
+constexpr std::size_t kLargestText = 64U << 20;
+
+std::string fixed(double value, int digits) {
+  if (std::isinf(value)) return "exact";
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+accelerator::WeightFormat format_argument(const std::string& option, const std::string& name) {
+  try {
+    return accelerator::weight_format(name);
+  } catch (const std::invalid_argument& e) {
+    throw config::InputError({"command line"}, option + ": " + e.what());
+  }
+}
+
+int run(const std::vector<std::string>& arguments) {
+  std::string in, out, format = "kmeans4", lm_head = "fp16", codebook = "int8", calibration, tokenizer_file;
+  std::int64_t group = 128, seed = 1;
+  double exponent = 0.5;
+  bool per_tensor = false;
+  Arguments a(kQuantizeCommand);
+  a.positional("IN", in, "llama2.c .bin, .safetensors (or its folder), GGUF", true)
+      .text("output,o", out, "OUT", "the .safetensors file to write")
+      .text("format", format, "FMT",
+            "format of the seven linears: fp16, int8, int4, int4z, int8z, kmeans1..4, kmeans8, nf4, ternary")
+      .text("lm-head", lm_head, "FMT", "format of the output head; fp16 leaves it as it is")
+      .text("codebook", codebook, "KIND", "integer codebook that the second SNR column assumes: int8 or int5")
+      .integer("group-size", group, 32, 65536, "N", "columns that share a scale, of the integer formats")
+      .text("smooth", calibration, "TEXT",
+            "fold offline key smoothing, calibrated on this text file (needs --tokenizer)")
+      .number("smooth-exponent", exponent, 0, 1, "X", "factors are the key maxima to this power")
+      .text("tokenizer", tokenizer_file, "FILE", "tokenizer of the calibration text: tokenizer.bin or GGUF")
+      .integer("seed", seed, 0, INT64_MAX, "N", "of codebook training")
+      .flag("tensors", per_tensor, "print a line for every tensor");
+  if (!a.parse(arguments)) return 0;
+  if (out.empty()) throw config::InputError({"command line"}, "-o OUT is missing: the .safetensors file to write");
+  if (std::filesystem::path(out).extension() != ".safetensors")
+    throw config::InputError({"command line"},
+                             "-o " + config::printable(out) + ": expected a name that ends in .safetensors");
+  if (group % 32 != 0) throw config::InputError({"command line"}, "--group-size is no multiple of 32");
+  if (codebook != "int8" && codebook != "int5")
+    throw config::InputError({"command line"}, "--codebook is neither int8 nor int5");
+
+  QuantizeOptions options;
+  options.format = format_argument("--format", format);
+  options.lm_head = format_argument("--lm-head", lm_head);
+  options.codebook = codebook == "int8" ? formats::CodebookKind::kInt8 : formats::CodebookKind::kInt5;
+  options.int_group = static_cast<std::size_t>(group);
+  options.seed = static_cast<std::uint64_t>(seed);
+  const auto model = std::make_shared<const ModelWeights>(load_weights(in));
+  if (!calibration.empty()) {
+    if (tokenizer_file.empty()) throw config::InputError({"command line"}, "--smooth needs --tokenizer");
+    const Tokenizer tokenizer = load_tokenizer(tokenizer_file, model->info.shape.vocab_size);
+    options.smoothing = calibrate_smoothing(
+        model, documents(tokenizer, config::read_text_file(calibration, kLargestText), model->info.max_context),
+        exponent);
+  }
+
+  QuantizeReport report;
+  {
+    Progress progress("tensors", static_cast<double>(model->layers.size() * 7 + 1));
+    report = quantize_model(*model, options, out,
+                            [&](std::size_t done, std::size_t) { progress.update(static_cast<double>(done)); });
+  }
+
+  std::vector<std::vector<std::string>> rows = {
+      {"tensor", "shape", "format", "bits/weight", "SNR dB", "SNR dB with " + codebook, "bytes"}};
+  double signal_share = 0, worst = INFINITY;
+  for (const TensorReport& t : report.tensors) {
+    if (per_tensor)
+      rows.push_back({t.name, std::to_string(t.rows) + " x " + std::to_string(t.cols), t.format,
+                      fixed(t.bits_per_weight, 3), fixed(t.snr_db, 2), fixed(t.machine_snr_db, 2),
+                      std::to_string(t.bytes)});
+    worst = std::min(worst, t.snr_db);
+    signal_share += std::isinf(t.snr_db) ? 0.0 : std::pow(10.0, -t.snr_db / 10.0);
+  }
+  if (per_tensor) std::cout << table(rows) << '\n';
+  const double mean = -10.0 * std::log10(signal_share / static_cast<double>(report.tensors.size()));
+  std::cout << out << ": " << report.tensors.size() << " tensors in " << accelerator::name(options.format) << ", "
+            << fixed(8.0 * static_cast<double>(report.quantized_bytes) / static_cast<double>(report.quantized_weights),
+                     3)
+            << " bits/weight with scales and codebooks, SNR " << fixed(mean, 2)
+            << " dB (mean noise share), worst tensor " << fixed(worst, 2) << " dB\n"
+            << "bytes: " << report.quantized_bytes << " quantised, " << report.other_bytes << " 16-bit, "
+            << report.quantized_bytes + report.other_bytes << " in all\n";
+  return 0;
+}
+
+}  // namespace
+
+const Command kQuantizeCommand = {
+    "quantize", "IN -o OUT.safetensors [--format FMT] [--smooth TEXT --tokenizer FILE]",
+    "packs a real model's weights in a format of the machine and says what it costs in SNR", run};
+
+}  // namespace harmonia::testbench

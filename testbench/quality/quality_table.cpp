@@ -1,0 +1,139 @@
+#include "harmonia/testbench/quality/quality_table.h"
+
+#include <cstdio>
+#include <map>
+
+#include "harmonia/testbench/infer/golden_engine.h"
+#include "harmonia/testbench/infer/reference_llama.h"
+#include "harmonia/testbench/results/text.h"
+
+namespace harmonia::testbench {
+namespace {
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::vector<std::vector<std::string>> cells(const QualityTable& t) {
+  std::vector<std::string> head = t.keys;
+  head.insert(head.end(), {"bits/weight", "weight bytes/token", "KV bytes/token"});
+  for (const std::string& text : t.texts) head.insert(head.end(), {"NLL " + text, "perplexity", "agreement"});
+  std::vector<std::vector<std::string>> rows = {head};
+  const auto qualities = [](std::vector<std::string>& row, const std::vector<TextQuality>& texts, bool reference) {
+    for (const TextQuality& q : texts)
+      row.insert(row.end(),
+                 {fixed(q.nll, 4), fixed(q.perplexity(), 3), reference ? "-" : fixed(100.0 * q.agreement, 1) + " %"});
+  };
+  std::vector<std::string> reference(t.keys.size(), "-");
+  reference[0] = "FP32 reference";
+  reference.insert(reference.end(), {"32", "-", "-"});
+  qualities(reference, t.reference, true);
+  rows.push_back(reference);
+  for (const QualityRow& r : t.rows) {
+    std::vector<std::string> row = r.choices;
+    row.insert(row.end(),
+               {fixed(r.bits_per_weight, 3), std::to_string(r.weight_bytes), fixed(r.kv_bytes_per_token, 0)});
+    qualities(row, r.texts, false);
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::string QualityTable::text() const { return table(cells(*this)); }
+
+std::string QualityTable::markdown() const {
+  std::string out;
+  bool first = true;
+  for (const std::vector<std::string>& row : cells(*this)) {
+    out += '|';
+    for (const std::string& cell : row) out += ' ' + cell + " |";
+    out += '\n';
+    if (first) {
+      out += '|';
+      for (std::size_t i = 0; i < row.size(); ++i) out += i < keys.size() ? "---|" : "---:|";
+      out += '\n';
+    }
+    first = false;
+  }
+  return out;
+}
+
+std::size_t kv_cache_bytes(const accelerator::ModelShape& shape, const accelerator::GoldenSettings& settings,
+                           std::size_t context) {
+  accelerator::GoldenKvCache cache(shape, settings);
+  const std::vector<formats::Fp16> token(static_cast<std::size_t>(shape.kv_width()));
+  for (std::size_t t = 0; t < context; ++t) cache.append(token.data(), token.data(), 1);
+  return cache.live_bytes() * static_cast<std::size_t>(shape.num_hidden_layers);
+}
+
+QualityTable quality_table(const std::shared_ptr<const ModelWeights>& model, const std::vector<QualityText>& texts,
+                           const std::vector<std::string>& base,
+                           const std::vector<std::pair<std::string, std::vector<std::string>>>& over,
+                           const std::vector<std::vector<int>>& calibration,
+                           const std::function<void(std::size_t done, std::size_t total)>& progress) {
+  QualityTable out;
+  out.context = model->info.max_context;
+  std::vector<std::pair<std::vector<std::string>, InferConfig>> settings = {{{}, infer_config(base)}};
+  std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> combinations = {{{}, base}};
+  for (const auto& [key, values] : over) {
+    out.keys.push_back(key);
+    std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> longer;
+    for (const auto& [choices, overrides] : combinations)
+      for (const std::string& value : values) {
+        longer.emplace_back(choices, overrides);
+        longer.back().first.push_back(value);
+        longer.back().second.push_back(key + "=" + value);
+      }
+    combinations = std::move(longer);
+  }
+  settings.clear();
+  for (const auto& [choices, overrides] : combinations) settings.emplace_back(choices, infer_config(overrides));
+
+  std::size_t tokens = 0;
+  for (const QualityText& t : texts) {
+    out.texts.push_back(t.name);
+    out.text_tokens.push_back(0);
+    for (const std::vector<int>& d : t.documents) out.text_tokens.back() += d.size() - 1;
+    tokens += out.text_tokens.back();
+  }
+  const std::size_t total = tokens * (settings.size() + 1);
+  std::size_t before = 0;
+  const auto report = [&](std::size_t now) {
+    if (progress) progress(before + now, total);
+  };
+
+  ReferenceLlama reference(model);
+  for (const QualityText& t : texts) {
+    out.reference.push_back(evaluate_text(reference, t.documents, 32, nullptr, report));
+    before += out.reference.back().tokens;
+  }
+  std::map<double, SmoothingFactors> factors;  // by exponent
+  for (const auto& [choices, c] : settings) {
+    const double exponent = c.smoothing.offline_exponent;
+    if (exponent > 0 && factors.count(exponent) == 0)
+      factors[exponent] = calibrate_smoothing(model, calibration, exponent);
+    QualityRow row;
+    row.choices = choices;
+    row.summary = c.summary();
+    const auto weights = prepare_weights(*model, c, exponent > 0 ? factors[exponent] : SmoothingFactors{});
+    const WeightBytes bytes = weight_bytes(*weights);
+    row.bits_per_weight = bytes.bits_per_linear_weight;
+    row.weight_bytes = bytes.linears + bytes.output_head;
+    row.kv_bytes_per_token =
+        static_cast<double>(kv_cache_bytes(model->info.shape, c.golden(), static_cast<std::size_t>(out.context))) /
+        static_cast<double>(out.context);
+    GoldenEngine engine(model->info, weights, c);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      row.texts.push_back(evaluate_text(engine, texts[i].documents, 32, &out.reference[i].greedy, report));
+      before += row.texts.back().tokens;
+    }
+    out.rows.push_back(std::move(row));
+  }
+  return out;
+}
+
+}  // namespace harmonia::testbench
