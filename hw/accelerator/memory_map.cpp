@@ -1,0 +1,112 @@
+#include "harmonia/accelerator/memory_map.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::accelerator {
+namespace {
+
+std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+
+class Placer {
+ public:
+  Placer(MemoryMap& map, const MapRequest& request) : map_(map), request_(request) {}
+
+  void begin(const std::string& name) {
+    finish();
+    map_.end = align_up(map_.end, request_.region_alignment);
+    map_.regions.push_back({name, map_.end, 0});
+  }
+  std::uint64_t take(std::uint64_t bytes) {
+    const std::uint64_t base = align_up(map_.end, request_.tensor_alignment);
+    map_.end = base + bytes;
+    return base;
+  }
+  void finish() {
+    if (!map_.regions.empty()) map_.regions.back().bytes = map_.end - map_.regions.back().base;
+  }
+  TensorPlace tensor(WeightFormat format, std::uint64_t rows, std::uint64_t k) {
+    TensorPlace t;
+    t.id = ++tensors_;
+    t.format = format;
+    t.rows = rows;
+    t.k = k;
+    t.index = take(rows * t.index_row_bytes());
+    t.scale = take(rows * t.scale_row_bytes());
+    return t;
+  }
+  SpillPlace spill(std::uint64_t columns, std::uint32_t block_columns, bool operand) {
+    SpillPlace s;
+    s.block_columns = std::min<std::uint64_t>(block_columns, columns);
+    s.blocks = (columns + s.block_columns - 1) / s.block_columns;
+    s.block_row_bytes = operand ? operand_row_bytes(s.block_columns, request_.bfp_activations) : 2 * s.block_columns;
+    s.rows = request_.max_step_tokens;
+    s.base = take(s.bytes());
+    return s;
+  }
+
+ private:
+  MemoryMap& map_;
+  const MapRequest& request_;
+  std::uint32_t tensors_ = 0;
+};
+
+}  // namespace
+
+const char* name_of(Linear linear) {
+  static constexpr const char* names[linear_count] = {"q", "k", "v", "o", "gate", "up", "down"};
+  return names[static_cast<std::size_t>(linear)];
+}
+
+std::uint64_t operand_row_bytes(std::uint64_t columns, bool bfp) { return bfp ? (columns + 31) / 32 * 37 : columns * 2; }
+
+MemoryMap MemoryMap::build(const MapRequest& r) {
+  MemoryMap map;
+  Placer place(map, r);
+  const std::uint64_t h = r.shape.hidden_size, q = r.shape.q_width(), kv = r.shape.kv_width(), f = r.shape.intermediate_size;
+
+  place.begin("embedding");
+  map.embedding = place.take(h * 2 * r.shape.vocab_size);
+  place.begin("weights");
+  for (int l = 0; l < r.shape.num_hidden_layers; ++l) {
+    LayerPlaces layer;
+    layer.attention_norm = place.take(2 * h);
+    layer.ffn_norm = place.take(2 * h);
+    const std::uint64_t rows[linear_count] = {q, kv, kv, h, f, f, h}, k[linear_count] = {h, h, h, q, h, h, f};
+    for (std::size_t i = 0; i < linear_count; ++i) layer.linear[i] = place.tensor(r.weights, rows[i], k[i]);
+    map.layers.push_back(layer);
+  }
+  map.final_norm = place.take(2 * h);
+  place.begin("lm_head");
+  if (r.shape.tie_word_embeddings && r.lm_head == WeightFormat::kFp16) {
+    map.lm_head = place.tensor(r.lm_head, 0, h);
+    map.lm_head.rows = r.shape.vocab_size;
+    map.lm_head.index = map.embedding;
+  } else {
+    map.lm_head = place.tensor(r.lm_head, r.shape.vocab_size, h);
+  }
+  place.begin("kv_cache");
+  map.kv = KvCacheLayout(r.shape, r.kv, r.kv_capacity_tokens, r.slots, map.end, r.tensor_alignment);
+  map.end = map.kv.base() + map.kv.bytes();
+  place.begin("activations");
+  map.residual = place.spill(h, 128, false);
+  map.normed = place.spill(h, 128, true);
+  map.query = place.spill(q, r.shape.head_dim, true);
+  map.attended = place.spill(q, r.shape.head_dim, true);
+  map.activated = place.spill(f, 128, true);
+  place.finish();
+
+  if (r.memory_bytes != 0 && map.end > r.memory_bytes) {
+    std::ostringstream text;
+    text << "the model does not fit the DRAM: " << map.end << " bytes are needed and " << r.memory_bytes << " are there (";
+    for (std::size_t i = 0; i < map.regions.size(); ++i)
+      text << (i == 0 ? "" : ", ") << map.regions[i].name << ' ' << map.regions[i].bytes;
+    text << "); take fewer bits per weight, a shorter context, a smaller batch or more memory";
+    throw config::InputError(text.str());
+  }
+  return map;
+}
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,90 @@
+// Where everything lies in the DRAM address space: embeddings, weights and scales of every tensor, norms, KV cache, spilled
+// activations.
+// Models: one flat physical address space, regions one after the other, each tensor aligned.
+// Does not model: virtual memory, fragmentation.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harmonia/accelerator/model_shape.h"
+#include "harmonia/accelerator/storage_layout.h"
+
+namespace harmonia::accelerator {
+
+/// The seven quantised linears of a layer, in the order in which their results are needed.
+enum class Linear : std::uint8_t { q, k, v, o, gate, up, down };
+inline constexpr std::size_t linear_count = 7;
+const char* name_of(Linear linear);
+
+struct TensorPlace {
+  std::uint32_t id = 0;  // numbered from 1; the decoder reloads its codebook when it changes
+  WeightFormat format = WeightFormat::kFp16;
+  std::uint64_t rows = 0, k = 0;
+  std::uint64_t index = 0;  // address of the codes
+  std::uint64_t scale = 0;  // address of the scales
+
+  WeightStorage storage() const { return storage_of(format); }
+  std::uint64_t index_row_bytes() const { return storage().index_row_bytes(k); }
+  std::uint64_t scale_row_bytes() const { return storage().scale_row_bytes(k); }
+  std::uint64_t bytes() const { return rows * (index_row_bytes() + scale_row_bytes()); }
+};
+
+struct LayerPlaces {
+  std::array<TensorPlace, linear_count> linear;
+  std::uint64_t attention_norm = 0, ffn_norm = 0;
+};
+
+struct Region {
+  std::string name;
+  std::uint64_t base;
+  std::uint64_t bytes;
+};
+
+/// A spilled activation tensor: blocks of columns after each other, in each all rows, so that a strip of rows and a tile of
+/// columns are both made of long pieces.
+struct SpillPlace {
+  std::uint64_t base = 0;
+  std::uint32_t block_columns = 128;
+  std::uint32_t blocks = 0;
+  std::uint32_t block_row_bytes = 0;  // bytes of one row within a block (the last block may use fewer columns of it)
+  std::uint64_t rows = 0;
+
+  std::uint64_t block_stride() const { return rows * block_row_bytes; }
+  std::uint64_t bytes() const { return blocks * block_stride(); }
+  std::uint64_t address(std::uint64_t block, std::uint64_t row) const { return base + block * block_stride() + row * block_row_bytes; }
+};
+
+struct MapRequest {
+  ModelShape shape;
+  WeightFormat weights = WeightFormat::kKmeans4;
+  WeightFormat lm_head = WeightFormat::kFp16;
+  KvStorage kv;
+  bool bfp_activations = true;
+  std::uint64_t kv_capacity_tokens = 4096;
+  std::uint64_t slots = 1;
+  std::uint64_t max_step_tokens = 1;
+  std::uint64_t region_alignment = 1 << 20;
+  std::uint64_t tensor_alignment = 4096;
+  std::uint64_t memory_bytes = 0;  // 0: not checked
+};
+
+struct MemoryMap {
+  std::vector<Region> regions;
+  std::vector<LayerPlaces> layers;
+  TensorPlace lm_head;
+  std::uint64_t embedding = 0, final_norm = 0;
+  KvCacheLayout kv;
+  SpillPlace residual, normed, query, attended, activated;  // used only when a step's activations do not fit on chip
+  std::uint64_t end = 0;
+
+  /// Throws config::InputError, saying what takes how much, when it does not fit into memory_bytes.
+  static MemoryMap build(const MapRequest& request);
+};
+
+/// Stored bytes of `columns` activation values of one row as the PE array takes them.
+std::uint64_t operand_row_bytes(std::uint64_t columns, bool bfp);
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,268 @@
+#include "harmonia/accelerator/sequencer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::accelerator {
+
+namespace {
+
+constexpr const char* queue_names[queue_count] = {"isock_weights", "isock_decoder",  "isock_pe",       "isock_vector",
+                                                  "isock_converter", "isock_operands", "isock_kv_read", "isock_residual",
+                                                  "isock_kv_write",  "isock_vector_read", "isock_operand_read", "isock_out_write"};
+
+std::size_t index(Queue q) { return static_cast<std::size_t>(q); }
+
+std::vector<unsigned char> raw(const void* data, std::size_t bytes) {
+  const auto* p = static_cast<const unsigned char*>(data);
+  return {p, p + bytes};
+}
+
+template <class D>
+std::vector<unsigned char> encoded(const D& d) {
+  if constexpr (std::is_same_v<D, memory::DmaDescriptor> || std::is_same_v<D, decoder::Descriptor>)
+    return raw(&d, d.encoded_bytes());
+  else
+    return raw(&d, sizeof d);
+}
+
+}  // namespace
+
+std::vector<unsigned char> encode_step(const StepWork& work, std::uint32_t layers) {
+  StepHeader header;
+  header.sequences = static_cast<std::uint32_t>(work.sequences.size());
+  header.tokens = static_cast<std::uint32_t>(work.token_ids.size());
+  header.layers = layers;
+  const std::size_t sequences = work.sequences.size() * sizeof(SequenceStep), tokens = work.token_ids.size() * sizeof(std::uint32_t);
+  std::vector<unsigned char> bytes(sizeof header + sequences + tokens);
+  std::memcpy(bytes.data(), &header, sizeof header);
+  std::memcpy(bytes.data() + sizeof header, work.sequences.data(), sequences);
+  if (tokens != 0) std::memcpy(bytes.data() + sizeof header + sequences, work.token_ids.data(), tokens);
+  return bytes;
+}
+
+Sequencer::Sequencer(sc_core::sc_module_name name, const SequencerConfig& config, const ModelShape& shape, const MemoryMap& map, const OnChip& chip,
+                     const StepProgram::Settings& settings)
+    : sc_module(name),
+      host("tsock_host", [this] { host_chunk(); }),
+      config_(config),
+      clock_(config.clock_mhz),
+      shape_(shape),
+      map_(map),
+      chip_(chip),
+      settings_(settings),
+      writes_done_("writes_done", [this](Queue& q) { written(q); }),
+      markers_due_("markers_due", [this](Marker& m) { marker(m.number); }),
+      overhead_done_("overhead_done", [this](int&) { push_next_batch(); }) {
+  for (std::size_t i = 0; i < queue_count; ++i) isock[i] = std::make_unique<bus::MemoryInitiator<>>(queue_names[i]);
+  for (Queue q : {Queue::kv_write, Queue::out_write})
+    isock[index(q)]->on_response([this, q](tlm::tlm_generic_payload& payload, const sc_core::sc_time& when) {
+      if (payload.get_response_status() != tlm::TLM_OK_RESPONSE)
+        SC_REPORT_ERROR("/harmonia/accelerator/sequencer", "a write descriptor was refused or failed");
+      writes_done_.push(q, when);
+    });
+  tsock.on_request([this](auto& payload, const sc_core::sc_time& arrival) { return request(payload, arrival); });
+}
+
+std::optional<sc_core::sc_time> Sequencer::request(tlm::tlm_generic_payload& payload, const sc_core::sc_time& arrival) {
+  if (payload.get_command() == tlm::TLM_READ_COMMAND) {
+    const std::uint64_t offset = payload.get_address(), bytes = payload.get_data_length();
+    if (offset + bytes > logits_.size() || offset + bytes < offset)
+      payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    else
+      std::memcpy(payload.get_data_ptr(), logits_.data() + offset, bytes);
+    tsock.respond(payload, arrival);
+    return std::nullopt;
+  }
+  StepHeader header;
+  const std::uint64_t length = payload.get_data_length();
+  bool good = payload.get_command() == tlm::TLM_WRITE_COMMAND && length >= sizeof header && !command_;
+  if (good) {
+    std::memcpy(&header, payload.get_data_ptr(), sizeof header);
+    good = header.sequences > 0 && length == sizeof header + std::uint64_t{header.sequences} * sizeof(SequenceStep) + std::uint64_t{header.tokens} * 4;
+  }
+  if (!good) {
+    payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+    tsock.respond(payload, arrival);
+    return std::nullopt;
+  }
+  command_ = bus::PayloadPtr(payload);
+  start(payload);
+  return arrival;
+}
+
+void Sequencer::start(tlm::tlm_generic_payload& payload) {
+  StepHeader header;
+  const unsigned char* p = payload.get_data_ptr();
+  std::memcpy(&header, p, sizeof header);
+  p += sizeof header;
+  work_.sequences.resize(header.sequences);
+  std::memcpy(static_cast<void*>(work_.sequences.data()), p, header.sequences * sizeof(SequenceStep));
+  p += header.sequences * sizeof(SequenceStep);
+  work_.token_ids.resize(header.tokens);
+  if (header.tokens != 0) std::memcpy(work_.token_ids.data(), p, header.tokens * 4ull);
+
+  program_ = std::make_unique<StepProgram>(shape_, map_, chip_, settings_, work_);
+  layers_ = header.layers == 0 ? static_cast<unsigned>(shape_.num_hidden_layers)
+                               : std::min(header.layers, static_cast<std::uint32_t>(shape_.num_hidden_layers));
+  record_ = StepRecord{};
+  record_.begin = sc_core::sc_time_stamp();
+  record_.resident = program_->resident();
+  next_batch_ = 0;
+  markers_ = 0;
+  all_pushed_ = last_marker_seen_ = false;
+  kv_writes_ = out_writes_ = kv_written_ = out_written_ = 0;
+  logit_rows_ = 0;
+  for (const SequenceStep& s : work_.sequences) logit_rows_ += s.logits;
+  logits_.assign(settings_.data_valid ? std::size_t{logit_rows_} * shape_.vocab_size * 2 : 0, 0);
+  push_next_batch();
+  if (config_.layer_overhead_us > 0) return;
+  for (unsigned i = 0; i < config_.layers_ahead; ++i) push_next_batch();
+}
+
+void Sequencer::add_marker(Batch& batch) {
+  vector::Descriptor marker;
+  marker.kind = vector::Kind::marker;
+  marker.operation = markers_++;
+  batch.vector.push_back(marker);
+}
+
+/// Adds the next batch: embedding, each layer, head. A marker ends each.
+void Sequencer::push_next_batch() {
+  if (all_pushed_) return;
+  Batch batch;
+  if (next_batch_ == 0) {
+    batch = program_->embedding();
+  } else if (next_batch_ <= layers_) {
+    batch = program_->layer(static_cast<int>(next_batch_) - 1);
+  } else {
+    batch = program_->head();
+    all_pushed_ = true;
+  }
+  ++next_batch_;
+  add_marker(batch);
+  push(std::move(batch));
+}
+
+template <class D>
+void Sequencer::queue_all(Queue q, const std::vector<D>& list) {
+  base_[index(q)] = items_[index(q)].size();
+  for (const D& d : list) {
+    Item item;
+    item.bytes = encoded(d);
+    if constexpr (std::is_same_v<D, vector::Descriptor>) {
+      if (d.kind == vector::Kind::setup) {
+        const std::vector<vector::SequenceRows> table = program_->setup_table();
+        const auto* p = reinterpret_cast<const unsigned char*>(table.data());
+        item.bytes.insert(item.bytes.end(), p, p + table.size() * sizeof(vector::SequenceRows));
+      }
+    }
+    items_[index(q)].push_back(std::move(item));
+  }
+}
+
+void Sequencer::push(Batch&& batch) {
+  queue_all(Queue::weights, batch.weights);
+  queue_all(Queue::decoder, batch.decoder);
+  queue_all(Queue::pe, batch.pe);
+  queue_all(Queue::vector, batch.vector);
+  queue_all(Queue::converter, batch.converter);
+  queue_all(Queue::operands, batch.operands);
+  queue_all(Queue::kv_read, batch.kv_read);
+  queue_all(Queue::residual, batch.residual);
+  queue_all(Queue::kv_write, batch.kv_write);
+  queue_all(Queue::vector_read, batch.vector_read);
+  queue_all(Queue::operand_read, batch.operand_read);
+  queue_all(Queue::out_write, batch.out_write);
+  kv_writes_ += batch.kv_write.size();
+  out_writes_ += batch.out_write.size();
+  for (const Gate& g : batch.gates) {
+    const std::size_t at = base_[index(g.queue)] + g.item;
+    if (at >= items_[index(g.queue)].size()) continue;  // nothing came after the gate
+    Item& item = items_[index(g.queue)][at];
+    // Of two gates at one descriptor the later one is stricter within a queue; different queues are not mixed.
+    item.gated = true;
+    item.on = g.on;
+    item.count = std::max(item.count, g.count);
+  }
+  pump_all();
+}
+
+void Sequencer::pump_all() {
+  for (std::size_t i = 0; i < queue_count; ++i) pump(static_cast<Queue>(i));
+}
+
+void Sequencer::pump(Queue q) {
+  std::deque<Item>& items = items_[index(q)];
+  while (!items.empty()) {
+    const Item& item = items.front();
+    if (item.gated && (item.on == Queue::kv_write ? kv_written_ : out_written_) < item.count) return;
+    send(q, item.bytes);
+    items.pop_front();
+  }
+}
+
+void Sequencer::send(Queue q, const std::vector<unsigned char>& bytes) {
+  sc_core::sc_time& free = free_[index(q)];
+  const bus::Cycle now = clock_.cycle(sc_core::sc_time_stamp());
+  const auto at = std::max(now, clock_.cycle(free)) + static_cast<std::uint64_t>(config_.cycles_per_decision);
+  free = clock_.time(at);
+  bus::PayloadPtr payload = pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(bytes.size()), bus::Data::buffer);
+  std::memcpy(payload->get_data_ptr(), bytes.data(), bytes.size());
+  bus::PayloadPool::chunk(payload).traffic = bus::TrafficClass::commands;
+  if (q == Queue::converter) isock_smoother.send(payload, free);
+  isock[index(q)]->send(std::move(payload), free);
+}
+
+void Sequencer::written(Queue q) {
+  ++(q == Queue::kv_write ? kv_written_ : out_written_);
+  pump_all();
+  finish_if_done();
+}
+
+void Sequencer::host_chunk() {
+  const tlm::tlm_generic_payload& payload = *host.waiting();
+  const bus::Chunk& c = bus::chunk_of(payload);
+  const sc_core::sc_time when = host.arrival();
+  if (c.mode == 0) {
+    markers_due_.push({c.operation}, when);
+  } else if (c.data_valid) {
+    for (std::uint32_t r = 0; r < c.row; ++r)
+      std::memcpy(logits_.data() + (std::size_t{r} * shape_.vocab_size + c.column) * 2, payload.get_data_ptr() + std::size_t{r} * c.elements * 2,
+                  std::size_t{c.elements} * 2);
+  }
+  host.accept(when);
+}
+
+void Sequencer::marker(std::uint32_t number) {
+  // Markers stand behind the embedding, behind each layer and behind the head.
+  if (number <= layers_) record_.layer_begin.push_back(sc_core::sc_time_stamp());
+  if (number == layers_ + 1) {
+    last_marker_seen_ = true;
+    finish_if_done();
+    return;
+  }
+  if (config_.layer_overhead_us > 0)
+    overhead_done_.push(0, sc_core::sc_time_stamp() + sc_core::sc_time(number < layers_ ? config_.layer_overhead_us : 0.0, sc_core::SC_US));
+  else
+    push_next_batch();
+}
+
+void Sequencer::finish_if_done() {
+  if (!last_marker_seen_ || kv_written_ < kv_writes_ || out_written_ < out_writes_) return;
+  last_marker_seen_ = false;
+  record_.end = sc_core::sc_time_stamp();
+  record_.expected = program_->expected();
+  for (std::size_t i = 0; i < expected_.bytes.size(); ++i) expected_.bytes[i] += record_.expected.bytes[i];
+  expected_.macs += record_.expected.macs;
+  expected_.pe_slots += record_.expected.pe_slots;
+  ++steps_;
+  bus::PayloadPtr done = std::move(command_);
+  command_.reset();
+  tsock.respond(*done, sc_core::sc_time_stamp());
+}
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,127 @@
+// Sequencer: takes steps from the host, gives every block its descriptors, knows when what was written may be read.
+//
+// Models: descriptors per layer, a bounded number of layers ahead; one decision per descriptor; completion of writes as the
+//   condition for reads of the same data (KV appends before attention, spilled activations before their use); a fixed
+//   overhead before each layer where a machine has one (kernel launches of a GPU-like machine).
+// Does not model: a processor that computes the descriptors; their transport takes no bandwidth.
+//
+// Host interface: one TLM write to `tsock` starts a step; its response comes when the step is complete. A TLM read from
+// `tsock` afterwards gives the logits of functional runs: FP16 [sequences that wanted them][vocabulary].
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <systemc>
+#include <vector>
+
+#include "harmonia/accelerator/step_program.h"
+#include "harmonia/bus/chunk_input.h"
+#include "harmonia/bus/clock.h"
+#include "harmonia/bus/memory_initiator.h"
+#include "harmonia/bus/memory_target.h"
+#include "harmonia/bus/timed_queue.h"
+
+namespace harmonia::accelerator {
+
+/// Start of a step command; `sequences` SequenceStep follow, then `tokens` 32-bit token numbers.
+struct StepHeader {
+  std::uint32_t sequences = 0;
+  std::uint32_t tokens = 0;
+  std::uint32_t layers = 0;  // simulate only the first so many layers (sampled fidelity); 0: all
+  std::uint32_t reserved = 0;
+};
+std::vector<unsigned char> encode_step(const StepWork& work, std::uint32_t layers = 0);
+
+struct StepRecord {
+  sc_core::sc_time begin, end;
+  std::vector<sc_core::sc_time> layer_begin;  // when the vector unit turned to each layer; the last entry: after the last layer
+  Expected expected;
+  bool resident = true;
+};
+
+struct SequencerConfig {
+  double clock_mhz = 500;
+  int cycles_per_decision = 1;
+  double layer_overhead_us = 0;
+  unsigned layers_ahead = 2;
+};
+
+class Sequencer : public sc_core::sc_module {
+ public:
+  Sequencer(sc_core::sc_module_name name, const SequencerConfig& config, const ModelShape& shape, const MemoryMap& map, const OnChip& chip,
+            const StepProgram::Settings& settings);
+
+  bus::MemoryTarget<> tsock{"tsock"};
+  bus::ChunkInput host;  // target socket tsock_host: logits and markers from the vector unit
+  /// Command sockets, by Queue; the smoother gets the converter's descriptors too.
+  std::array<std::unique_ptr<bus::MemoryInitiator<>>, queue_count> isock;
+  bus::MemoryInitiator<> isock_smoother{"isock_smoother"};
+
+  /// Of the step under way or done last.
+  const StepRecord& record() const { return record_; }
+  const StepProgram* program() const { return program_.get(); }
+  /// Sums over all steps.
+  const Expected& expected() const { return expected_; }
+  std::uint64_t steps() const { return steps_; }
+  /// Called for each class of operation number once a batch exists; lets observers of blocks sort their records.
+  OperationClass class_of(std::uint32_t operation) const { return program_ ? program_->class_of(operation) : OperationClass::elementwise; }
+
+ private:
+  struct Item {
+    std::vector<unsigned char> bytes;
+    bool gated = false;
+    Queue on = Queue::kv_write;
+    std::uint64_t count = 0;
+  };
+  struct Marker {
+    std::uint32_t number;
+  };
+
+  std::optional<sc_core::sc_time> request(tlm::tlm_generic_payload& payload, const sc_core::sc_time& arrival);
+  void start(tlm::tlm_generic_payload& payload);
+  void host_chunk();
+  void marker(std::uint32_t number);
+  void push_next_batch();
+  void push(Batch&& batch);
+  template <class D>
+  void queue_all(Queue q, const std::vector<D>& list);
+  void pump(Queue q);
+  void pump_all();
+  void send(Queue q, const std::vector<unsigned char>& bytes);
+  void add_marker(Batch& batch);
+  void written(Queue q);
+  void finish_if_done();
+
+  SequencerConfig config_;
+  bus::Clock clock_;
+  const ModelShape& shape_;
+  const MemoryMap& map_;
+  OnChip chip_;
+  StepProgram::Settings settings_;
+  bus::PayloadPool pool_;
+
+  bus::PayloadPtr command_;  // the step under way
+  StepWork work_;
+  std::unique_ptr<StepProgram> program_;
+  StepRecord record_;
+  Expected expected_;
+  std::uint64_t steps_ = 0;
+  unsigned layers_ = 0;        // of this step
+  unsigned next_batch_ = 0;    // 0 embedding, 1.. layers, then head
+  std::uint32_t markers_ = 0;  // sent
+  bool all_pushed_ = false, last_marker_seen_ = false;
+  std::array<std::deque<Item>, queue_count> items_;
+  std::array<std::size_t, queue_count> base_{};  // number of the first item of the batch being added, in items_
+  std::array<sc_core::sc_time, queue_count> free_{};
+  std::uint64_t kv_writes_ = 0, out_writes_ = 0, kv_written_ = 0, out_written_ = 0;
+  std::vector<unsigned char> logits_;
+  unsigned logit_rows_ = 0;
+  bus::TimedQueue<Queue> writes_done_;
+  bus::TimedQueue<Marker> markers_due_;
+  bus::TimedQueue<int> overhead_done_;
+};
+
+}  // namespace harmonia::accelerator

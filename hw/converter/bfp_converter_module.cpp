@@ -1,0 +1,215 @@
+#include "harmonia/converter/bfp_converter_module.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "harmonia/formats/bfp.h"
+
+namespace harmonia::converter {
+
+using bus::Cycle;
+using bus::Wait;
+using formats::Fp16;
+using formats::kBfp8;
+
+namespace {
+
+constexpr std::size_t main_bytes = 21, low_bytes = 16;
+
+bool keeps_low(const Descriptor& d, std::uint32_t unit) {
+  return (unit >= d.low_begin[0] && unit < d.low_end[0]) || (unit >= d.low_begin[1] && unit < d.low_end[1]);
+}
+
+/// INT8 cache row: one FP16 scale, then the codes (golden_llama.h, statement 6).
+void append_int8(const Fp16* x, std::uint32_t columns, std::vector<std::uint8_t>& out) {
+  float largest = 0;
+  for (std::uint32_t i = 0; i < columns; ++i) largest = std::max(largest, std::fabs(formats::to_float(x[i])));
+  const Fp16 scale = formats::to_fp16(largest / 127.0f);
+  const float s = formats::to_float(scale);
+  out.resize(out.size() + 2);
+  std::memcpy(out.data() + out.size() - 2, &scale, 2);
+  for (std::uint32_t i = 0; i < columns; ++i) {
+    const float code = s == 0 ? 0.0f : std::nearbyint(formats::to_float(x[i]) / s);
+    out.push_back(static_cast<std::uint8_t>(static_cast<std::int8_t>(std::clamp(code, -127.0f, 127.0f))));
+  }
+}
+
+std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual, std::vector<std::uint8_t>& out) {
+  const std::uint32_t first_group = d.first_position / 32, end = d.first_position + d.rows;
+  const std::uint32_t groups = (end + 31) / 32 - first_group;
+  const std::size_t size = kBfp8.group_bytes();
+  std::vector<std::uint8_t> stored(std::size_t{groups} * d.columns * size);
+  std::size_t nonfinite = 0;
+  for (std::uint32_t g = 0; g < groups; ++g)
+    for (std::uint32_t c = 0; c < d.columns; ++c) {
+      std::uint8_t* group = stored.data() + (std::size_t{g} * d.columns + c) * size;
+      if (g == 0 && d.residual_bytes != 0) {
+        std::memcpy(group, residual + c * main_bytes, main_bytes);
+        std::memcpy(group + main_bytes, residual + d.columns * main_bytes + c * low_bytes, low_bytes);
+      } else {
+        formats::clear_stored(kBfp8, group);
+      }
+    }
+  for (std::uint32_t r = 0; r < d.rows; ++r) {
+    const std::uint32_t position = d.first_position + r;
+    nonfinite += formats::append_row(kBfp8, rows + std::size_t{r} * d.columns, d.columns, static_cast<int>(position % 32),
+                                     stored.data() + std::size_t{position / 32 - first_group} * d.columns * size);
+  }
+  for (std::size_t i = 0; i < std::size_t{groups} * d.columns; ++i) out.insert(out.end(), stored.data() + i * size, stored.data() + i * size + main_bytes);
+  for (std::uint32_t g = 0; g < groups; ++g) {
+    if (!keeps_low(d, first_group + g)) continue;
+    for (std::uint32_t c = 0; c < d.columns; ++c) {
+      const std::uint8_t* group = stored.data() + (std::size_t{g} * d.columns + c) * size;
+      out.insert(out.end(), group + main_bytes, group + size);
+    }
+  }
+  return nonfinite;
+}
+
+}  // namespace
+
+std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual, std::vector<std::uint8_t>& out) {
+  const bool plain_cache = (d.path == Path::key || d.path == Path::value) && d.grouped == 0;
+  if (plain_cache && d.bits == 8) {
+    for (std::uint32_t r = 0; r < d.rows; ++r) append_int8(rows + std::size_t{r} * d.columns, d.columns, out);
+    return 0;
+  }
+  if (plain_cache || d.path == Path::pass) {
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(rows);
+    out.insert(out.end(), bytes, bytes + 2ull * d.rows * d.columns);
+    return 0;
+  }
+  if (d.path == Path::value) return convert_values(d, rows, residual, out);
+
+  const std::size_t row_bytes = kBfp8.row_bytes(d.columns), groups = kBfp8.groups(d.columns);
+  std::vector<std::uint8_t> stored(d.rows * row_bytes);
+  std::size_t nonfinite = 0;
+  for (std::uint32_t r = 0; r < d.rows; ++r)
+    nonfinite += formats::encode_row(kBfp8, rows + std::size_t{r} * d.columns, d.columns, stored.data() + r * row_bytes);
+  if (d.path == Path::row) {
+    out.insert(out.end(), stored.begin(), stored.end());
+    return nonfinite;
+  }
+  const std::size_t size = kBfp8.group_bytes();
+  for (std::size_t i = 0; i < d.rows * groups; ++i) out.insert(out.end(), stored.data() + i * size, stored.data() + i * size + main_bytes);
+  for (std::uint32_t r = 0; r < d.rows; ++r) {
+    if (!keeps_low(d, d.first_position + r)) continue;
+    for (std::size_t g = 0; g < groups; ++g) {
+      const std::uint8_t* group = stored.data() + r * row_bytes + g * size;
+      out.insert(out.end(), group + main_bytes, group + size);
+    }
+  }
+  return nonfinite;
+}
+
+std::uint64_t convert_cycles(const Config& config, const Descriptor& d) {
+  std::uint64_t groups = std::uint64_t{d.rows} * ((d.columns + 31) / 32);
+  // One lane takes one V column of a group's tokens at a time: a token touches a group of every channel.
+  if (d.path == Path::value && d.grouped != 0)
+    groups = std::uint64_t{d.columns} * ((d.first_position + d.rows + 31) / 32 - d.first_position / 32);
+  return (groups + config.lanes - 1) / config.lanes;
+}
+
+BfpConverter::BfpConverter(sc_core::sc_module_name name, const Config& config)
+    : sc_module(name),
+      command("command", [this] { progress(); }),
+      input("tsock", [this] { progress(); }),
+      residual("tsock_residual", [this] { progress(); }),
+      config_(config),
+      clock_(config.clock_mhz) {
+  auto accepted = [this](auto&, const sc_core::sc_time& when) {
+    blocked_ = false;
+    const Cycle at = clock_.cycle(when);
+    if (at > free_) {
+      activity_.wait(Wait::output, at - free_);
+      free_ = at;
+    }
+    progress();
+  };
+  isock_operands.on_accepted(accepted);
+  isock_kv.on_accepted(accepted);
+  isock_out.on_accepted(accepted);
+}
+
+void BfpConverter::progress() {
+  if (in_progress_) {
+    again_ = true;
+    return;
+  }
+  do {
+    again_ = false;
+    in_progress_ = true;
+    while (step()) {
+    }
+    in_progress_ = false;
+  } while (again_);
+}
+
+/// Takes a piece of the growing group, or converts a chunk; false when nothing can be done now.
+bool BfpConverter::step() {
+  if (blocked_ || command.empty()) return false;
+  const Descriptor& d = command.front();
+  if (residual_bytes_ < d.residual_bytes) {
+    tlm::tlm_generic_payload* piece = residual.waiting();
+    if (piece == nullptr) return false;
+    const Cycle at = clock_.cycle(residual.arrival());
+    if (at > free_) {
+      activity_.wait(Wait::operand, at - free_);
+      free_ = at;
+    }
+    residual_bytes_ += piece->get_data_length();
+    if (bus::chunk_of(*piece).data_valid)
+      residual_data_.insert(residual_data_.end(), piece->get_data_ptr(), piece->get_data_ptr() + piece->get_data_length());
+    residual.accept(std::max(residual.arrival(), clock_.time(free_)));
+    return true;
+  }
+  tlm::tlm_generic_payload* payload = input.waiting();
+  if (payload == nullptr) return false;
+  const bus::Chunk in = bus::chunk_of(*payload);
+  const Cycle start = std::max(free_, clock_.cycle(input.arrival()));
+  if (start > free_) activity_.wait(Wait::input, start - free_);
+  const Cycle cycles = convert_cycles(config_, d);
+  activity_.busy += cycles;
+  elements_ += std::uint64_t{d.rows} * d.columns;
+  free_ = start + cycles;
+  const Cycle ready = free_ + config_.stages + (d.path == Path::key ? config_.key_path_extra_cycles : 0);
+
+  if (payload->get_data_length() != 2ull * d.rows * d.columns)
+    SC_REPORT_ERROR("/harmonia/converter/chunk", "a chunk has another size than its descriptor says");
+  bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, d.out_bytes), in.data_valid ? bus::Data::buffer : bus::Data::scratch);
+  bus::Chunk& c = bus::PayloadPool::chunk(out);
+  c.traffic = d.destination == Destination::kv_write ? bus::TrafficClass::kv_write : bus::TrafficClass::activations;
+  c.operation = d.operation;
+  c.elements = d.rows * d.columns;
+  c.row = d.row_begin;
+  c.mode = static_cast<std::uint16_t>(d.row_stride);
+  c.column = d.column_bytes;
+  c.tensor = d.rows;
+  c.tag = d.operand_row_bytes;
+  if (in.data_valid) {
+    bytes_.clear();
+    nonfinite_ += convert(d, reinterpret_cast<const Fp16*>(payload->get_data_ptr()), residual_data_.data(), bytes_);
+    if (bytes_.size() != d.out_bytes) SC_REPORT_ERROR("/harmonia/converter/size", "the converted chunk has another size than its descriptor says");
+    std::memcpy(out->get_data_ptr(), bytes_.data(), bytes_.size());
+  }
+  input.accept(std::max(input.arrival(), clock_.time(start)));
+
+  bus::StreamSource<>& isock = d.destination == Destination::activations ? isock_operands : d.destination == Destination::kv_write ? isock_kv : isock_out;
+  residual_bytes_ = 0;
+  residual_data_.clear();
+  command.pop();
+  blocked_ = true;
+  const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(ready));
+  if (taken) {
+    blocked_ = false;
+    const Cycle at = clock_.cycle(*taken);
+    if (at > ready) {
+      activity_.wait(Wait::output, at - ready);
+      free_ += at - ready;
+    }
+  }
+  return true;
+}
+
+}  // namespace harmonia::converter

@@ -1,0 +1,71 @@
+// SystemC module of the FP16-to-BFP converter: rows, keys, values (with the growing group), or FP16 passed on.
+//
+// Models: groups of 32 on `lanes` lanes, one group per cycle and lane; pipeline stages, more on the key path; the V path's
+//   merge of new tokens into the growing group; planes written in the order in which the KV layout stores them (all main
+//   parts, then the low planes that stay); three destinations.
+// Does not model: the transposition memory of the V path beyond its latency.
+// Source: number formats specification, section 1; lanes and stages are configuration values.
+#pragma once
+
+#include <cstdint>
+#include <systemc>
+#include <vector>
+
+#include "harmonia/bus/activity.h"
+#include "harmonia/bus/chunk_input.h"
+#include "harmonia/bus/clock.h"
+#include "harmonia/bus/descriptor_port.h"
+#include "harmonia/converter/descriptor.h"
+#include "harmonia/formats/fp16.h"
+
+namespace harmonia::converter {
+
+struct Config {
+  double clock_mhz = 500;
+  int stages = 4;
+  int lanes = 2;
+  int key_path_extra_cycles = 3;
+};
+
+/// What a chunk of d.rows x d.columns FP16 values becomes. residual: the growing V group's main parts then low planes
+/// (d.residual_bytes). Appends to `out`; returns how many values were infinite or NaN.
+std::size_t convert(const Descriptor& d, const formats::Fp16* rows, const std::uint8_t* residual, std::vector<std::uint8_t>& out);
+
+/// Cycles on the lanes: groups of 32 over lanes.
+std::uint64_t convert_cycles(const Config& config, const Descriptor& d);
+
+class BfpConverter : public sc_core::sc_module {
+ public:
+  BfpConverter(sc_core::sc_module_name name, const Config& config);
+
+  bus::DescriptorPort<Descriptor> command;
+  bus::ChunkInput input;     // target socket tsock
+  bus::ChunkInput residual;  // target socket tsock_residual
+  bus::StreamSource<> isock_operands{"isock_operands"};
+  bus::StreamSource<> isock_kv{"isock_kv"};
+  bus::StreamSource<> isock_out{"isock_out"};
+
+  const bus::Activity& activity() const { return activity_; }
+  bus::Cycle free_at() const { return free_; }
+  std::uint64_t nonfinite() const { return nonfinite_; }
+  std::uint64_t elements() const { return elements_; }
+  bool idle() const { return command.empty(); }
+
+ private:
+  void progress();
+  bool step();
+
+  Config config_;
+  bus::Clock clock_;
+  bus::PayloadPool pool_;
+  bus::Activity activity_;
+  bool in_progress_ = false, again_ = false;
+  bool blocked_ = false;
+  std::uint32_t residual_bytes_ = 0;
+  std::vector<std::uint8_t> residual_data_;
+  std::vector<std::uint8_t> bytes_;
+  bus::Cycle free_ = 0;
+  std::uint64_t nonfinite_ = 0, elements_ = 0;
+};
+
+}  // namespace harmonia::converter

@@ -1,0 +1,34 @@
+// What the sequencer asks of smoother and converter: how the next chunk of FP16 rows is to be treated.
+// Models: the fields that a command register file would hold. Does not model: register addresses or their encoding.
+#pragma once
+
+#include <cstdint>
+
+namespace harmonia::converter {
+
+enum class Path : std::uint8_t { row, key, value, pass };  // pass: FP16 words stay FP16
+enum class Destination : std::uint8_t { activations, kv_write, out_write };
+
+struct Descriptor {
+  std::uint32_t operation = 0;  // A operand that the groups belong to, or the KV write
+  Path path = Path::row;
+  Destination destination = Destination::activations;
+  std::uint8_t grouped = 1;       // 0: the KV cache is FP16 or INT8
+  std::uint8_t bits = 8;          // of an ungrouped cache: 16 or 8
+  std::uint32_t rows = 0;
+  std::uint32_t columns = 0;
+  // Where the rows stand in the operand: row r of the chunk is row `row_begin + r * row_stride`, at byte `column_bytes`.
+  std::uint32_t row_begin = 0;
+  std::uint32_t row_stride = 1;
+  std::uint32_t column_bytes = 0;
+  std::uint32_t operand_row_bytes = 0;
+  // KV: position of the first row, and which units (tokens of K, groups of V) get a low plane.
+  std::uint32_t first_position = 0;
+  std::uint32_t low_begin[2] = {0, 0};
+  std::uint32_t low_end[2] = {0, 0};
+  std::uint32_t residual_bytes = 0;  // V: bytes of the growing group, to be taken from the residual socket first
+  std::uint32_t slot = 0, layer = 0, head = 0;  // which smoother table entry
+  std::uint32_t out_bytes = 0;
+};
+
+}  // namespace harmonia::converter

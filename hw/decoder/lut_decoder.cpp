@@ -1,0 +1,85 @@
+#include "harmonia/decoder/lut_decoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "harmonia/formats/bfp.h"
+#include "harmonia/formats/int_quant.h"
+#include "harmonia/formats/kmeans.h"
+
+namespace harmonia::decoder {
+
+std::size_t decoded_row_bytes(const Descriptor& d) {
+  switch (d.kind) {
+    case DecodeKind::to_bfp8:
+      return formats::kBfp8.row_bytes(d.row_elements);
+    case DecodeKind::pass:
+      return 2 * std::size_t{d.row_elements};
+    default:
+      return d.row_elements + 2 * d.blocks_per_row();
+  }
+}
+
+void decode_row(const Descriptor& d, const std::uint8_t* codes, const std::uint8_t* scales, std::uint8_t* out) {
+  const std::size_t n = d.row_elements;
+  switch (d.kind) {
+    case DecodeKind::to_bfp8: {
+      std::vector<formats::Fp16> row(n);
+      std::memcpy(static_cast<void*>(row.data()), codes, 2 * n);
+      formats::encode_row(formats::kBfp8, row.data(), n, out);
+      return;
+    }
+    case DecodeKind::pass:
+      std::memcpy(out, codes, 2 * n);
+      return;
+    case DecodeKind::codebook:
+      formats::kmeans_decode_row_int8(d.codebook, d.bits, codes, n, reinterpret_cast<std::int8_t*>(out));
+      break;
+    case DecodeKind::integer: {
+      formats::IntFormat format;
+      format.bits = d.bits;
+      format.zero_point = d.zero_point != 0;
+      format.group = d.block;
+      std::vector<std::int16_t> wide(n);
+      formats::int_decode_row_codes(format, codes, scales + 2 * d.blocks_per_row(), n, wide.data());
+      std::transform(wide.begin(), wide.end(), reinterpret_cast<std::int8_t*>(out), [](std::int16_t q) { return static_cast<std::int8_t>(q); });
+      break;
+    }
+  }
+  std::memcpy(out + n, scales, 2 * d.blocks_per_row());
+}
+
+void Timing::begin(const Descriptor& d) {
+  reload_ = 0;
+  if (d.kind == DecodeKind::codebook && d.tensor != tensor_)
+    reload_ = static_cast<std::uint64_t>(config_.reload_cycles_per_entry) << d.bits;
+  tensor_ = d.tensor;
+  rate_ = config_.weights_per_cycle(d.bits);
+}
+
+Timing::Slot Timing::chunk(bus::Cycle arrival, std::uint64_t elements) {
+  Slot slot;
+  if (arrival > free_) {
+    activity_.wait(bus::Wait::input, arrival - free_);
+    backlog_ = 0;
+  }
+  slot.start = std::max(arrival, free_);
+  activity_.wait(bus::Wait::reload, reload_);
+  const double cycles = backlog_ + static_cast<double>(elements) / rate_;
+  const auto whole = static_cast<std::uint64_t>(std::ceil(cycles - 1e-9));
+  // What a chunk leaves unused of its last cycle serves the next one, if that follows at once.
+  backlog_ = cycles - static_cast<double>(whole);
+  activity_.busy += whole;
+  slot.done = slot.start + reload_ + whole;
+  reload_ = 0;
+  if (output_free_ > slot.done) {
+    activity_.wait(bus::Wait::output, output_free_ - slot.done);
+    slot.done = output_free_;
+  }
+  free_ = slot.done;
+  slot.out = slot.done + config_.pipeline_cycles;
+  return slot;
+}
+
+}  // namespace harmonia::decoder

@@ -1,0 +1,103 @@
+#include "harmonia/decoder/lut_decoder_module.h"
+
+#include <algorithm>
+
+namespace harmonia::decoder {
+
+using bus::TrafficClass;
+
+LutDecoder::LutDecoder(sc_core::sc_module_name name, const Config& config)
+    : sc_module(name),
+      command("command", [this] { progress(); }),
+      input("tsock", [this] { progress(); }),
+      clock_(config.clock_mhz),
+      timing_(config) {
+  isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
+    blocked_ = false;
+    timing_.taken(clock_.cycle(when));
+    progress();
+  });
+}
+
+void LutDecoder::progress() {
+  while (input.waiting() != nullptr && !command.empty() && !blocked_) process();
+}
+
+void LutDecoder::process() {
+  tlm::tlm_generic_payload& payload = *input.waiting();
+  const sc_core::sc_time arrival = input.arrival();
+  const Descriptor& d = command.front();
+  if (!begun_) {
+    begun_ = true;
+    timing_.begin(d);
+  }
+  const bus::Chunk& in = bus::chunk_of(payload);
+  const std::uint64_t bytes = payload.get_data_length();
+  const unsigned char* data = payload.get_data_ptr();
+  if (in.traffic == TrafficClass::scales) {
+    scale_bytes_ += bytes;
+    if (in.data_valid) scales_.insert(scales_.end(), data, data + bytes);
+    finish_if_complete();
+    input.accept(arrival);
+    return;
+  }
+  index_bytes_ += bytes;
+  if (in.data_valid) codes_.insert(codes_.end(), data, data + bytes);
+  // Weights of the tile that are complete with this chunk; padding at the end of a row counts for nothing.
+  const std::uint64_t row_bytes = d.index_row_bytes();
+  const std::uint64_t whole_rows = index_bytes_ / row_bytes;
+  const std::uint64_t in_row = std::min<std::uint64_t>((index_bytes_ - whole_rows * row_bytes) * 8 / d.bits, d.row_elements);
+  const std::uint64_t elements = whole_rows * d.row_elements + in_row - elements_;
+  elements_ += elements;
+  weights_ += elements;
+
+  const Timing::Slot slot = timing_.chunk(clock_.cycle(arrival), elements);
+  const bool last = index_bytes_ == d.index_bytes();
+
+  bus::PayloadPtr out;
+  if (in.data_valid) {
+    if (scale_bytes_ < whole_rows * d.blocks_per_row() * d.scale_bytes_per_block())
+      SC_REPORT_ERROR("/harmonia/decoder/order", "codes arrived before their scales");
+    const std::size_t out_row = decoded_row_bytes(d);
+    const std::uint32_t rows = static_cast<std::uint32_t>(whole_rows) - rows_out_;
+    out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, static_cast<unsigned>(rows * out_row)), bus::Data::buffer);
+    const std::uint64_t scale_row = d.blocks_per_row() * d.scale_bytes_per_block();
+    for (std::uint32_t i = 0; i < rows; ++i)
+      decode_row(d, codes_.data() + (rows_out_ + i) * row_bytes, scales_.data() + (rows_out_ + i) * scale_row,
+                 out->get_data_ptr() + i * out_row);
+    bus::PayloadPool::chunk(out).row = rows_out_;
+    bus::PayloadPool::chunk(out).column = rows;
+    rows_out_ += rows;
+  } else {
+    out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, static_cast<unsigned>(elements)), bus::Data::scratch);
+  }
+  bus::Chunk& c = bus::PayloadPool::chunk(out);
+  c.traffic = TrafficClass::weights;
+  c.operation = d.operation;
+  c.tensor = d.tensor;
+  c.elements = static_cast<std::uint32_t>(elements);
+  c.first_of_tile = elements_ == elements;
+  c.last_of_tile = last;
+  finish_if_complete();
+  input.accept(std::max(arrival, clock_.time(slot.start)));
+
+  blocked_ = true;
+  const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(slot.out));
+  if (taken) {
+    blocked_ = false;
+    timing_.taken(clock_.cycle(*taken));
+  }
+}
+
+void LutDecoder::finish_if_complete() {
+  const Descriptor& d = command.front();
+  if (index_bytes_ < d.index_bytes() || scale_bytes_ < d.scale_bytes()) return;
+  index_bytes_ = scale_bytes_ = elements_ = 0;
+  rows_out_ = 0;
+  codes_.clear();
+  scales_.clear();
+  begun_ = false;
+  command.pop();
+}
+
+}  // namespace harmonia::decoder

@@ -1,0 +1,48 @@
+// SystemC module of the K-means LUT decoder: stored chunks in, decoded chunks out.
+//
+// Models: lut_decoder.h behind TLM-2.0 streams. A tile's scale chunks precede the codes that need them (a paced DMA sees to
+//   that). A decoded chunk's Chunk.elements are its weights; in functional runs its bytes are the rows that became complete,
+//   Chunk.row the first of them and Chunk.column their number.
+// Does not model: anything that depends on model or layer.
+#pragma once
+
+#include <cstdint>
+#include <systemc>
+#include <vector>
+
+#include "harmonia/bus/chunk_input.h"
+#include "harmonia/bus/descriptor_port.h"
+#include "harmonia/bus/stream.h"
+#include "harmonia/decoder/lut_decoder.h"
+
+namespace harmonia::decoder {
+
+class LutDecoder : public sc_core::sc_module {
+ public:
+  LutDecoder(sc_core::sc_module_name name, const Config& config);
+
+  bus::DescriptorPort<Descriptor> command;
+  bus::ChunkInput input;  // target socket tsock
+  bus::StreamSource<> isock{"isock"};
+
+  const bus::Activity& activity() const { return timing_.activity(); }
+  bus::Cycle free_at() const { return timing_.free_at(); }
+  std::uint64_t weights_decoded() const { return weights_; }
+  bool idle() const { return command.empty() && input.waiting() == nullptr; }
+
+ private:
+  void progress();
+  void process();
+  void finish_if_complete();
+
+  bus::Clock clock_;
+  Timing timing_;
+  bus::PayloadPool pool_;
+  bool begun_ = false;
+  bool blocked_ = false;  // the consumer has not said when it takes the last chunk
+  std::uint64_t index_bytes_ = 0, scale_bytes_ = 0, elements_ = 0, weights_ = 0;
+  std::uint32_t rows_out_ = 0;
+  std::vector<std::uint8_t> codes_, scales_;
+};
+
+}  // namespace harmonia::decoder

@@ -1,0 +1,186 @@
+#include "harmonia/pe/pe_array.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "harmonia/formats/bfp.h"
+#include "harmonia/formats/pe.h"
+
+namespace harmonia::pe {
+namespace {
+
+using formats::Fp16;
+using formats::kBfp4;
+using formats::kBfp8;
+
+constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
+constexpr std::size_t main_bytes = 21, low_bytes = 16;
+
+std::uint64_t wide_units(const Descriptor& d, std::uint64_t units) {
+  return std::min<std::uint64_t>(d.wide_initial, units) + (units > d.wide_local ? units - std::max(d.wide_local, d.wide_initial) : 0);
+}
+
+/// Stored groups of one unit (a token of K, a group of V) put together from the planes of the stream.
+class Planes {
+ public:
+  Planes(const Descriptor& d, const std::uint8_t* stream, std::uint64_t units, std::size_t groups_per_unit)
+      : d_(d), main_(stream), low_(stream + units * groups_per_unit * main_bytes), groups_(groups_per_unit) {}
+
+  bool wide(std::uint64_t unit) const { return unit < d_.wide_initial || unit >= d_.wide_local; }
+  /// Writes group g of a unit: 37 bytes when the unit is wide, otherwise 21.
+  void group(std::uint64_t unit, std::size_t g, std::uint8_t* out) const {
+    std::memcpy(out, main_ + (unit * groups_ + g) * main_bytes, main_bytes);
+    if (!wide(unit)) return;
+    const std::uint64_t rank = unit < d_.wide_initial ? unit : d_.wide_initial + (unit - std::max(d_.wide_local, d_.wide_initial));
+    std::memcpy(out + main_bytes, low_ + (rank * groups_ + g) * low_bytes, low_bytes);
+  }
+
+ private:
+  const Descriptor& d_;
+  const std::uint8_t* main_;
+  const std::uint8_t* low_;
+  std::size_t groups_;
+};
+
+/// One element of an FP16 or INT8 cache row as FP16.
+Fp16 plain_element(const Descriptor& d, const std::uint8_t* row, std::size_t i) {
+  Fp16 x;
+  if (d.bits == 16) {
+    std::memcpy(static_cast<void*>(&x), row + 2 * i, 2);
+    return x;
+  }
+  std::memcpy(static_cast<void*>(&x), row, 2);
+  return formats::to_fp16(static_cast<float>(static_cast<std::int8_t>(row[2 + i])) * formats::to_float(x));
+}
+
+}  // namespace
+
+std::uint64_t tile_elements(const Descriptor& d) {
+  switch (d.operand) {
+    case Operand::keys:
+      return 32ull * d.groups() * (d.n + wide_units(d, d.n));
+    case Operand::values:
+      return 32ull * d.n * (d.groups() + wide_units(d, d.groups()));
+    case Operand::keys_plain:
+    case Operand::values_plain:
+      return d.b_bytes;
+    default:
+      return std::uint64_t{d.n} * d.k;
+  }
+}
+
+std::uint64_t tile_cycles(const Config& c, const Descriptor& d) {
+  const std::uint64_t rows_used = std::min<std::uint64_t>(d.m, c.rows);
+  const std::uint64_t columns = static_cast<std::uint64_t>(c.cols) * (c.spread_idle_rows ? c.rows / rows_used : 1);
+  const std::uint64_t repeats = ceil_div(d.m, c.rows);
+  std::uint64_t operations = 0;
+  if (d.operand == Operand::values)
+    operations = ceil_div(d.n, columns) * (std::uint64_t{d.groups()} * d.passes + wide_units(d, d.groups()));
+  else if (d.operand == Operand::keys)
+    operations = (ceil_div(d.n, columns) * d.passes + ceil_div(wide_units(d, d.n), columns)) * d.groups();
+  else
+    operations = ceil_div(d.n, columns) * d.groups() * d.passes;
+  return static_cast<std::uint64_t>(std::ceil(static_cast<double>(operations * repeats) * c.cycles_per_pass));
+}
+
+void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b, std::vector<float>& sums, Fp16* out) {
+  const std::size_t m = d.m, n = d.n, k = d.k;
+  const bool bfp = d.operand != Operand::fp16;
+  const std::size_t a_row = bfp ? kBfp8.row_bytes(k) : 2 * k;
+  if (!d.accumulate) sums.assign(m * n, 0.0f);
+  auto store = [&](std::size_t t, std::size_t r, float value) {
+    sums[t * n + r] = value;
+    if (d.emit) out[t * n + r] = formats::to_fp16(value);
+  };
+
+  switch (d.operand) {
+    case Operand::codebook:
+    case Operand::integer: {
+      const std::size_t blocks = ceil_div(k, d.block), row = k + 2 * blocks;
+      std::vector<std::uint16_t> words(blocks);
+      for (std::size_t r = 0; r < n; ++r) {
+        const auto* values = reinterpret_cast<const std::int8_t*>(b + r * row);
+        std::memcpy(words.data(), b + r * row + k, 2 * blocks);
+        for (std::size_t t = 0; t < m; ++t) {
+          if (d.operand == Operand::codebook) {
+            std::vector<formats::Bf16> scales(blocks);
+            std::memcpy(static_cast<void*>(scales.data()), words.data(), 2 * blocks);
+            store(t, r, formats::dot_codebook(kBfp8, a + t * a_row, values, scales.data(), d.codebook_scale, k));
+          } else {
+            std::vector<Fp16> scales(blocks);
+            std::memcpy(static_cast<void*>(scales.data()), words.data(), 2 * blocks);
+            store(t, r, formats::dot_int(kBfp8, a + t * a_row, values, scales.data(), k, d.block));
+          }
+        }
+      }
+      return;
+    }
+    case Operand::bfp8:
+      for (std::size_t r = 0; r < n; ++r)
+        for (std::size_t t = 0; t < m; ++t)
+          store(t, r, formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, b + r * kBfp8.row_bytes(k), k, sums[t * n + r]));
+      return;
+    case Operand::fp16: {
+      std::vector<Fp16> x(k), w(k);
+      for (std::size_t r = 0; r < n; ++r) {
+        std::memcpy(static_cast<void*>(w.data()), b + r * 2 * k, 2 * k);
+        for (std::size_t t = 0; t < m; ++t) {
+          std::memcpy(static_cast<void*>(x.data()), a + t * a_row, 2 * k);
+          store(t, r, formats::dot_fp16(x.data(), w.data(), k, sums[t * n + r]));
+        }
+      }
+      return;
+    }
+    case Operand::keys: {
+      const std::size_t groups = d.groups();
+      const Planes planes(d, b, n, groups);
+      std::vector<std::uint8_t> row(kBfp8.row_bytes(k));
+      for (std::size_t token = 0; token < n; ++token) {
+        const auto& format = planes.wide(token) ? kBfp8 : kBfp4;
+        for (std::size_t g = 0; g < groups; ++g) planes.group(token, g, row.data() + g * format.group_bytes());
+        for (std::size_t t = 0; t < m; ++t) store(t, token, formats::dot_bfp(kBfp8, a + t * a_row, format, row.data(), k));
+      }
+      return;
+    }
+    case Operand::values: {
+      const std::size_t groups = d.groups();
+      const Planes planes(d, b, groups, n);
+      std::vector<std::uint8_t> one(kBfp8.group_bytes());
+      for (std::size_t g = 0; g < groups; ++g) {
+        const auto& format = planes.wide(g) ? kBfp8 : kBfp4;
+        for (std::size_t channel = 0; channel < n; ++channel) {
+          planes.group(g, channel, one.data());
+          for (std::size_t t = 0; t < m; ++t)
+            store(t, channel,
+                  formats::dot_bfp(kBfp8, a + t * a_row + g * kBfp8.group_bytes(), format, one.data(), 32, sums[t * n + channel]));
+        }
+      }
+      return;
+    }
+    case Operand::keys_plain: {
+      const std::size_t row = d.bits == 8 ? k + 2 : 2 * k;
+      std::vector<Fp16> key(k);
+      std::vector<std::uint8_t> key_bfp(kBfp8.row_bytes(k));
+      for (std::size_t token = 0; token < n; ++token) {
+        for (std::size_t i = 0; i < k; ++i) key[i] = plain_element(d, b + token * row, i);
+        formats::encode_row(kBfp8, key.data(), k, key_bfp.data());
+        for (std::size_t t = 0; t < m; ++t) store(t, token, formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, key_bfp.data(), k));
+      }
+      return;
+    }
+    case Operand::values_plain: {
+      const std::size_t row = d.bits == 8 ? n + 2 : 2 * n;
+      std::vector<Fp16> column(k);
+      std::vector<std::uint8_t> column_bfp(kBfp8.row_bytes(k));
+      for (std::size_t channel = 0; channel < n; ++channel) {
+        for (std::size_t token = 0; token < k; ++token) column[token] = plain_element(d, b + token * row, channel);
+        formats::encode_row(kBfp8, column.data(), k, column_bfp.data());
+        for (std::size_t t = 0; t < m; ++t) store(t, channel, formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, column_bfp.data(), k));
+      }
+      return;
+    }
+  }
+}
+
+}  // namespace harmonia::pe

@@ -1,0 +1,178 @@
+#include "harmonia/pe/pe_array_module.h"
+
+#include <algorithm>
+
+namespace harmonia::pe {
+
+using bus::Cycle;
+using bus::Wait;
+
+PeArray::PeArray(sc_core::sc_module_name name, const Config& config)
+    : sc_module(name),
+      command("command", [this] { progress(); }),
+      weights("tsock_weights", [this] { progress(); }),
+      kv("tsock_kv", [this] { progress(); }),
+      operand("tsock_operand", [this] { progress(); }),
+      config_(config),
+      clock_(config.clock_mhz) {
+  isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
+    blocked_ = false;
+    output_free_ = clock_.cycle(when);
+    progress();
+  });
+}
+
+/// Takes the operand that waits at the input, if there is room: one is at work, one may wait behind it.
+void PeArray::take_operand() {
+  tlm::tlm_generic_payload* payload = operand.waiting();
+  if (payload == nullptr || operands_.size() >= 2) return;
+  Operand o;
+  o.number = bus::chunk_of(*payload).operation;
+  o.ready = std::max(clock_.cycle(operand.arrival()), shadow_free_);
+  if (bus::chunk_of(*payload).data_valid) o.data = bus::PayloadPtr(*payload);
+  operands_.push_back(std::move(o));
+  operand.accept(std::max(operand.arrival(), clock_.time(operands_.back().ready)));
+}
+
+void PeArray::progress() {
+  if (in_progress_) {
+    again_ = true;
+    return;
+  }
+  do {
+    again_ = false;
+    in_progress_ = true;
+    while (step()) {
+    }
+    in_progress_ = false;
+  } while (again_);
+}
+
+/// Begins the tile at hand if its A operand is there. False: it has to wait.
+bool PeArray::start_tile() {
+  take_operand();
+  if (started_) return true;
+  if (command.empty() || blocked_) return false;
+  const Descriptor& d = command.front();
+  Cycle operand_ready = free_;
+  if (d.load_a) {
+    // Whatever stands before the wanted operand has been used.
+    if (operands_.empty()) return false;
+    if (operands_.front().number != d.a_operand) {
+      if (operands_.size() < 2) return false;
+      if (operands_[1].number != d.a_operand)
+        SC_REPORT_ERROR("/harmonia/pe/operand", "the A operand that waits is not the one that the tile asks for");
+      operands_.pop_front();
+      shadow_free_ = free_;
+    }
+    operand_ready = operands_.front().ready;
+    take_operand();
+  } else if (operands_.empty()) {
+    return false;
+  }
+  started_ = true;
+  cycles_ = tile_cycles(config_, d);
+  elements_total_ = d.reuse_b ? 0 : tile_elements(d);
+  elements_ = cycles_given_ = 0;
+  record_ = TileRecord{d.operation, d.source, clock_.ps(free_), 0, 0, 0, 0, 0};
+  if (operand_ready > free_) {
+    record_.waited_operand = operand_ready - free_;
+    activity_.wait(Wait::operand, record_.waited_operand);
+    free_ = operand_ready;
+  }
+  return true;
+}
+
+void PeArray::take_chunk(bus::ChunkInput& input) {
+  const tlm::tlm_generic_payload& payload = *input.waiting();
+  const bus::Chunk& chunk = bus::chunk_of(payload);
+  const Cycle at = clock_.cycle(input.arrival());
+  const Cycle start = std::max(at, free_);
+  if (start > free_) {
+    record_.waited_input += start - free_;
+    activity_.wait(Wait::input, start - free_);
+  }
+  elements_ += chunk.elements;
+  if (elements_ > elements_total_) SC_REPORT_ERROR("/harmonia/pe/tile", "a tile brought more elements than its descriptor says");
+  // The tile's cycles are spread over its elements; the last chunk takes what is left.
+  const Cycle given = elements_ == elements_total_ ? cycles_ : static_cast<Cycle>(static_cast<double>(cycles_) * static_cast<double>(elements_) / static_cast<double>(elements_total_));
+  const Cycle share = given - cycles_given_;
+  cycles_given_ = given;
+  record_.busy += share;
+  activity_.busy += share;
+  free_ = start + share;
+  if (chunk.data_valid) {
+    functional_ = true;
+    const unsigned char* data = payload.get_data_ptr();
+    if (command.front().source == Source::kv || chunk.column != 0) b_.insert(b_.end(), data, data + payload.get_data_length());
+  }
+  input.accept(std::max(input.arrival(), clock_.time(start)));
+}
+
+void PeArray::end_tile() {
+  const Descriptor& d = command.front();
+  if (d.reuse_b) {
+    // A whole tile at once: expanding it again may take longer than multiplying.
+    const Cycle needed = std::max<Cycle>(cycles_, d.replay_cycles);
+    record_.busy += cycles_;
+    record_.waited_input += needed - cycles_;
+    activity_.busy += cycles_;
+    activity_.wait(Wait::input, needed - cycles_);
+    free_ += needed;
+  }
+  slots_ += std::uint64_t{d.m} * d.n * d.groups() * d.passes;
+  macs_ += std::uint64_t{d.m} * d.n * d.k;
+  if (d.emit) {
+    if (output_free_ > free_) {
+      record_.waited_output += output_free_ - free_;
+      activity_.wait(Wait::output, output_free_ - free_);
+      free_ = output_free_;
+    }
+    const unsigned bytes = 2 * d.m * d.n;
+    bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, functional_ ? bus::Data::buffer : bus::Data::scratch);
+    bus::Chunk& c = bus::PayloadPool::chunk(out);
+    c.traffic = bus::TrafficClass::activations;
+    c.operation = d.operation;
+    c.elements = d.m * d.n;
+    c.column = d.n_begin;
+    c.row = d.n;
+    if (functional_) {
+      if (!operands_.front().data) SC_REPORT_ERROR("/harmonia/pe/operand", "a functional tile has an A operand without data");
+      multiply(d, operands_.front().data->get_data_ptr(), b_.data(), sums_, reinterpret_cast<formats::Fp16*>(out->get_data_ptr()));
+    }
+    const sc_core::sc_time ready = clock_.time(free_ + config_.pipeline_cycles);
+    record_.end_ps = clock_.ps(free_);
+    if (observer) observer(record_);
+    started_ = false;
+    b_.clear();
+    command.pop();
+    blocked_ = true;
+    const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), ready);
+    if (taken) {
+      blocked_ = false;
+      output_free_ = clock_.cycle(*taken);
+    }
+    return;
+  }
+  if (functional_) multiply(d, operands_.front().data->get_data_ptr(), b_.data(), sums_, nullptr);
+  record_.end_ps = clock_.ps(free_);
+  if (observer) observer(record_);
+  started_ = false;
+  b_.clear();
+  command.pop();
+}
+
+/// Does one thing: takes a chunk or ends a tile. False: there is nothing that can be done now.
+bool PeArray::step() {
+  if (!start_tile()) return false;
+  const Descriptor& d = command.front();
+  if (!d.reuse_b && elements_ < elements_total_) {
+    bus::ChunkInput& input = d.source == Source::weights ? weights : kv;
+    if (input.waiting() == nullptr) return false;
+    take_chunk(input);
+  }
+  if (d.reuse_b || elements_ == elements_total_) end_tile();
+  return true;
+}
+
+}  // namespace harmonia::pe

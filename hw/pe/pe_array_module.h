@@ -1,0 +1,78 @@
+// SystemC module of the PE array: A operands, B streams from the decoder and from the KV cache, FP16 results out.
+//
+// Models: pe_array.h behind TLM-2.0 streams. Tiles are worked through in the order of their descriptors; the stream that the
+//   tile at hand does not need waits.
+// Does not model: which operation of a model a tile belongs to.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <systemc>
+#include <vector>
+
+#include "harmonia/bus/chunk_input.h"
+#include "harmonia/bus/descriptor_port.h"
+#include "harmonia/bus/stream.h"
+#include "harmonia/pe/pe_array.h"
+
+namespace harmonia::pe {
+
+/// What happened to one tile; given to the observer when the tile ends.
+struct TileRecord {
+  std::uint32_t operation;
+  Source source;
+  std::uint64_t begin_ps, end_ps;
+  bus::Cycle busy, waited_input, waited_operand, waited_output;
+};
+
+class PeArray : public sc_core::sc_module {
+ public:
+  PeArray(sc_core::sc_module_name name, const Config& config);
+
+  bus::DescriptorPort<Descriptor> command;
+  bus::ChunkInput weights;  // target sockets tsock_weights, tsock_kv, tsock_operand
+  bus::ChunkInput kv;
+  bus::ChunkInput operand;
+  bus::StreamSource<> isock{"isock"};
+  std::function<void(const TileRecord&)> observer;
+
+  const bus::Activity& activity() const { return activity_; }
+  bus::Cycle free_at() const { return free_; }
+  /// 32-lane group operations done, passes included.
+  std::uint64_t slots() const { return slots_; }
+  std::uint64_t macs() const { return macs_; }
+  bool idle() const { return command.empty(); }
+
+ private:
+  struct Operand {
+    std::uint32_t number = 0;
+    bus::Cycle ready = 0;
+    bus::PayloadPtr data;
+  };
+
+  void take_operand();
+  void progress();
+  bool step();
+  bool start_tile();
+  void end_tile();
+  void take_chunk(bus::ChunkInput& input);
+
+  Config config_;
+  bus::Clock clock_;
+  bus::PayloadPool pool_;
+  bus::Activity activity_;
+  std::deque<Operand> operands_;  // the one in use first, then at most one that waits
+  bool in_progress_ = false, again_ = false;
+  bool blocked_ = false;  // the result before is not known to be taken
+  bool started_ = false;
+  bus::Cycle free_ = 0, output_free_ = 0, shadow_free_ = 0;
+  std::uint64_t cycles_ = 0, elements_total_ = 0, elements_ = 0, cycles_given_ = 0;
+  std::uint64_t slots_ = 0, macs_ = 0;
+  TileRecord record_{};
+  std::vector<std::uint8_t> b_;
+  std::vector<float> sums_;
+  bool functional_ = false;
+};
+
+}  // namespace harmonia::pe

@@ -1,0 +1,57 @@
+// SystemC module of the outlier smoother: online offsets of key channels, subtracted on the way to the converter.
+//
+// Models: a small table of (channel, offset) per sequence slot, layer and kv head; chosen from the keys of the first chunk of a
+//   sequence (its prefill, or the first strip of it), frozen afterwards; the FP16 subtraction and the statistics pass. Chunks
+//   on other paths pass through without delay.
+// Does not model: the table's memory ports; offline factors, which are folded when weights are prepared.
+// Source: number formats specification, section 4; lanes and stages are configuration values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <systemc>
+#include <tuple>
+
+#include "harmonia/bus/activity.h"
+#include "harmonia/bus/chunk_input.h"
+#include "harmonia/bus/clock.h"
+#include "harmonia/bus/descriptor_port.h"
+#include "harmonia/converter/descriptor.h"
+#include "harmonia/formats/smoothing.h"
+
+namespace harmonia::smoother {
+
+struct Config {
+  double clock_mhz = 500;
+  bool online = true;
+  int channels_per_head = 4;
+  int lanes = 64;
+  int stages = 2;
+};
+
+class OutlierSmoother : public sc_core::sc_module {
+ public:
+  OutlierSmoother(sc_core::sc_module_name name, const Config& config);
+
+  bus::DescriptorPort<converter::Descriptor> command;
+  bus::ChunkInput input;  // target socket tsock
+  bus::StreamSource<> isock{"isock"};
+
+  const bus::Activity& activity() const { return activity_; }
+  bus::Cycle free_at() const { return free_; }
+  bool idle() const { return command.empty(); }
+
+ private:
+  void progress();
+  void process();
+
+  Config config_;
+  bus::Clock clock_;
+  bus::PayloadPool pool_;
+  bus::Activity activity_;
+  bool blocked_ = false;
+  bus::Cycle free_ = 0;
+  std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, formats::KeyOffsets> table_;
+};
+
+}  // namespace harmonia::smoother

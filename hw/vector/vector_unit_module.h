@@ -1,0 +1,80 @@
+// SystemC module of the vector unit.
+//
+// Models: vector_unit.h behind TLM-2.0 streams: PE results and operands from memory in; rows to smoother and converter, and
+//   logits to the host, out. Operations are done in the order of their descriptors. The residual stream, attention outputs
+//   and results under way live in its scratch memory.
+// Does not model: the scratch memory's capacity (the sequencer spills what does not fit).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <systemc>
+#include <vector>
+
+#include "harmonia/bus/activity.h"
+#include "harmonia/bus/chunk_input.h"
+#include "harmonia/bus/clock.h"
+#include "harmonia/bus/descriptor_port.h"
+#include "harmonia/formats/fp16.h"
+#include "harmonia/vector/vector_math.h"
+#include "harmonia/vector/vector_unit.h"
+
+namespace harmonia::vector {
+
+class VectorUnit : public sc_core::sc_module {
+ public:
+  VectorUnit(sc_core::sc_module_name name, const Config& config);
+
+  bus::DescriptorPort<Descriptor> command;  // a setup descriptor is followed by its table of SequenceRows
+  bus::ChunkInput result;                   // target socket tsock_result
+  bus::ChunkInput operand;                  // target socket tsock_operand
+  bus::StreamSource<> isock{"isock"};
+  bus::StreamSource<> isock_host{"isock_host"};
+  std::function<void(const bus::Work&)> observer;
+
+  const bus::Activity& activity() const { return activity_; }
+  bus::Cycle free_at() const { return free_; }
+  std::uint64_t elements() const { return elements_total_; }
+  bool idle() const { return command.empty(); }
+
+ private:
+  void progress();
+  bool step();
+  void begin();
+  bool take_operand();
+  bool take_result();
+  void finish();
+  void setup();
+  void compute();
+  void send_rows(std::uint32_t rows, std::uint32_t columns, const formats::Fp16* data, std::uint32_t stride);
+  void send_outputs();
+  void send_host();
+  std::uint64_t results_expected() const;
+  std::uint32_t step_row(std::uint32_t i) const;
+
+  Config config_;
+  bus::Clock clock_;
+  bus::PayloadPool pool_;
+  bus::Activity activity_;
+  bool in_progress_ = false, again_ = false, begun_ = false;
+  unsigned unaccepted_ = 0;  // chunks sent and not known to be taken
+  bus::Cycle free_ = 0, begin_ = 0, ready_ = 0;
+  std::uint32_t operand_bytes_ = 0;
+  std::uint64_t results_ = 0, elements_total_ = 0;
+
+  // The step's rows.
+  std::vector<SequenceRows> sequences_;
+  std::vector<std::uint32_t> logit_rows_;
+
+  // Functional runs: contents of the scratch memory.
+  bool functional_ = false;
+  std::size_t hidden_ = 0, step_rows_ = 0;
+  std::vector<std::uint8_t> operand_data_;
+  std::vector<formats::Fp16> residual_, attended_, gathered_, second_, out_;
+  std::unique_ptr<RopeTable> rope_;
+  double rope_theta_ = 0;
+  bool rope_half_ = false;
+};
+
+}  // namespace harmonia::vector
