@@ -4,6 +4,9 @@
 #include <stdexcept>
 #include <utility>
 
+#include "harmonia/formats/nf4.h"
+#include "harmonia/formats/ternary.h"
+
 namespace harmonia::accelerator {
 namespace {
 
@@ -28,15 +31,6 @@ constexpr FormatName kNames[] = {
 
 const FormatName& entry(WeightFormat format) {
   return *std::find_if(std::begin(kNames), std::end(kNames), [&](const FormatName& n) { return n.format == format; });
-}
-
-/// The fixed codebooks. NF4: the 16 published levels over the block maximum; ternary: -1, 0, 1 over the block mean, the
-/// fourth code standing for 1 as well and never chosen by the encoder.
-formats::Codebook fixed_codebook(WeightFormat format) {
-  if (format == WeightFormat::kTernary) return formats::make_codebook({-1.0F, 0.0F, 1.0F, 1.0F});
-  return formats::make_codebook({-1.0F, -0.6961928F, -0.5250731F, -0.3949175F, -0.2844414F, -0.1847734F, -0.0910500F,
-                                 0.0F, 0.0795803F, 0.1609302F, 0.2461123F, 0.3379152F, 0.4407098F, 0.5626170F,
-                                 0.7229568F, 1.0F});
 }
 
 formats::IntFormat int_format(WeightFormat format, std::size_t group) {
@@ -82,9 +76,10 @@ LinearWeights LinearWeights::encode(WeightFormat format, const float* w, std::si
                                     CodebookKind codebook, std::uint64_t seed, std::size_t int_group) {
   if (rows == 0 || cols == 0) throw std::invalid_argument("a matrix of weights needs rows and columns");
   if (is_codebook(format)) {
-    const bool fixed = format == WeightFormat::kNf4 || format == WeightFormat::kTernary;
-    const formats::Codebook chosen =
-        fixed ? fixed_codebook(format) : formats::kmeans_train(w, rows, cols, code_bits(format), seed);
+    const formats::Codebook chosen = format == WeightFormat::kNf4 ? formats::nf4_codebook()
+                                     : format == WeightFormat::kTernary
+                                         ? formats::ternary_codebook()
+                                         : formats::kmeans_train(w, rows, cols, code_bits(format), seed);
     return from_codebook(format, formats::kmeans_encode(chosen, w, rows, cols), codebook);
   }
   LinearWeights out;
