@@ -1,4 +1,4 @@
-harmonia_bench(formats SOURCES formats.cpp LINK harmonia_hw harmonia_formats)
+harmonia_bench(formats SOURCES formats.cpp ${CMAKE_SOURCE_DIR}/hw/vector/vector_math.cpp LINK harmonia_formats)
 # Operations of other parts of the formats library join the same program.
 if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/formats_kmeans.cpp)
   target_sources(bench_formats PRIVATE formats_kmeans.cpp)
