@@ -8,6 +8,7 @@
 #include "harmonia/config/fields.h"
 #include "harmonia/config/node.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/formats/format_registry.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/results/text.h"
@@ -61,26 +62,9 @@ void list_scenarios(const Library& library) {
 }
 
 void list_formats() {
-  struct Format {
-    const char* name;
-    double code_bits, scale_bits, block;  // block 0: no scales
-    const char* meaning;
-  };
-  static constexpr Format kWeights[] = {
-      {"fp16", 16, 0, 0, "16-bit weights"},
-      {"int8", 8, 16, 128, "integers, FP16 scale per 128"},
-      {"int4", 4, 16, 128, "integers, FP16 scale per 128"},
-      {"kmeans8", 8, 16, 64, "256-entry codebook, bf16 scale per 64"},
-      {"kmeans4", 4, 16, 64, "16-entry codebook, bf16 scale per 64"},
-      {"kmeans3", 3, 16, 64, "8-entry codebook, bf16 scale per 64"},
-      {"kmeans2", 2, 16, 64, "4-entry codebook, bf16 scale per 64"},
-      {"kmeans1", 1, 16, 64, "2-entry codebook, bf16 scale per 64"},
-      {"nf4", 4, 16, 64, "16 fixed normal-distribution levels, scale per 64"},
-      {"ternary", 2, 16, 64, "-1, 0, 1 in 2 bits, scale per 64"},
-  };
-  std::vector<std::vector<std::string>> rows = {{"weights", "bits per weight with scales", "meaning"}};
-  for (const Format& w : kWeights)
-    rows.push_back({w.name, fixed(w.code_bits + (w.block > 0 ? w.scale_bits / w.block : 0), 3), w.meaning});
+  std::vector<std::vector<std::string>> rows = {{"format", "bits per value with scales and exponents", "meaning"}};
+  for (const formats::StorageFormatInfo& f : formats::storage_formats())
+    rows.push_back({f.name, fixed(f.bits_per_value, 3), f.summary});
   print_table(rows);
   std::cout << '\n';
   print_table({{"kv", "bits per value with exponents", "meaning"},
