@@ -21,6 +21,7 @@ struct Work {
   std::uint32_t operation = 0;
   std::uint64_t begin_ps = 0;
   std::uint64_t end_ps = 0;
+  std::uint64_t busy_ps = 0;  // of it, at work
 };
 
 struct Activity {

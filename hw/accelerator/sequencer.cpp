@@ -256,9 +256,7 @@ void Sequencer::finish_if_done() {
   last_marker_seen_ = false;
   record_.end = sc_core::sc_time_stamp();
   record_.expected = program_->expected();
-  for (std::size_t i = 0; i < expected_.bytes.size(); ++i) expected_.bytes[i] += record_.expected.bytes[i];
-  expected_.macs += record_.expected.macs;
-  expected_.pe_slots += record_.expected.pe_slots;
+  expected_ += record_.expected;
   ++steps_;
   bus::PayloadPtr done = std::move(command_);
   command_.reset();

@@ -17,8 +17,6 @@ namespace {
 
 constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
 
-std::uint64_t& bytes_of(Expected& e, TrafficClass c) { return e.bytes[static_cast<std::size_t>(c)]; }
-
 DmaSegment segment(std::uint64_t address, std::uint64_t bytes, TrafficClass traffic) {
   DmaSegment s;
   s.address = address;
@@ -118,7 +116,32 @@ std::uint64_t StepProgram::query_tokens_per_strip(const SequenceStep& s) const {
   return std::min(tokens, s.tokens);
 }
 
+Expected& Expected::operator+=(const Expected& other) {
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] += other.bytes[i];
+  macs += other.macs;
+  pe_slots += other.pe_slots;
+  weights += other.weights;
+  for (std::size_t i = 0; i < of_class.size(); ++i) {
+    of_class[i].bytes += other.of_class[i].bytes;
+    of_class[i].macs += other.of_class[i].macs;
+    of_class[i].weights += other.of_class[i].weights;
+  }
+  return *this;
+}
+
+void StepProgram::expect(TrafficClass traffic, std::uint64_t bytes) {
+  expected_.bytes[static_cast<std::size_t>(traffic)] += bytes;
+  expected_.of_class[static_cast<std::size_t>(class_)].bytes += bytes;
+}
+
+void StepProgram::expect_macs(std::uint64_t macs, std::uint64_t slots) {
+  expected_.macs += macs;
+  expected_.pe_slots += slots;
+  expected_.of_class[static_cast<std::size_t>(class_)].macs += macs;
+}
+
 std::uint32_t StepProgram::next_operation(OperationClass c) {
+  class_ = c;
   classes_.push_back(c);
   return static_cast<std::uint32_t>(classes_.size() - 1);
 }
@@ -176,7 +199,7 @@ void StepProgram::read_rows(Batch& b, Queue queue, const SpillPlace& place, std:
   s.stride_bytes = place.block_stride();
   d.add(s);
   push(b, queue, d);
-  bytes_of(expected_, TrafficClass::activations) += rows * row_bytes * blocks;
+  expect(TrafficClass::activations, rows * row_bytes * blocks);
 }
 
 void StepProgram::write_rows(Batch& b, const SpillPlace& place, std::uint64_t block, std::uint64_t row, std::uint64_t rows,
@@ -185,7 +208,7 @@ void StepProgram::write_rows(Batch& b, const SpillPlace& place, std::uint64_t bl
   d.operation = operation;
   d.add(segment(place.address(block, row), rows * row_bytes, TrafficClass::activations));
   push(b, Queue::out_write, d);
-  bytes_of(expected_, TrafficClass::activations) += rows * row_bytes;
+  expect(TrafficClass::activations, rows * row_bytes);
 }
 
 void StepProgram::add_segments(Batch& b, Queue queue, const std::vector<Segment>& main, const std::vector<Segment>& low, std::uint32_t operation,
@@ -245,7 +268,7 @@ Batch StepProgram::embedding() {
       d.add(segment(map_.embedding + token * row_bytes, row_bytes, TrafficClass::weights));
     }
     push(b, Queue::vector_read, d);
-    bytes_of(expected_, TrafficClass::weights) += (row - first) * row_bytes;
+    expect(TrafficClass::weights, (row - first) * row_bytes);
 
     vector::Descriptor v;
     v.operation = op;
@@ -281,7 +304,7 @@ void StepProgram::norm(Batch& b, std::uint64_t gamma, std::uint32_t operand) {
   g.operation = op;
   g.add(segment(gamma, 2 * h, TrafficClass::weights));
   push(b, Queue::vector_read, g);
-  bytes_of(expected_, TrafficClass::weights) += 2 * h;
+  expect(TrafficClass::weights, 2 * h);
 
   vector::Descriptor v;
   v.operation = op;
@@ -354,16 +377,19 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
   const bool can_keep_b = tile_rows == unit_columns && kept_units * b_row <= chip_.weight_tile_bytes;
   const Ema ema = external_access(rows, n, a_row, b_row, 0, rows_a, can_keep_b ? kept_units : 0, a_resident, chip_.order);
 
+  const std::uint32_t op = next_operation(c);
   // Conservation, from the formula and not from the descriptors below.
   for (const TensorPlace* p : parts) {
     const std::uint64_t reads = ema.column_first ? 1 : ema.strips;
-    bytes_of(expected_, TrafficClass::weights) += reads * p->rows * p->index_row_bytes();
-    bytes_of(expected_, TrafficClass::scales) += reads * p->rows * p->scale_row_bytes();
-    expected_.macs += rows * p->rows * k;
+    expect(TrafficClass::weights, reads * p->rows * p->index_row_bytes());
+    expect(TrafficClass::scales, reads * p->rows * p->scale_row_bytes());
+    const std::uint64_t decoded = (ema.column_first ? 1 : ema.strips) * p->rows * k;
+    expected_.weights += decoded;
+    expected_.of_class[static_cast<std::size_t>(class_)].weights += decoded;
+    expect_macs(rows * p->rows * k, 0);
   }
-  bytes_of(expected_, TrafficClass::activations) += ema.column_first ? ceil_div(n, kept_units) * rows * a_row : ema.a_bytes;
+  expect(TrafficClass::activations, ema.column_first ? ceil_div(n, kept_units) * rows * a_row : ema.a_bytes);
 
-  const std::uint32_t op = next_operation(c);
   const LinearMode mode = linear_mode(parts.front()->format, settings_.codebook, settings_.array);
   std::vector<Strip> strips;
   const std::uint64_t strip_rows = ceil_div(rows, ceil_div(rows, rows_a));
@@ -442,7 +468,7 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
     d.bits = static_cast<std::uint8_t>(storage.bits);
     if (settings_.table && is_codebook(p.format)) d.codebook_scale = settings_.table(p.id).scale;
     b.pe.push_back(d);
-    expected_.pe_slots += s.rows * count * ceil_div(k, 32) * mode.passes;
+    expect_macs(0, s.rows * count * ceil_div(k, 32) * mode.passes);
   };
   auto each_unit = [&](const std::function<void(std::size_t, std::uint64_t, std::uint64_t)>& body) {
     for (std::size_t part = 0; part < (paired ? 1 : parts.size()); ++part)
@@ -565,7 +591,7 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
         if (c.residual_bytes != 0) {
           if (p.position > s.cached) gate(b, Queue::residual, Queue::kv_write);  // the strip before wrote it
           add_segments(b, Queue::residual, residual_main, residual_low, op, TrafficClass::kv_read, KvCacheLayout::group_main_bytes, false);
-          bytes_of(expected_, TrafficClass::kv_read) += c.residual_bytes;
+          expect(TrafficClass::kv_read, c.residual_bytes);
         }
       }
       std::uint64_t out = 0;
@@ -578,15 +604,14 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
       // The formula: tokens times bytes of a token's groups, and low planes for those that stay wide.
       const std::uint64_t key_groups = ceil_div(d, 32);
       if (!c.grouped) {
-        bytes_of(expected_, TrafficClass::kv_write) += p.rows * (c.bits == 8 ? d + 2 : 2 * d);
+        expect(TrafficClass::kv_write, p.rows * (c.bits == 8 ? d + 2 : 2 * d));
       } else if (which == Linear::k) {
         std::uint64_t wide = 0;
         for (std::uint64_t t = p.position; t < p.position + p.rows; ++t) wide += kv.policy().wide(t, context);
-        bytes_of(expected_, TrafficClass::kv_write) += key_groups * (21 * p.rows + 16 * wide);
+        expect(TrafficClass::kv_write, key_groups * (21 * p.rows + 16 * wide));
       } else {
         for (std::uint64_t g = p.position / 32; g * 32 < p.position + p.rows; ++g)
-          bytes_of(expected_, TrafficClass::kv_write) +=
-              d * (kv.v_group_wide(g, context) || (g + 1) * 32 > p.position + p.rows ? 37 : 21);
+          expect(TrafficClass::kv_write, d * (kv.v_group_wide(g, context) || (g + 1) * 32 > p.position + p.rows ? 37 : 21));
       }
     }
   }
@@ -616,6 +641,7 @@ void StepProgram::attention(Batch& b, int layer) {
   std::vector<std::uint32_t> probability(jobs.size());
 
   auto scores = [&](std::size_t i) {
+    class_ = OperationClass::attention_scores;
     const Job& j = jobs[i];
     const SequenceStep& s = work_.sequences[j.sequence];
     const std::uint64_t context = s.cached + s.tokens, visible = s.cached + j.first_token + j.tokens;
@@ -641,7 +667,7 @@ void StepProgram::attention(Batch& b, int layer) {
       stored = visible * (kv.policy().format == KvFormat::kInt8 ? d + 2 : 2 * d);
     }
     add_segments(b, Queue::kv_read, main, low, score_op, TrafficClass::kv_read, kv.policy().grouped() ? KvCacheLayout::group_main_bytes : 1, false);
-    bytes_of(expected_, TrafficClass::kv_read) += stored;
+    expect(TrafficClass::kv_read, stored);
 
     pe::Descriptor p;
     p.operation = score_op;
@@ -666,8 +692,7 @@ void StepProgram::attention(Batch& b, int layer) {
       p.wide_local = p.n;
     }
     b.pe.push_back(p);
-    expected_.macs += std::uint64_t(m) * visible * d;
-    expected_.pe_slots += std::uint64_t(m) * ceil_div(d, 32) * (visible * p.passes + wide);
+    expect_macs(std::uint64_t(m) * visible * d, std::uint64_t(m) * ceil_div(d, 32) * (visible * p.passes + wide));
 
     vector::Descriptor v;
     v.operation = score_op;
@@ -691,6 +716,7 @@ void StepProgram::attention(Batch& b, int layer) {
     b.converter.push_back(c);
   };
   auto values = [&](std::size_t i) {
+    class_ = OperationClass::attention_values;
     const Job& j = jobs[i];
     const SequenceStep& s = work_.sequences[j.sequence];
     const std::uint64_t context = s.cached + s.tokens, visible = s.cached + j.first_token + j.tokens;
@@ -714,7 +740,7 @@ void StepProgram::attention(Batch& b, int layer) {
       stored = visible * (kv.policy().format == KvFormat::kInt8 ? d + 2 : 2 * d);
     }
     add_segments(b, Queue::kv_read, main, low, value_op, TrafficClass::kv_read, kv.policy().grouped() ? KvCacheLayout::group_main_bytes : 1, false);
-    bytes_of(expected_, TrafficClass::kv_read) += stored;
+    expect(TrafficClass::kv_read, stored);
 
     p.operation = value_op;
     p.a_operand = probability[i];
@@ -728,8 +754,7 @@ void StepProgram::attention(Batch& b, int layer) {
     p.passes = static_cast<std::uint8_t>(kv.policy().grouped() ? 1 : plain_passes);
     p.b_bytes = stored;
     b.pe.push_back(p);
-    expected_.macs += std::uint64_t(m) * visible * d;
-    expected_.pe_slots += std::uint64_t(m) * d * (groups * p.passes + wide);
+    expect_macs(std::uint64_t(m) * visible * d, std::uint64_t(m) * d * (groups * p.passes + wide));
 
     const bool last = i + 1 == jobs.size();
     vector::Descriptor v;
@@ -875,7 +900,7 @@ Batch StepProgram::head() {
   g.operation = op;
   g.add(segment(map_.final_norm, 2 * h, TrafficClass::weights));
   push(b, Queue::vector_read, g);
-  bytes_of(expected_, TrafficClass::weights) += 2 * h;
+  expect(TrafficClass::weights, 2 * h);
   if (!resident_)
     for (std::size_t i = 0; i < work_.sequences.size(); ++i) {
       if (!work_.sequences[i].logits) continue;

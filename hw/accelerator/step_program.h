@@ -103,17 +103,24 @@ struct Batch {
   std::vector<Gate> gates;
 };
 
+/// Operation classes, for time and bound per class.
+enum class OperationClass : std::uint8_t { embedding, qkv, attention_scores, attention_values, output, gate_up, down, lm_head, elementwise };
+inline constexpr std::size_t operation_class_count = 9;
+const char* name_of(OperationClass c);
+
 /// What a step is expected to move and compute; held against what the simulated sockets moved.
 struct Expected {
   std::array<std::uint64_t, bus::traffic_class_count> bytes{};
   std::uint64_t macs = 0;          // of all GEMMs, attention included, masked scores excluded per strip
   std::uint64_t pe_slots = 0;      // 32-lane group operations, passes included
-};
+  std::uint64_t weights = 0;       // decoded
+  struct OfClass {
+    std::uint64_t bytes = 0, macs = 0, weights = 0;
+  };
+  std::array<OfClass, operation_class_count> of_class{};
 
-/// Operation classes, for time and bound per class.
-enum class OperationClass : std::uint8_t { embedding, qkv, attention_scores, attention_values, output, gate_up, down, lm_head, elementwise };
-inline constexpr std::size_t operation_class_count = 9;
-const char* name_of(OperationClass c);
+  Expected& operator+=(const Expected& other);
+};
 
 /// Codebook of a tensor as the decoder holds it, for functional runs.
 struct DecoderTable {
@@ -172,6 +179,8 @@ class StepProgram {
   void attention(Batch& b, int layer);
   std::vector<Part> parts_of(const Strip& s) const;
   std::uint32_t next_operation(OperationClass c);
+  void expect(bus::TrafficClass traffic, std::uint64_t bytes);
+  void expect_macs(std::uint64_t macs, std::uint64_t slots);
   void gate(Batch& b, Queue queue, Queue on);
   void read_rows(Batch& b, Queue queue, const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks, std::uint64_t row,
                  std::uint64_t rows, std::uint32_t row_bytes, std::uint32_t operation, Queue after);
@@ -194,6 +203,7 @@ class StepProgram {
   bool resident_ = true;
   std::vector<std::uint64_t> first_row_;  // of each sequence
   Expected expected_;
+  OperationClass class_ = OperationClass::elementwise;  // of what is being generated
   std::vector<OperationClass> classes_;
   std::uint32_t operand_ = 0;              // last number given to an A operand
   std::uint64_t kv_writes_ = 0, out_writes_ = 0;

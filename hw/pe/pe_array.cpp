@@ -70,6 +70,12 @@ std::uint64_t tile_elements(const Descriptor& d) {
   }
 }
 
+std::uint64_t tile_slots(const Descriptor& d) {
+  if (d.operand == Operand::values) return std::uint64_t{d.m} * d.n * (std::uint64_t{d.groups()} * d.passes + wide_units(d, d.groups()));
+  const std::uint64_t wide = d.operand == Operand::keys ? wide_units(d, d.n) : 0;
+  return std::uint64_t{d.m} * d.groups() * (std::uint64_t{d.n} * d.passes + wide);
+}
+
 std::uint64_t tile_cycles(const Config& c, const Descriptor& d) {
   const std::uint64_t rows_used = std::min<std::uint64_t>(d.m, c.rows);
   const std::uint64_t columns = static_cast<std::uint64_t>(c.cols) * (c.spread_idle_rows ? c.rows / rows_used : 1);

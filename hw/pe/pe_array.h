@@ -32,6 +32,8 @@ struct Config {
 ///   values:        ceil(n / p) * (groups * passes + groups with a low plane) * ceil(m / rows)
 /// p = columns at work = cols * (floor(rows / m) when idle rows are spread, else 1).
 std::uint64_t tile_cycles(const Config& config, const Descriptor& d);
+/// 32-lane group operations of a tile, passes included: what is conserved whatever the shape of the array.
+std::uint64_t tile_slots(const Descriptor& d);
 /// Elements that B has on the input socket, low planes counted again.
 std::uint64_t tile_elements(const Descriptor& d);
 

@@ -120,7 +120,7 @@ void PeArray::end_tile() {
     activity_.wait(Wait::input, needed - cycles_);
     free_ += needed;
   }
-  slots_ += std::uint64_t{d.m} * d.n * d.groups() * d.passes;
+  slots_ += tile_slots(d);
   macs_ += std::uint64_t{d.m} * d.n * d.k;
   if (d.emit) {
     if (output_free_ > free_) {

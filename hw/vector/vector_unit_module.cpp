@@ -65,6 +65,7 @@ std::uint64_t VectorUnit::results_expected() const {
 void VectorUnit::begin() {
   begun_ = true;
   begin_ = free_;
+  busy_before_ = activity_.busy;
   operand_bytes_ = 0;
   results_ = 0;
   operand_data_.clear();
@@ -157,7 +158,7 @@ void VectorUnit::finish() {
   free_ += cycles;
   ready_ = free_ + config_.pipeline_cycles;
   if (functional_) compute();
-  if (observer && d.kind != Kind::setup && d.kind != Kind::marker) observer({d.operation, clock_.ps(begin_), clock_.ps(free_)});
+  if (observer && d.kind != Kind::setup && d.kind != Kind::marker) observer({d.operation, clock_.ps(begin_), clock_.ps(free_), clock_.ps(activity_.busy - busy_before_)});
   if (d.kind == Kind::logits || d.kind == Kind::marker)
     send_host();
   else if (d.emit != 0 && d.kind != Kind::setup)

@@ -59,7 +59,7 @@ class VectorUnit : public sc_core::sc_module {
   bus::Activity activity_;
   bool in_progress_ = false, again_ = false, begun_ = false;
   unsigned unaccepted_ = 0;  // chunks sent and not known to be taken
-  bus::Cycle free_ = 0, begin_ = 0, ready_ = 0;
+  bus::Cycle free_ = 0, begin_ = 0, ready_ = 0, busy_before_ = 0;
   std::uint32_t operand_bytes_ = 0;
   std::uint64_t results_ = 0, elements_total_ = 0;
 

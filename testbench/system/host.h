@@ -31,6 +31,7 @@ class Host : public sc_core::sc_module {
   bus::MemoryInitiator<> isock{"isock"};
   std::exception_ptr failure;
 
+  bool finished() const { return finished_; }
   /// Runs one step; called from the body.
   void step(const accelerator::StepWork& work, std::uint32_t layers = 0) {
     const std::vector<unsigned char> bytes = accelerator::encode_step(work, layers);
@@ -58,6 +59,7 @@ class Host : public sc_core::sc_module {
   void run() {
     try {
       body_(*this);
+      finished_ = true;
     } catch (...) {
       failure = std::current_exception();
     }
@@ -67,7 +69,7 @@ class Host : public sc_core::sc_module {
   std::function<void(Host&)> body_;
   bus::PayloadPool pool_;
   sc_core::sc_event done_;
-  bool failed_ = false;
+  bool failed_ = false, finished_ = false;
 };
 
 }  // namespace harmonia::testbench

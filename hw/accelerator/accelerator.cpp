@@ -1,0 +1,228 @@
+#include "harmonia/accelerator/accelerator.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::accelerator {
+namespace {
+
+std::uint64_t clock_ps(const AcceleratorConfig& c) { return static_cast<std::uint64_t>(std::llround(1e6 / c.clock_mhz)); }
+/// The clock that all blocks share: its period is a whole number of picoseconds.
+double clock_mhz(const AcceleratorConfig& c) { return 1e6 / static_cast<double>(clock_ps(c)); }
+
+memory::DmaConfig dma_config(const AcceleratorConfig& c, bool loose) {
+  memory::DmaConfig d;
+  d.outstanding = static_cast<std::uint32_t>(c.dma.outstanding);
+  d.transaction_bytes = static_cast<std::uint32_t>(c.dma.transaction_bytes);
+  d.clock_ps = clock_ps(c);
+  d.timing = loose ? memory::DmaTiming::kLoose : memory::DmaTiming::kApproximate;
+  return d;
+}
+
+memory::StreamBufferConfig buffer_config(const AcceleratorConfig& c, const BufferSection& b, memory::BufferMode mode) {
+  memory::StreamBufferConfig s;
+  s.capacity_bytes = b.capacity_bytes;
+  s.banks = static_cast<std::uint32_t>(b.banks);
+  s.bank_bytes_per_cycle = static_cast<std::uint32_t>(b.bank_bytes_per_cycle);
+  s.latency_cycles = static_cast<std::uint32_t>(b.latency_cycles);
+  s.clock_ps = clock_ps(c);
+  s.mode = mode;
+  return s;
+}
+
+bus::AddressMap address_map(const AcceleratorConfig& c, const dram::Config& channel) {
+  bus::Region region;
+  region.name = "dram";
+  region.size_bytes = channel.capacity_bytes() * static_cast<std::uint64_t>(c.dram.channels);
+  region.interleave = bus::Interleave(static_cast<unsigned>(c.dram.channels), c.interconnect.interleave_bytes);
+  return bus::AddressMap({region});
+}
+
+bus::InterconnectConfig interconnect_config(const AcceleratorConfig& c) {
+  bus::InterconnectConfig i;
+  i.cycle = sc_core::sc_time::from_value(clock_ps(c));
+  i.request_cycles = i.response_cycles = static_cast<unsigned>(c.interconnect.cycles_per_hop * c.interconnect.hops);
+  return i;
+}
+
+SequencerConfig sequencer_config(const AcceleratorConfig& c) {
+  SequencerConfig s;
+  s.clock_mhz = clock_mhz(c);
+  s.cycles_per_decision = c.sequencer.cycles_per_decision;
+  s.layer_overhead_us = c.sequencer.layer_overhead_us;
+  return s;
+}
+
+decoder::Config decoder_config(const AcceleratorConfig& c) {
+  decoder::Config d;
+  d.clock_mhz = clock_mhz(c);
+  d.weights_per_cycle = [section = c.decoder](int bits) { return section.rate(bits); };
+  d.pipeline_cycles = c.decoder.pipeline_cycles;
+  d.reload_cycles_per_entry = c.decoder.reload_cycles_per_entry;
+  return d;
+}
+
+pe::Config pe_config(const AcceleratorConfig& c) {
+  pe::Config p;
+  p.clock_mhz = clock_mhz(c);
+  p.rows = c.pe.rows;
+  p.cols = c.pe.cols;
+  p.pipeline_cycles = c.pe.pipeline_cycles;
+  p.spread_idle_rows = c.pe.spread_idle_rows;
+  // Bit-serial over the mantissa: 16 / M of the FP-FP throughput at equal lanes.
+  if (c.pe.kind == PeKind::anda) p.cycles_per_pass = c.pe.mantissa_bits / 16.0;
+  return p;
+}
+
+vector::Config vector_config(const AcceleratorConfig& c) {
+  vector::Config v;
+  v.clock_mhz = clock_mhz(c);
+  v.lanes = c.vector.lanes;
+  v.pipeline_cycles = c.vector.pipeline_cycles;
+  v.exp_cycles_per_element = c.vector.exp_cycles_per_element;
+  return v;
+}
+
+smoother::Config smoother_config(const AcceleratorConfig& c) {
+  return {clock_mhz(c), c.smoother.online, c.smoother.channels_per_head, c.smoother.lanes, c.smoother.stages};
+}
+
+converter::Config converter_config(const AcceleratorConfig& c) {
+  return {clock_mhz(c), c.converter.stages, c.converter.lanes, c.converter.k_path_extra_cycles};
+}
+
+memory::OperandBufferConfig operand_config(const AcceleratorConfig& c) {
+  memory::OperandBufferConfig o;
+  o.clock_mhz = clock_mhz(c);
+  o.capacity_bytes = c.activation_buffer.capacity_bytes / 2;
+  o.port_bytes_per_cycle = static_cast<std::uint64_t>(c.activation_buffer.banks) * static_cast<std::uint64_t>(c.activation_buffer.bank_bytes_per_cycle) / 2;
+  o.latency_cycles = c.activation_buffer.latency_cycles;
+  return o;
+}
+
+}  // namespace
+
+dram::Config channel_config(const AcceleratorConfig& c) {
+  dram::Config channel = dram::find_preset(c.dram.preset);
+  for (const config::Member& member : c.dram.channel.members) {
+    try {
+      dram::set_key(channel, member.key, member.value.text);
+    } catch (const config::InputError& e) {
+      throw config::InputError(member.where, e.what());
+    }
+  }
+  channel.finish();
+  return channel;
+}
+
+std::uint64_t memory_bytes(const AcceleratorConfig& c) { return channel_config(c).capacity_bytes() * static_cast<std::uint64_t>(c.dram.channels); }
+double peak_bandwidth(const AcceleratorConfig& c) { return channel_config(c).peak_GBs() * 1e9 * c.dram.channels; }
+
+Accelerator::Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& config, const ModelShape& shape, const MemoryMap& map,
+                         const MachineOptions& options)
+    : sc_module(name),
+      sequencer("sequencer", sequencer_config(config), shape_, map_, OnChip::from(config), options.program),
+      weight_dma("weight_dma", dma_config(config, options.loosely_timed)),
+      kv_dma("kv_dma", dma_config(config, options.loosely_timed)),
+      residual_dma("residual_dma", dma_config(config, options.loosely_timed)),
+      vector_dma("vector_dma", dma_config(config, options.loosely_timed)),
+      operand_dma("operand_dma", dma_config(config, options.loosely_timed)),
+      kv_write_dma("kv_write_dma", dma_config(config, options.loosely_timed)),
+      out_dma("out_dma", dma_config(config, options.loosely_timed)),
+      weight_buffer("weight_buffer", buffer_config(config, config.weight_buffer, memory::BufferMode::kTiles)),
+      kv_buffer("kv_buffer", buffer_config(config, config.kv_buffer, memory::BufferMode::kStreaming)),
+      decoder("decoder", decoder_config(config)),
+      pe_array("pe_array", pe_config(config)),
+      vector_unit("vector_unit", vector_config(config)),
+      smoother("smoother", smoother_config(config)),
+      converter("converter", converter_config(config)),
+      operand_buffer("operand_buffer", operand_config(config)),
+      interconnect("interconnect", dma_ports + 1, static_cast<unsigned>(config.dram.channels), address_map(config, channel_config(config)),
+                   interconnect_config(config)),
+      config_(config),
+      map_(map),
+      shape_(shape) {
+  const dram::Config channel = channel_config(config);
+  for (int i = 0; i < config.dram.channels; ++i)
+    channels.push_back(std::make_unique<dram::DramChannel<>>(("channel" + std::to_string(i)).c_str(), channel,
+                                                             options.program.data_valid ? dram::Contents::kStored : dram::Contents::kNone));
+  bind();
+}
+
+Accelerator::~Accelerator() = default;
+
+void Accelerator::bind() {
+  auto command = [this](Queue q) -> bus::MemoryInitiator<>& { return *sequencer.isock[static_cast<std::size_t>(q)]; };
+  command(Queue::weights).bind(weight_dma.command_tsock);
+  command(Queue::kv_read).bind(kv_dma.command_tsock);
+  command(Queue::residual).bind(residual_dma.command_tsock);
+  command(Queue::vector_read).bind(vector_dma.command_tsock);
+  command(Queue::operand_read).bind(operand_dma.command_tsock);
+  command(Queue::kv_write).bind(kv_write_dma.command_tsock);
+  command(Queue::out_write).bind(out_dma.command_tsock);
+  command(Queue::decoder).bind(decoder.command.tsock);
+  command(Queue::pe).bind(pe_array.command.tsock);
+  command(Queue::vector).bind(vector_unit.command.tsock);
+  command(Queue::converter).bind(converter.command.tsock);
+  command(Queue::operands).bind(operand_buffer.command.tsock);
+  sequencer.isock_smoother.bind(smoother.command.tsock);
+
+  weight_dma.stream_isock.bind(weight_buffer.tsock);
+  weight_buffer.isock.bind(decoder.input.tsock);
+  decoder.isock.bind(pe_array.weights.tsock);
+  kv_dma.stream_isock.bind(kv_buffer.tsock);
+  kv_buffer.isock.bind(pe_array.kv.tsock);
+  operand_dma.stream_isock.bind(operand_buffer.dma.tsock);
+  operand_buffer.isock.bind(pe_array.operand.tsock);
+  pe_array.isock.bind(vector_unit.result.tsock);
+  vector_dma.stream_isock.bind(vector_unit.operand.tsock);
+  vector_unit.isock.bind(smoother.input.tsock);
+  vector_unit.isock_host.bind(sequencer.host.tsock);
+  smoother.isock.bind(converter.input.tsock);
+  residual_dma.stream_isock.bind(converter.residual.tsock);
+  converter.isock_operands.bind(operand_buffer.converter.tsock);
+  converter.isock_kv.bind(kv_write_dma.stream_tsock);
+  converter.isock_out.bind(out_dma.stream_tsock);
+
+  weight_dma.memory_isock.bind(interconnect.tsock[0]);
+  kv_dma.memory_isock.bind(interconnect.tsock[1]);
+  residual_dma.memory_isock.bind(interconnect.tsock[2]);
+  vector_dma.memory_isock.bind(interconnect.tsock[3]);
+  operand_dma.memory_isock.bind(interconnect.tsock[4]);
+  kv_write_dma.memory_isock.bind(interconnect.tsock[5]);
+  out_dma.memory_isock.bind(interconnect.tsock[6]);
+  for (std::size_t i = 0; i < channels.size(); ++i) interconnect.isock[static_cast<unsigned>(i)].bind(channels[i]->tsock);
+}
+
+std::vector<Accelerator::UnitActivity> Accelerator::unit_activity() const {
+  std::vector<UnitActivity> units;
+  const auto total = static_cast<double>(sc_core::sc_time_stamp().value());
+  const double period = static_cast<double>(clock_ps(config_));
+  auto add = [&](const std::string& unit, const bus::Activity& a) {
+    UnitActivity u;
+    u.name = unit;
+    const double whole = std::max(total / period, static_cast<double>(a.accounted()));
+    u.busy = static_cast<double>(a.busy) / whole;
+    double sum = u.busy;
+    for (std::size_t i = 0; i < bus::wait_count; ++i) {
+      double share = static_cast<double>(a.waiting[i]) / whole;
+      // What no account claims is time without anything to do.
+      if (static_cast<bus::Wait>(i) == bus::Wait::descriptor) continue;
+      sum += share;
+      if (share > 0) u.waiting.emplace_back(bus::name_of(static_cast<bus::Wait>(i)), share);
+    }
+    u.waiting.emplace_back(bus::name_of(bus::Wait::descriptor), std::max(0.0, 1.0 - sum));
+    units.push_back(std::move(u));
+  };
+  add("pe_array", pe_array.activity());
+  add("decoder", decoder.activity());
+  add("vector_unit", vector_unit.activity());
+  add("converter", converter.activity());
+  add("smoother", smoother.activity());
+  add("operand_buffer", operand_buffer.activity());
+  return units;
+}
+
+}  // namespace harmonia::accelerator

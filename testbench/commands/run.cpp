@@ -1,0 +1,54 @@
+// `harmonia run`: replays one scenario, prints the table, writes the result folder.
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "harmonia/config/error.h"
+#include "harmonia/testbench/program/arguments.h"
+#include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/program/output_folder.h"
+#include "harmonia/testbench/scenario/scenario.h"
+#include "harmonia/testbench/system/run.h"
+
+namespace harmonia::testbench {
+namespace {
+
+int run_command(const std::vector<std::string>& arguments) {
+  Arguments a(kRunCommand);
+  CommonOptions common;
+  std::string name = "default";
+  a.common(common);
+  a.positional("SCENARIO", name, "built-in name or file");
+  if (!a.parse(arguments)) return 0;
+
+  const LoadedScenario scenario = load_scenario(name, common.set, Library(common.workloads, common.data));
+  std::unique_ptr<OutputFolder> folder;
+  RunOptions options;
+  if (!common.output.empty()) {
+    folder = std::make_unique<OutputFolder>(common.output);
+    if (scenario.scenario.output.timeline) options.timeline_file = (folder->path() / "timeline.pftrace").string();
+    if (scenario.scenario.output.waves) options.waves_file = (folder->path() / "waves.vcd").string();
+  }
+  const RunResult result = run_scenario(scenario, options);
+  const std::string text = summary(result);
+  std::cout << text;
+  std::string problem;
+  const bool passed = checks_passed(result, problem);
+  if (folder) {
+    folder->write("result.json", to_json(result));
+    folder->write("summary.txt", text);
+    folder->write("bandwidth.csv", bandwidth_csv(result));
+    const std::string requests = requests_csv(result);
+    if (!requests.empty()) folder->write("requests.csv", requests);
+    folder->commit();
+    std::cout << "\nwritten to " << folder->target().string() << '\n';
+  }
+  if (!passed) throw config::RunError("a conservation check failed: " + problem);
+  return result.complete ? 0 : 1;
+}
+
+}  // namespace
+
+const Command kRunCommand = {"run", "[SCENARIO] [--set path.to.key=value]... [-o DIR]", "replays one scenario and prints what it costs", run_command};
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,92 @@
+#include "harmonia/testbench/system/machine.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::testbench {
+
+using accelerator::KvFormat;
+using accelerator::WeightFormat;
+
+namespace {
+
+formats::CodebookKind codebook_kind(const std::string& name) {
+  return name == "int5" ? formats::CodebookKind::kInt5 : name == "bf16" ? formats::CodebookKind::kBf16 : formats::CodebookKind::kInt8;
+}
+
+}  // namespace
+
+accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity) {
+  accelerator::MapRequest r;
+  r.shape = s.model;
+  r.weights = accelerator::weight_format(s.weights.format);
+  if (s.weights.zero_point) {
+    if (r.weights != WeightFormat::kInt4) throw config::InputError("weights.zero_point: only int4 weights have a zero-point here");
+    r.weights = WeightFormat::kInt4Zero;
+  }
+  const bool grouped = r.weights == WeightFormat::kInt4 || r.weights == WeightFormat::kInt8 || r.weights == WeightFormat::kInt4Zero;
+  if (grouped && s.weights.group_size != 128)
+    throw config::InputError("weights.group_size: the machine's integer weights share a scale among 128 input features; got " +
+                             std::to_string(s.weights.group_size));
+  r.lm_head = accelerator::weight_format(s.weights.lm_head);
+  r.kv.format = accelerator::kv_format(s.kv.format);
+  r.kv.n_initial = s.kv.n_initial;
+  r.kv.n_local = s.kv.n_local;
+  if (s.kv.exponent_bits != 8)
+    throw config::InputError("kv.exponent_bits: the machine stores shared exponents in 8 bits, byte-aligned; got " +
+                             std::to_string(s.kv.exponent_bits));
+  r.bfp_activations = accelerator::OnChip::from(s.accelerator).bfp_activations;
+  r.kv_capacity_tokens = capacity.tokens_per_slot;
+  r.slots = capacity.slots;
+  r.max_step_tokens = capacity.max_step_tokens;
+  r.region_alignment = s.accelerator.address_map.region_alignment_bytes;
+  r.tensor_alignment = s.accelerator.address_map.tensor_alignment_bytes;
+  r.memory_bytes = accelerator::memory_bytes(s.accelerator);
+  return r;
+}
+
+accelerator::MachineOptions machine_options(const Scenario& s) {
+  accelerator::MachineOptions o;
+  o.program.codebook = codebook_kind(s.weights.codebook);
+  o.program.array = s.accelerator.pe.kind;
+  o.program.data_valid = s.fidelity.data == DataMode::functional;
+  o.loosely_timed = s.fidelity.timing == Timing::lt;
+  // Asked before anything is built, so that the error comes before the run.
+  accelerator::linear_mode(accelerator::weight_format(s.weights.format), o.program.codebook, o.program.array);
+  return o;
+}
+
+void MemoryLoader::access(tlm::tlm_command command, std::uint64_t address, void* data, std::uint64_t bytes) {
+  constexpr std::uint64_t piece = 1 << 20;
+  auto* p = static_cast<unsigned char*>(data);
+  for (std::uint64_t done = 0; done < bytes; done += piece) {
+    const auto length = static_cast<unsigned>(std::min(piece, bytes - done));
+    tlm::tlm_generic_payload payload;
+    payload.set_command(command);
+    payload.set_address(address + done);
+    payload.set_data_ptr(p + done);
+    payload.set_data_length(length);
+    payload.set_streaming_width(length);
+    if (isock->transport_dbg(payload) != length) throw std::out_of_range("an access to the accelerator's memory is outside of it");
+  }
+}
+
+Machine::Machine(const Scenario& scenario, const Capacity& capacity, std::function<void(Host&)> body, const accelerator::MachineOptions& options)
+    : shape(scenario.model), config(scenario.accelerator), map(accelerator::MemoryMap::build(map_request(scenario, capacity))) {
+  accelerator = std::make_unique<accelerator::Accelerator>("accelerator", config, shape, map, options);
+  host = std::make_unique<Host>("host", std::move(body));
+  loader = std::make_unique<MemoryLoader>("loader");
+  host->isock.bind(accelerator->command());
+  loader->isock.bind(accelerator->memory());
+}
+
+void Machine::simulate() {
+  sc_core::sc_start();
+  if (host->failure) std::rethrow_exception(host->failure);
+  if (!host->finished())
+    throw config::RunError("the simulation came to rest at " + sc_core::sc_time_stamp().to_string() + " before the workload was done: a deadlock");
+}
+
+}  // namespace harmonia::testbench

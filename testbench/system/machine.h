@@ -1,0 +1,57 @@
+// From a scenario to an elaborated machine with a host in front of it.
+// Models: which sizes the address map needs for a workload. Does not model: the workload itself (run.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <systemc>
+
+#include "harmonia/accelerator/accelerator.h"
+#include "harmonia/testbench/scenario/scenario.h"
+#include "harmonia/testbench/system/host.h"
+
+namespace harmonia::testbench {
+
+/// Room that a workload needs.
+struct Capacity {
+  std::uint64_t slots = 1;
+  std::uint64_t tokens_per_slot = 1;
+  std::uint64_t max_step_tokens = 1;
+};
+
+/// Throws config::InputError when formats and array do not go together or the map does not fit the memory.
+accelerator::MapRequest map_request(const Scenario& scenario, const Capacity& capacity);
+accelerator::MachineOptions machine_options(const Scenario& scenario);
+
+/// Ties an unused memory port: the host's loader uses debug transport only.
+class MemoryLoader : public sc_core::sc_module, private tlm::tlm_bw_transport_if<> {
+ public:
+  explicit MemoryLoader(sc_core::sc_module_name name) : sc_module(name) { isock.bind(*this); }
+  tlm::tlm_initiator_socket<> isock{"isock"};
+  /// Writes to (or reads from) the accelerator's memory without taking time. Throws std::out_of_range.
+  void write(std::uint64_t address, const void* data, std::uint64_t bytes) { access(tlm::TLM_WRITE_COMMAND, address, const_cast<void*>(data), bytes); }
+  void read(std::uint64_t address, void* data, std::uint64_t bytes) { access(tlm::TLM_READ_COMMAND, address, data, bytes); }
+
+ private:
+  void access(tlm::tlm_command command, std::uint64_t address, void* data, std::uint64_t bytes);
+  tlm::tlm_sync_enum nb_transport_bw(tlm::tlm_generic_payload&, tlm::tlm_phase&, sc_core::sc_time&) override { return tlm::TLM_ACCEPTED; }
+  void invalidate_direct_mem_ptr(sc_dt::uint64, sc_dt::uint64) override {}
+};
+
+struct Machine {
+  Machine(const Scenario& scenario, const Capacity& capacity, std::function<void(Host&)> body,
+          const accelerator::MachineOptions& options);
+
+  accelerator::ModelShape shape;
+  accelerator::AcceleratorConfig config;
+  accelerator::MemoryMap map;
+  std::unique_ptr<accelerator::Accelerator> accelerator;
+  std::unique_ptr<Host> host;
+  std::unique_ptr<MemoryLoader> loader;
+
+  /// Runs until the body has returned; rethrows what left it. Throws config::RunError when simulation stops before (a deadlock).
+  void simulate();
+};
+
+}  // namespace harmonia::testbench

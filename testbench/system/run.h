@@ -1,0 +1,23 @@
+// One run: a scenario becomes a machine, the machine replays its workload, and everything is counted and checked.
+//
+// Models: fixed workloads (batch, context, tokens) and request traces; full and sampled fidelity; conservation checks.
+// Does not model: several runs in one process (SystemC allows one elaboration).
+#pragma once
+
+#include <string>
+
+#include "harmonia/testbench/results/run_result.h"
+#include "harmonia/testbench/scenario/scenario.h"
+
+namespace harmonia::testbench {
+
+struct RunOptions {
+  std::string timeline_file;  // where to write timeline.pftrace; empty: not written
+  std::string waves_file;     // VCD of block activity
+};
+
+/// Throws config::InputError when the scenario cannot run (a model that does not fit, a tile that does not), config::RunError
+/// when the run fails (a deadlock). Failed conservation checks are in the result.
+RunResult run_scenario(const LoadedScenario& scenario, const RunOptions& options = {});
+
+}  // namespace harmonia::testbench
