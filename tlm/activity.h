@@ -12,7 +12,8 @@ enum class Wait : std::uint8_t { input, operand, output, descriptor, reload };
 inline constexpr std::size_t wait_count = 5;
 
 constexpr const char* name_of(Wait wait) {
-  constexpr std::array<const char*, wait_count> names = {"no_input", "no_operand", "output_blocked", "no_descriptor", "reload"};
+  constexpr std::array<const char*, wait_count> names = {"no_input", "no_operand", "output_blocked", "no_descriptor",
+                                                         "reload"};
   return names[static_cast<std::size_t>(wait)];
 }
 

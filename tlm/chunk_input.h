@@ -1,7 +1,7 @@
 // The input side of a block that takes chunks when it can: one chunk waits, the block looks at it and accepts it.
 //
-// Models: a one-entry input register in front of a block. Does not model: anything else; it turns the call of a StreamSink
-// into a state that a block's "make progress" routine can look at from wherever it is called.
+// Models: a one-entry input register in front of a block. Does not model: anything else; it turns the call of a
+// StreamSink into a state that a block's "make progress" routine can look at from wherever it is called.
 #pragma once
 
 #include <functional>
@@ -31,7 +31,8 @@ class ChunkInput {
   tlm::tlm_generic_payload* waiting() const { return waiting_; }
   /// When it arrived; for a chunk that had to wait this may be past.
   const sc_core::sc_time& arrival() const { return arrival_; }
-  /// Takes the waiting chunk at `when` >= arrival(). The payload must not be used afterwards unless a reference was kept.
+  /// Takes the waiting chunk at `when` >= arrival(). The payload must not be used afterwards unless a reference was
+  /// kept.
   void accept(const sc_core::sc_time& when) {
     waiting_ = nullptr;
     if (in_call_)

@@ -1,7 +1,8 @@
 // Command socket of a block: descriptors of one type, written by TLM and taken in order.
 //
-// Models: a descriptor queue in the block. Does not model: a register map; a descriptor is the data of one TLM write, in the
-// byte order of the host. Its type may end in an array of which only the used part travels, and a table may follow.
+// Models: a descriptor queue in the block. Does not model: a register map; a descriptor is the data of one TLM write,
+// in the byte order of the host. Its type may end in an array of which only the used part travels, and a table may
+// follow.
 #pragma once
 
 #include <algorithm>
@@ -21,9 +22,10 @@ class DescriptorPort {
  public:
   /// `arrived` is called after each descriptor that was queued.
   DescriptorPort(const char* name, std::function<void()> arrived) : tsock(name), arrived_(std::move(arrived)) {
-    tsock.on_request([this](tlm::tlm_generic_payload& payload, const sc_core::sc_time& when) -> std::optional<sc_core::sc_time> {
-      if (payload.get_command() != tlm::TLM_WRITE_COMMAND || payload.get_data_length() > sizeof(Descriptor) + max_table_bytes ||
-          payload.get_data_length() < min_bytes) {
+    tsock.on_request([this](tlm::tlm_generic_payload& payload,
+                            const sc_core::sc_time& when) -> std::optional<sc_core::sc_time> {
+      if (payload.get_command() != tlm::TLM_WRITE_COMMAND ||
+          payload.get_data_length() > sizeof(Descriptor) + max_table_bytes || payload.get_data_length() < min_bytes) {
         payload.set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
         tsock.respond(payload, when);
         return std::nullopt;

@@ -8,7 +8,9 @@
 namespace harmonia::accelerator {
 namespace {
 
-std::uint64_t clock_ps(const AcceleratorConfig& c) { return static_cast<std::uint64_t>(std::llround(1e6 / c.clock_mhz)); }
+std::uint64_t clock_ps(const AcceleratorConfig& c) {
+  return static_cast<std::uint64_t>(std::llround(1e6 / c.clock_mhz));
+}
 /// The clock that all blocks share: its period is a whole number of picoseconds.
 double clock_mhz(const AcceleratorConfig& c) { return 1e6 / static_cast<double>(clock_ps(c)); }
 
@@ -97,7 +99,8 @@ memory::OperandBufferConfig operand_config(const AcceleratorConfig& c) {
   memory::OperandBufferConfig o;
   o.clock_mhz = clock_mhz(c);
   o.capacity_bytes = c.activation_buffer.capacity_bytes / 2;
-  o.port_bytes_per_cycle = static_cast<std::uint64_t>(c.activation_buffer.banks) * static_cast<std::uint64_t>(c.activation_buffer.bank_bytes_per_cycle) / 2;
+  o.port_bytes_per_cycle = static_cast<std::uint64_t>(c.activation_buffer.banks) *
+                           static_cast<std::uint64_t>(c.activation_buffer.bank_bytes_per_cycle) / 2;
   o.latency_cycles = c.activation_buffer.latency_cycles;
   return o;
 }
@@ -117,11 +120,13 @@ dram::Config channel_config(const AcceleratorConfig& c) {
   return channel;
 }
 
-std::uint64_t memory_bytes(const AcceleratorConfig& c) { return channel_config(c).capacity_bytes() * static_cast<std::uint64_t>(c.dram.channels); }
+std::uint64_t memory_bytes(const AcceleratorConfig& c) {
+  return channel_config(c).capacity_bytes() * static_cast<std::uint64_t>(c.dram.channels);
+}
 double peak_bandwidth(const AcceleratorConfig& c) { return channel_config(c).peak_GBs() * 1e9 * c.dram.channels; }
 
-Accelerator::Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& config, const ModelShape& shape, const MemoryMap& map,
-                         const MachineOptions& options)
+Accelerator::Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& config, const ModelShape& shape,
+                         const MemoryMap& map, const MachineOptions& options)
     : sc_module(name),
       sequencer("sequencer", sequencer_config(config), shape_, map_, OnChip::from(config), options.program),
       weight_dma("weight_dma", dma_config(config, options.loosely_timed)),
@@ -139,15 +144,16 @@ Accelerator::Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& 
       smoother("smoother", smoother_config(config)),
       converter("converter", converter_config(config)),
       operand_buffer("operand_buffer", operand_config(config)),
-      interconnect("interconnect", dma_ports + 1, static_cast<unsigned>(config.dram.channels), address_map(config, channel_config(config)),
-                   interconnect_config(config)),
+      interconnect("interconnect", dma_ports + 1, static_cast<unsigned>(config.dram.channels),
+                   address_map(config, channel_config(config)), interconnect_config(config)),
       config_(config),
       map_(map),
       shape_(shape) {
   const dram::Config channel = channel_config(config);
   for (int i = 0; i < config.dram.channels; ++i)
-    channels.push_back(std::make_unique<dram::DramChannel<>>(("channel" + std::to_string(i)).c_str(), channel,
-                                                             options.program.data_valid ? dram::Contents::kStored : dram::Contents::kNone));
+    channels.push_back(std::make_unique<dram::DramChannel<>>(
+        ("channel" + std::to_string(i)).c_str(), channel,
+        options.program.data_valid ? dram::Contents::kStored : dram::Contents::kNone));
   bind();
 }
 
@@ -193,7 +199,8 @@ void Accelerator::bind() {
   operand_dma.memory_isock.bind(interconnect.tsock[4]);
   kv_write_dma.memory_isock.bind(interconnect.tsock[5]);
   out_dma.memory_isock.bind(interconnect.tsock[6]);
-  for (std::size_t i = 0; i < channels.size(); ++i) interconnect.isock[static_cast<unsigned>(i)].bind(channels[i]->tsock);
+  for (std::size_t i = 0; i < channels.size(); ++i)
+    interconnect.isock[static_cast<unsigned>(i)].bind(channels[i]->tsock);
 }
 
 std::vector<Accelerator::UnitActivity> Accelerator::unit_activity() const {

@@ -50,8 +50,8 @@ double peak_bandwidth(const AcceleratorConfig& config);
 class Accelerator : public sc_core::sc_module {
  public:
   /// The map must have been made for the shape and for at most memory_bytes(config). Throws config::InputError.
-  Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& config, const ModelShape& shape, const MemoryMap& map,
-              const MachineOptions& options);
+  Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& config, const ModelShape& shape,
+              const MemoryMap& map, const MachineOptions& options);
   ~Accelerator() override;
 
   /// Steps come in here (sequencer.h).

@@ -8,7 +8,9 @@
 namespace harmonia::accelerator {
 namespace {
 
-std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
 
 class Placer {
  public:
@@ -60,12 +62,15 @@ const char* name_of(Linear linear) {
   return names[static_cast<std::size_t>(linear)];
 }
 
-std::uint64_t operand_row_bytes(std::uint64_t columns, bool bfp) { return bfp ? (columns + 31) / 32 * 37 : columns * 2; }
+std::uint64_t operand_row_bytes(std::uint64_t columns, bool bfp) {
+  return bfp ? (columns + 31) / 32 * 37 : columns * 2;
+}
 
 MemoryMap MemoryMap::build(const MapRequest& r) {
   MemoryMap map;
   Placer place(map, r);
-  const std::uint64_t h = r.shape.hidden_size, q = r.shape.q_width(), kv = r.shape.kv_width(), f = r.shape.intermediate_size;
+  const std::uint64_t h = r.shape.hidden_size, q = r.shape.q_width(), kv = r.shape.kv_width(),
+                      f = r.shape.intermediate_size;
 
   place.begin("embedding");
   map.embedding = place.take(h * 2 * r.shape.vocab_size);
@@ -100,7 +105,8 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
 
   if (r.memory_bytes != 0 && map.end > r.memory_bytes) {
     std::ostringstream text;
-    text << "the model does not fit the DRAM: " << map.end << " bytes are needed and " << r.memory_bytes << " are there (";
+    text << "the model does not fit the DRAM: " << map.end << " bytes are needed and " << r.memory_bytes
+         << " are there (";
     for (std::size_t i = 0; i < map.regions.size(); ++i)
       text << (i == 0 ? "" : ", ") << map.regions[i].name << ' ' << map.regions[i].bytes;
     text << "); take fewer bits per weight, a shorter context, a smaller batch or more memory";

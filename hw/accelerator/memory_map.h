@@ -1,7 +1,6 @@
-// Where everything lies in the DRAM address space: embeddings, weights and scales of every tensor, norms, KV cache, spilled
-// activations.
-// Models: one flat physical address space, regions one after the other, each tensor aligned.
-// Does not model: virtual memory, fragmentation.
+// Where everything lies in the DRAM address space: embeddings, weights and scales of every tensor, norms, KV cache,
+// spilled activations. Models: one flat physical address space, regions one after the other, each tensor aligned. Does
+// not model: virtual memory, fragmentation.
 #pragma once
 
 #include <array>
@@ -43,8 +42,8 @@ struct Region {
   std::uint64_t bytes;
 };
 
-/// A spilled activation tensor: blocks of columns after each other, in each all rows, so that a strip of rows and a tile of
-/// columns are both made of long pieces.
+/// A spilled activation tensor: blocks of columns after each other, in each all rows, so that a strip of rows and a
+/// tile of columns are both made of long pieces.
 struct SpillPlace {
   std::uint64_t base = 0;
   std::uint32_t block_columns = 128;
@@ -54,7 +53,9 @@ struct SpillPlace {
 
   std::uint64_t block_stride() const { return rows * block_row_bytes; }
   std::uint64_t bytes() const { return blocks * block_stride(); }
-  std::uint64_t address(std::uint64_t block, std::uint64_t row) const { return base + block * block_stride() + row * block_row_bytes; }
+  std::uint64_t address(std::uint64_t block, std::uint64_t row) const {
+    return base + block * block_stride() + row * block_row_bytes;
+  }
 };
 
 struct MapRequest {

@@ -10,9 +10,9 @@ namespace harmonia::accelerator {
 
 namespace {
 
-constexpr const char* queue_names[queue_count] = {"isock_weights", "isock_decoder",  "isock_pe",       "isock_vector",
-                                                  "isock_converter", "isock_operands", "isock_kv_read", "isock_residual",
-                                                  "isock_kv_write",  "isock_vector_read", "isock_operand_read", "isock_out_write"};
+constexpr const char* queue_names[queue_count] = {
+    "isock_weights", "isock_decoder",  "isock_pe",       "isock_vector",      "isock_converter",    "isock_operands",
+    "isock_kv_read", "isock_residual", "isock_kv_write", "isock_vector_read", "isock_operand_read", "isock_out_write"};
 
 std::size_t index(Queue q) { return static_cast<std::size_t>(q); }
 
@@ -36,7 +36,8 @@ std::vector<unsigned char> encode_step(const StepWork& work, std::uint32_t layer
   header.sequences = static_cast<std::uint32_t>(work.sequences.size());
   header.tokens = static_cast<std::uint32_t>(work.token_ids.size());
   header.layers = layers;
-  const std::size_t sequences = work.sequences.size() * sizeof(SequenceStep), tokens = work.token_ids.size() * sizeof(std::uint32_t);
+  const std::size_t sequences = work.sequences.size() * sizeof(SequenceStep),
+                    tokens = work.token_ids.size() * sizeof(std::uint32_t);
   std::vector<unsigned char> bytes(sizeof header + sequences + tokens);
   std::memcpy(bytes.data(), &header, sizeof header);
   std::memcpy(bytes.data() + sizeof header, work.sequences.data(), sequences);
@@ -44,8 +45,8 @@ std::vector<unsigned char> encode_step(const StepWork& work, std::uint32_t layer
   return bytes;
 }
 
-Sequencer::Sequencer(sc_core::sc_module_name name, const SequencerConfig& config, const ModelShape& shape, const MemoryMap& map, const OnChip& chip,
-                     const StepProgram::Settings& settings)
+Sequencer::Sequencer(sc_core::sc_module_name name, const SequencerConfig& config, const ModelShape& shape,
+                     const MemoryMap& map, const OnChip& chip, const StepProgram::Settings& settings)
     : sc_module(name),
       host("tsock_host", [this] { host_chunk(); }),
       config_(config),
@@ -82,7 +83,8 @@ std::optional<sc_core::sc_time> Sequencer::request(tlm::tlm_generic_payload& pay
   bool good = payload.get_command() == tlm::TLM_WRITE_COMMAND && length >= sizeof header && !command_;
   if (good) {
     std::memcpy(&header, payload.get_data_ptr(), sizeof header);
-    good = header.sequences > 0 && length == sizeof header + std::uint64_t{header.sequences} * sizeof(SequenceStep) + std::uint64_t{header.tokens} * 4;
+    good = header.sequences > 0 && length == sizeof header + std::uint64_t{header.sequences} * sizeof(SequenceStep) +
+                                                 std::uint64_t{header.tokens} * 4;
   }
   if (!good) {
     payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
@@ -210,7 +212,8 @@ void Sequencer::send(Queue q, const std::vector<unsigned char>& bytes) {
   const bus::Cycle now = clock_.cycle(sc_core::sc_time_stamp());
   const auto at = std::max(now, clock_.cycle(free)) + static_cast<std::uint64_t>(config_.cycles_per_decision);
   free = clock_.time(at);
-  bus::PayloadPtr payload = pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(bytes.size()), bus::Data::buffer);
+  bus::PayloadPtr payload =
+      pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(bytes.size()), bus::Data::buffer);
   std::memcpy(payload->get_data_ptr(), bytes.data(), bytes.size());
   bus::PayloadPool::chunk(payload).traffic = bus::TrafficClass::commands;
   if (q == Queue::converter) isock_smoother.send(payload, free);
@@ -231,8 +234,8 @@ void Sequencer::host_chunk() {
     markers_due_.push({c.operation}, when);
   } else if (c.data_valid) {
     for (std::uint32_t r = 0; r < c.row; ++r)
-      std::memcpy(logits_.data() + (std::size_t{r} * shape_.vocab_size + c.column) * 2, payload.get_data_ptr() + std::size_t{r} * c.elements * 2,
-                  std::size_t{c.elements} * 2);
+      std::memcpy(logits_.data() + (std::size_t{r} * shape_.vocab_size + c.column) * 2,
+                  payload.get_data_ptr() + std::size_t{r} * c.elements * 2, std::size_t{c.elements} * 2);
   }
   host.accept(when);
 }
@@ -246,7 +249,8 @@ void Sequencer::marker(std::uint32_t number) {
     return;
   }
   if (config_.layer_overhead_us > 0)
-    overhead_done_.push(0, sc_core::sc_time_stamp() + sc_core::sc_time(number < layers_ ? config_.layer_overhead_us : 0.0, sc_core::SC_US));
+    overhead_done_.push(0, sc_core::sc_time_stamp() +
+                               sc_core::sc_time(number < layers_ ? config_.layer_overhead_us : 0.0, sc_core::SC_US));
   else
     push_next_batch();
 }

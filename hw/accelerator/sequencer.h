@@ -1,6 +1,7 @@
 // Sequencer: takes steps from the host, gives every block its descriptors, knows when what was written may be read.
 //
-// Models: descriptors per layer, a bounded number of layers ahead; one decision per descriptor; completion of writes as the
+// Models: descriptors per layer, a bounded number of layers ahead; one decision per descriptor; completion of writes as
+// the
 //   condition for reads of the same data (KV appends before attention, spilled activations before their use); a fixed
 //   overhead before each layer where a machine has one (kernel launches of a GPU-like machine).
 // Does not model: a processor that computes the descriptors; their transport takes no bandwidth.
@@ -37,7 +38,8 @@ std::vector<unsigned char> encode_step(const StepWork& work, std::uint32_t layer
 
 struct StepRecord {
   sc_core::sc_time begin, end;
-  std::vector<sc_core::sc_time> layer_begin;  // when the vector unit turned to each layer; the last entry: after the last layer
+  std::vector<sc_core::sc_time>
+      layer_begin;  // when the vector unit turned to each layer; the last entry: after the last layer
   Expected expected;
   bool resident = true;
 };
@@ -51,8 +53,8 @@ struct SequencerConfig {
 
 class Sequencer : public sc_core::sc_module {
  public:
-  Sequencer(sc_core::sc_module_name name, const SequencerConfig& config, const ModelShape& shape, const MemoryMap& map, const OnChip& chip,
-            const StepProgram::Settings& settings);
+  Sequencer(sc_core::sc_module_name name, const SequencerConfig& config, const ModelShape& shape, const MemoryMap& map,
+            const OnChip& chip, const StepProgram::Settings& settings);
 
   bus::MemoryTarget<> tsock{"tsock"};
   bus::ChunkInput host;  // target socket tsock_host: logits and markers from the vector unit
@@ -67,7 +69,9 @@ class Sequencer : public sc_core::sc_module {
   const Expected& expected() const { return expected_; }
   std::uint64_t steps() const { return steps_; }
   /// Called for each class of operation number once a batch exists; lets observers of blocks sort their records.
-  OperationClass class_of(std::uint32_t operation) const { return program_ ? program_->class_of(operation) : OperationClass::elementwise; }
+  OperationClass class_of(std::uint32_t operation) const {
+    return program_ ? program_->class_of(operation) : OperationClass::elementwise;
+  }
 
  private:
   struct Item {

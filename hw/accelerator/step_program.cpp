@@ -31,8 +31,9 @@ bool takes_bfp(PeKind kind) { return kind == PeKind::harmonia || kind == PeKind:
 }  // namespace
 
 const char* name_of(OperationClass c) {
-  static constexpr const char* names[operation_class_count] = {"embedding", "qkv",     "attention_scores", "attention_values", "output",
-                                                               "gate_up",   "down",    "lm_head",          "elementwise"};
+  static constexpr const char* names[operation_class_count] = {
+      "embedding", "qkv",  "attention_scores", "attention_values", "output",
+      "gate_up",   "down", "lm_head",          "elementwise"};
   return names[static_cast<std::size_t>(c)];
 }
 
@@ -58,7 +59,8 @@ LinearMode linear_mode(WeightFormat format, formats::CodebookKind codebook, PeKi
       break;
   }
   if (codebook == formats::CodebookKind::kBf16)
-    throw config::InputError("weights.codebook: bf16 is the numeric reference and has no mode on an integer PE array; take int8 or int5");
+    throw config::InputError(
+        "weights.codebook: bf16 is the numeric reference and has no mode on an integer PE array; take int8 or int5");
   mode.one_bit = format == WeightFormat::kKmeans1;
   mode.passes = codebook == formats::CodebookKind::kInt5 || mode.one_bit || format == WeightFormat::kTernary ? 1 : 2;
   return mode;
@@ -77,8 +79,8 @@ OnChip OnChip::from(const AcceleratorConfig& c) {
   return chip;
 }
 
-Ema external_access(std::uint64_t m, std::uint64_t n, std::uint64_t a_row, std::uint64_t b_row, std::uint64_t c_row, std::uint64_t rows_a,
-                    std::uint64_t rows_b, bool a_resident, LoopOrder order) {
+Ema external_access(std::uint64_t m, std::uint64_t n, std::uint64_t a_row, std::uint64_t b_row, std::uint64_t c_row,
+                    std::uint64_t rows_a, std::uint64_t rows_b, bool a_resident, LoopOrder order) {
   const std::uint64_t a = a_resident ? 0 : m * a_row, b = n * b_row;
   Ema row_first{a, b * (a_resident ? 1 : ceil_div(m, std::max<std::uint64_t>(rows_a, 1))), m * c_row, false,
                 a_resident ? 1 : ceil_div(m, std::max<std::uint64_t>(rows_a, 1))};
@@ -88,7 +90,8 @@ Ema external_access(std::uint64_t m, std::uint64_t n, std::uint64_t a_row, std::
   return column_first.a_bytes + column_first.b_bytes < row_first.a_bytes + row_first.b_bytes ? column_first : row_first;
 }
 
-StepProgram::StepProgram(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const Settings& settings, const StepWork& work)
+StepProgram::StepProgram(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const Settings& settings,
+                         const StepWork& work)
     : shape_(shape), map_(map), chip_(chip), settings_(settings), work_(work) {
   classes_.push_back(OperationClass::elementwise);  // operation 0: none
   for (const SequenceStep& s : work.sequences) {
@@ -96,8 +99,8 @@ StepProgram::StepProgram(const ModelShape& shape, const MemoryMap& map, const On
     rows_ += s.tokens;
     if (s.tokens == 0) throw config::InputError("a sequence of a step must have at least one new token");
     if (s.cached + s.tokens > map.kv.capacity_tokens())
-      throw config::InputError("the KV cache overflows: " + std::to_string(s.cached + s.tokens) + " tokens in a slot of " +
-                               std::to_string(map.kv.capacity_tokens()));
+      throw config::InputError("the KV cache overflows: " + std::to_string(s.cached + s.tokens) +
+                               " tokens in a slot of " + std::to_string(map.kv.capacity_tokens()));
   }
   const std::uint64_t scratch = rows_ * 2 * (shape.hidden_size + shape.q_width());
   const std::uint64_t operands = rows_ * (operand_row(shape.hidden_size) + operand_row(shape.intermediate_size));
@@ -110,7 +113,8 @@ std::uint64_t StepProgram::query_tokens_per_strip(const SequenceStep& s) const {
   const std::uint64_t context = s.cached + s.tokens, group = shape_.queries_per_kv_head();
   const std::uint64_t held = resident_ ? rows_ * 2 * (shape_.hidden_size + shape_.q_width()) : 0;
   const std::uint64_t by_scores = (chip_.scratch_bytes - held) / 2 / (group * context * 2);
-  const std::uint64_t by_operand = chip_.operand_bytes / 2 / (group * std::max(operand_row(context), operand_row(shape_.head_dim)));
+  const std::uint64_t by_operand =
+      chip_.operand_bytes / 2 / (group * std::max(operand_row(context), operand_row(shape_.head_dim)));
   std::uint64_t tokens = std::max<std::uint64_t>(std::min(by_scores, by_operand), 1);
   if (tokens > 32) tokens = tokens / 32 * 32;
   return std::min(tokens, s.tokens);
@@ -183,14 +187,16 @@ void StepProgram::gate(Batch& b, Queue queue, Queue on) {
 std::vector<StepProgram::Part> StepProgram::parts_of(const Strip& s) const {
   std::vector<Part> parts;
   for (std::size_t i = 0; i < work_.sequences.size(); ++i) {
-    const std::uint64_t begin = std::max(first_row_[i], s.first), end = std::min(first_row_[i] + work_.sequences[i].tokens, s.first + s.rows);
+    const std::uint64_t begin = std::max(first_row_[i], s.first),
+                        end = std::min(first_row_[i] + work_.sequences[i].tokens, s.first + s.rows);
     if (begin < end) parts.push_back({i, begin, end - begin, work_.sequences[i].cached + begin - first_row_[i]});
   }
   return parts;
 }
 
-void StepProgram::read_rows(Batch& b, Queue queue, const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks, std::uint64_t row,
-                            std::uint64_t rows, std::uint32_t row_bytes, std::uint32_t operation, Queue after) {
+void StepProgram::read_rows(Batch& b, Queue queue, const SpillPlace& place, std::uint64_t first_block,
+                            std::uint64_t blocks, std::uint64_t row, std::uint64_t rows, std::uint32_t row_bytes,
+                            std::uint32_t operation, Queue after) {
   gate(b, queue, after);
   DmaDescriptor d;
   d.operation = operation;
@@ -202,8 +208,8 @@ void StepProgram::read_rows(Batch& b, Queue queue, const SpillPlace& place, std:
   expect(TrafficClass::activations, rows * row_bytes * blocks);
 }
 
-void StepProgram::write_rows(Batch& b, const SpillPlace& place, std::uint64_t block, std::uint64_t row, std::uint64_t rows,
-                             std::uint32_t row_bytes, std::uint32_t operation) {
+void StepProgram::write_rows(Batch& b, const SpillPlace& place, std::uint64_t block, std::uint64_t row,
+                             std::uint64_t rows, std::uint32_t row_bytes, std::uint32_t operation) {
   DmaDescriptor d;
   d.operation = operation;
   d.add(segment(place.address(block, row), rows * row_bytes, TrafficClass::activations));
@@ -211,8 +217,8 @@ void StepProgram::write_rows(Batch& b, const SpillPlace& place, std::uint64_t bl
   expect(TrafficClass::activations, rows * row_bytes);
 }
 
-void StepProgram::add_segments(Batch& b, Queue queue, const std::vector<Segment>& main, const std::vector<Segment>& low, std::uint32_t operation,
-                               TrafficClass traffic, std::uint32_t main_group, bool write) {
+void StepProgram::add_segments(Batch& b, Queue queue, const std::vector<Segment>& main, const std::vector<Segment>& low,
+                               std::uint32_t operation, TrafficClass traffic, std::uint32_t main_group, bool write) {
   std::vector<DmaSegment> all;
   const std::uint32_t per_group = KvCacheLayout::group_tokens;
   for (const auto* list : {&main, &low}) {
@@ -240,8 +246,9 @@ std::vector<vector::SequenceRows> StepProgram::setup_table() const {
   std::vector<vector::SequenceRows> table;
   for (std::size_t i = 0; i < work_.sequences.size(); ++i) {
     const SequenceStep& s = work_.sequences[i];
-    table.push_back({static_cast<std::uint32_t>(first_row_[i]), static_cast<std::uint32_t>(s.tokens), static_cast<std::uint32_t>(s.cached),
-                     static_cast<std::uint32_t>(s.slot), s.logits ? 1u : 0u, static_cast<std::uint32_t>(query_strip_[i])});
+    table.push_back({static_cast<std::uint32_t>(first_row_[i]), static_cast<std::uint32_t>(s.tokens),
+                     static_cast<std::uint32_t>(s.cached), static_cast<std::uint32_t>(s.slot), s.logits ? 1u : 0u,
+                     static_cast<std::uint32_t>(query_strip_[i])});
   }
   return table;
 }
@@ -264,7 +271,8 @@ Batch StepProgram::embedding() {
     d.operation = op;
     const std::uint64_t first = row;
     for (; row < rows_ && d.segment_count < DmaDescriptor::kMaxSegments; ++row) {
-      const std::uint64_t token = row < work_.token_ids.size() ? work_.token_ids[row] : (row * 7919) % shape_.vocab_size;
+      const std::uint64_t token =
+          row < work_.token_ids.size() ? work_.token_ids[row] : (row * 7919) % shape_.vocab_size;
       d.add(segment(map_.embedding + token * row_bytes, row_bytes, TrafficClass::weights));
     }
     push(b, Queue::vector_read, d);
@@ -289,7 +297,8 @@ Batch StepProgram::embedding() {
       c.out_bytes = v.rows * row_bytes;
       b.converter.push_back(c);
       for (std::uint64_t block = 0; block < map_.residual.blocks; ++block) {
-        const std::uint64_t columns = std::min<std::uint64_t>(map_.residual.block_columns, shape_.hidden_size - block * map_.residual.block_columns);
+        const std::uint64_t columns = std::min<std::uint64_t>(map_.residual.block_columns,
+                                                              shape_.hidden_size - block * map_.residual.block_columns);
         write_rows(b, map_.residual, block, first, v.rows, static_cast<std::uint32_t>(2 * columns), op);
       }
     }
@@ -330,8 +339,10 @@ void StepProgram::norm(Batch& b, std::uint64_t gamma, std::uint32_t operand) {
   for (std::uint64_t row = 0; row < rows_; row += strip) {
     const std::uint64_t rows = std::min(strip, rows_ - row);
     for (std::uint64_t block = 0; block < map_.residual.blocks; ++block) {
-      const std::uint64_t columns = std::min<std::uint64_t>(map_.residual.block_columns, h - block * map_.residual.block_columns);
-      read_rows(b, Queue::vector_read, map_.residual, block, 1, row, rows, static_cast<std::uint32_t>(2 * columns), op, Queue::out_write);
+      const std::uint64_t columns =
+          std::min<std::uint64_t>(map_.residual.block_columns, h - block * map_.residual.block_columns);
+      read_rows(b, Queue::vector_read, map_.residual, block, 1, row, rows, static_cast<std::uint32_t>(2 * columns), op,
+                Queue::out_write);
     }
     v.rows = static_cast<std::uint32_t>(rows);
     v.row_begin = static_cast<std::uint32_t>(row);
@@ -343,15 +354,16 @@ void StepProgram::norm(Batch& b, std::uint64_t gamma, std::uint32_t operand) {
     c.out_bytes = c.rows * c.operand_row_bytes;
     b.converter.push_back(c);
     for (std::uint64_t block = 0; block < map_.normed.blocks; ++block) {
-      const std::uint64_t columns = std::min<std::uint64_t>(map_.normed.block_columns, h - block * map_.normed.block_columns);
+      const std::uint64_t columns =
+          std::min<std::uint64_t>(map_.normed.block_columns, h - block * map_.normed.block_columns);
       write_rows(b, map_.normed, block, row, rows, static_cast<std::uint32_t>(operand_row(columns)), op);
     }
   }
 }
 
-void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts, bool paired, std::uint64_t unit_columns, std::uint64_t rows,
-                          std::uint32_t operand, const SpillPlace* a, OperationClass c,
-                          const std::function<void(std::size_t, const Unit&)>& unit) {
+void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts, bool paired,
+                          std::uint64_t unit_columns, std::uint64_t rows, std::uint32_t operand, const SpillPlace* a,
+                          OperationClass c, const std::function<void(std::size_t, const Unit&)>& unit) {
   const std::uint64_t k = parts.front()->k;
   const std::uint64_t a_row = operand_row(k);
   const bool a_resident = a == nullptr;
@@ -360,22 +372,24 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
     n += p->rows;
     b_row = std::max(b_row, p->index_row_bytes() + p->scale_row_bytes());
   }
-  const std::uint64_t tile_rows = std::min<std::uint64_t>({chip_.weight_tile_bytes / b_row, unit_columns,
-                                                           static_cast<std::uint64_t>(chip_.pe_rows) * chip_.pe_cols});
+  const std::uint64_t tile_rows = std::min<std::uint64_t>(
+      {chip_.weight_tile_bytes / b_row, unit_columns, static_cast<std::uint64_t>(chip_.pe_rows) * chip_.pe_cols});
   if (tile_rows == 0)
-    throw config::InputError("accelerator.weight_buffer.capacity_bytes: the accelerator cannot hold one tile: one row of " +
-                             std::to_string(k) + " weights in " + name(parts.front()->format) + " takes " + std::to_string(b_row) +
-                             " bytes and half of the weight buffer is " + std::to_string(chip_.weight_tile_bytes) +
-                             "; take a larger buffer or fewer bits");
+    throw config::InputError(
+        "accelerator.weight_buffer.capacity_bytes: the accelerator cannot hold one tile: one row of " +
+        std::to_string(k) + " weights in " + name(parts.front()->format) + " takes " + std::to_string(b_row) +
+        " bytes and half of the weight buffer is " + std::to_string(chip_.weight_tile_bytes) +
+        "; take a larger buffer or fewer bits");
   const std::uint64_t rows_a = a_resident ? rows : chip_.operand_bytes / a_row;
   if (rows_a == 0 || (a_resident && rows * a_row > chip_.operand_bytes))
     throw config::InputError("accelerator.activation_buffer.capacity_bytes: the accelerator cannot hold one tile: " +
-                             std::to_string(a_resident ? rows : 1) + " activation row(s) of " + std::to_string(k) + " values take " +
-                             std::to_string((a_resident ? rows : 1) * a_row) + " bytes and half of the activation buffer is " +
-                             std::to_string(chip_.operand_bytes));
+                             std::to_string(a_resident ? rows : 1) + " activation row(s) of " + std::to_string(k) +
+                             " values take " + std::to_string((a_resident ? rows : 1) * a_row) +
+                             " bytes and half of the activation buffer is " + std::to_string(chip_.operand_bytes));
   const std::uint64_t kept_units = unit_columns * (paired ? 2 : 1);
   const bool can_keep_b = tile_rows == unit_columns && kept_units * b_row <= chip_.weight_tile_bytes;
-  const Ema ema = external_access(rows, n, a_row, b_row, 0, rows_a, can_keep_b ? kept_units : 0, a_resident, chip_.order);
+  const Ema ema =
+      external_access(rows, n, a_row, b_row, 0, rows_a, can_keep_b ? kept_units : 0, a_resident, chip_.order);
 
   const std::uint32_t op = next_operation(c);
   // Conservation, from the formula and not from the descriptors below.
@@ -397,7 +411,8 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
 
   auto load_a = [&](const Strip& s) {
     const std::uint32_t number = a_resident ? operand : ++operand_;
-    b.operands.push_back({number, static_cast<std::uint32_t>(a_row), static_cast<std::uint32_t>(s.rows), static_cast<std::uint8_t>(!a_resident)});
+    b.operands.push_back({number, static_cast<std::uint32_t>(a_row), static_cast<std::uint32_t>(s.rows),
+                          static_cast<std::uint8_t>(!a_resident)});
     if (!a_resident) {
       gate(b, Queue::operand_read, Queue::out_write);
       DmaDescriptor d;
@@ -411,12 +426,14 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
         seg.stride_bytes = a->block_stride();
         d.add(seg);
       }
-      if (whole != a->blocks) d.add(segment(a->address(whole, s.first), s.rows * last_bytes, TrafficClass::activations));
+      if (whole != a->blocks)
+        d.add(segment(a->address(whole, s.first), s.rows * last_bytes, TrafficClass::activations));
       push(b, Queue::operand_read, d);
     }
     return number;
   };
-  auto tile = [&](const TensorPlace& p, const Strip& s, std::uint64_t row, std::uint64_t count, std::uint32_t number, bool load, bool reuse) {
+  auto tile = [&](const TensorPlace& p, const Strip& s, std::uint64_t row, std::uint64_t count, std::uint32_t number,
+                  bool load, bool reuse) {
     const WeightStorage storage = p.storage();
     if (!reuse) {
       DmaDescriptor d;
@@ -424,11 +441,13 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
       d.paced = true;
       // Scales first: the engine reads each so far ahead that the decoder never waits for one behind the codes.
       if (storage.block != 0) {
-        DmaSegment scales = segment(p.scale + row * p.scale_row_bytes(), count * p.scale_row_bytes(), TrafficClass::scales);
+        DmaSegment scales =
+            segment(p.scale + row * p.scale_row_bytes(), count * p.scale_row_bytes(), TrafficClass::scales);
         scales.tensor = p.id;
         d.add(scales);
       }
-      DmaSegment codes = segment(p.index + row * p.index_row_bytes(), count * p.index_row_bytes(), TrafficClass::weights);
+      DmaSegment codes =
+          segment(p.index + row * p.index_row_bytes(), count * p.index_row_bytes(), TrafficClass::weights);
       codes.tensor = p.id;
       codes.group_bytes = static_cast<std::uint32_t>(p.index_row_bytes());
       codes.group_elements = static_cast<std::uint32_t>(k);
@@ -475,7 +494,8 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
       for (std::uint64_t column = 0; column < parts[part]->rows; column += unit_columns)
         body(part, column, std::min(unit_columns, parts[part]->rows - column));
   };
-  auto unit_tiles = [&](std::size_t part, std::uint64_t column, std::uint64_t columns, const Strip& s, std::uint32_t number, bool load, bool reuse) {
+  auto unit_tiles = [&](std::size_t part, std::uint64_t column, std::uint64_t columns, const Strip& s,
+                        std::uint32_t number, bool load, bool reuse) {
     const std::size_t first = paired ? 0 : part, last = paired ? parts.size() : part + 1;
     for (std::size_t p = first; p < last; ++p)
       for (std::uint64_t row = column; row < column + columns; row += tile_rows) {
@@ -496,7 +516,8 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
     }
   } else {
     each_unit([&](std::size_t part, std::uint64_t column, std::uint64_t columns) {
-      for (std::size_t i = 0; i < strips.size(); ++i) unit_tiles(part, column, columns, strips[i], load_a(strips[i]), true, i != 0);
+      for (std::size_t i = 0; i < strips.size(); ++i)
+        unit_tiles(part, column, columns, strips[i], load_a(strips[i]), true, i != 0);
     });
   }
 }
@@ -506,7 +527,9 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
   const std::uint32_t op = u.operation;
   vector::Descriptor v;
   v.operation = op;
-  v.kind = which == Linear::q ? vector::Kind::rope_query : which == Linear::k ? vector::Kind::rope_key : vector::Kind::value;
+  v.kind = which == Linear::q   ? vector::Kind::rope_query
+           : which == Linear::k ? vector::Kind::rope_key
+                                : vector::Kind::value;
   v.rows = static_cast<std::uint32_t>(u.strip.rows);
   v.columns = static_cast<std::uint32_t>(u.columns);
   v.row_begin = static_cast<std::uint32_t>(u.strip.first);
@@ -580,7 +603,9 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
           const std::uint64_t g0 = p.position / 32, g1 = ceil_div(p.position + p.rows, 32);
           // Groups that keep a low plane: at most two runs, the initial window's and the newest ones.
           std::uint64_t g = g0;
-          auto wide = [&](std::uint64_t x) { return kv.v_group_wide(x, context) || (x + 1) * 32 > p.position + p.rows; };
+          auto wide = [&](std::uint64_t x) {
+            return kv.v_group_wide(x, context) || (x + 1) * 32 > p.position + p.rows;
+          };
           for (int i = 0; i < 2; ++i) {
             while (g < g1 && !wide(g)) ++g;
             c.low_begin[i] = static_cast<std::uint32_t>(g);
@@ -590,7 +615,8 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
         }
         if (c.residual_bytes != 0) {
           if (p.position > s.cached) gate(b, Queue::residual, Queue::kv_write);  // the strip before wrote it
-          add_segments(b, Queue::residual, residual_main, residual_low, op, TrafficClass::kv_read, KvCacheLayout::group_main_bytes, false);
+          add_segments(b, Queue::residual, residual_main, residual_low, op, TrafficClass::kv_read,
+                       KvCacheLayout::group_main_bytes, false);
           expect(TrafficClass::kv_read, c.residual_bytes);
         }
       }
@@ -599,7 +625,8 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
         for (const Segment& piece : *list) out += piece.bytes;
       c.out_bytes = static_cast<std::uint32_t>(out);
       b.converter.push_back(c);
-      add_segments(b, Queue::kv_write, main, low, op, TrafficClass::kv_write, c.grouped ? KvCacheLayout::group_main_bytes : 1, true);
+      add_segments(b, Queue::kv_write, main, low, op, TrafficClass::kv_write,
+                   c.grouped ? KvCacheLayout::group_main_bytes : 1, true);
 
       // The formula: tokens times bytes of a token's groups, and low planes for those that stay wide.
       const std::uint64_t key_groups = ceil_div(d, 32);
@@ -611,7 +638,8 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
         expect(TrafficClass::kv_write, key_groups * (21 * p.rows + 16 * wide));
       } else {
         for (std::uint64_t g = p.position / 32; g * 32 < p.position + p.rows; ++g)
-          expect(TrafficClass::kv_write, d * (kv.v_group_wide(g, context) || (g + 1) * 32 > p.position + p.rows ? 37 : 21));
+          expect(TrafficClass::kv_write,
+                 d * (kv.v_group_wide(g, context) || (g + 1) * 32 > p.position + p.rows ? 37 : 21));
       }
     }
   }
@@ -652,10 +680,12 @@ void StepProgram::attention(Batch& b, int layer) {
       number = query_operand_[j.sequence][j.head][j.strip];
     } else {
       number = ++operand_;
-      read_rows(b, Queue::operand_read, map_.query, std::uint64_t(j.head) * group, group, first_row_[j.sequence] + j.first_token, j.tokens,
-                static_cast<std::uint32_t>(operand_row(d)), number, Queue::out_write);
+      read_rows(b, Queue::operand_read, map_.query, std::uint64_t(j.head) * group, group,
+                first_row_[j.sequence] + j.first_token, j.tokens, static_cast<std::uint32_t>(operand_row(d)), number,
+                Queue::out_write);
     }
-    b.operands.push_back({number, static_cast<std::uint32_t>(operand_row(d)), m, static_cast<std::uint8_t>(!resident_)});
+    b.operands.push_back(
+        {number, static_cast<std::uint32_t>(operand_row(d)), m, static_cast<std::uint8_t>(!resident_)});
 
     std::vector<Segment> main, low;
     kv.k_read(place, context, visible, main, low);
@@ -666,7 +696,8 @@ void StepProgram::attention(Batch& b, int layer) {
     } else {
       stored = visible * (kv.policy().format == KvFormat::kInt8 ? d + 2 : 2 * d);
     }
-    add_segments(b, Queue::kv_read, main, low, score_op, TrafficClass::kv_read, kv.policy().grouped() ? KvCacheLayout::group_main_bytes : 1, false);
+    add_segments(b, Queue::kv_read, main, low, score_op, TrafficClass::kv_read,
+                 kv.policy().grouped() ? KvCacheLayout::group_main_bytes : 1, false);
     expect(TrafficClass::kv_read, stored);
 
     pe::Descriptor p;
@@ -686,8 +717,8 @@ void StepProgram::attention(Batch& b, int layer) {
       p.wide_local = p.n;
     } else if (kv.policy().format == KvFormat::kBfp4Windows) {
       p.wide_initial = static_cast<std::uint32_t>(std::min<std::uint64_t>(kv.policy().n_initial, visible));
-      p.wide_local = static_cast<std::uint32_t>(
-          std::clamp<std::uint64_t>(context > std::uint64_t(kv.policy().n_local) ? context - kv.policy().n_local : 0, p.wide_initial, visible));
+      p.wide_local = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
+          context > std::uint64_t(kv.policy().n_local) ? context - kv.policy().n_local : 0, p.wide_initial, visible));
     } else {
       p.wide_local = p.n;
     }
@@ -739,7 +770,8 @@ void StepProgram::attention(Batch& b, int layer) {
     } else {
       stored = visible * (kv.policy().format == KvFormat::kInt8 ? d + 2 : 2 * d);
     }
-    add_segments(b, Queue::kv_read, main, low, value_op, TrafficClass::kv_read, kv.policy().grouped() ? KvCacheLayout::group_main_bytes : 1, false);
+    add_segments(b, Queue::kv_read, main, low, value_op, TrafficClass::kv_read,
+                 kv.policy().grouped() ? KvCacheLayout::group_main_bytes : 1, false);
     expect(TrafficClass::kv_read, stored);
 
     p.operation = value_op;
@@ -815,7 +847,8 @@ void StepProgram::residual_unit(Batch& b, const Unit& u) {
     const std::uint64_t block = u.column / map_.residual.block_columns;
     const std::uint32_t row_bytes = 2 * v.columns;
     v.operand_bytes = v.rows * row_bytes;
-    read_rows(b, Queue::vector_read, map_.residual, block, 1, u.strip.first, u.strip.rows, row_bytes, u.operation, Queue::out_write);
+    read_rows(b, Queue::vector_read, map_.residual, block, 1, u.strip.first, u.strip.rows, row_bytes, u.operation,
+              Queue::out_write);
     converter::Descriptor c;
     c.operation = u.operation;
     c.path = Path::pass;
@@ -845,20 +878,20 @@ Batch StepProgram::layer(int index) {
       for (auto& head : query_operand_[s])
         for (std::uint32_t& number : head) number = ++operand_;
     }
-  linears(b, {&place(index, Linear::q), &place(index, Linear::k), &place(index, Linear::v)}, false, heads_per_unit * d, rows_, normed,
-          resident_ ? nullptr : &map_.normed, OperationClass::qkv,
+  linears(b, {&place(index, Linear::q), &place(index, Linear::k), &place(index, Linear::v)}, false, heads_per_unit * d,
+          rows_, normed, resident_ ? nullptr : &map_.normed, OperationClass::qkv,
           [&](std::size_t part, const Unit& u) { qkv_unit(b, index, static_cast<Linear>(part), u); });
 
   attended_operand_ = ++operand_;
   attention(b, index);
-  linears(b, {&place(index, Linear::o)}, false, 128, rows_, attended_operand_, resident_ ? nullptr : &map_.attended, OperationClass::output,
-          [&](std::size_t, const Unit& u) { residual_unit(b, u); });
+  linears(b, {&place(index, Linear::o)}, false, 128, rows_, attended_operand_, resident_ ? nullptr : &map_.attended,
+          OperationClass::output, [&](std::size_t, const Unit& u) { residual_unit(b, u); });
 
   const std::uint32_t ffn_normed = ++operand_;
   norm(b, places.ffn_norm, ffn_normed);
   activated_operand_ = ++operand_;
-  linears(b, {&place(index, Linear::gate), &place(index, Linear::up)}, true, 128, rows_, ffn_normed, resident_ ? nullptr : &map_.normed,
-          OperationClass::gate_up, [&](std::size_t, const Unit& u) {
+  linears(b, {&place(index, Linear::gate), &place(index, Linear::up)}, true, 128, rows_, ffn_normed,
+          resident_ ? nullptr : &map_.normed, OperationClass::gate_up, [&](std::size_t, const Unit& u) {
             vector::Descriptor v;
             v.operation = u.operation;
             v.kind = vector::Kind::silu_mul;
@@ -882,7 +915,8 @@ Batch StepProgram::layer(int index) {
               write_rows(b, map_.activated, u.column / map_.activated.block_columns, u.strip.first, u.strip.rows,
                          static_cast<std::uint32_t>(operand_row(u.columns)), u.operation);
           });
-  linears(b, {&place(index, Linear::down)}, false, 128, rows_, activated_operand_, resident_ ? nullptr : &map_.activated, OperationClass::down,
+  linears(b, {&place(index, Linear::down)}, false, 128, rows_, activated_operand_,
+          resident_ ? nullptr : &map_.activated, OperationClass::down,
           [&](std::size_t, const Unit& u) { residual_unit(b, u); });
   return b;
 }
@@ -906,8 +940,10 @@ Batch StepProgram::head() {
       if (!work_.sequences[i].logits) continue;
       const std::uint64_t row = first_row_[i] + work_.sequences[i].tokens - 1;
       for (std::uint64_t block = 0; block < map_.residual.blocks; ++block) {
-        const std::uint64_t columns = std::min<std::uint64_t>(map_.residual.block_columns, h - block * map_.residual.block_columns);
-        read_rows(b, Queue::vector_read, map_.residual, block, 1, row, 1, static_cast<std::uint32_t>(2 * columns), op, Queue::out_write);
+        const std::uint64_t columns =
+            std::min<std::uint64_t>(map_.residual.block_columns, h - block * map_.residual.block_columns);
+        read_rows(b, Queue::vector_read, map_.residual, block, 1, row, 1, static_cast<std::uint32_t>(2 * columns), op,
+                  Queue::out_write);
       }
     }
   vector::Descriptor v;
@@ -929,17 +965,18 @@ Batch StepProgram::head() {
   c.out_bytes = c.rows * c.operand_row_bytes;
   b.converter.push_back(c);
 
-  linears(b, {&map_.lm_head}, false, 128, wanted, operand, nullptr, OperationClass::lm_head, [&](std::size_t, const Unit& u) {
-    vector::Descriptor logits;
-    logits.operation = u.operation;
-    logits.kind = vector::Kind::logits;
-    logits.last_rows = 1;
-    logits.rows = static_cast<std::uint32_t>(u.strip.rows);
-    logits.columns = static_cast<std::uint32_t>(u.columns);
-    logits.column_begin = static_cast<std::uint32_t>(u.column);
-    logits.row_width = shape_.vocab_size;
-    b.vector.push_back(logits);
-  });
+  linears(b, {&map_.lm_head}, false, 128, wanted, operand, nullptr, OperationClass::lm_head,
+          [&](std::size_t, const Unit& u) {
+            vector::Descriptor logits;
+            logits.operation = u.operation;
+            logits.kind = vector::Kind::logits;
+            logits.last_rows = 1;
+            logits.rows = static_cast<std::uint32_t>(u.strip.rows);
+            logits.columns = static_cast<std::uint32_t>(u.columns);
+            logits.column_begin = static_cast<std::uint32_t>(u.column);
+            logits.row_width = shape_.vocab_size;
+            b.vector.push_back(logits);
+          });
   return b;
 }
 

@@ -6,7 +6,8 @@
 // Does not model: time (the blocks do), the arithmetic (hw/formats, hw/vector).
 //
 // Loop order of a GEMM C[M x N] = A[M x K] B[N x K]^T: row-first keeps a strip of A on chip while all of B streams by;
-// column-first keeps a strip of B while all of A streams by. The one that moves fewer bytes is taken unless one is forced.
+// column-first keeps a strip of B while all of A streams by. The one that moves fewer bytes is taken unless one is
+// forced.
 #pragma once
 
 #include <array>
@@ -74,17 +75,30 @@ struct Ema {
   bool column_first = false;
   std::uint64_t strips = 1;  // of A when row-first, of B when column-first
 };
-/// a_row, b_row: stored bytes of a row of A and of B; a_resident: A is on chip already; rows_a, rows_b: rows of A and B that
-/// fit. c_row: bytes that a row of C takes in memory (0: it stays on chip).
-Ema external_access(std::uint64_t m, std::uint64_t n, std::uint64_t a_row, std::uint64_t b_row, std::uint64_t c_row, std::uint64_t rows_a,
-                    std::uint64_t rows_b, bool a_resident, LoopOrder order);
+/// a_row, b_row: stored bytes of a row of A and of B; a_resident: A is on chip already; rows_a, rows_b: rows of A and B
+/// that fit. c_row: bytes that a row of C takes in memory (0: it stays on chip).
+Ema external_access(std::uint64_t m, std::uint64_t n, std::uint64_t a_row, std::uint64_t b_row, std::uint64_t c_row,
+                    std::uint64_t rows_a, std::uint64_t rows_b, bool a_resident, LoopOrder order);
 
 /// Queues that descriptors go to.
-enum class Queue : std::uint8_t { weights, decoder, pe, vector, converter, operands, kv_read, residual, kv_write, vector_read, operand_read, out_write };
+enum class Queue : std::uint8_t {
+  weights,
+  decoder,
+  pe,
+  vector,
+  converter,
+  operands,
+  kv_read,
+  residual,
+  kv_write,
+  vector_read,
+  operand_read,
+  out_write
+};
 inline constexpr std::size_t queue_count = 12;
 
-/// Descriptor number `item` of `queue` (counted within its batch) must not begin before `count` descriptors of the write
-/// queue `on` (counted within the step) are complete.
+/// Descriptor number `item` of `queue` (counted within its batch) must not begin before `count` descriptors of the
+/// write queue `on` (counted within the step) are complete.
 struct Gate {
   Queue queue;
   std::size_t item;
@@ -104,16 +118,26 @@ struct Batch {
 };
 
 /// Operation classes, for time and bound per class.
-enum class OperationClass : std::uint8_t { embedding, qkv, attention_scores, attention_values, output, gate_up, down, lm_head, elementwise };
+enum class OperationClass : std::uint8_t {
+  embedding,
+  qkv,
+  attention_scores,
+  attention_values,
+  output,
+  gate_up,
+  down,
+  lm_head,
+  elementwise
+};
 inline constexpr std::size_t operation_class_count = 9;
 const char* name_of(OperationClass c);
 
 /// What a step is expected to move and compute; held against what the simulated sockets moved.
 struct Expected {
   std::array<std::uint64_t, bus::traffic_class_count> bytes{};
-  std::uint64_t macs = 0;          // of all GEMMs, attention included, masked scores excluded per strip
-  std::uint64_t pe_slots = 0;      // 32-lane group operations, passes included
-  std::uint64_t weights = 0;       // decoded
+  std::uint64_t macs = 0;      // of all GEMMs, attention included, masked scores excluded per strip
+  std::uint64_t pe_slots = 0;  // 32-lane group operations, passes included
+  std::uint64_t weights = 0;   // decoded
   struct OfClass {
     std::uint64_t bytes = 0, macs = 0, weights = 0;
   };
@@ -140,7 +164,8 @@ class StepProgram {
   };
 
   /// The references must outlive the program. Throws config::InputError when a tile does not fit on chip.
-  StepProgram(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const Settings& settings, const StepWork& work);
+  StepProgram(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const Settings& settings,
+              const StepWork& work);
 
   /// What the vector unit's setup descriptor is followed by.
   std::vector<vector::SequenceRows> setup_table() const;
@@ -152,7 +177,9 @@ class StepProgram {
   /// Of what was generated so far.
   const Expected& expected() const { return expected_; }
   /// Class of an operation number; operations are numbered in the order of generation.
-  OperationClass class_of(std::uint32_t operation) const { return operation < classes_.size() ? classes_[operation] : OperationClass::elementwise; }
+  OperationClass class_of(std::uint32_t operation) const {
+    return operation < classes_.size() ? classes_[operation] : OperationClass::elementwise;
+  }
   std::uint64_t rows() const { return rows_; }
 
  private:
@@ -172,8 +199,8 @@ class StepProgram {
 
   void norm(Batch& b, std::uint64_t gamma, std::uint32_t operand);
   void residual_unit(Batch& b, const Unit& u);
-  void linears(Batch& b, const std::vector<const TensorPlace*>& parts, bool paired, std::uint64_t unit_columns, std::uint64_t rows,
-               std::uint32_t operand, const SpillPlace* a, OperationClass c,
+  void linears(Batch& b, const std::vector<const TensorPlace*>& parts, bool paired, std::uint64_t unit_columns,
+               std::uint64_t rows, std::uint32_t operand, const SpillPlace* a, OperationClass c,
                const std::function<void(std::size_t part, const Unit&)>& unit);
   void qkv_unit(Batch& b, int layer, Linear which, const Unit& u);
   void attention(Batch& b, int layer);
@@ -182,15 +209,17 @@ class StepProgram {
   void expect(bus::TrafficClass traffic, std::uint64_t bytes);
   void expect_macs(std::uint64_t macs, std::uint64_t slots);
   void gate(Batch& b, Queue queue, Queue on);
-  void read_rows(Batch& b, Queue queue, const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks, std::uint64_t row,
-                 std::uint64_t rows, std::uint32_t row_bytes, std::uint32_t operation, Queue after);
-  void write_rows(Batch& b, const SpillPlace& place, std::uint64_t block, std::uint64_t row, std::uint64_t rows, std::uint32_t row_bytes,
-                  std::uint32_t operation);
-  void add_segments(Batch& b, Queue queue, const std::vector<Segment>& main, const std::vector<Segment>& low, std::uint32_t operation,
-                    bus::TrafficClass traffic, std::uint32_t main_group, bool write);
+  void read_rows(Batch& b, Queue queue, const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks,
+                 std::uint64_t row, std::uint64_t rows, std::uint32_t row_bytes, std::uint32_t operation, Queue after);
+  void write_rows(Batch& b, const SpillPlace& place, std::uint64_t block, std::uint64_t row, std::uint64_t rows,
+                  std::uint32_t row_bytes, std::uint32_t operation);
+  void add_segments(Batch& b, Queue queue, const std::vector<Segment>& main, const std::vector<Segment>& low,
+                    std::uint32_t operation, bus::TrafficClass traffic, std::uint32_t main_group, bool write);
   std::vector<memory::DmaDescriptor>& queue_of(Batch& b, Queue q);
   void push(Batch& b, Queue q, memory::DmaDescriptor& d);
-  const TensorPlace& place(int layer, Linear which) const { return map_.layers[layer].linear[static_cast<std::size_t>(which)]; }
+  const TensorPlace& place(int layer, Linear which) const {
+    return map_.layers[layer].linear[static_cast<std::size_t>(which)];
+  }
   std::uint64_t operand_row(std::uint64_t columns) const { return operand_row_bytes(columns, chip_.bfp_activations); }
   std::uint64_t query_tokens_per_strip(const SequenceStep& s) const;
 
@@ -205,10 +234,11 @@ class StepProgram {
   Expected expected_;
   OperationClass class_ = OperationClass::elementwise;  // of what is being generated
   std::vector<OperationClass> classes_;
-  std::uint32_t operand_ = 0;              // last number given to an A operand
+  std::uint32_t operand_ = 0;  // last number given to an A operand
   std::uint64_t kv_writes_ = 0, out_writes_ = 0;
-  std::vector<std::vector<std::vector<std::uint32_t>>> query_operand_;  // [sequence][kv head][strip], of the layer under way
-  std::vector<std::uint64_t> query_strip_;                              // tokens per strip, by sequence
+  std::vector<std::vector<std::vector<std::uint32_t>>>
+      query_operand_;                       // [sequence][kv head][strip], of the layer under way
+  std::vector<std::uint64_t> query_strip_;  // tokens per strip, by sequence
   std::uint32_t attended_operand_ = 0, activated_operand_ = 0;
 };
 

@@ -5,7 +5,9 @@
 namespace harmonia::accelerator {
 namespace {
 
-std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment) { return (value + alignment - 1) / alignment * alignment; }
+std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
 
 void add(std::vector<Segment>& out, std::uint64_t address, std::uint64_t bytes) {
   if (bytes == 0) return;
@@ -33,8 +35,8 @@ WeightStorage storage_of(WeightFormat format) {
   }
 }
 
-KvCacheLayout::KvCacheLayout(const ModelShape& shape, const KvStorage& policy, std::uint64_t capacity_tokens, std::uint64_t slots,
-                             std::uint64_t base, std::uint64_t alignment)
+KvCacheLayout::KvCacheLayout(const ModelShape& shape, const KvStorage& policy, std::uint64_t capacity_tokens,
+                             std::uint64_t slots, std::uint64_t base, std::uint64_t alignment)
     : policy_(policy),
       kv_heads_(shape.num_key_value_heads),
       layers_(shape.num_hidden_layers),
@@ -148,7 +150,8 @@ void KvCacheLayout::v_read(const Place& p, std::uint64_t context, std::uint64_t 
       v_low_range(p, g, g + 1, low);
     } else if (policy_.format == KvFormat::kBfp4Windows) {
       // Nothing is wide between the initial window and the local one: skip to where the latter can begin.
-      const std::uint64_t local = context > std::uint64_t(policy_.n_local) ? (context - policy_.n_local) / group_tokens : 0;
+      const std::uint64_t local =
+          context > std::uint64_t(policy_.n_local) ? (context - policy_.n_local) / group_tokens : 0;
       if (local > g + 1) g = local - 1;
     } else if (context / group_tokens > g + 1) {
       g = context / group_tokens - 1;
@@ -189,7 +192,8 @@ void KvCacheLayout::v_write(const Place& p, std::uint64_t first, std::uint64_t c
     if (v_group_wide(g, context) || (g + 1) * group_tokens > first + count) v_low_range(p, g, g + 1, low);
 }
 
-void KvCacheLayout::v_residual(const Place& p, std::uint64_t first, std::vector<Segment>& main, std::vector<Segment>& low) const {
+void KvCacheLayout::v_residual(const Place& p, std::uint64_t first, std::vector<Segment>& main,
+                               std::vector<Segment>& low) const {
   if (!policy_.grouped() || first % group_tokens == 0) return;
   const std::uint64_t g = first / group_tokens;
   add(main, v_main_address(p, g), v_main_unit_);

@@ -35,7 +35,8 @@ void append_int8(const Fp16* x, std::uint32_t columns, std::vector<std::uint8_t>
   }
 }
 
-std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual, std::vector<std::uint8_t>& out) {
+std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual,
+                           std::vector<std::uint8_t>& out) {
   const std::uint32_t first_group = d.first_position / 32, end = d.first_position + d.rows;
   const std::uint32_t groups = (end + 31) / 32 - first_group;
   const std::size_t size = kBfp8.group_bytes();
@@ -53,10 +54,12 @@ std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uin
     }
   for (std::uint32_t r = 0; r < d.rows; ++r) {
     const std::uint32_t position = d.first_position + r;
-    nonfinite += formats::append_row(kBfp8, rows + std::size_t{r} * d.columns, d.columns, static_cast<int>(position % 32),
-                                     stored.data() + std::size_t{position / 32 - first_group} * d.columns * size);
+    nonfinite +=
+        formats::append_row(kBfp8, rows + std::size_t{r} * d.columns, d.columns, static_cast<int>(position % 32),
+                            stored.data() + std::size_t{position / 32 - first_group} * d.columns * size);
   }
-  for (std::size_t i = 0; i < std::size_t{groups} * d.columns; ++i) out.insert(out.end(), stored.data() + i * size, stored.data() + i * size + main_bytes);
+  for (std::size_t i = 0; i < std::size_t{groups} * d.columns; ++i)
+    out.insert(out.end(), stored.data() + i * size, stored.data() + i * size + main_bytes);
   for (std::uint32_t g = 0; g < groups; ++g) {
     if (!keeps_low(d, first_group + g)) continue;
     for (std::uint32_t c = 0; c < d.columns; ++c) {
@@ -69,7 +72,8 @@ std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uin
 
 }  // namespace
 
-std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual, std::vector<std::uint8_t>& out) {
+std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual,
+                    std::vector<std::uint8_t>& out) {
   const bool plain_cache = (d.path == Path::key || d.path == Path::value) && d.grouped == 0;
   if (plain_cache && d.bits == 8) {
     for (std::uint32_t r = 0; r < d.rows; ++r) append_int8(rows + std::size_t{r} * d.columns, d.columns, out);
@@ -86,13 +90,15 @@ std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* r
   std::vector<std::uint8_t> stored(d.rows * row_bytes);
   std::size_t nonfinite = 0;
   for (std::uint32_t r = 0; r < d.rows; ++r)
-    nonfinite += formats::encode_row(kBfp8, rows + std::size_t{r} * d.columns, d.columns, stored.data() + r * row_bytes);
+    nonfinite +=
+        formats::encode_row(kBfp8, rows + std::size_t{r} * d.columns, d.columns, stored.data() + r * row_bytes);
   if (d.path == Path::row) {
     out.insert(out.end(), stored.begin(), stored.end());
     return nonfinite;
   }
   const std::size_t size = kBfp8.group_bytes();
-  for (std::size_t i = 0; i < d.rows * groups; ++i) out.insert(out.end(), stored.data() + i * size, stored.data() + i * size + main_bytes);
+  for (std::size_t i = 0; i < d.rows * groups; ++i)
+    out.insert(out.end(), stored.data() + i * size, stored.data() + i * size + main_bytes);
   for (std::uint32_t r = 0; r < d.rows; ++r) {
     if (!keeps_low(d, d.first_position + r)) continue;
     for (std::size_t g = 0; g < groups; ++g) {
@@ -160,7 +166,8 @@ bool BfpConverter::step() {
     }
     residual_bytes_ += piece->get_data_length();
     if (bus::chunk_of(*piece).data_valid)
-      residual_data_.insert(residual_data_.end(), piece->get_data_ptr(), piece->get_data_ptr() + piece->get_data_length());
+      residual_data_.insert(residual_data_.end(), piece->get_data_ptr(),
+                            piece->get_data_ptr() + piece->get_data_length());
     residual.accept(std::max(residual.arrival(), clock_.time(free_)));
     return true;
   }
@@ -177,7 +184,8 @@ bool BfpConverter::step() {
 
   if (payload->get_data_length() != 2ull * d.rows * d.columns)
     SC_REPORT_ERROR("/harmonia/converter/chunk", "a chunk has another size than its descriptor says");
-  bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, d.out_bytes), in.data_valid ? bus::Data::buffer : bus::Data::scratch);
+  bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, d.out_bytes),
+                                   in.data_valid ? bus::Data::buffer : bus::Data::scratch);
   bus::Chunk& c = bus::PayloadPool::chunk(out);
   c.traffic = d.destination == Destination::kv_write ? bus::TrafficClass::kv_write : bus::TrafficClass::activations;
   c.operation = d.operation;
@@ -190,12 +198,15 @@ bool BfpConverter::step() {
   if (in.data_valid) {
     bytes_.clear();
     nonfinite_ += convert(d, reinterpret_cast<const Fp16*>(payload->get_data_ptr()), residual_data_.data(), bytes_);
-    if (bytes_.size() != d.out_bytes) SC_REPORT_ERROR("/harmonia/converter/size", "the converted chunk has another size than its descriptor says");
+    if (bytes_.size() != d.out_bytes)
+      SC_REPORT_ERROR("/harmonia/converter/size", "the converted chunk has another size than its descriptor says");
     std::memcpy(out->get_data_ptr(), bytes_.data(), bytes_.size());
   }
   input.accept(std::max(input.arrival(), clock_.time(start)));
 
-  bus::StreamSource<>& isock = d.destination == Destination::activations ? isock_operands : d.destination == Destination::kv_write ? isock_kv : isock_out;
+  bus::StreamSource<>& isock = d.destination == Destination::activations ? isock_operands
+                               : d.destination == Destination::kv_write  ? isock_kv
+                                                                         : isock_out;
   residual_bytes_ = 0;
   residual_data_.clear();
   command.pop();

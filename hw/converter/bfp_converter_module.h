@@ -1,8 +1,9 @@
 // SystemC module of the FP16-to-BFP converter: rows, keys, values (with the growing group), or FP16 passed on.
 //
-// Models: groups of 32 on `lanes` lanes, one group per cycle and lane; pipeline stages, more on the key path; the V path's
-//   merge of new tokens into the growing group; planes written in the order in which the KV layout stores them (all main
-//   parts, then the low planes that stay); three destinations.
+// Models: groups of 32 on `lanes` lanes, one group per cycle and lane; pipeline stages, more on the key path; the V
+// path's
+//   merge of new tokens into the growing group; planes written in the order in which the KV layout stores them (all
+//   main parts, then the low planes that stay); three destinations.
 // Does not model: the transposition memory of the V path beyond its latency.
 // Source: number formats specification, section 1; lanes and stages are configuration values.
 #pragma once
@@ -29,7 +30,8 @@ struct Config {
 
 /// What a chunk of d.rows x d.columns FP16 values becomes. residual: the growing V group's main parts then low planes
 /// (d.residual_bytes). Appends to `out`; returns how many values were infinite or NaN.
-std::size_t convert(const Descriptor& d, const formats::Fp16* rows, const std::uint8_t* residual, std::vector<std::uint8_t>& out);
+std::size_t convert(const Descriptor& d, const formats::Fp16* rows, const std::uint8_t* residual,
+                    std::vector<std::uint8_t>& out);
 
 /// Cycles on the lanes: groups of 32 over lanes.
 std::uint64_t convert_cycles(const Config& config, const Descriptor& d);

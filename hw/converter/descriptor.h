@@ -13,11 +13,12 @@ struct Descriptor {
   std::uint32_t operation = 0;  // A operand that the groups belong to, or the KV write
   Path path = Path::row;
   Destination destination = Destination::activations;
-  std::uint8_t grouped = 1;       // 0: the KV cache is FP16 or INT8
-  std::uint8_t bits = 8;          // of an ungrouped cache: 16 or 8
+  std::uint8_t grouped = 1;  // 0: the KV cache is FP16 or INT8
+  std::uint8_t bits = 8;     // of an ungrouped cache: 16 or 8
   std::uint32_t rows = 0;
   std::uint32_t columns = 0;
-  // Where the rows stand in the operand: row r of the chunk is row `row_begin + r * row_stride`, at byte `column_bytes`.
+  // Where the rows stand in the operand: row r of the chunk is row `row_begin + r * row_stride`, at byte
+  // `column_bytes`.
   std::uint32_t row_begin = 0;
   std::uint32_t row_stride = 1;
   std::uint32_t column_bytes = 0;

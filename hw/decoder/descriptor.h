@@ -31,7 +31,8 @@ struct Descriptor {
   /// Only the codebook entries in use travel.
   std::size_t encoded_bytes() const { return offsetof(Descriptor, codebook) + codebook_size; }
   std::uint64_t index_row_bytes() const {
-    return bit_planes != 0 ? (std::uint64_t(row_elements) + 7) / 8 * bits : (std::uint64_t(row_elements) * bits + 7) / 8;
+    return bit_planes != 0 ? (std::uint64_t(row_elements) + 7) / 8 * bits
+                           : (std::uint64_t(row_elements) * bits + 7) / 8;
   }
   std::uint64_t scale_bytes_per_block() const { return block == 0 ? 0 : 2u + zero_point; }
   std::uint64_t blocks_per_row() const { return block == 0 ? 0 : (std::uint64_t(row_elements) + block - 1) / block; }

@@ -43,7 +43,8 @@ void decode_row(const Descriptor& d, const std::uint8_t* codes, const std::uint8
       format.group = d.block;
       std::vector<std::int16_t> wide(n);
       formats::int_decode_row_codes(format, codes, scales + 2 * d.blocks_per_row(), n, wide.data());
-      std::transform(wide.begin(), wide.end(), reinterpret_cast<std::int8_t*>(out), [](std::int16_t q) { return static_cast<std::int8_t>(q); });
+      std::transform(wide.begin(), wide.end(), reinterpret_cast<std::int8_t*>(out),
+                     [](std::int16_t q) { return static_cast<std::int8_t>(q); });
       break;
     }
   }

@@ -1,8 +1,9 @@
 // K-means LUT decoder: from stored codes and scales to what the PE array multiplies.
 //
-// Models: expansion of 1- to 8-bit codes through the codebook registers, INT4/INT8 with and without zero-point, FP16 words
-//   converted on read to BFP8 or passed through; the rate of the decoder's lanes, codebook reload when the tensor changes,
-//   pipeline latency, one chunk in work and one at the output.
+// Models: expansion of 1- to 8-bit codes through the codebook registers, INT4/INT8 with and without zero-point, FP16
+// words
+//   converted on read to BFP8 or passed through; the rate of the decoder's lanes, codebook reload when the tensor
+//   changes, pipeline latency, one chunk in work and one at the output.
 // Does not model: lanes one by one, the byte order of the registers.
 // Source: number formats specification, sections 2 and 3; rates are configuration values.
 #pragma once
@@ -28,8 +29,8 @@ struct Config {
 ///   codebook, integer: row_elements int8, then 2-byte scales     to_bfp8: BFP8 groups     pass: FP16 words
 std::size_t decoded_row_bytes(const Descriptor& d);
 
-/// Decodes one stored row. codes: d.index_row_bytes() bytes; scales: d.blocks_per_row() two-byte words, followed by as many
-/// zero-points for integer codes that have one. out: decoded_row_bytes(d).
+/// Decodes one stored row. codes: d.index_row_bytes() bytes; scales: d.blocks_per_row() two-byte words, followed by as
+/// many zero-points for integer codes that have one. out: decoded_row_bytes(d).
 void decode_row(const Descriptor& d, const std::uint8_t* codes, const std::uint8_t* scales, std::uint8_t* out);
 
 /// Cycles, without data. All arguments are absolute cycles of the decoder's clock.

@@ -46,7 +46,8 @@ void LutDecoder::process() {
   // Weights of the tile that are complete with this chunk; padding at the end of a row counts for nothing.
   const std::uint64_t row_bytes = d.index_row_bytes();
   const std::uint64_t whole_rows = index_bytes_ / row_bytes;
-  const std::uint64_t in_row = std::min<std::uint64_t>((index_bytes_ - whole_rows * row_bytes) * 8 / d.bits, d.row_elements);
+  const std::uint64_t in_row =
+      std::min<std::uint64_t>((index_bytes_ - whole_rows * row_bytes) * 8 / d.bits, d.row_elements);
   const std::uint64_t elements = whole_rows * d.row_elements + in_row - elements_;
   elements_ += elements;
   weights_ += elements;
@@ -60,7 +61,8 @@ void LutDecoder::process() {
       SC_REPORT_ERROR("/harmonia/decoder/order", "codes arrived before their scales");
     const std::size_t out_row = decoded_row_bytes(d);
     const std::uint32_t rows = static_cast<std::uint32_t>(whole_rows) - rows_out_;
-    out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, static_cast<unsigned>(rows * out_row)), bus::Data::buffer);
+    out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, static_cast<unsigned>(rows * out_row)),
+                     bus::Data::buffer);
     const std::uint64_t scale_row = d.blocks_per_row() * d.scale_bytes_per_block();
     for (std::uint32_t i = 0; i < rows; ++i)
       decode_row(d, codes_.data() + (rows_out_ + i) * row_bytes, scales_.data() + (rows_out_ + i) * scale_row,
@@ -69,7 +71,8 @@ void LutDecoder::process() {
     bus::PayloadPool::chunk(out).column = rows;
     rows_out_ += rows;
   } else {
-    out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, static_cast<unsigned>(elements)), bus::Data::scratch);
+    out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, static_cast<unsigned>(elements)),
+                     bus::Data::scratch);
   }
   bus::Chunk& c = bus::PayloadPool::chunk(out);
   c.traffic = TrafficClass::weights;

@@ -44,9 +44,11 @@ bool OperandBuffer::take(bus::ChunkInput& input) {
   tlm::tlm_generic_payload* payload = input.waiting();
   if (payload == nullptr) return false;
   const std::uint64_t bytes = payload->get_data_length();
-  // With nothing held a chunk that is too large for the buffer can never be taken: that is a fault of whoever planned it.
+  // With nothing held a chunk that is too large for the buffer can never be taken: that is a fault of whoever planned
+  // it.
   if (held_bytes_ + bytes > config_.capacity_bytes) {
-    if (held_bytes_ == 0) SC_REPORT_ERROR("/harmonia/memory/operand", "an A operand does not fit the activation buffer");
+    if (held_bytes_ == 0)
+      SC_REPORT_ERROR("/harmonia/memory/operand", "an A operand does not fit the activation buffer");
     return false;
   }
   held_bytes_ += bytes;
@@ -65,7 +67,8 @@ bool OperandBuffer::take(bus::ChunkInput& input) {
       const std::size_t end = (c.row + (rows - 1) * stride + 1) * row_bytes;
       if (e.data.size() < end) e.data.resize(end);
       for (std::size_t r = 0; r < rows; ++r)
-        std::memcpy(e.data.data() + (c.row + r * stride) * row_bytes + c.column, payload->get_data_ptr() + r * piece, piece);
+        std::memcpy(e.data.data() + (c.row + r * stride) * row_bytes + c.column, payload->get_data_ptr() + r * piece,
+                    piece);
     }
   }
   e.bytes += bytes;
@@ -79,7 +82,8 @@ bool OperandBuffer::send() {
   const OperandDescriptor d = command.front();
   const auto it = entries_.find(d.operand);
   if (it == entries_.end() || it->second.bytes < d.bytes()) return false;
-  if (it->second.bytes > d.bytes()) SC_REPORT_ERROR("/harmonia/memory/operand", "an A operand is larger than its descriptor says");
+  if (it->second.bytes > d.bytes())
+    SC_REPORT_ERROR("/harmonia/memory/operand", "an A operand is larger than its descriptor says");
   const Cycle start = std::max(free_, it->second.complete);
   if (start > free_) activity_.wait(Wait::input, start - free_);
   const Cycle cycles = (d.bytes() + config_.port_bytes_per_cycle - 1) / config_.port_bytes_per_cycle;
@@ -87,8 +91,8 @@ bool OperandBuffer::send() {
   bytes_read_ += d.bytes();
   free_ = start + cycles;
   const bool functional = !it->second.data.empty();
-  bus::PayloadPtr out =
-      pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(d.bytes()), functional ? bus::Data::buffer : bus::Data::scratch);
+  bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(d.bytes()),
+                                   functional ? bus::Data::buffer : bus::Data::scratch);
   if (functional) std::memcpy(out->get_data_ptr(), it->second.data.data(), d.bytes());
   bus::Chunk& c = bus::PayloadPool::chunk(out);
   c.traffic = bus::TrafficClass::activations;

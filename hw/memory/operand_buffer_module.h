@@ -1,8 +1,10 @@
-// SystemC module of the activation buffer's operand side: collects A operands and hands them to the PE array when complete.
+// SystemC module of the activation buffer's operand side: collects A operands and hands them to the PE array when
+// complete.
 //
-// Models: operands under a number, put together from chunks of the converter or of a DMA engine in any order of columns;
-//   capacity: a chunk waits while it does not fit; hand-over in the order of the descriptors, when the operand is complete;
-//   the read port's width. An operand's room is given back when the PE array has taken its successor.
+// Models: operands under a number, put together from chunks of the converter or of a DMA engine in any order of
+// columns;
+//   capacity: a chunk waits while it does not fit; hand-over in the order of the descriptors, when the operand is
+//   complete; the read port's width. An operand's room is given back when the PE array has taken its successor.
 // Does not model: the contents' place in the banks (buffer.h has bank timing), the vector unit's scratch half.
 // Source: our definition; capacity and width are configuration values.
 #pragma once

@@ -6,10 +6,10 @@
 namespace harmonia::memory {
 
 struct OperandDescriptor {
-  std::uint32_t operand = 0;    // number of the A operand
+  std::uint32_t operand = 0;  // number of the A operand
   std::uint32_t row_bytes = 0;
   std::uint32_t rows = 0;
-  std::uint8_t from_memory = 0; // 1: the bytes come through the DMA socket, otherwise from the converter
+  std::uint8_t from_memory = 0;  // 1: the bytes come through the DMA socket, otherwise from the converter
 
   std::uint64_t bytes() const { return std::uint64_t(row_bytes) * rows; }
 };

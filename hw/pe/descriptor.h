@@ -16,26 +16,27 @@ enum class Operand : std::uint8_t {
   fp16,      // FP16 words
   keys,      // K planes: n tokens of k channels, groups along k
   values,    // V planes: k tokens of n channels, groups along k
-  keys_plain, values_plain  // FP16 or INT8 cache, token by token
+  keys_plain,
+  values_plain  // FP16 or INT8 cache, token by token
 };
 
 struct Descriptor {
   std::uint32_t operation = 0;
   std::uint32_t a_operand = 0;  // number of the A operand (activation buffer)
   std::uint32_t m = 0, n = 0, k = 0;
-  std::uint32_t n_begin = 0;     // first output column of the tile
+  std::uint32_t n_begin = 0;  // first output column of the tile
   Source source = Source::weights;
   Operand operand = Operand::codebook;
-  std::uint8_t load_a = 0;       // 1: a_operand replaces the previous one before this tile starts
-  std::uint8_t passes = 1;       // PE passes per group of 32 MACs (mode dependent)
-  std::uint8_t bits = 8;         // of a plain KV cache: 16 or 8
-  std::uint8_t one_bit = 0;      // 1: mode M8B1
-  std::uint8_t accumulate = 0;   // 1: go on with the sums of the previous tile (k is split)
-  std::uint8_t emit = 1;         // 0: keep the sums for the next tile
-  std::uint8_t reuse_b = 0;      // 1: B is that of the previous tile, expanded again from the weight buffer
-  std::uint16_t block = 64;      // elements that share a scale
+  std::uint8_t load_a = 0;      // 1: a_operand replaces the previous one before this tile starts
+  std::uint8_t passes = 1;      // PE passes per group of 32 MACs (mode dependent)
+  std::uint8_t bits = 8;        // of a plain KV cache: 16 or 8
+  std::uint8_t one_bit = 0;     // 1: mode M8B1
+  std::uint8_t accumulate = 0;  // 1: go on with the sums of the previous tile (k is split)
+  std::uint8_t emit = 1;        // 0: keep the sums for the next tile
+  std::uint8_t reuse_b = 0;     // 1: B is that of the previous tile, expanded again from the weight buffer
+  std::uint16_t block = 64;     // elements that share a scale
   float codebook_scale = 1.0f;
-  std::uint64_t b_bytes = 0;     // KV: bytes that B has as stored
+  std::uint64_t b_bytes = 0;        // KV: bytes that B has as stored
   std::uint32_t replay_cycles = 0;  // reuse_b: cycles that the decoder needs for the tile
   // KV: which units (tokens of K, groups of V) come with a low plane: [0, wide_initial) and [wide_local, units).
   std::uint32_t wide_initial = 0, wide_local = 0;

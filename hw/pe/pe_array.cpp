@@ -18,7 +18,8 @@ constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a +
 constexpr std::size_t main_bytes = 21, low_bytes = 16;
 
 std::uint64_t wide_units(const Descriptor& d, std::uint64_t units) {
-  return std::min<std::uint64_t>(d.wide_initial, units) + (units > d.wide_local ? units - std::max(d.wide_local, d.wide_initial) : 0);
+  return std::min<std::uint64_t>(d.wide_initial, units) +
+         (units > d.wide_local ? units - std::max(d.wide_local, d.wide_initial) : 0);
 }
 
 /// Stored groups of one unit (a token of K, a group of V) put together from the planes of the stream.
@@ -32,7 +33,8 @@ class Planes {
   void group(std::uint64_t unit, std::size_t g, std::uint8_t* out) const {
     std::memcpy(out, main_ + (unit * groups_ + g) * main_bytes, main_bytes);
     if (!wide(unit)) return;
-    const std::uint64_t rank = unit < d_.wide_initial ? unit : d_.wide_initial + (unit - std::max(d_.wide_local, d_.wide_initial));
+    const std::uint64_t rank =
+        unit < d_.wide_initial ? unit : d_.wide_initial + (unit - std::max(d_.wide_local, d_.wide_initial));
     std::memcpy(out + main_bytes, low_ + (rank * groups_ + g) * low_bytes, low_bytes);
   }
 
@@ -71,7 +73,8 @@ std::uint64_t tile_elements(const Descriptor& d) {
 }
 
 std::uint64_t tile_slots(const Descriptor& d) {
-  if (d.operand == Operand::values) return std::uint64_t{d.m} * d.n * (std::uint64_t{d.groups()} * d.passes + wide_units(d, d.groups()));
+  if (d.operand == Operand::values)
+    return std::uint64_t{d.m} * d.n * (std::uint64_t{d.groups()} * d.passes + wide_units(d, d.groups()));
   const std::uint64_t wide = d.operand == Operand::keys ? wide_units(d, d.n) : 0;
   return std::uint64_t{d.m} * d.groups() * (std::uint64_t{d.n} * d.passes + wide);
 }
@@ -145,7 +148,8 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
       for (std::size_t token = 0; token < n; ++token) {
         const auto& format = planes.wide(token) ? kBfp8 : kBfp4;
         for (std::size_t g = 0; g < groups; ++g) planes.group(token, g, row.data() + g * format.group_bytes());
-        for (std::size_t t = 0; t < m; ++t) store(t, token, formats::dot_bfp(kBfp8, a + t * a_row, format, row.data(), k));
+        for (std::size_t t = 0; t < m; ++t)
+          store(t, token, formats::dot_bfp(kBfp8, a + t * a_row, format, row.data(), k));
       }
       return;
     }
@@ -159,7 +163,8 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
           planes.group(g, channel, one.data());
           for (std::size_t t = 0; t < m; ++t)
             store(t, channel,
-                  formats::dot_bfp(kBfp8, a + t * a_row + g * kBfp8.group_bytes(), format, one.data(), 32, sums[t * n + channel]));
+                  formats::dot_bfp(kBfp8, a + t * a_row + g * kBfp8.group_bytes(), format, one.data(), 32,
+                                   sums[t * n + channel]));
         }
       }
       return;
@@ -171,7 +176,8 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
       for (std::size_t token = 0; token < n; ++token) {
         for (std::size_t i = 0; i < k; ++i) key[i] = plain_element(d, b + token * row, i);
         formats::encode_row(kBfp8, key.data(), k, key_bfp.data());
-        for (std::size_t t = 0; t < m; ++t) store(t, token, formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, key_bfp.data(), k));
+        for (std::size_t t = 0; t < m; ++t)
+          store(t, token, formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, key_bfp.data(), k));
       }
       return;
     }
@@ -182,7 +188,8 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
       for (std::size_t channel = 0; channel < n; ++channel) {
         for (std::size_t token = 0; token < k; ++token) column[token] = plain_element(d, b + token * row, channel);
         formats::encode_row(kBfp8, column.data(), k, column_bfp.data());
-        for (std::size_t t = 0; t < m; ++t) store(t, channel, formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, column_bfp.data(), k));
+        for (std::size_t t = 0; t < m; ++t)
+          store(t, channel, formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, column_bfp.data(), k));
       }
       return;
     }

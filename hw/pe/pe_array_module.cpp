@@ -93,9 +93,13 @@ void PeArray::take_chunk(bus::ChunkInput& input) {
     activity_.wait(Wait::input, start - free_);
   }
   elements_ += chunk.elements;
-  if (elements_ > elements_total_) SC_REPORT_ERROR("/harmonia/pe/tile", "a tile brought more elements than its descriptor says");
+  if (elements_ > elements_total_)
+    SC_REPORT_ERROR("/harmonia/pe/tile", "a tile brought more elements than its descriptor says");
   // The tile's cycles are spread over its elements; the last chunk takes what is left.
-  const Cycle given = elements_ == elements_total_ ? cycles_ : static_cast<Cycle>(static_cast<double>(cycles_) * static_cast<double>(elements_) / static_cast<double>(elements_total_));
+  const Cycle given = elements_ == elements_total_
+                          ? cycles_
+                          : static_cast<Cycle>(static_cast<double>(cycles_) * static_cast<double>(elements_) /
+                                               static_cast<double>(elements_total_));
   const Cycle share = given - cycles_given_;
   cycles_given_ = given;
   record_.busy += share;
@@ -104,7 +108,8 @@ void PeArray::take_chunk(bus::ChunkInput& input) {
   if (chunk.data_valid) {
     functional_ = true;
     const unsigned char* data = payload.get_data_ptr();
-    if (command.front().source == Source::kv || chunk.column != 0) b_.insert(b_.end(), data, data + payload.get_data_length());
+    if (command.front().source == Source::kv || chunk.column != 0)
+      b_.insert(b_.end(), data, data + payload.get_data_length());
   }
   input.accept(std::max(input.arrival(), clock_.time(start)));
 }
@@ -129,7 +134,8 @@ void PeArray::end_tile() {
       free_ = output_free_;
     }
     const unsigned bytes = 2 * d.m * d.n;
-    bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, functional_ ? bus::Data::buffer : bus::Data::scratch);
+    bus::PayloadPtr out =
+        pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, functional_ ? bus::Data::buffer : bus::Data::scratch);
     bus::Chunk& c = bus::PayloadPool::chunk(out);
     c.traffic = bus::TrafficClass::activations;
     c.operation = d.operation;
@@ -137,8 +143,10 @@ void PeArray::end_tile() {
     c.column = d.n_begin;
     c.row = d.n;
     if (functional_) {
-      if (!operands_.front().data) SC_REPORT_ERROR("/harmonia/pe/operand", "a functional tile has an A operand without data");
-      multiply(d, operands_.front().data->get_data_ptr(), b_.data(), sums_, reinterpret_cast<formats::Fp16*>(out->get_data_ptr()));
+      if (!operands_.front().data)
+        SC_REPORT_ERROR("/harmonia/pe/operand", "a functional tile has an A operand without data");
+      multiply(d, operands_.front().data->get_data_ptr(), b_.data(), sums_,
+               reinterpret_cast<formats::Fp16*>(out->get_data_ptr()));
     }
     const sc_core::sc_time ready = clock_.time(free_ + config_.pipeline_cycles);
     record_.end_ps = clock_.ps(free_);

@@ -1,6 +1,7 @@
 // SystemC module of the PE array: A operands, B streams from the decoder and from the KV cache, FP16 results out.
 //
-// Models: pe_array.h behind TLM-2.0 streams. Tiles are worked through in the order of their descriptors; the stream that the
+// Models: pe_array.h behind TLM-2.0 streams. Tiles are worked through in the order of their descriptors; the stream
+// that the
 //   tile at hand does not need waits.
 // Does not model: which operation of a model a tile belongs to.
 #pragma once

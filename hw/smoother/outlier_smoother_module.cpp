@@ -53,7 +53,8 @@ void OutlierSmoother::process() {
       auto* keys = reinterpret_cast<Fp16*>(smoothed->get_data_ptr());
       formats::KeyOffsets& offsets = table_[{d.slot, d.layer, d.head}];
       if (d.first_position == 0)
-        offsets = formats::choose_offsets(keys, d.rows, d.columns, d.columns, static_cast<std::size_t>(config_.channels_per_head));
+        offsets = formats::choose_offsets(keys, d.rows, d.columns, d.columns,
+                                          static_cast<std::size_t>(config_.channels_per_head));
       for (std::uint32_t r = 0; r < d.rows; ++r) formats::subtract_offsets(offsets, keys + std::size_t{r} * d.columns);
       out = std::move(smoothed);
     }

@@ -1,8 +1,9 @@
 // SystemC module of the outlier smoother: online offsets of key channels, subtracted on the way to the converter.
 //
-// Models: a small table of (channel, offset) per sequence slot, layer and kv head; chosen from the keys of the first chunk of a
-//   sequence (its prefill, or the first strip of it), frozen afterwards; the FP16 subtraction and the statistics pass. Chunks
-//   on other paths pass through without delay.
+// Models: a small table of (channel, offset) per sequence slot, layer and kv head; chosen from the keys of the first
+// chunk of a
+//   sequence (its prefill, or the first strip of it), frozen afterwards; the FP16 subtraction and the statistics pass.
+//   Chunks on other paths pass through without delay.
 // Does not model: the table's memory ports; offline factors, which are folded when weights are prepared.
 // Source: number formats specification, section 4; lanes and stages are configuration values.
 #pragma once

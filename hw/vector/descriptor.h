@@ -1,5 +1,6 @@
-// What the sequencer asks of the vector unit: one operation on the results of the PE array, or on its own scratch memory.
-// Models: the fields that a command register file would hold. Does not model: register addresses or their encoding.
+// What the sequencer asks of the vector unit: one operation on the results of the PE array, or on its own scratch
+// memory. Models: the fields that a command register file would hold. Does not model: register addresses or their
+// encoding.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +9,10 @@
 namespace harmonia::vector {
 
 enum class Kind : std::uint8_t {
-  setup,          // the rows of the step: positions and sequences (a table follows)
-  embed,          // operand -> residual stream
-  norm,           // RMSNorm of residual rows; gamma is the operand
-  rope_query,     // PE results -> rotated -> out
+  setup,       // the rows of the step: positions and sequences (a table follows)
+  embed,       // operand -> residual stream
+  norm,        // RMSNorm of residual rows; gamma is the operand
+  rope_query,  // PE results -> rotated -> out
   rope_key,
   value,          // PE results -> out, unchanged
   softmax,        // scores -> probabilities -> out
@@ -36,14 +37,14 @@ struct Descriptor {
   std::uint32_t column_begin = 0;  // first column in the row that the results are part of
   std::uint32_t row_width = 0;     // columns of the whole row
   std::uint32_t head_dim = 0;
-  std::uint32_t group = 1;         // softmax, attention_out: query heads per kv head; result rows are token-major
-  std::uint32_t head_begin = 0;    // attention_out: first query head
-  std::uint32_t visible = 0;       // softmax: keys that the first token sees
-  std::uint32_t operand_bytes = 0; // to be taken from the operand socket first
-  std::uint8_t split = 0;          // what leaves as one chunk: 0 everything, 1 one head, 2 one head of one sequence
-  std::uint8_t last_rows = 0;      // norm, logits: the rows meant are the last ones of the sequences that want logits
-  float scale = 1.0f;              // softmax: 1/sqrt(head_dim); norm: epsilon
-  double theta = 0.0;              // RoPE base
+  std::uint32_t group = 1;          // softmax, attention_out: query heads per kv head; result rows are token-major
+  std::uint32_t head_begin = 0;     // attention_out: first query head
+  std::uint32_t visible = 0;        // softmax: keys that the first token sees
+  std::uint32_t operand_bytes = 0;  // to be taken from the operand socket first
+  std::uint8_t split = 0;           // what leaves as one chunk: 0 everything, 1 one head, 2 one head of one sequence
+  std::uint8_t last_rows = 0;       // norm, logits: the rows meant are the last ones of the sequences that want logits
+  float scale = 1.0f;               // softmax: 1/sqrt(head_dim); norm: epsilon
+  double theta = 0.0;               // RoPE base
 };
 
 /// Rows of a step that belong to one sequence, in the setup table.

@@ -3,8 +3,9 @@
 namespace harmonia::vector {
 
 const char* name_of(Kind kind) {
-  static constexpr const char* names[] = {"setup",   "embed",         "norm",         "rope_query", "rope_key", "value",
-                                          "softmax", "attention_out", "residual_add", "silu_mul",   "logits",   "marker"};
+  static constexpr const char* names[] = {"setup",        "embed",    "norm",    "rope_query",
+                                          "rope_key",     "value",    "softmax", "attention_out",
+                                          "residual_add", "silu_mul", "logits",  "marker"};
   return names[static_cast<int>(kind)];
 }
 

@@ -24,8 +24,9 @@ struct Cost {
   std::uint64_t per_element_streaming;  // passes over a value as it arrives
   std::uint64_t per_element_final;      // passes over all values afterwards
 };
-/// norm: sum of squares, scale. rope: two products and a sum in two passes. softmax: maximum as scores arrive, then exponential
-/// with sum, then division. silu_mul: exponential with division, product, over gate and up together. Others: one pass.
+/// norm: sum of squares, scale. rope: two products and a sum in two passes. softmax: maximum as scores arrive, then
+/// exponential with sum, then division. silu_mul: exponential with division, product, over gate and up together.
+/// Others: one pass.
 Cost cost(const Config& config, Kind kind);
 
 }  // namespace harmonia::vector

@@ -88,7 +88,8 @@ bool VectorUnit::take_operand() {
   operand_bytes_ += payload->get_data_length();
   if (bus::chunk_of(*payload).data_valid) {
     functional_ = true;
-    operand_data_.insert(operand_data_.end(), payload->get_data_ptr(), payload->get_data_ptr() + payload->get_data_length());
+    operand_data_.insert(operand_data_.end(), payload->get_data_ptr(),
+                         payload->get_data_ptr() + payload->get_data_length());
   }
   operand.accept(std::max(operand.arrival(), clock_.time(free_)));
   return true;
@@ -99,7 +100,8 @@ bool VectorUnit::take_result() {
   if (payload == nullptr) return false;
   const Descriptor& d = command.front();
   const bus::Chunk& chunk = bus::chunk_of(*payload);
-  if (chunk.operation != d.operation) SC_REPORT_ERROR("/harmonia/vector/order", "results of another operation than the descriptor's");
+  if (chunk.operation != d.operation)
+    SC_REPORT_ERROR("/harmonia/vector/order", "results of another operation than the descriptor's");
   const Cycle start = std::max(free_, clock_.cycle(result.arrival()));
   if (start > free_) activity_.wait(Wait::input, start - free_);
   if (chunk.data_valid) {
@@ -108,8 +110,8 @@ bool VectorUnit::take_result() {
     if (into.size() < one) into.resize(one);
     const std::uint32_t width = chunk.row, column = chunk.column - d.column_begin;
     for (std::uint32_t r = 0; r < d.rows; ++r)
-      std::memcpy(static_cast<void*>(into.data() + std::size_t{r} * d.columns + column), payload->get_data_ptr() + std::size_t{r} * width * 2,
-                  std::size_t{width} * 2);
+      std::memcpy(static_cast<void*>(into.data() + std::size_t{r} * d.columns + column),
+                  payload->get_data_ptr() + std::size_t{r} * width * 2, std::size_t{width} * 2);
   }
   results_ += chunk.elements;
   const std::uint64_t cycles = ceil_div(chunk.elements * cost(config_, d.kind).per_element_streaming, config_.lanes);
@@ -134,7 +136,8 @@ bool VectorUnit::step() {
 void VectorUnit::setup() {
   const std::vector<unsigned char>& table = command.table();
   sequences_.resize(table.size() / sizeof(SequenceRows));
-  if (!table.empty()) std::memcpy(static_cast<void*>(sequences_.data()), table.data(), sequences_.size() * sizeof(SequenceRows));
+  if (!table.empty())
+    std::memcpy(static_cast<void*>(sequences_.data()), table.data(), sequences_.size() * sizeof(SequenceRows));
   hidden_ = command.front().row_width;
   logit_rows_.clear();
   for (const SequenceRows& s : sequences_)
@@ -158,7 +161,8 @@ void VectorUnit::finish() {
   free_ += cycles;
   ready_ = free_ + config_.pipeline_cycles;
   if (functional_) compute();
-  if (observer && d.kind != Kind::setup && d.kind != Kind::marker) observer({d.operation, clock_.ps(begin_), clock_.ps(free_), clock_.ps(activity_.busy - busy_before_)});
+  if (observer && d.kind != Kind::setup && d.kind != Kind::marker)
+    observer({d.operation, clock_.ps(begin_), clock_.ps(free_), clock_.ps(activity_.busy - busy_before_)});
   if (d.kind == Kind::logits || d.kind == Kind::marker)
     send_host();
   else if (d.emit != 0 && d.kind != Kind::setup)
@@ -173,7 +177,8 @@ void VectorUnit::compute() {
   residual_.resize(step_rows_ * hidden_);
   switch (d.kind) {
     case Kind::embed:
-      std::memcpy(static_cast<void*>(residual_.data() + std::size_t{d.row_begin} * hidden_), operand_data_.data(), operand_data_.size());
+      std::memcpy(static_cast<void*>(residual_.data() + std::size_t{d.row_begin} * hidden_), operand_data_.data(),
+                  operand_data_.size());
       break;
     case Kind::norm: {
       std::vector<Fp16> gamma(columns);
@@ -182,7 +187,8 @@ void VectorUnit::compute() {
       for (std::size_t i = 0; i < columns; ++i) weight[i] = formats::to_float(gamma[i]);
       out_.resize(rows * columns);
       for (std::uint32_t r = 0; r < rows; ++r)
-        rms_norm(residual_.data() + std::size_t{step_row(r)} * hidden_, weight.data(), columns, d.scale, out_.data() + r * columns);
+        rms_norm(residual_.data() + std::size_t{step_row(r)} * hidden_, weight.data(), columns, d.scale,
+                 out_.data() + r * columns);
       break;
     }
     case Kind::rope_query:
@@ -195,7 +201,8 @@ void VectorUnit::compute() {
       }
       std::vector<float> cos(d.head_dim / 2), sin(d.head_dim / 2);
       for (const SequenceRows& s : sequences_)
-        for (std::uint32_t r = std::max(s.first_row, d.row_begin); r < std::min(s.first_row + s.rows, d.row_begin + d.rows); ++r) {
+        for (std::uint32_t r = std::max(s.first_row, d.row_begin);
+             r < std::min(s.first_row + s.rows, d.row_begin + d.rows); ++r) {
           rope_->angles(s.first_position + r - s.first_row, cos.data(), sin.data());
           rope_->rotate(cos.data(), sin.data(), columns / d.head_dim, gathered_.data() + (r - d.row_begin) * columns);
         }
@@ -235,14 +242,16 @@ void VectorUnit::compute() {
 
 void VectorUnit::send_rows(std::uint32_t rows, std::uint32_t columns, const Fp16* data, std::uint32_t stride) {
   const unsigned bytes = 2 * rows * columns;
-  bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, functional_ ? bus::Data::buffer : bus::Data::scratch);
+  bus::PayloadPtr out =
+      pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, functional_ ? bus::Data::buffer : bus::Data::scratch);
   bus::Chunk& c = bus::PayloadPool::chunk(out);
   c.traffic = bus::TrafficClass::activations;
   c.operation = command.front().operation;
   c.elements = rows * columns;
   if (functional_)
     for (std::uint32_t r = 0; r < rows; ++r)
-      std::memcpy(out->get_data_ptr() + std::size_t{r} * columns * 2, data + std::size_t{r} * stride, std::size_t{columns} * 2);
+      std::memcpy(out->get_data_ptr() + std::size_t{r} * columns * 2, data + std::size_t{r} * stride,
+                  std::size_t{columns} * 2);
   ++unaccepted_;
   const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(ready_));
   if (!taken) return;
@@ -267,7 +276,8 @@ void VectorUnit::send_outputs() {
       return;
     }
     // Rows are token-major; what leaves is one head at a time.
-    for (std::uint32_t g = 0; g < d.group; ++g) send_rows(rows / d.group, columns, data + std::size_t{g} * columns, d.group * columns);
+    for (std::uint32_t g = 0; g < d.group; ++g)
+      send_rows(rows / d.group, columns, data + std::size_t{g} * columns, d.group * columns);
     return;
   }
   if (d.split == 0) {
@@ -281,7 +291,8 @@ void VectorUnit::send_outputs() {
       continue;
     }
     for (const SequenceRows& s : sequences_) {
-      const std::uint32_t begin = std::max(s.first_row, d.row_begin), end = std::min(s.first_row + s.rows, d.row_begin + d.rows);
+      const std::uint32_t begin = std::max(s.first_row, d.row_begin),
+                          end = std::min(s.first_row + s.rows, d.row_begin + d.rows);
       if (begin >= end) continue;
       const std::uint32_t most = d.kind == Kind::rope_query && s.chunk_rows != 0 ? s.chunk_rows : end - begin;
       for (std::uint32_t r = begin; r < end; r += most)
@@ -294,7 +305,8 @@ void VectorUnit::send_host() {
   const Descriptor& d = command.front();
   const bool logits = d.kind == Kind::logits;
   const unsigned bytes = logits ? 2 * d.rows * d.columns : 4;
-  bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, functional_ && logits ? bus::Data::buffer : bus::Data::scratch);
+  bus::PayloadPtr out =
+      pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, functional_ && logits ? bus::Data::buffer : bus::Data::scratch);
   bus::Chunk& c = bus::PayloadPool::chunk(out);
   c.operation = d.operation;
   c.mode = logits ? 1 : 0;

@@ -1,8 +1,9 @@
 // SystemC module of the vector unit.
 //
-// Models: vector_unit.h behind TLM-2.0 streams: PE results and operands from memory in; rows to smoother and converter, and
-//   logits to the host, out. Operations are done in the order of their descriptors. The residual stream, attention outputs
-//   and results under way live in its scratch memory.
+// Models: vector_unit.h behind TLM-2.0 streams: PE results and operands from memory in; rows to smoother and converter,
+// and
+//   logits to the host, out. Operations are done in the order of their descriptors. The residual stream, attention
+//   outputs and results under way live in its scratch memory.
 // Does not model: the scratch memory's capacity (the sequencer spills what does not fit).
 #pragma once
 

@@ -1,4 +1,6 @@
 // `harmonia run`: replays one scenario, prints the table, writes the result folder.
+#include "harmonia/testbench/system/run.h"
+
 #include <iostream>
 #include <memory>
 #include <string>
@@ -8,7 +10,6 @@
 #include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/program/output_folder.h"
 #include "harmonia/testbench/scenario/scenario.h"
-#include "harmonia/testbench/system/run.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -49,6 +50,7 @@ int run_command(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kRunCommand = {"run", "[SCENARIO] [--set path.to.key=value]... [-o DIR]", "replays one scenario and prints what it costs", run_command};
+const Command kRunCommand = {"run", "[SCENARIO] [--set path.to.key=value]... [-o DIR]",
+                             "replays one scenario and prints what it costs", run_command};
 
 }  // namespace harmonia::testbench

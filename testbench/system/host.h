@@ -35,7 +35,8 @@ class Host : public sc_core::sc_module {
   /// Runs one step; called from the body.
   void step(const accelerator::StepWork& work, std::uint32_t layers = 0) {
     const std::vector<unsigned char> bytes = accelerator::encode_step(work, layers);
-    bus::PayloadPtr payload = pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(bytes.size()), bus::Data::buffer);
+    bus::PayloadPtr payload =
+        pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(bytes.size()), bus::Data::buffer);
     std::memcpy(payload->get_data_ptr(), bytes.data(), bytes.size());
     exchange(std::move(payload), "a step was refused");
   }

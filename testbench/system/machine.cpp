@@ -13,7 +13,9 @@ using accelerator::WeightFormat;
 namespace {
 
 formats::CodebookKind codebook_kind(const std::string& name) {
-  return name == "int5" ? formats::CodebookKind::kInt5 : name == "bf16" ? formats::CodebookKind::kBf16 : formats::CodebookKind::kInt8;
+  return name == "int5"   ? formats::CodebookKind::kInt5
+         : name == "bf16" ? formats::CodebookKind::kBf16
+                          : formats::CodebookKind::kInt8;
 }
 
 }  // namespace
@@ -23,13 +25,16 @@ accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity)
   r.shape = s.model;
   r.weights = accelerator::weight_format(s.weights.format);
   if (s.weights.zero_point) {
-    if (r.weights != WeightFormat::kInt4) throw config::InputError("weights.zero_point: only int4 weights have a zero-point here");
+    if (r.weights != WeightFormat::kInt4)
+      throw config::InputError("weights.zero_point: only int4 weights have a zero-point here");
     r.weights = WeightFormat::kInt4Zero;
   }
-  const bool grouped = r.weights == WeightFormat::kInt4 || r.weights == WeightFormat::kInt8 || r.weights == WeightFormat::kInt4Zero;
+  const bool grouped =
+      r.weights == WeightFormat::kInt4 || r.weights == WeightFormat::kInt8 || r.weights == WeightFormat::kInt4Zero;
   if (grouped && s.weights.group_size != 128)
-    throw config::InputError("weights.group_size: the machine's integer weights share a scale among 128 input features; got " +
-                             std::to_string(s.weights.group_size));
+    throw config::InputError(
+        "weights.group_size: the machine's integer weights share a scale among 128 input features; got " +
+        std::to_string(s.weights.group_size));
   r.lm_head = accelerator::weight_format(s.weights.lm_head);
   r.kv.format = accelerator::kv_format(s.kv.format);
   r.kv.n_initial = s.kv.n_initial;
@@ -69,12 +74,16 @@ void MemoryLoader::access(tlm::tlm_command command, std::uint64_t address, void*
     payload.set_data_ptr(p + done);
     payload.set_data_length(length);
     payload.set_streaming_width(length);
-    if (isock->transport_dbg(payload) != length) throw std::out_of_range("an access to the accelerator's memory is outside of it");
+    if (isock->transport_dbg(payload) != length)
+      throw std::out_of_range("an access to the accelerator's memory is outside of it");
   }
 }
 
-Machine::Machine(const Scenario& scenario, const Capacity& capacity, std::function<void(Host&)> body, const accelerator::MachineOptions& options)
-    : shape(scenario.model), config(scenario.accelerator), map(accelerator::MemoryMap::build(map_request(scenario, capacity))) {
+Machine::Machine(const Scenario& scenario, const Capacity& capacity, std::function<void(Host&)> body,
+                 const accelerator::MachineOptions& options)
+    : shape(scenario.model),
+      config(scenario.accelerator),
+      map(accelerator::MemoryMap::build(map_request(scenario, capacity))) {
   accelerator = std::make_unique<accelerator::Accelerator>("accelerator", config, shape, map, options);
   host = std::make_unique<Host>("host", std::move(body));
   loader = std::make_unique<MemoryLoader>("loader");
@@ -86,7 +95,8 @@ void Machine::simulate() {
   sc_core::sc_start();
   if (host->failure) std::rethrow_exception(host->failure);
   if (!host->finished())
-    throw config::RunError("the simulation came to rest at " + sc_core::sc_time_stamp().to_string() + " before the workload was done: a deadlock");
+    throw config::RunError("the simulation came to rest at " + sc_core::sc_time_stamp().to_string() +
+                           " before the workload was done: a deadlock");
 }
 
 }  // namespace harmonia::testbench

@@ -30,12 +30,18 @@ class MemoryLoader : public sc_core::sc_module, private tlm::tlm_bw_transport_if
   explicit MemoryLoader(sc_core::sc_module_name name) : sc_module(name) { isock.bind(*this); }
   tlm::tlm_initiator_socket<> isock{"isock"};
   /// Writes to (or reads from) the accelerator's memory without taking time. Throws std::out_of_range.
-  void write(std::uint64_t address, const void* data, std::uint64_t bytes) { access(tlm::TLM_WRITE_COMMAND, address, const_cast<void*>(data), bytes); }
-  void read(std::uint64_t address, void* data, std::uint64_t bytes) { access(tlm::TLM_READ_COMMAND, address, data, bytes); }
+  void write(std::uint64_t address, const void* data, std::uint64_t bytes) {
+    access(tlm::TLM_WRITE_COMMAND, address, const_cast<void*>(data), bytes);
+  }
+  void read(std::uint64_t address, void* data, std::uint64_t bytes) {
+    access(tlm::TLM_READ_COMMAND, address, data, bytes);
+  }
 
  private:
   void access(tlm::tlm_command command, std::uint64_t address, void* data, std::uint64_t bytes);
-  tlm::tlm_sync_enum nb_transport_bw(tlm::tlm_generic_payload&, tlm::tlm_phase&, sc_core::sc_time&) override { return tlm::TLM_ACCEPTED; }
+  tlm::tlm_sync_enum nb_transport_bw(tlm::tlm_generic_payload&, tlm::tlm_phase&, sc_core::sc_time&) override {
+    return tlm::TLM_ACCEPTED;
+  }
   void invalidate_direct_mem_ptr(sc_dt::uint64, sc_dt::uint64) override {}
 };
 
@@ -50,7 +56,8 @@ struct Machine {
   std::unique_ptr<Host> host;
   std::unique_ptr<MemoryLoader> loader;
 
-  /// Runs until the body has returned; rethrows what left it. Throws config::RunError when simulation stops before (a deadlock).
+  /// Runs until the body has returned; rethrows what left it. Throws config::RunError when simulation stops before (a
+  /// deadlock).
   void simulate();
 };
 

@@ -16,8 +16,8 @@
 namespace harmonia::testbench {
 namespace {
 
-using accelerator::OperationClass;
 using accelerator::operation_class_count;
+using accelerator::OperationClass;
 using accelerator::SequenceStep;
 using accelerator::StepRecord;
 using accelerator::StepWork;
@@ -36,7 +36,9 @@ class ClassTimes {
       pe_end_ps_ = std::max(pe_end_ps_, tile.end_ps);
       ++t.tiles;
     };
-    a.vector_unit.observer = [this, &a](const bus::Work& work) { of(a.sequencer.class_of(work.operation)).vector_ps += work.busy_ps; };
+    a.vector_unit.observer = [this, &a](const bus::Work& work) {
+      of(a.sequencer.class_of(work.operation)).vector_ps += work.busy_ps;
+    };
   }
   /// Between two steps the array's time line starts anew: what lies between is nobody's.
   void step_begins(const sc_core::sc_time& now) { pe_end_ps_ = std::max<std::uint64_t>(pe_end_ps_, now.value()); }
@@ -63,7 +65,8 @@ struct StepOutcome {
 
 class Run {
  public:
-  Run(const LoadedScenario& loaded, const RunOptions& options) : loaded_(loaded), s_(loaded.scenario), options_(options) {}
+  Run(const LoadedScenario& loaded, const RunOptions& options)
+      : loaded_(loaded), s_(loaded.scenario), options_(options) {}
 
   RunResult execute() {
     if (s_.workload.is_trace()) throw config::InputError("workload.trace: request traces are not replayed yet");
@@ -71,13 +74,16 @@ class Run {
     Capacity capacity;
     capacity.slots = static_cast<std::uint64_t>(s_.workload.batch);
     const bool prefill = s_.workload.phase == Phase::prefill;
-    capacity.tokens_per_slot = static_cast<std::uint64_t>(s_.workload.context) + (prefill ? 0 : static_cast<std::uint64_t>(s_.workload.tokens));
-    const std::uint64_t chunk = s_.workload.prefill_chunk_tokens == 0 ? static_cast<std::uint64_t>(s_.workload.context)
-                                                                      : std::min<std::uint64_t>(s_.workload.prefill_chunk_tokens, s_.workload.context);
+    capacity.tokens_per_slot = static_cast<std::uint64_t>(s_.workload.context) +
+                               (prefill ? 0 : static_cast<std::uint64_t>(s_.workload.tokens));
+    const std::uint64_t chunk = s_.workload.prefill_chunk_tokens == 0
+                                    ? static_cast<std::uint64_t>(s_.workload.context)
+                                    : std::min<std::uint64_t>(s_.workload.prefill_chunk_tokens, s_.workload.context);
     capacity.max_step_tokens = prefill ? chunk * capacity.slots : capacity.slots;
     // A step that cannot run must be refused before anything is simulated or written.
     const accelerator::MachineOptions options = machine_options(s_);
-    Machine machine(s_, capacity, [this](Host& host) { body(host); }, options);
+    Machine machine(
+        s_, capacity, [this](Host& host) { body(host); }, options);
     machine_ = &machine;
     refuse_impossible_steps(capacity);
     times_.watch(*machine.accelerator);
@@ -91,7 +97,8 @@ class Run {
  private:
   StepWork work_at(std::uint64_t cached, std::uint64_t tokens) const {
     StepWork work;
-    for (int b = 0; b < s_.workload.batch; ++b) work.sequences.push_back({static_cast<std::uint64_t>(b), cached, tokens, true});
+    for (int b = 0; b < s_.workload.batch; ++b)
+      work.sequences.push_back({static_cast<std::uint64_t>(b), cached, tokens, true});
     return work;
   }
 
@@ -99,8 +106,9 @@ class Run {
   void refuse_impossible_steps(const Capacity& capacity) {
     const accelerator::OnChip chip = accelerator::OnChip::from(s_.accelerator);
     const accelerator::MachineOptions options = machine_options(s_);
-    const StepWork work = work_at(s_.workload.phase == Phase::prefill ? 0 : static_cast<std::uint64_t>(s_.workload.context),
-                                  capacity.max_step_tokens / capacity.slots);
+    const StepWork work =
+        work_at(s_.workload.phase == Phase::prefill ? 0 : static_cast<std::uint64_t>(s_.workload.context),
+                capacity.max_step_tokens / capacity.slots);
     accelerator::StepProgram program(machine_->shape, machine_->map, chip, options.program, work);
     program.embedding();
     program.layer(0);
@@ -108,7 +116,8 @@ class Run {
   }
 
   StepOutcome simulate(Host& host, const StepWork& work) {
-    const bool sampled = s_.fidelity.mode == FidelityMode::sampled && s_.fidelity.sample_layers < s_.model.num_hidden_layers;
+    const bool sampled =
+        s_.fidelity.mode == FidelityMode::sampled && s_.fidelity.sample_layers < s_.model.num_hidden_layers;
     const std::uint32_t layers = sampled ? static_cast<std::uint32_t>(s_.fidelity.sample_layers) : 0;
     times_.step_begins(sc_core::sc_time_stamp());
     host.step(work, layers);
@@ -141,7 +150,8 @@ class Run {
     Samples per_token, first_token, end_to_end;
     if (w.phase == Phase::prefill) {
       const std::uint64_t prompt = static_cast<std::uint64_t>(w.context);
-      const std::uint64_t chunk = w.prefill_chunk_tokens == 0 ? prompt : static_cast<std::uint64_t>(w.prefill_chunk_tokens);
+      const std::uint64_t chunk =
+          w.prefill_chunk_tokens == 0 ? prompt : static_cast<std::uint64_t>(w.prefill_chunk_tokens);
       double total = 0;
       Progress progress("chunks", static_cast<double>((prompt + chunk - 1) / chunk));
       for (std::uint64_t done = 0; done < prompt && !interrupted(); done += chunk) {
@@ -160,7 +170,8 @@ class Run {
     } else {
       std::vector<std::uint64_t> chosen;  // steps that are simulated
       const std::uint64_t tokens = static_cast<std::uint64_t>(w.tokens);
-      const std::uint64_t most = s_.fidelity.mode == FidelityMode::sampled ? std::max(2, s_.fidelity.sample_steps) : tokens;
+      const std::uint64_t most =
+          s_.fidelity.mode == FidelityMode::sampled ? std::max(2, s_.fidelity.sample_steps) : tokens;
       if (tokens <= most) {
         for (std::uint64_t t = 0; t < tokens; ++t) chosen.push_back(t);
       } else {
@@ -227,7 +238,8 @@ class Run {
     result_.fidelity.layers_total = static_cast<std::uint64_t>(s_.model.num_hidden_layers);
     result_.fidelity.steps_total = result_.steps;
     result_.fidelity.error_estimate = worst_error_;
-    result_.output_tokens_per_s = result_.simulated_seconds > 0 ? static_cast<double>(result_.output_tokens) / result_.simulated_seconds : 0;
+    result_.output_tokens_per_s =
+        result_.simulated_seconds > 0 ? static_cast<double>(result_.output_tokens) / result_.simulated_seconds : 0;
 
     double weight_bytes = 0, weights = 0;
     for (const auto& layer : m.map.layers)
@@ -237,7 +249,8 @@ class Run {
       }
     result_.effective_bits_per_weight = weight_bytes * 8 / weights;
     const double embeddings = 2.0 * s_.model.hidden_size * s_.model.vocab_size;
-    result_.weight_bytes = weight_bytes + embeddings + (m.map.lm_head.index == m.map.embedding ? 0 : static_cast<double>(m.map.lm_head.bytes()));
+    result_.weight_bytes = weight_bytes + embeddings +
+                           (m.map.lm_head.index == m.map.embedding ? 0 : static_cast<double>(m.map.lm_head.bytes()));
 
     bandwidth(a, simulated, scale);
     units(a);
@@ -264,7 +277,9 @@ class Run {
       }
       pins += bytes;
       const dram::Statistics& s = channel->statistics();
-      c.utilisation = simulated > 0 ? static_cast<double>(bytes) / simulated / (b.peak_bytes_per_s / static_cast<double>(a.channels.size())) : 0;
+      c.utilisation = simulated > 0 ? static_cast<double>(bytes) / simulated /
+                                          (b.peak_bytes_per_s / static_cast<double>(a.channels.size()))
+                                    : 0;
       fill_channel(c, s, channel->config());
       result_.channels.push_back(c);
     }
@@ -299,7 +314,10 @@ class Run {
       o.bytes = static_cast<std::uint64_t>(static_cast<double>(x.bytes) * scale);
       o.simulated_s = static_cast<double>(t.elapsed_ps) * 1e-12 * scale;
       o.memory_s = static_cast<double>(o.bytes) / result_.bandwidth.peak_bytes_per_s;
-      const int bits = accelerator::storage_of(accelerator::weight_format(c == OperationClass::lm_head ? s_.weights.lm_head : s_.weights.format)).bits;
+      const int bits =
+          accelerator::storage_of(
+              accelerator::weight_format(c == OperationClass::lm_head ? s_.weights.lm_head : s_.weights.format))
+              .bits;
       o.decode_s = static_cast<double>(x.weights) * scale / (s_.accelerator.decoder.rate(bits) * clock_hz);
       o.compute_s = static_cast<double>(t.compute_cycles) * scale / clock_hz;
       o.vector_s = static_cast<double>(t.vector_ps) * 1e-12 * scale;
@@ -318,10 +336,13 @@ class Run {
         requested += static_cast<double>(channel->counts().request_bytes[i]);
         pins += static_cast<double>(channel->counts().pin_bytes[i]);
       }
-      check(std::string("bytes of ") + kTrafficClassNames[i] + " = external-access formula", static_cast<double>(e.bytes[i]), requested, "bytes");
+      check(std::string("bytes of ") + kTrafficClassNames[i] + " = external-access formula",
+            static_cast<double>(e.bytes[i]), requested, "bytes");
     }
-    check("multiply-accumulates = model shapes", static_cast<double>(e.macs), static_cast<double>(a.pe_array.macs()), "MACs");
-    check("group operations of the array = formula", static_cast<double>(e.pe_slots), static_cast<double>(a.pe_array.slots()), "32-MAC operations");
+    check("multiply-accumulates = model shapes", static_cast<double>(e.macs), static_cast<double>(a.pe_array.macs()),
+          "MACs");
+    check("group operations of the array = formula", static_cast<double>(e.pe_slots),
+          static_cast<double>(a.pe_array.slots()), "32-MAC operations");
     std::uint64_t requests = 0, responses = 0;
     for (auto& channel : a.channels) {
       requests += channel->counts().requests;
@@ -330,7 +351,8 @@ class Run {
     check("requests issued = answered", static_cast<double>(requests), static_cast<double>(responses), "requests");
     check("time >= bytes / peak bandwidth", pins / result_.bandwidth.peak_bytes_per_s, simulated, "s", true);
     check("time >= group operations / peak rate",
-          static_cast<double>(a.pe_array.slots()) * (s_.accelerator.pe.kind == accelerator::PeKind::anda ? s_.accelerator.pe.mantissa_bits / 16.0 : 1.0) /
+          static_cast<double>(a.pe_array.slots()) *
+              (s_.accelerator.pe.kind == accelerator::PeKind::anda ? s_.accelerator.pe.mantissa_bits / 16.0 : 1.0) /
               (static_cast<double>(s_.accelerator.pe.rows) * s_.accelerator.pe.cols * s_.accelerator.clock_mhz * 1e6),
           simulated, "s", true);
   }
@@ -344,7 +366,8 @@ class Run {
     // An operation of the array is 32 multiply-accumulates of one pass; the two passes of the wide modes count twice.
     add("pe_array", static_cast<double>(a.pe_array.slots()) * 32 * e.mac_pj * 1e-12 * scale);
     add("dram", pin_bits * e.dram_pj_per_bit * 1e-12 * scale);
-    const double buffered = 8.0 * static_cast<double>(a.weight_buffer.statistics().bytes + a.kv_buffer.statistics().bytes);
+    const double buffered =
+        8.0 * static_cast<double>(a.weight_buffer.statistics().bytes + a.kv_buffer.statistics().bytes);
     const double operand_bits = 8.0 * static_cast<double>(a.operand_buffer.bytes_read());
     add("sram", (buffered + operand_bits) * (e.sram_read_pj_per_bit + e.sram_write_pj_per_bit) * 1e-12 * scale);
     add("decoder", static_cast<double>(a.decoder.weights_decoded()) * e.decoder_pj_per_weight * 1e-12 * scale);
@@ -364,7 +387,9 @@ class Run {
       result_.area.total_mm2 += mm2;
     };
     add("pe_array", static_cast<double>(c.pe.macs_per_cycle()) * x.lane_um2 * 1e-6);
-    const double mib = static_cast<double>(c.weight_buffer.capacity_bytes + c.kv_buffer.capacity_bytes + c.activation_buffer.capacity_bytes) / (1 << 20);
+    const double mib = static_cast<double>(c.weight_buffer.capacity_bytes + c.kv_buffer.capacity_bytes +
+                                           c.activation_buffer.capacity_bytes) /
+                       (1 << 20);
     add("sram", mib * x.sram_mm2_per_mib);
     add("decoder", c.decoder.weights_per_cycle * x.decoder_um2_per_lane * 1e-6);
     add("converter", x.converter_mm2);
@@ -403,6 +428,8 @@ void Run::fill_channel(ChannelResult& c, const dram::Statistics& s, const dram::
 
 }  // namespace
 
-RunResult run_scenario(const LoadedScenario& scenario, const RunOptions& options) { return Run(scenario, options).execute(); }
+RunResult run_scenario(const LoadedScenario& scenario, const RunOptions& options) {
+  return Run(scenario, options).execute();
+}
 
 }  // namespace harmonia::testbench

@@ -16,8 +16,8 @@ struct RunOptions {
   std::string waves_file;     // VCD of block activity
 };
 
-/// Throws config::InputError when the scenario cannot run (a model that does not fit, a tile that does not), config::RunError
-/// when the run fails (a deadlock). Failed conservation checks are in the result.
+/// Throws config::InputError when the scenario cannot run (a model that does not fit, a tile that does not),
+/// config::RunError when the run fails (a deadlock). Failed conservation checks are in the result.
 RunResult run_scenario(const LoadedScenario& scenario, const RunOptions& options = {});
 
 }  // namespace harmonia::testbench

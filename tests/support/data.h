@@ -18,10 +18,10 @@ inline std::filesystem::path data_folder() {
 }  // namespace harmonia::test
 
 /// Ends the test case, saying so, when the outside data is absent; otherwise `folder` is its path.
-#define HARMONIA_REQUIRE_DATA(folder)                                                      \
-  const std::filesystem::path folder = harmonia::test::data_folder();                      \
-  if (folder.empty()) {                                                                    \
-    WARN("HARMONIA_DATA is not set: the outside reference data was not compared");         \
-    return;                                                                                \
-  }                                                                                        \
+#define HARMONIA_REQUIRE_DATA(folder)                                              \
+  const std::filesystem::path folder = harmonia::test::data_folder();              \
+  if (folder.empty()) {                                                            \
+    WARN("HARMONIA_DATA is not set: the outside reference data was not compared"); \
+    return;                                                                        \
+  }                                                                                \
   REQUIRE(std::filesystem::is_directory(folder))

@@ -1,11 +1,11 @@
-// Frame of the SystemC tests. libsystemc has its own main(), which calls this; a Catch2 library with a main must never be
-// linked beside it, or no test would run and the program would still exit with 0.
+// Frame of the SystemC tests. libsystemc has its own main(), which calls this; a Catch2 library with a main must never
+// be linked beside it, or no test would run and the program would still exit with 0.
 #if !__has_include(<catch2/catch_all.hpp>)
 #define CATCH_CONFIG_RUNNER
 #endif
-#include "tests/support/catch.h"
-
 #include <systemc>
+
+#include "tests/support/catch.h"
 
 int sc_main(int argc, char* argv[]) {
   // What SystemC calls a warning is a defect here: it becomes an exception, and so a failed test.
