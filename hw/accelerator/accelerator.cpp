@@ -154,53 +154,62 @@ Accelerator::Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& 
     channels.push_back(std::make_unique<dram::DramChannel<>>(
         ("channel" + std::to_string(i)).c_str(), channel,
         options.program.data_valid ? dram::Contents::kStored : dram::Contents::kNone));
-  bind();
+  bind(options.connect);
 }
 
 Accelerator::~Accelerator() = default;
 
-void Accelerator::bind() {
-  auto command = [this](Queue q) -> bus::MemoryInitiator<>& { return *sequencer.isock[static_cast<std::size_t>(q)]; };
-  command(Queue::weights).bind(weight_dma.command_tsock);
-  command(Queue::kv_read).bind(kv_dma.command_tsock);
-  command(Queue::residual).bind(residual_dma.command_tsock);
-  command(Queue::vector_read).bind(vector_dma.command_tsock);
-  command(Queue::operand_read).bind(operand_dma.command_tsock);
-  command(Queue::kv_write).bind(kv_write_dma.command_tsock);
-  command(Queue::out_write).bind(out_dma.command_tsock);
-  command(Queue::decoder).bind(decoder.command.tsock);
-  command(Queue::pe).bind(pe_array.command.tsock);
-  command(Queue::vector).bind(vector_unit.command.tsock);
-  command(Queue::converter).bind(converter.command.tsock);
-  command(Queue::operands).bind(operand_buffer.command.tsock);
-  sequencer.isock_smoother.bind(smoother.command.tsock);
+void Accelerator::bind(const Connect& connect) {
+  auto join = [&](tlm::tlm_initiator_socket<>& from, tlm::tlm_target_socket<>& to, const std::string& name) {
+    if (connect)
+      connect(from, to, name);
+    else
+      from.bind(to);
+  };
+  auto command = [&](Queue q, tlm::tlm_target_socket<>& to, const char* unit) {
+    join(*sequencer.isock[static_cast<std::size_t>(q)], to, std::string("sequencer_to_") + unit);
+  };
+  command(Queue::weights, weight_dma.command_tsock, "weight_dma");
+  command(Queue::kv_read, kv_dma.command_tsock, "kv_dma");
+  command(Queue::residual, residual_dma.command_tsock, "residual_dma");
+  command(Queue::vector_read, vector_dma.command_tsock, "vector_dma");
+  command(Queue::operand_read, operand_dma.command_tsock, "operand_dma");
+  command(Queue::kv_write, kv_write_dma.command_tsock, "kv_write_dma");
+  command(Queue::out_write, out_dma.command_tsock, "out_dma");
+  command(Queue::decoder, decoder.command.tsock, "decoder");
+  command(Queue::pe, pe_array.command.tsock, "pe_array");
+  command(Queue::vector, vector_unit.command.tsock, "vector_unit");
+  command(Queue::converter, converter.command.tsock, "converter");
+  command(Queue::operands, operand_buffer.command.tsock, "operand_buffer");
+  join(sequencer.isock_smoother, smoother.command.tsock, "sequencer_to_smoother");
 
-  weight_dma.stream_isock.bind(weight_buffer.tsock);
-  weight_buffer.isock.bind(decoder.input.tsock);
-  decoder.isock.bind(pe_array.weights.tsock);
-  kv_dma.stream_isock.bind(kv_buffer.tsock);
-  kv_buffer.isock.bind(pe_array.kv.tsock);
-  operand_dma.stream_isock.bind(operand_buffer.dma.tsock);
-  operand_buffer.isock.bind(pe_array.operand.tsock);
-  pe_array.isock.bind(vector_unit.result.tsock);
-  vector_dma.stream_isock.bind(vector_unit.operand.tsock);
-  vector_unit.isock.bind(smoother.input.tsock);
-  vector_unit.isock_host.bind(sequencer.host.tsock);
-  smoother.isock.bind(converter.input.tsock);
-  residual_dma.stream_isock.bind(converter.residual.tsock);
-  converter.isock_operands.bind(operand_buffer.converter.tsock);
-  converter.isock_kv.bind(kv_write_dma.stream_tsock);
-  converter.isock_out.bind(out_dma.stream_tsock);
+  join(weight_dma.stream_isock, weight_buffer.tsock, "weight_dma_to_weight_buffer");
+  join(weight_buffer.isock, decoder.input.tsock, "weight_buffer_to_decoder");
+  join(decoder.isock, pe_array.weights.tsock, "decoder_to_pe_array");
+  join(kv_dma.stream_isock, kv_buffer.tsock, "kv_dma_to_kv_buffer");
+  join(kv_buffer.isock, pe_array.kv.tsock, "kv_buffer_to_pe_array");
+  join(operand_dma.stream_isock, operand_buffer.dma.tsock, "operand_dma_to_operand_buffer");
+  join(operand_buffer.isock, pe_array.operand.tsock, "operand_buffer_to_pe_array");
+  join(pe_array.isock, vector_unit.result.tsock, "pe_array_to_vector_unit");
+  join(vector_dma.stream_isock, vector_unit.operand.tsock, "vector_dma_to_vector_unit");
+  join(vector_unit.isock, smoother.input.tsock, "vector_unit_to_smoother");
+  join(vector_unit.isock_host, sequencer.host.tsock, "vector_unit_to_sequencer");
+  join(smoother.isock, converter.input.tsock, "smoother_to_converter");
+  join(residual_dma.stream_isock, converter.residual.tsock, "residual_dma_to_converter");
+  join(converter.isock_operands, operand_buffer.converter.tsock, "converter_to_operand_buffer");
+  join(converter.isock_kv, kv_write_dma.stream_tsock, "converter_to_kv_write_dma");
+  join(converter.isock_out, out_dma.stream_tsock, "converter_to_out_dma");
 
-  weight_dma.memory_isock.bind(interconnect.tsock[0]);
-  kv_dma.memory_isock.bind(interconnect.tsock[1]);
-  residual_dma.memory_isock.bind(interconnect.tsock[2]);
-  vector_dma.memory_isock.bind(interconnect.tsock[3]);
-  operand_dma.memory_isock.bind(interconnect.tsock[4]);
-  kv_write_dma.memory_isock.bind(interconnect.tsock[5]);
-  out_dma.memory_isock.bind(interconnect.tsock[6]);
+  join(weight_dma.memory_isock, interconnect.tsock[0], "weight_dma_to_memory");
+  join(kv_dma.memory_isock, interconnect.tsock[1], "kv_dma_to_memory");
+  join(residual_dma.memory_isock, interconnect.tsock[2], "residual_dma_to_memory");
+  join(vector_dma.memory_isock, interconnect.tsock[3], "vector_dma_to_memory");
+  join(operand_dma.memory_isock, interconnect.tsock[4], "operand_dma_to_memory");
+  join(kv_write_dma.memory_isock, interconnect.tsock[5], "kv_write_dma_to_memory");
+  join(out_dma.memory_isock, interconnect.tsock[6], "out_dma_to_memory");
   for (std::size_t i = 0; i < channels.size(); ++i)
-    interconnect.isock[static_cast<unsigned>(i)].bind(channels[i]->tsock);
+    join(interconnect.isock[static_cast<unsigned>(i)], channels[i]->tsock,
+         "interconnect_to_channel" + std::to_string(i));
 }
 
 std::vector<Accelerator::UnitActivity> Accelerator::unit_activity() const {

@@ -35,9 +35,15 @@
 
 namespace harmonia::accelerator {
 
+/// Connects an initiator to a target socket; `name` says which connection it is ("decoder_to_pe_array"). By default one
+/// is bound to the other; a monitor, a protocol checker or a stall injector may be put in between.
+using Connect =
+    std::function<void(tlm::tlm_initiator_socket<>& from, tlm::tlm_target_socket<>& to, const std::string& name)>;
+
 struct MachineOptions {
   StepProgram::Settings program;  // formats, functional or timing only, codebooks
   bool loosely_timed = false;     // memory accesses by b_transport
+  Connect connect;                // empty: bind directly
 };
 
 /// The DRAM channels' configuration that an accelerator configuration names. Throws config::InputError.
@@ -86,7 +92,7 @@ class Accelerator : public sc_core::sc_module {
   std::vector<UnitActivity> unit_activity() const;
 
  private:
-  void bind();
+  void bind(const Connect& connect);
 
   AcceleratorConfig config_;
   MemoryMap map_;

@@ -157,9 +157,8 @@ void Sequencer::queue_all(Queue q, const std::vector<D>& list) {
     item.bytes = encoded(d);
     if constexpr (std::is_same_v<D, vector::Descriptor>) {
       if (d.kind == vector::Kind::setup) {
-        const std::vector<vector::SequenceRows> table = program_->setup_table();
-        const auto* p = reinterpret_cast<const unsigned char*>(table.data());
-        item.bytes.insert(item.bytes.end(), p, p + table.size() * sizeof(vector::SequenceRows));
+        const std::vector<unsigned char> table = program_->setup_table();
+        item.bytes.insert(item.bytes.end(), table.begin(), table.end());
       }
     }
     items_[index(q)].push_back(std::move(item));
@@ -212,12 +211,15 @@ void Sequencer::send(Queue q, const std::vector<unsigned char>& bytes) {
   const bus::Cycle now = clock_.cycle(sc_core::sc_time_stamp());
   const auto at = std::max(now, clock_.cycle(free)) + static_cast<std::uint64_t>(config_.cycles_per_decision);
   free = clock_.time(at);
-  bus::PayloadPtr payload =
-      pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(bytes.size()), bus::Data::buffer);
-  std::memcpy(payload->get_data_ptr(), bytes.data(), bytes.size());
-  bus::PayloadPool::chunk(payload).traffic = bus::TrafficClass::commands;
-  if (q == Queue::converter) isock_smoother.send(payload, free);
-  isock[index(q)]->send(std::move(payload), free);
+  auto command = [&] {
+    bus::PayloadPtr payload =
+        pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(bytes.size()), bus::Data::buffer);
+    std::memcpy(payload->get_data_ptr(), bytes.data(), bytes.size());
+    bus::PayloadPool::chunk(payload).traffic = bus::TrafficClass::commands;
+    return payload;
+  };
+  if (q == Queue::converter) isock_smoother.send(command(), free);
+  isock[index(q)]->send(command(), free);
 }
 
 void Sequencer::written(Queue q) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "harmonia/config/error.h"
 
@@ -242,7 +243,7 @@ void StepProgram::add_segments(Batch& b, Queue queue, const std::vector<Segment>
   (void)write;
 }
 
-std::vector<vector::SequenceRows> StepProgram::setup_table() const {
+std::vector<unsigned char> StepProgram::setup_table() const {
   std::vector<vector::SequenceRows> table;
   for (std::size_t i = 0; i < work_.sequences.size(); ++i) {
     const SequenceStep& s = work_.sequences[i];
@@ -250,7 +251,12 @@ std::vector<vector::SequenceRows> StepProgram::setup_table() const {
                      static_cast<std::uint32_t>(s.cached), static_cast<std::uint32_t>(s.slot), s.logits ? 1u : 0u,
                      static_cast<std::uint32_t>(query_strip_[i])});
   }
-  return table;
+  const std::size_t rows = table.size() * sizeof(vector::SequenceRows),
+                    angles = settings_.rope_frequencies.size() * sizeof(float);
+  std::vector<unsigned char> bytes(rows + angles);
+  std::memcpy(bytes.data(), table.data(), rows);
+  if (angles != 0) std::memcpy(bytes.data() + rows, settings_.rope_frequencies.data(), angles);
+  return bytes;
 }
 
 Batch StepProgram::embedding() {
@@ -262,6 +268,7 @@ Batch StepProgram::embedding() {
   setup.operation = op;
   setup.kind = vector::Kind::setup;
   setup.rows = static_cast<std::uint32_t>(rows_);
+  setup.columns = static_cast<std::uint32_t>(work_.sequences.size());
   setup.row_width = shape_.hidden_size;
   b.vector.push_back(setup);
 

@@ -158,6 +158,8 @@ class StepProgram {
     formats::CodebookKind codebook = formats::CodebookKind::kInt8;
     PeKind array = PeKind::harmonia;
     bool half_split_rope = true;
+    /// Angle per position of each rotated pair; empty: theta^(-2i/head_dim). Functional runs.
+    std::vector<float> rope_frequencies;
     /// Table of a tensor by its id; empty in timing-only runs.
     std::function<const DecoderTable&(std::uint32_t)> table;
     bool data_valid = false;
@@ -167,8 +169,8 @@ class StepProgram {
   StepProgram(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const Settings& settings,
               const StepWork& work);
 
-  /// What the vector unit's setup descriptor is followed by.
-  std::vector<vector::SequenceRows> setup_table() const;
+  /// What the vector unit's setup descriptor is followed by: SequenceRows, then RoPE frequencies if there are any.
+  std::vector<unsigned char> setup_table() const;
   Batch embedding();
   Batch layer(int index);
   Batch head();

@@ -32,7 +32,7 @@ struct Descriptor {
   std::uint8_t spilled = 0;        // 1: the residual stream is not in the scratch memory but comes and goes as bytes
   std::uint8_t half_split = 1;     // RoPE pairing: 1 (c, c + d/2), 0 adjacent
   std::uint32_t rows = 0;          // of the result, or of the scratch rows
-  std::uint32_t columns = 0;       // of the result (silu_mul: of gate, and as many of up)
+  std::uint32_t columns = 0;       // of the result (silu_mul: of gate, and as many of up); setup: sequences
   std::uint32_t row_begin = 0;     // first row of the step that is meant
   std::uint32_t column_begin = 0;  // first column in the row that the results are part of
   std::uint32_t row_width = 0;     // columns of the whole row

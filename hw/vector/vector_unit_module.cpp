@@ -135,9 +135,14 @@ bool VectorUnit::step() {
 
 void VectorUnit::setup() {
   const std::vector<unsigned char>& table = command.table();
-  sequences_.resize(table.size() / sizeof(SequenceRows));
-  if (!table.empty())
-    std::memcpy(static_cast<void*>(sequences_.data()), table.data(), sequences_.size() * sizeof(SequenceRows));
+  sequences_.resize(command.front().columns);
+  const std::size_t bytes = sequences_.size() * sizeof(SequenceRows);
+  if (table.size() < bytes) SC_REPORT_ERROR("/harmonia/vector/setup", "the table is shorter than its descriptor says");
+  if (bytes != 0) std::memcpy(static_cast<void*>(sequences_.data()), table.data(), bytes);
+  std::vector<float> frequencies((table.size() - bytes) / sizeof(float));
+  if (!frequencies.empty()) std::memcpy(frequencies.data(), table.data() + bytes, frequencies.size() * sizeof(float));
+  if (frequencies != frequencies_) rope_.reset();
+  frequencies_ = std::move(frequencies);
   hidden_ = command.front().row_width;
   logit_rows_.clear();
   for (const SequenceRows& s : sequences_)
@@ -195,7 +200,8 @@ void VectorUnit::compute() {
     case Kind::rope_key: {
       const RopePairing pairing = d.half_split != 0 ? RopePairing::kHalfSplit : RopePairing::kAdjacent;
       if (!rope_ || rope_theta_ != d.theta || rope_half_ != (d.half_split != 0) || rope_->head_dim() != d.head_dim) {
-        rope_ = std::make_unique<RopeTable>(d.head_dim, d.theta, pairing);
+        rope_ = frequencies_.empty() ? std::make_unique<RopeTable>(d.head_dim, d.theta, pairing)
+                                     : std::make_unique<RopeTable>(frequencies_, pairing);
         rope_theta_ = d.theta;
         rope_half_ = d.half_split != 0;
       }

@@ -27,9 +27,10 @@ class VectorUnit : public sc_core::sc_module {
  public:
   VectorUnit(sc_core::sc_module_name name, const Config& config);
 
-  bus::DescriptorPort<Descriptor> command;  // a setup descriptor is followed by its table of SequenceRows
-  bus::ChunkInput result;                   // target socket tsock_result
-  bus::ChunkInput operand;                  // target socket tsock_operand
+  bus::DescriptorPort<Descriptor>
+      command;              // a setup descriptor is followed by its table: SequenceRows, RoPE frequencies
+  bus::ChunkInput result;   // target socket tsock_result
+  bus::ChunkInput operand;  // target socket tsock_operand
   bus::StreamSource<> isock{"isock"};
   bus::StreamSource<> isock_host{"isock_host"};
   std::function<void(const bus::Work&)> observer;
@@ -38,6 +39,8 @@ class VectorUnit : public sc_core::sc_module {
   bus::Cycle free_at() const { return free_; }
   std::uint64_t elements() const { return elements_total_; }
   bool idle() const { return command.empty(); }
+  /// The residual stream of the step, [rows][hidden], while it is in the scratch memory; functional runs.
+  const std::vector<formats::Fp16>& residual() const { return residual_; }
 
  private:
   void progress();
@@ -73,6 +76,7 @@ class VectorUnit : public sc_core::sc_module {
   std::size_t hidden_ = 0, step_rows_ = 0;
   std::vector<std::uint8_t> operand_data_;
   std::vector<formats::Fp16> residual_, attended_, gathered_, second_, out_;
+  std::vector<float> frequencies_;  // of the setup table; empty: from theta
   std::unique_ptr<RopeTable> rope_;
   double rope_theta_ = 0;
   bool rope_half_ = false;

@@ -13,6 +13,7 @@
 
 #include "harmonia/accelerator/sequencer.h"
 #include "harmonia/bus/memory_initiator.h"
+#include "harmonia/formats/fp16.h"
 
 namespace harmonia::testbench {
 
@@ -40,14 +41,14 @@ class Host : public sc_core::sc_module {
     std::memcpy(payload->get_data_ptr(), bytes.data(), bytes.size());
     exchange(std::move(payload), "a step was refused");
   }
-  /// Logits of the last step, FP16 words; functional runs only.
-  std::vector<std::uint16_t> logits(std::size_t count) {
+  /// Logits of the last step, [sequences that wanted them][vocabulary], the first `count`; functional runs only.
+  std::vector<formats::Fp16> logits(std::size_t count) {
     bus::PayloadPtr payload = pool_.make(tlm::TLM_READ_COMMAND, 0, static_cast<unsigned>(2 * count), bus::Data::buffer);
     const bus::PayloadPtr kept = payload;
     exchange(std::move(payload), "logits could not be read");
-    std::vector<std::uint16_t> words(count);
-    std::memcpy(words.data(), kept->get_data_ptr(), 2 * count);
-    return words;
+    std::vector<formats::Fp16> values(count);
+    std::memcpy(static_cast<void*>(values.data()), kept->get_data_ptr(), 2 * count);
+    return values;
   }
 
  private:
