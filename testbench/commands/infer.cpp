@@ -31,12 +31,10 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
-/// Compares as users see it: a line end after the last line does not count.
-void compare_with(const std::string& text, const std::string& file) {
-  std::string expected = config::read_text_file(file, kLargestText);
+/// Throws config::RunError unless they are equal as users see them: a line end after the last line does not count.
+void compare_with(const std::string& text, std::string expected, const std::string& file) {
   if (!expected.empty() && expected.back() == '\n' && (text.empty() || text.back() != '\n')) expected.pop_back();
   if (text == expected) {
-    std::cout << "\nequals " << file << " (" << expected.size() << " bytes)\n";
     return;
   }
   std::size_t at = 0;
@@ -92,6 +90,8 @@ int run(const std::vector<std::string>& arguments) {
   if (!a.parse(arguments)) return 0;
   if (weights_file.empty()) throw InputError({"command line"}, "--weights FILE is missing");
   if (tokens < 0) tokens = text_files.empty() ? 256 : 0;
+  if (!expect.empty() && tokens == 0)
+    throw InputError({"command line"}, "--expect needs tokens to compare: --tokens N with N > 0");
   if (!over.empty() && text_files.empty()) throw InputError({"command line"}, "--over needs --text FILE");
   set.insert(set.begin(), "seed=" + std::to_string(seed));
   const InferConfig c = infer_config(set);
@@ -99,6 +99,7 @@ int run(const std::vector<std::string>& arguments) {
   const auto model = std::make_shared<const ModelWeights>(load_weights(weights_file));
   const Tokenizer tokenizer =
       load_tokenizer(tokenizer_file.empty() ? weights_file : tokenizer_file, model->info.shape.vocab_size);
+  const std::string expected = expect.empty() ? "" : config::read_text_file(expect, kLargestText);
   std::vector<std::vector<int>> calibration;
   if (!calibration_file.empty())
     calibration = documents(tokenizer, config::read_text_file(calibration_file, kLargestText), model->info.max_context);
@@ -160,7 +161,11 @@ int run(const std::vector<std::string>& arguments) {
                 << engine->description() << "\n"
                 << added << " tokens after a prompt of " << prompt_tokens << ", "
                 << fixed(static_cast<double>(added) / seconds, 0) << " tokens/s of this computer's time\n";
-    if (!expect.empty() && !json) compare_with(text, expect);
+    if (!expect.empty()) {
+      if (json) result["equals"] = expect;
+      compare_with(text, expected, expect);
+      if (!json) std::cout << "equals " << expect << " (" << expected.size() << " bytes)\n";
+    }
   } else if (!json) {
     std::cout << engine->description() << '\n';
   }
@@ -179,10 +184,7 @@ int run(const std::vector<std::string>& arguments) {
       std::cout << t.name << ": " << q.tokens << " tokens, NLL " << fixed(q.nll, 4) << " nats/token, perplexity "
                 << fixed(q.perplexity(), 3) << '\n';
   }
-  if (json) {
-    std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
-    if (!expect.empty() && tokens > 0) compare_with(result["text"].get<std::string>(), expect);
-  }
+  if (json) std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <memory>
 #include <stdexcept>
+#include <variant>
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
@@ -31,9 +32,12 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
-accelerator::WeightFormat format_argument(const std::string& option, const std::string& name) {
+formats::StorageFormat format_argument(const std::string& option, const std::string& name, std::int64_t group) {
   try {
-    return accelerator::weight_format(name);
+    formats::StorageFormat format = formats::storage_format(name);
+    if (auto* integer = std::get_if<formats::IntFormat>(&format.format))
+      if (group > 0 && name.find(':') == std::string::npos) integer->group = static_cast<std::size_t>(group);
+    return format;
   } catch (const std::invalid_argument& e) {
     throw config::InputError({"command line"}, option + ": " + e.what());
   }
@@ -41,37 +45,35 @@ accelerator::WeightFormat format_argument(const std::string& option, const std::
 
 int run(const std::vector<std::string>& arguments) {
   std::string in, out, format = "kmeans4", lm_head = "fp16", codebook = "int8", calibration, tokenizer_file;
-  std::int64_t group = 128, seed = 1;
+  std::int64_t group = 0, seed = 1;
   double exponent = 0.5;
-  bool per_tensor = false;
+  bool brief = false;
   Arguments a(kQuantizeCommand);
   a.positional("IN", in, "llama2.c .bin, .safetensors (or its folder), GGUF", true)
       .text("output,o", out, "OUT", "the .safetensors file to write")
       .text("format", format, "FMT",
-            "format of the seven linears: fp16, int8, int4, int4z, int8z, kmeans1..4, kmeans8, nf4, ternary")
+            "format of the seven linears, with or without a suffix: any of `harmonia list formats`")
       .text("lm-head", lm_head, "FMT", "format of the output head; fp16 leaves it as it is")
       .text("codebook", codebook, "KIND", "integer codebook that the second SNR column assumes: int8 or int5")
-      .integer("group-size", group, 32, 65536, "N", "columns that share a scale, of the integer formats")
+      .integer("group-size", group, 1, 65536, "N", "columns that share a scale, of the integer formats; the suffix :gN")
       .text("smooth", calibration, "TEXT",
             "fold offline key smoothing, calibrated on this text file (needs --tokenizer)")
       .number("smooth-exponent", exponent, 0, 1, "X", "factors are the key maxima to this power")
       .text("tokenizer", tokenizer_file, "FILE", "tokenizer of the calibration text: tokenizer.bin or GGUF")
       .integer("seed", seed, 0, INT64_MAX, "N", "of codebook training")
-      .flag("tensors", per_tensor, "print a line for every tensor");
+      .flag("brief", brief, "print the totals only, not a line for every tensor");
   if (!a.parse(arguments)) return 0;
   if (out.empty()) throw config::InputError({"command line"}, "-o OUT is missing: the .safetensors file to write");
   if (std::filesystem::path(out).extension() != ".safetensors")
     throw config::InputError({"command line"},
                              "-o " + config::printable(out) + ": expected a name that ends in .safetensors");
-  if (group % 32 != 0) throw config::InputError({"command line"}, "--group-size is no multiple of 32");
   if (codebook != "int8" && codebook != "int5")
     throw config::InputError({"command line"}, "--codebook is neither int8 nor int5");
 
   QuantizeOptions options;
-  options.format = format_argument("--format", format);
-  options.lm_head = format_argument("--lm-head", lm_head);
+  options.format = format_argument("--format", format, group);
+  options.lm_head = format_argument("--lm-head", lm_head, group);
   options.codebook = codebook == "int8" ? formats::CodebookKind::kInt8 : formats::CodebookKind::kInt5;
-  options.int_group = static_cast<std::size_t>(group);
   options.seed = static_cast<std::uint64_t>(seed);
   const auto model = std::make_shared<const ModelWeights>(load_weights(in));
   if (!calibration.empty()) {
@@ -93,16 +95,16 @@ int run(const std::vector<std::string>& arguments) {
       {"tensor", "shape", "format", "bits/weight", "SNR dB", "SNR dB with " + codebook, "bytes"}};
   double signal_share = 0, worst = INFINITY;
   for (const TensorReport& t : report.tensors) {
-    if (per_tensor)
+    if (!brief)
       rows.push_back({t.name, std::to_string(t.rows) + " x " + std::to_string(t.cols), t.format,
                       fixed(t.bits_per_weight, 3), fixed(t.snr_db, 2), fixed(t.machine_snr_db, 2),
                       std::to_string(t.bytes)});
     worst = std::min(worst, t.snr_db);
     signal_share += std::isinf(t.snr_db) ? 0.0 : std::pow(10.0, -t.snr_db / 10.0);
   }
-  if (per_tensor) std::cout << table(rows) << '\n';
+  if (!brief) std::cout << table(rows) << '\n';
   const double mean = -10.0 * std::log10(signal_share / static_cast<double>(report.tensors.size()));
-  std::cout << out << ": " << report.tensors.size() << " tensors in " << accelerator::name(options.format) << ", "
+  std::cout << out << ": " << report.tensors.size() << " tensors in " << options.format.name << ", "
             << fixed(8.0 * static_cast<double>(report.quantized_bytes) / static_cast<double>(report.quantized_weights),
                      3)
             << " bits/weight with scales and codebooks, SNR " << fixed(mean, 2)
@@ -114,8 +116,8 @@ int run(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kQuantizeCommand = {
-    "quantize", "IN -o OUT.safetensors [--format FMT] [--smooth TEXT --tokenizer FILE]",
-    "packs a real model's weights in a format of the machine and says what it costs in SNR", run};
+const Command kQuantizeCommand = {"quantize", "IN -o OUT.safetensors [--format FMT] [--smooth TEXT --tokenizer FILE]",
+                                  "packs a real model's weights in any storage format and says what it costs in SNR",
+                                  run};
 
 }  // namespace harmonia::testbench

@@ -49,7 +49,8 @@ std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeig
       LinearWeights w = LinearWeights::from_kmeans(view.kmeans(), c.weights.codebook);
       if (stored || w.format() == wanted) return w;
     }
-    if (folded == nullptr && view.type == ElementType::kInt) {
+    // The machine has modes for 4- and 8-bit integers whose groups are whole BFP groups.
+    if (folded == nullptr && view.type == ElementType::kInt && view.code_bits >= 4 && view.group % 32 == 0) {
       LinearWeights w = LinearWeights::from_integers(view.integers());
       if (stored || w.format() == wanted) return w;
     }

@@ -1,13 +1,19 @@
 // Quantising a model's seven linears per layer and writing the result as one .safetensors file.
 //
-// Models: every weight format of the machine, offline key smoothing folded into the query and key projections, the
-// error of each tensor, stored sizes with scales and codebooks. Does not model: quantisation-aware training or
-// error-compensating methods; this is round-to-nearest with trained codebooks.
+// Models: every storage format of hw/formats (format_registry.h), offline key smoothing folded into the query and key
+// projections, the error of each tensor, stored sizes with scales and codebooks. Does not model: quantisation-aware
+// training or error-compensating methods; this is round-to-nearest with trained codebooks.
 //
-// Names follow Hugging Face. K-means, NF4 and ternary: X.weight_packed uint8 [out, row bytes], X.scales bf16 [out,
-// in/64], X.centroids FP32 [2^n], as the 1-bit paper's checkpoints. Integers: X.weight_int uint8, X.scales FP16,
-// X.zeros uint8 (with a zero-point), and bits, group and columns in the file's metadata. What is not quantised keeps
-// its 16-bit type; FP32 becomes FP16. The model's shape is in the metadata, so that the file loads alone.
+// Names follow Hugging Face, X being the name without its suffix; U8 matrices are [out, stored bytes of a row]:
+//   fp16 bf16                X.weight
+//   kmeansN nf4 fp4 ternary  X.weight_packed U8, X.scales BF16 [out, in/64], X.centroids F32 [2^n], as the 1-bit
+//                            paper's checkpoints
+//   intN intNz               X.weight_int U8, X.scales F16 [out, in/group], X.zeros U8 (with a zero-point)
+//   bfpN                     X.weight_bfp U8, groups as hw/formats/bfp.h stores them
+//   mx*                      X.weight_mx U8, X.scales U8 (E8M0) [out, in/32]
+// What the shapes do not say (columns, bits, group) is in the file's metadata under the name of the codes. What is not
+// quantised keeps its 16-bit type; FP32 becomes FP16. The model's shape is in the metadata, so that the file loads
+// alone.
 #pragma once
 
 #include <filesystem>
@@ -15,17 +21,16 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/accelerator/linear_weights.h"
+#include "harmonia/formats/format_registry.h"
 #include "harmonia/testbench/infer/smoothing_calibration.h"
 #include "harmonia/testbench/weights/model_weights.h"
 
 namespace harmonia::testbench {
 
 struct QuantizeOptions {
-  accelerator::WeightFormat format = accelerator::WeightFormat::kKmeans4;
-  accelerator::WeightFormat lm_head = accelerator::WeightFormat::kFp16;  ///< fp16: not quantised
-  formats::CodebookKind codebook = formats::CodebookKind::kInt8;         ///< for the reported machine SNR only
-  std::size_t int_group = formats::kIntGroup;
+  formats::StorageFormat format = formats::storage_format("kmeans4");
+  formats::StorageFormat lm_head = formats::storage_format("fp16");  ///< fp16: not quantised
+  formats::CodebookKind codebook = formats::CodebookKind::kInt8;     ///< for the reported machine SNR only
   std::uint64_t seed = 1;
   SmoothingFactors smoothing;  ///< empty: none
 };
@@ -44,9 +49,6 @@ struct QuantizeReport {
   std::vector<TensorReport> tensors;  ///< the quantised ones
   std::size_t quantized_bytes = 0, other_bytes = 0, quantized_weights = 0;
 };
-
-/// Signal-to-noise ratio in dB, 10 log10(sum x^2 / sum (x - y)^2); +infinity for equal arrays.
-double snr_db(const float* x, const float* y, std::size_t n);
 
 /// Writes `path` complete or not at all. `progress` is called with finished and total tensors. Throws
 /// config::InputError (values that are not finite), config::RunError (the disk).

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
+#include "harmonia/formats/bfp.h"
 #include "harmonia/formats/kmeans.h"
 #include "harmonia/testbench/weights/safetensors.h"
 
@@ -97,6 +98,8 @@ class Checkpoint {
   WeightView weight(const std::string& prefix) const {
     if (has(prefix + ".weight_packed")) return packed(prefix);
     if (has(prefix + ".weight_int")) return integers(prefix);
+    if (has(prefix + ".weight_bfp")) return block_floating_point(prefix);
+    if (has(prefix + ".weight_mx")) return microscaling(prefix);
     const TensorView& t = at(prefix + ".weight");
     WeightView view;
     view.name = t.name;
@@ -178,25 +181,15 @@ class Checkpoint {
     const auto fail = [&](const std::string& message) { throw config::InputError({file(codes.name)}, message); };
     const std::size_t bits = metadata_number(codes.name + ".bits"), group = metadata_number(codes.name + ".group");
     const std::size_t cols = metadata_number(codes.name + ".cols");
-    if ((bits != 4 && bits != 8) || group < 1 || group > INT32_MAX || cols < 1 || cols > INT32_MAX)
-      fail("the metadata of tensor " + codes.name + " lack its bits (4 or 8), group and cols");
+    if ((bits != 2 && bits != 3 && bits != 4 && bits != 8) || group < 1 || cols < 1)
+      fail("the metadata of tensor " + codes.name + " lack its bits (2, 3, 4 or 8), group and cols");
     const std::size_t groups = formats::int_groups(cols, group);
-    const auto is = [](const TensorView& t, Dtype dtype, std::size_t rows, std::size_t columns) {
-      return t.dtype == dtype && t.shape.size() == 2 && t.shape[0] == rows && t.shape[1] == columns;
-    };
-    if (codes.shape.size() != 2 || codes.shape[0] < 1 || codes.shape[0] > INT32_MAX ||
-        !is(codes, Dtype::kU8, codes.shape[0], formats::int_row_bytes(cols, static_cast<int>(bits))) ||
+    if (!is_code_matrix(codes, formats::int_row_bytes(cols, static_cast<int>(bits))) ||
         !is(scales, Dtype::kF16, codes.shape[0], groups))
       fail("tensors " + codes.name + " " + shape_text(codes.shape) + " and " + scales.name + " " +
            shape_text(scales.shape) + " do not fit together at " + std::to_string(bits) + " bits, " +
            std::to_string(cols) + " columns");
-    WeightView view;
-    view.name = codes.name;
-    view.type = ElementType::kInt;
-    view.rows = static_cast<std::int64_t>(codes.shape[0]);
-    view.cols = static_cast<std::int64_t>(cols);
-    view.data = codes.data;
-    view.bytes = codes.bytes;
+    WeightView view = code_view(codes, ElementType::kInt, cols);
     view.code_bits = static_cast<int>(bits);
     view.scales = scales.data;
     view.group = group;
@@ -210,19 +203,83 @@ class Checkpoint {
     return view;
   }
 
-  /// A number from the metadata of the file that holds the key's tensor; 0 when it is absent or no number below 2^31.
-  std::size_t metadata_number(const std::string& key) const {
+  WeightView block_floating_point(const std::string& prefix) const {
+    const TensorView& codes = at(prefix + ".weight_bfp");
+    const std::size_t bits = metadata_number(codes.name + ".bits"), group = metadata_number(codes.name + ".group");
+    const std::size_t cols = metadata_number(codes.name + ".cols");
+    formats::BfpFormat f;
+    f.mantissa_bits = static_cast<int>(bits);
+    f.group_size = static_cast<int>(group);
+    if (!f.valid() || cols < 1)
+      throw config::InputError({file(codes.name)},
+                               "the metadata of tensor " + codes.name + " lack its bits (1 .. 11), group and cols");
+    if (!is_code_matrix(codes, f.row_bytes(cols)))
+      throw config::InputError({file(codes.name)}, "tensor " + codes.name + " is " + dtype_name(codes.dtype) + " " +
+                                                       shape_text(codes.shape) + ", expected U8 [out, " +
+                                                       std::to_string(f.row_bytes(cols)) + "]");
+    WeightView view = code_view(codes, ElementType::kBfp, cols);
+    view.code_bits = f.mantissa_bits;
+    view.group = group;
+    return view;
+  }
+
+  WeightView microscaling(const std::string& prefix) const {
+    const TensorView& codes = at(prefix + ".weight_mx");
+    const TensorView& scales = at(prefix + ".scales");
+    const std::size_t cols = metadata_number(codes.name + ".cols");
+    const auto* name =
+        std::find(std::begin(kMxElementNames), std::end(kMxElementNames), metadata_text(codes.name + ".element"));
+    if (name == std::end(kMxElementNames) || cols < 1)
+      throw config::InputError({file(codes.name)}, "the metadata of tensor " + codes.name +
+                                                       " lack its element (int8, int4 or fp4) and cols");
+    const auto element = static_cast<formats::MxElement>(name - std::begin(kMxElementNames));
+    if (!is_code_matrix(codes, formats::mx_row_bytes(cols, element)) ||
+        !is(scales, Dtype::kU8, codes.shape[0], formats::mx_blocks(cols)))
+      throw config::InputError({file(codes.name)}, "tensors " + codes.name + " " + shape_text(codes.shape) + " and " +
+                                                       scales.name + " " + shape_text(scales.shape) +
+                                                       " do not fit together at " + std::to_string(cols) + " columns");
+    WeightView view = code_view(codes, ElementType::kMx, cols);
+    view.scales = scales.data;
+    view.mx_element = element;
+    return view;
+  }
+
+  static bool is(const TensorView& t, Dtype dtype, std::size_t rows, std::size_t columns) {
+    return t.dtype == dtype && t.shape.size() == 2 && t.shape[0] == rows && t.shape[1] == columns;
+  }
+  static bool is_code_matrix(const TensorView& t, std::size_t row_bytes) {
+    return t.shape.size() == 2 && t.shape[0] >= 1 && t.shape[0] <= INT32_MAX &&
+           is(t, Dtype::kU8, t.shape[0], row_bytes);
+  }
+  /// `codes` was checked to be a code matrix.
+  static WeightView code_view(const TensorView& codes, ElementType type, std::size_t cols) {
+    WeightView view;
+    view.name = codes.name;
+    view.type = type;
+    view.rows = static_cast<std::int64_t>(codes.shape[0]);
+    view.cols = static_cast<std::int64_t>(cols);
+    view.data = codes.data;
+    view.bytes = codes.bytes;
+    return view;
+  }
+
+  /// Metadata of the file that holds the key's tensor; empty when there are none.
+  std::string metadata_text(const std::string& key) const {
     for (const auto& f : files_) {
       const auto it = f->metadata().find(key);
-      if (it == f->metadata().end()) continue;
-      std::size_t n = 0;
-      for (const char c : it->second) {
-        if (c < '0' || c > '9' || n > INT32_MAX / 10) return 0;
-        n = n * 10 + static_cast<std::size_t>(c - '0');
-      }
-      return n;
+      if (it != f->metadata().end()) return it->second;
     }
-    return 0;
+    return {};
+  }
+  /// A number from the metadata of the file that holds the key's tensor; 0 when it is absent or no number below 2^31.
+  std::size_t metadata_number(const std::string& key) const {
+    std::size_t n = 0;
+    for (const char c : metadata_text(key)) {
+      if (c < '0' || c > '9') return 0;
+      n = n * 10 + static_cast<std::size_t>(c - '0');
+      if (n > INT32_MAX) return 0;
+    }
+    return n;
   }
 
   /// The number of inputs is not stored: the packed width gives it when a row fills its bytes; otherwise (an input that
@@ -386,8 +443,9 @@ ModelWeights load_huggingface(const fs::path& path) {
   }
   model.final_norm = checkpoint.weight("model.norm");
   // Files of tied models may carry the head or leave it out.
-  const bool own_head = checkpoint.has("lm_head.weight") || checkpoint.has("lm_head.weight_packed") ||
-                        checkpoint.has("lm_head.weight_int");
+  bool own_head = false;
+  for (const char* suffix : {".weight", ".weight_packed", ".weight_int", ".weight_bfp", ".weight_mx"})
+    own_head = own_head || checkpoint.has(std::string("lm_head") + suffix);
   model.lm_head = model.info.shape.tie_word_embeddings && !own_head ? model.embedding : checkpoint.weight("lm_head");
   model.validate();
   return model;

@@ -3,7 +3,8 @@
 // Models: F32, F16 and BF16 tensors; K-means checkpoints as the 1-bit paper releases them (X.weight_packed uint8
 // [out, in*n/8], X.scales bf16 [out, in/64], X.centroids fp32 [2^n] instead of X.weight); shards listed in
 // model.safetensors.index.json; RoPE in half-split pairs, with Llama-3 scaling when config.json asks for it. A file
-// that `harmonia quantize` wrote carries the shape in its own metadata and needs no config.json. Does not model:
+// that `harmonia quantize` wrote (any format of quantize.h) carries the shape in its own metadata and needs no
+// config.json. Does not model:
 // biases, tokenizer.json, mixture of experts, checkpoints quantised by other tools; refused by name.
 #pragma once
 
@@ -16,6 +17,9 @@ namespace harmonia::testbench {
 /// Key of the safetensors metadata under which a model's description is kept, as JSON in the words of config.json with
 /// the addition "harmonia_rope_pairing": "adjacent" | "half_split".
 inline constexpr const char* kModelMetadataKey = "harmonia.model";
+
+/// Names of microscaling elements in the metadata of written files, by formats::MxElement.
+inline constexpr const char* kMxElementNames[] = {"int8", "int4", "fp4"};
 
 /// `path` is a folder, or a .safetensors file. Throws config::InputError.
 ModelWeights load_huggingface(const std::filesystem::path& path);

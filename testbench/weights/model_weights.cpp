@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
+#include "harmonia/formats/bfp.h"
 #include "harmonia/formats/fp16.h"
 
 namespace harmonia::testbench {
@@ -96,6 +97,8 @@ std::size_t row_bytes(ElementType type, std::int64_t cols) {
       return cols % kQBlock == 0 ? saturating_multiply(n / kQBlock, kQ4Bytes) : 0;
     case ElementType::kLut:
     case ElementType::kInt:
+    case ElementType::kBfp:
+    case ElementType::kMx:
       break;  // depends on the code width too
   }
   return 0;
@@ -152,6 +155,17 @@ void WeightView::read_row(std::int64_t row, float* out) const {
                               row_scales.data(), row_zeros, n, out);
       return;
     }
+    case ElementType::kBfp: {
+      formats::BfpFormat f;
+      f.mantissa_bits = code_bits;
+      f.group_size = static_cast<int>(group);
+      formats::decode_row(f, data + static_cast<std::size_t>(row) * f.row_bytes(n), n, out);
+      return;
+    }
+    case ElementType::kMx:
+      formats::mx_decode_row(mx_element, data + static_cast<std::size_t>(row) * formats::mx_row_bytes(n, mx_element),
+                             scales + static_cast<std::size_t>(row) * formats::mx_blocks(n), n, out);
+      return;
   }
 }
 

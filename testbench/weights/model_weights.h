@@ -14,14 +14,16 @@
 #include "harmonia/accelerator/model_shape.h"
 #include "harmonia/formats/int_quant.h"
 #include "harmonia/formats/kmeans.h"
+#include "harmonia/formats/mx.h"
 #include "harmonia/formats/smoothing.h"
 #include "harmonia/testbench/weights/mapped_file.h"
 
 namespace harmonia::testbench {
 
 /// How a tensor's elements are stored. kQ8_0 and kQ4_0 are GGUF's blocks of 32 (one FP16 scale each); kLut is n-bit
-/// K-means indices (formats/kmeans.h), kInt group-wise integers (formats/int_quant.h).
-enum class ElementType { kF32, kF16, kBf16, kQ8_0, kQ4_0, kLut, kInt };
+/// K-means indices (formats/kmeans.h), kInt group-wise integers (formats/int_quant.h), kBfp block floating point
+/// (formats/bfp.h), kMx microscaling blocks (formats/mx.h).
+enum class ElementType { kF32, kF16, kBf16, kQ8_0, kQ4_0, kLut, kInt, kBfp, kMx };
 
 /// RoPE frequency scaling as Llama 3.1 and later use it; factor 1 means none.
 struct RopeScaling {
@@ -56,12 +58,14 @@ struct WeightView {
   std::int64_t cols = 0;
   const std::uint8_t* data = nullptr;
   std::size_t bytes = 0;
-  // kLut and kInt only. Scales: bf16 [rows, ceil(cols/64)], or FP16 [rows, ceil(cols/group)].
-  int code_bits = 0;
+  // kLut, kInt, kBfp, kMx only. Scales: bf16 [rows, ceil(cols/64)], FP16 [rows, ceil(cols/group)], E8M0 [rows,
+  // ceil(cols/32)].
+  int code_bits = 0;  // kBfp: mantissa
   const std::uint8_t* scales = nullptr;
   const std::uint8_t* centroids = nullptr;  // kLut: FP32 [2^code_bits]
   const std::uint8_t* zeros = nullptr;      // kInt: bytes [rows, ceil(cols/group)], null without zero-points
-  std::size_t group = 0;                    // kInt
+  std::size_t group = 0;                    // kInt, kBfp
+  formats::MxElement mx_element = formats::MxElement::kFp4;  // kMx
 
   /// Decodes row `row` to `cols` FP32 values; exact except kLut, whose product centroid * scale is rounded once to
   /// FP32.
