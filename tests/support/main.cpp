@@ -1,5 +1,5 @@
-// Frame of the kernel-free tests. The code under test may live in a library that links SystemC, whose own main() refers to
-// sc_main; ours is the main() that runs, but the reference has to be met.
+// Frame of the kernel-free tests. The code under test may live in a library that links SystemC, whose own main() refers
+// to sc_main; ours is the main() that runs, but the reference has to be met.
 #if !__has_include(<catch2/catch_all.hpp>)
 #define CATCH_CONFIG_RUNNER
 #endif
