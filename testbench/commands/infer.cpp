@@ -63,7 +63,8 @@ std::vector<std::pair<std::string, std::vector<std::string>>> parse_over(const s
 }
 
 int run(const std::vector<std::string>& arguments) {
-  std::string weights_file, tokenizer_file, prompt, path = "golden", expect, calibration_file, markdown_file;
+  std::string weights_file, tokenizer_file, prompt, path = "golden", expect, calibration_file, markdown_file,
+                                                    settings_file;
   std::vector<std::string> text_files, set, over;
   std::int64_t tokens = -1, prefill = 32, seed = 1;
   double temperature = 0, top_p = 1;
@@ -84,17 +85,28 @@ int run(const std::vector<std::string>& arguments) {
       .integer("prefill", prefill, 1, 1 << 24, "N", "tokens of a text that are fed as one step, the rest one by one")
       .text("expect", expect, "FILE", "fail unless the output is this text")
       .texts("over", over, "KEY=V,V,...", "table of --text under every combination of values, on the golden path")
+      .text("settings", settings_file, "FILE", "table of --text under each setting of this YAML list")
       .text("calibrate", calibration_file, "FILE", "text for smoothing.offline_exponent > 0")
-      .text("markdown", markdown_file, "FILE", "write the table of --over as Markdown too")
+      .text("markdown", markdown_file, "FILE", "write the table of --over or --settings as Markdown too")
       .flag("json", json, "print one JSON object instead of text");
   if (!a.parse(arguments)) return 0;
   if (weights_file.empty()) throw InputError({"command line"}, "--weights FILE is missing");
   if (tokens < 0) tokens = text_files.empty() ? 256 : 0;
   if (!expect.empty() && tokens == 0)
     throw InputError({"command line"}, "--expect needs tokens to compare: --tokens N with N > 0");
-  if (!over.empty() && text_files.empty()) throw InputError({"command line"}, "--over needs --text FILE");
+  if (!over.empty() && !settings_file.empty())
+    throw InputError({"command line"}, "--over and --settings exclude each other");
+  const bool tabulated = !over.empty() || !settings_file.empty();
+  if (tabulated && text_files.empty())
+    throw InputError({"command line"}, std::string(over.empty() ? "--settings" : "--over") + " needs --text FILE");
   set.insert(set.begin(), "seed=" + std::to_string(seed));
   const InferConfig c = infer_config(set);
+  QualitySettings settings;
+  if (tabulated)
+    settings = over.empty() ? read_quality_settings(settings_file, set) : quality_combinations(set, parse_over(over));
+  for (const QualitySetting& setting : settings.settings)
+    if (setting.config.smoothing.offline_exponent > 0 && calibration_file.empty())
+      throw InputError({"command line"}, "smoothing.offline_exponent needs a calibration text (--calibrate FILE)");
 
   const auto model = std::make_shared<const ModelWeights>(load_weights(weights_file));
   const Tokenizer tokenizer =
@@ -110,15 +122,14 @@ int run(const std::vector<std::string>& arguments) {
     if (texts.back().documents.empty()) throw InputError({file}, "holds no text");
   }
 
-  if (!over.empty()) {
+  if (tabulated) {
     QualityTable result;
     {
       std::unique_ptr<Progress> progress;
-      result =
-          quality_table(model, texts, set, parse_over(over), calibration, [&](std::size_t done, std::size_t total) {
-            if (!progress) progress = std::make_unique<Progress>("tokens", static_cast<double>(total));
-            progress->update(static_cast<double>(done));
-          });
+      result = quality_table(model, texts, settings, calibration, [&](std::size_t done, std::size_t total) {
+        if (!progress) progress = std::make_unique<Progress>("tokens", static_cast<double>(total));
+        progress->update(static_cast<double>(done));
+      });
     }
     std::cout << result.text();
     if (!markdown_file.empty()) {
@@ -175,7 +186,7 @@ int run(const std::vector<std::string>& arguments) {
       double total = 0;
       for (const std::vector<int>& d : t.documents) total += static_cast<double>(d.size() - 1);
       Progress progress("tokens", total);
-      q = evaluate_text(*engine, t.documents, static_cast<std::size_t>(prefill), nullptr,
+      q = evaluate_text(*engine, t.documents, static_cast<std::size_t>(prefill),
                         [&](std::size_t done) { progress.update(static_cast<double>(done)); });
     }
     result["quality"].push_back(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
 
 #include "harmonia/formats/random.h"
 
@@ -87,8 +88,31 @@ std::vector<std::vector<int>> documents(const Tokenizer& tokenizer, std::string_
 
 double TextQuality::perplexity() const { return std::exp(nll); }
 
+QualityLoss quality_loss(const TextQuality& of, const TextQuality& reference) {
+  const std::size_t n = of.nll_of.size();
+  if (reference.nll_of.size() != n || reference.greedy.size() != n || of.greedy.size() != n)
+    throw std::invalid_argument("two qualities of different texts");
+  QualityLoss loss;
+  if (n == 0) return loss;
+  std::size_t equal = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    loss.nll += of.nll_of[i] - reference.nll_of[i];
+    equal += of.greedy[i] == reference.greedy[i] ? 1 : 0;
+  }
+  const auto count = static_cast<double>(n);
+  loss.nll /= count;
+  loss.agreement = static_cast<double>(equal) / count;
+  double squares = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double d = of.nll_of[i] - reference.nll_of[i] - loss.nll;
+    squares += d * d;
+  }
+  if (n > 1) loss.standard_error = std::sqrt(squares / (count - 1) / count);
+  return loss;
+}
+
 TextQuality evaluate_text(StepEngine& engine, const std::vector<std::vector<int>>& documents, std::size_t prefill,
-                          const std::vector<int>* reference, const std::function<void(std::size_t tokens)>& progress) {
+                          const std::function<void(std::size_t tokens)>& progress) {
   const auto vocab = static_cast<std::size_t>(engine.model().shape.vocab_size);
   TextQuality q;
   double sum = 0.0;
@@ -102,7 +126,8 @@ TextQuality evaluate_text(StepEngine& engine, const std::vector<std::vector<int>
           {document.begin() + static_cast<std::ptrdiff_t>(i), document.begin() + static_cast<std::ptrdiff_t>(i + n)},
           logits);
       for (std::size_t t = 0; t < n; ++t) {
-        sum += negative_log_likelihood(logits.data() + t * vocab, vocab, document[i + t + 1]);
+        q.nll_of.push_back(negative_log_likelihood(logits.data() + t * vocab, vocab, document[i + t + 1]));
+        sum += q.nll_of.back();
         q.greedy.push_back(likeliest(logits.data() + t * vocab, vocab));
       }
       i += n;
@@ -111,11 +136,6 @@ TextQuality evaluate_text(StepEngine& engine, const std::vector<std::vector<int>
   }
   q.tokens = q.greedy.size();
   if (q.tokens > 0) q.nll = sum / static_cast<double>(q.tokens);
-  if (reference != nullptr && reference->size() == q.tokens && q.tokens > 0) {
-    std::size_t equal = 0;
-    for (std::size_t i = 0; i < q.tokens; ++i) equal += q.greedy[i] == (*reference)[i] ? 1 : 0;
-    q.agreement = static_cast<double>(equal) / static_cast<double>(q.tokens);
-  }
   return q;
 }
 

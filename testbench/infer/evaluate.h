@@ -38,15 +38,21 @@ struct TextQuality {
   std::size_t tokens = 0;  ///< predicted ones: the sequence starts do not count
   double nll = 0.0;        ///< mean, nats per token
   double perplexity() const;
-  /// Share of positions whose likeliest token is that of `greedy` passed to evaluate_text.
-  double agreement = 0.0;
-  std::vector<int> greedy;  ///< likeliest token of every position
+  std::vector<int> greedy;     ///< likeliest token of every position
+  std::vector<double> nll_of;  ///< of every position
 };
 
+/// What one engine loses against another on the same text.
+struct QualityLoss {
+  double nll = 0.0;             ///< mean difference, nats per token
+  double standard_error = 0.0;  ///< of that mean, positions taken as independent
+  double agreement = 0.0;       ///< share of positions with the same likeliest token
+};
+/// Throws std::invalid_argument when the two have different lengths.
+QualityLoss quality_loss(const TextQuality& of, const TextQuality& reference);
+
 /// Feeds each document as one step of at most `prefill` tokens and then token by token, as a generation would run.
-/// `reference`, when given, is the `greedy` of another engine on the same documents.
 TextQuality evaluate_text(StepEngine& engine, const std::vector<std::vector<int>>& documents, std::size_t prefill = 32,
-                          const std::vector<int>* reference = nullptr,
                           const std::function<void(std::size_t tokens)>& progress = {});
 
 }  // namespace harmonia::testbench

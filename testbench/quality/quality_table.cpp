@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <map>
 
+#include "harmonia/config/yaml.h"
 #include "harmonia/testbench/infer/golden_engine.h"
 #include "harmonia/testbench/infer/reference_llama.h"
 #include "harmonia/testbench/results/text.h"
@@ -17,28 +18,46 @@ std::string fixed(double value, int digits) {
 }
 
 std::vector<std::vector<std::string>> cells(const QualityTable& t) {
-  std::vector<std::string> head = t.keys;
+  std::vector<std::string> head = t.columns;
   head.insert(head.end(), {"bits/weight", "weight bytes/token", "KV bytes/token"});
   for (const std::string& text : t.texts) head.insert(head.end(), {"NLL " + text, "perplexity", "agreement"});
   std::vector<std::vector<std::string>> rows = {head};
-  const auto qualities = [](std::vector<std::string>& row, const std::vector<TextQuality>& texts, bool reference) {
-    for (const TextQuality& q : texts)
-      row.insert(row.end(),
-                 {fixed(q.nll, 4), fixed(q.perplexity(), 3), reference ? "-" : fixed(100.0 * q.agreement, 1) + " %"});
-  };
-  std::vector<std::string> reference(t.keys.size(), "-");
+  std::vector<std::string> reference(t.columns.size(), "-");
   reference[0] = "FP32 reference";
   reference.insert(reference.end(), {"32", "-", "-"});
-  qualities(reference, t.reference, true);
+  for (const TextQuality& q : t.reference)
+    reference.insert(reference.end(), {fixed(q.nll, 4), fixed(q.perplexity(), 3), "-"});
   rows.push_back(reference);
   for (const QualityRow& r : t.rows) {
-    std::vector<std::string> row = r.choices;
+    std::vector<std::string> row = r.cells;
     row.insert(row.end(),
                {fixed(r.bits_per_weight, 3), std::to_string(r.weight_bytes), fixed(r.kv_bytes_per_token, 0)});
-    qualities(row, r.texts, false);
+    for (std::size_t i = 0; i < r.texts.size(); ++i) {
+      const QualityLoss& loss = r.losses[i];
+      row.insert(row.end(), {fixed(r.texts[i].nll, 4) + " (" + (loss.nll < 0 ? "" : "+") + fixed(loss.nll, 4) + " +- " +
+                                 fixed(loss.standard_error, 4) + ")",
+                             fixed(r.texts[i].perplexity(), 3), fixed(100.0 * loss.agreement, 1) + " %"});
+    }
     rows.push_back(row);
   }
   return rows;
+}
+
+/// What a setting is, in the columns of a table of freely chosen settings.
+const std::vector<std::string> kSettingColumns = {"weights", "KV cache", "activations", "K smoothing"};
+std::vector<std::string> setting_cells(const InferConfig& c) {
+  std::string weights = c.weights.format + (c.weights.zero_point ? "z" : "");
+  if (c.weights.codebook != formats::CodebookKind::kInt8)
+    weights += c.weights.codebook == formats::CodebookKind::kInt5 ? ":int5" : ":bf16";
+  std::string smoothing = c.smoothing.online ? "online" : "";
+  if (c.smoothing.offline_exponent > 0) smoothing += smoothing.empty() ? "offline" : "+offline";
+  std::string kv = accelerator::name(c.kv.format);
+  const InferKv standard;
+  if (c.kv.format == accelerator::KvFormat::kBfp4Windows &&
+      (c.kv.n_initial != standard.n_initial || c.kv.n_local != standard.n_local))
+    kv += " " + std::to_string(c.kv.n_initial) + ", " + std::to_string(c.kv.n_local);
+  return {weights, kv, c.activations.format == accelerator::ActivationFormat::kBfp8 ? "bfp8" : "fp16",
+          smoothing.empty() ? "-" : smoothing};
 }
 
 }  // namespace
@@ -54,7 +73,7 @@ std::string QualityTable::markdown() const {
     out += '\n';
     if (first) {
       out += '|';
-      for (std::size_t i = 0; i < row.size(); ++i) out += i < keys.size() ? "---|" : "---:|";
+      for (std::size_t i = 0; i < row.size(); ++i) out += i < columns.size() ? "---|" : "---:|";
       out += '\n';
     }
     first = false;
@@ -70,17 +89,12 @@ std::size_t kv_cache_bytes(const accelerator::ModelShape& shape, const accelerat
   return cache.live_bytes() * static_cast<std::size_t>(shape.num_hidden_layers);
 }
 
-QualityTable quality_table(const std::shared_ptr<const ModelWeights>& model, const std::vector<QualityText>& texts,
-                           const std::vector<std::string>& base,
-                           const std::vector<std::pair<std::string, std::vector<std::string>>>& over,
-                           const std::vector<std::vector<int>>& calibration,
-                           const std::function<void(std::size_t done, std::size_t total)>& progress) {
-  QualityTable out;
-  out.context = model->info.max_context;
-  std::vector<std::pair<std::vector<std::string>, InferConfig>> settings = {{{}, infer_config(base)}};
+QualitySettings quality_combinations(const std::vector<std::string>& base,
+                                     const std::vector<std::pair<std::string, std::vector<std::string>>>& over) {
+  QualitySettings out;
   std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> combinations = {{{}, base}};
   for (const auto& [key, values] : over) {
-    out.keys.push_back(key);
+    out.columns.push_back(key);
     std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> longer;
     for (const auto& [choices, overrides] : combinations)
       for (const std::string& value : values) {
@@ -90,9 +104,37 @@ QualityTable quality_table(const std::shared_ptr<const ModelWeights>& model, con
       }
     combinations = std::move(longer);
   }
-  settings.clear();
-  for (const auto& [choices, overrides] : combinations) settings.emplace_back(choices, infer_config(overrides));
+  for (const auto& [choices, overrides] : combinations) out.settings.push_back({choices, infer_config(overrides)});
+  return out;
+}
 
+QualitySettings read_quality_settings(const std::string& file, const std::vector<std::string>& base) {
+  const config::Node document = config::read_yaml(file);
+  if (!document.is_list() || document.items.empty())
+    throw config::InputError(document.where,
+                             "holds " + config::describe_found(document) +
+                                 ", expected a list of settings, each a map such as {kv: {format: bfp4}}");
+  QualitySettings out;
+  out.columns = kSettingColumns;
+  for (const config::Node& item : document.items) {
+    config::Node setting = config::Node::map();
+    for (const std::string& text : base) config::apply(setting, config::parse_override(text));
+    if (!item.is_map())
+      throw config::InputError(item.where, "expected a map of settings, found " + config::describe_found(item));
+    config::merge(setting, item);
+    InferConfig c;
+    config::read(c, setting);
+    out.settings.push_back({setting_cells(c), c});
+  }
+  return out;
+}
+
+QualityTable quality_table(const std::shared_ptr<const ModelWeights>& model, const std::vector<QualityText>& texts,
+                           const QualitySettings& settings, const std::vector<std::vector<int>>& calibration,
+                           const std::function<void(std::size_t done, std::size_t total)>& progress) {
+  QualityTable out;
+  out.columns = settings.columns;
+  out.context = model->info.max_context;
   std::size_t tokens = 0;
   for (const QualityText& t : texts) {
     out.texts.push_back(t.name);
@@ -100,7 +142,7 @@ QualityTable quality_table(const std::shared_ptr<const ModelWeights>& model, con
     for (const std::vector<int>& d : t.documents) out.text_tokens.back() += d.size() - 1;
     tokens += out.text_tokens.back();
   }
-  const std::size_t total = tokens * (settings.size() + 1);
+  const std::size_t total = tokens * (settings.settings.size() + 1);
   std::size_t before = 0;
   const auto report = [&](std::size_t now) {
     if (progress) progress(before + now, total);
@@ -108,16 +150,16 @@ QualityTable quality_table(const std::shared_ptr<const ModelWeights>& model, con
 
   ReferenceLlama reference(model);
   for (const QualityText& t : texts) {
-    out.reference.push_back(evaluate_text(reference, t.documents, 32, nullptr, report));
+    out.reference.push_back(evaluate_text(reference, t.documents, 32, report));
     before += out.reference.back().tokens;
   }
   std::map<double, SmoothingFactors> factors;  // by exponent
-  for (const auto& [choices, c] : settings) {
+  for (const auto& [setting, c] : settings.settings) {
     const double exponent = c.smoothing.offline_exponent;
     if (exponent > 0 && factors.count(exponent) == 0)
       factors[exponent] = calibrate_smoothing(model, calibration, exponent);
     QualityRow row;
-    row.choices = choices;
+    row.cells = setting;
     row.summary = c.summary();
     const auto weights = prepare_weights(*model, c, exponent > 0 ? factors[exponent] : SmoothingFactors{});
     const WeightBytes bytes = weight_bytes(*weights);
@@ -128,7 +170,8 @@ QualityTable quality_table(const std::shared_ptr<const ModelWeights>& model, con
         static_cast<double>(out.context);
     GoldenEngine engine(model->info, weights, c);
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      row.texts.push_back(evaluate_text(engine, texts[i].documents, 32, &out.reference[i].greedy, report));
+      row.texts.push_back(evaluate_text(engine, texts[i].documents, 32, report));
+      row.losses.push_back(quality_loss(row.texts.back(), out.reference[i]));
       before += row.texts.back().tokens;
     }
     out.rows.push_back(std::move(row));
