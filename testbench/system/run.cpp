@@ -11,6 +11,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/testbench/program/interrupt.h"
 #include "harmonia/testbench/program/progress.h"
+#include "harmonia/testbench/system/energy.h"
 #include "harmonia/testbench/system/machine.h"
 
 namespace harmonia::testbench {
@@ -358,23 +359,7 @@ class Run {
   }
 
   void energy(accelerator::Accelerator& a, double scale) {
-    const accelerator::EnergySection& e = s_.accelerator.energy;
-    auto add = [this](const char* name, double joules) { result_.energy.components.push_back({name, joules}); };
-    double pin_bits = 0;
-    for (auto& channel : a.channels)
-      for (std::uint64_t bytes : channel->counts().pin_bytes) pin_bits += 8.0 * static_cast<double>(bytes);
-    // An operation of the array is 32 multiply-accumulates of one pass; the two passes of the wide modes count twice.
-    add("pe_array", static_cast<double>(a.pe_array.slots()) * 32 * e.mac_pj * 1e-12 * scale);
-    add("dram", pin_bits * e.dram_pj_per_bit * 1e-12 * scale);
-    const double buffered =
-        8.0 * static_cast<double>(a.weight_buffer.statistics().bytes + a.kv_buffer.statistics().bytes);
-    const double operand_bits = 8.0 * static_cast<double>(a.operand_buffer.bytes_read());
-    add("sram", (buffered + operand_bits) * (e.sram_read_pj_per_bit + e.sram_write_pj_per_bit) * 1e-12 * scale);
-    add("decoder", static_cast<double>(a.decoder.weights_decoded()) * e.decoder_pj_per_weight * 1e-12 * scale);
-    add("converter", static_cast<double>(a.converter.elements()) * e.converter_pj_per_element * 1e-12 * scale);
-    add("vector_unit", static_cast<double>(a.vector_unit.elements()) * e.vector_pj_per_element * 1e-12 * scale);
-    add("static", e.static_mw * 1e-3 * result_.simulated_seconds);
-    for (const ComponentEnergy& c : result_.energy.components) result_.energy.total_j += c.joules;
+    result_.energy = machine_energy(a, s_.accelerator.energy, result_.simulated_seconds, scale);
     const double tokens = static_cast<double>(result_.output_tokens + result_.prompt_tokens);
     result_.energy.per_token_j = tokens > 0 ? result_.energy.total_j / tokens : 0;
   }

@@ -1,0 +1,19 @@
+// Energy of what a machine has done so far, by component, from the counts of its blocks and the seeds of its
+// configuration (accelerator.energy).
+//
+// Models: a fixed energy per multiply-accumulate, per bit at the DRAM pins and through the buffers, per decoded weight,
+// per converted and per vector element, and static power.
+// Does not model: activity-dependent switching, clock gating, DRAM states (hw/dram/energy.h has them).
+#pragma once
+
+#include "harmonia/accelerator/accelerator.h"
+#include "harmonia/testbench/results/run_result.h"
+
+namespace harmonia::testbench {
+
+/// `seconds` of simulated time count for static power; counts are multiplied by `scale` (1: the whole run was
+/// simulated). `per_token_j` is left for the caller.
+EnergyResult machine_energy(const accelerator::Accelerator& machine, const accelerator::EnergySection& seeds,
+                            double seconds, double scale = 1.0);
+
+}  // namespace harmonia::testbench
