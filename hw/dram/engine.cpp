@@ -294,7 +294,8 @@ Engine::Impl::Impl(const Config& config)
   unit_time_.assign(size(kCmdCount * units_), 0);
   for (const TimingRule& r : table_.rules) {
     int d = evaluate(r.distance, config_);
-    if (table_.from_last_edge)
+    // Out of power-down every command may begin XP later, however long it is.
+    if (table_.from_last_edge && r.previous != Cmd::kPdExit)
       d += table_.command_cycles[size(index(r.previous))] - table_.command_cycles[size(index(r.next))];
     const auto p = size(index(r.previous));
     if (r.window > 1) {
@@ -714,8 +715,14 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
       offer(best_row, {std::max(row_floor, unit_time(Cmd::kPdExit, unit)), What::kPowerUp, unit, 0, false});
     return;
   }
-  if (second_bank_[u] >= 0)
-    offer(best_row, {std::max(row_floor, second_from_[u]), What::kActivate2, unit, second_bank_[u], false});
+  if (second_bank_[u] >= 0) {
+    // Against its deadline, the oldest ACT1 is completed before anything else goes on the row pins.
+    const Decision second = {std::max(row_floor, second_from_[u]), What::kActivate2, unit, second_bank_[u], false};
+    if (second.t < best_row.t ||
+        (second.t == best_row.t && (best_row.what != What::kActivate2 ||
+                                    second_from_[u] < second_from_[static_cast<std::size_t>(best_row.unit)])))
+      best_row = second;
+  }
 
   const std::uint64_t reserved = refresh.active ? refresh.banks : 0;
   if (refresh.active) {
@@ -1012,6 +1019,8 @@ void Engine::Impl::perform(const Decision& d) {
         hit_[op][d.bank] = kNone;
         set_masks(op, d.bank);
       }
+      // A refresh may have closed the last row that the old kind of column command was still owed.
+      update_mode(lane_of(d.unit), t);
       return;
     }
     case What::kPrechargeAll: {
