@@ -387,6 +387,9 @@ std::vector<std::string> Config::finish() {
     if (c[p] == 0) c[p] = value;
   };
   fill(Param::RPab, c[Param::RP]);
+  // JESD209-5 reads as RPab here too. Ramulator 2.1, the only outside measurement of LPDDR5, and the checkers that go
+  // with it count RP; set RPREF to be strict.
+  fill(Param::RPREF, standard == Standard::kLpddr5 ? c[Param::RP] : c[Param::RPab]);
   fill(Param::CCD_L_WR, c[Param::CCD_L]);
   fill(Param::BLMAX, standard == Standard::kLpddr5 ? c[Param::CCD_L] : burst);
   fill(Param::RTW, std::max(1, c[Param::CL] + c[Param::DQSCK] + burst + 2 - c[Param::CWL]));

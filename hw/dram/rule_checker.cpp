@@ -275,7 +275,7 @@ void RuleChecker::refresh(const Command& c, Unit& u, Cycle t) {
     need(Rule::tRP_refresh, c, t, b.pre, at(Param::RP));
     need(Rule::tRFCpb, c, t, b.refresh, at(Param::RFCpb));
   }
-  need(Rule::tRP_refresh, c, t, u.pre_all, at(Param::RPab));
+  need(Rule::tRP_refresh, c, t, u.pre_all, at(Param::RPREF));
   need(Rule::tRFC, c, t, u.ref, at(Param::RFC));
   u.ref = t;
   refresh_time(c, u);

@@ -32,7 +32,8 @@ const char* cmd_name(Cmd c, bool split_activate = false);
   X(RCDRD, "ACT to RD, same bank (key RCD sets RCDRD and RCDWR)")                             \
   X(RCDWR, "ACT to WR, same bank")                                                            \
   X(RP, "PRE to ACT, same bank")                                                              \
-  X(RPab, "PREA to ACT and to REF")                                                           \
+  X(RPab, "PREA to ACT and to REFpb")                                                         \
+  X(RPREF, "PREA to REF (0: RPab; on LPDDR5 RP)")                                             \
   X(RAS, "ACT to PRE, same bank")                                                             \
   X(RC, "ACT to ACT, same bank")                                                              \
   X(WR, "end of write data to PRE, same bank")                                                \

@@ -17,7 +17,7 @@ const std::vector<TimingRule>& common_rules() {
       {L::kBank, C::kPre, C::kRefPb, "RP"},
       {L::kUnit, C::kPre, C::kRef, "RP"},
       {L::kUnit, C::kPreAll, C::kAct, "RPab"},
-      {L::kUnit, C::kPreAll, C::kRef, "RPab"},
+      {L::kUnit, C::kPreAll, C::kRef, "RPREF"},
       {L::kUnit, C::kPreAll, C::kRefPb, "RPab"},
       {L::kUnit, C::kPre, C::kPre, "PPD"},
       // Activates of one unit.

@@ -24,7 +24,7 @@ const StandardTable& lpddr5_table() {
 const std::vector<PresetText>& lpddr5_presets() {
   static const std::vector<PresetText> presets = {
       {"LPDDR5-6400", "LPDDR5-6400 8Gb x16, bank-group mode, CKR 4:1",
-       "JESD209-5B tables 235, 330-344, 372 as cited by Ramulator 2.1 lpddr5.py", "RTW RTRS XP CKE currents",
+       "JESD209-5B tables 235, 330-344, 372 as cited by Ramulator 2.1 lpddr5.py", "RPREF RTW RTRS XP CKE currents",
        "tCK_ps=1250 rate_MTs=6400 width_bits=16 BL=16 bankgroups=4 banks_per_group=4 rows=32768 columns=1024 "
        "CL=17 CWL=9 RCD=15 RP=15 RPab=17 RAS=34 RC=49 WR=28 RTP=8 CCD_S=2 CCD_L=4 RRD_S=4 RRD_L=4 WTR_S=5 WTR_L=10 "
        "FAW=16 RFC=168 RFCpb=96 PBR2PBR=72 RREFD=6 REFI=3125 REFIpb=391 "
@@ -33,7 +33,7 @@ const std::vector<PresetText>& lpddr5_presets() {
       {"LPDDR5X-8533", "LPDDR5X-8533 8Gb x16, bank-group mode, CKR 4:1",
        "JESD209-5 ns rules at 937.5 ps (RCD 18, RP 18, RPab 21, RAS 42, WR 34, WTR_S 6.25, WTR_L 12, RRD 5, FAW 20, "
        "RFC 210 ns); latencies as in a public Ramulator 2 preset",
-       "CL CWL RTP RTW RTRS XP CKE currents",
+       "CL CWL RPREF RTP RTW RTRS XP CKE currents",
        "tCK_ps=937.5 rate_MTs=8533 width_bits=16 BL=16 bankgroups=4 banks_per_group=4 rows=32768 columns=1024 "
        "CL=26 CWL=12 RCD=20 RP=20 RPab=23 RAS=45 RC=65 WR=37 RTP=8 CCD_S=2 CCD_L=4 RRD_S=6 RRD_L=6 WTR_S=7 WTR_L=13 "
        "FAW=22 RFC=224 RFCpb=128 PBR2PBR=96 RREFD=8 REFI=4166 REFIpb=521 "
