@@ -31,6 +31,9 @@ constexpr Name<PagePolicy> kPages[] = {
     {PagePolicy::kOpen, "open"}, {PagePolicy::kClosed, "closed"}, {PagePolicy::kAdaptive, "adaptive"}};
 constexpr Name<RefreshPolicy> kRefreshes[] = {
     {RefreshPolicy::kNone, "none"}, {RefreshPolicy::kAllBank, "all_bank"}, {RefreshPolicy::kPerBank, "per_bank"}};
+constexpr Name<RefreshUrgency> kUrgencies[] = {{RefreshUrgency::kAuto, "auto"},
+                                               {RefreshUrgency::kAtOnce, "at_once"},
+                                               {RefreshUrgency::kAfterAccess, "after_access"}};
 constexpr Name<SchedulerPolicy> kSchedulers[] = {{SchedulerPolicy::kFrFcfs, "FR-FCFS"},
                                                  {SchedulerPolicy::kFcfs, "FCFS"}};
 
@@ -182,6 +185,7 @@ std::string nearest(const std::string& word, const std::vector<std::string>& kno
 const char* to_string(Standard s) { return text_of(kStandards, s); }
 const char* to_string(PagePolicy p) { return text_of(kPages, p); }
 const char* to_string(RefreshPolicy p) { return text_of(kRefreshes, p); }
+const char* to_string(RefreshUrgency p) { return text_of(kUrgencies, p); }
 const char* to_string(SchedulerPolicy p) { return text_of(kSchedulers, p); }
 
 int Config::burst_cycles() const {
@@ -288,6 +292,8 @@ void set_key(Config& c, const std::string& key, const std::string& value) {
       c.refresh = RefreshPolicy::kPerBank;
     else
       c.refresh = value_of(kRefreshes, key, value);
+  } else if (key == "refresh_urgency") {
+    c.refresh_urgency = value_of(kUrgencies, key, value);
   } else if (key == "mapping") {
     // Bits come with finish(), when the organisation is complete.
     const std::vector<std::pair<int, int>> flips = c.mapping.bank_xor;
@@ -314,7 +320,8 @@ std::vector<std::string> config_keys() {
   for (const IntKey& k : kIntKeys) keys.emplace_back(k.key);
   keys.emplace_back("RCD");
   for (int i = 0; i < kParamCount; ++i) keys.emplace_back(param_name(static_cast<Param>(i)));
-  for (const char* k : {"page_policy", "scheduler", "refresh", "mapping", "bank_xor"}) keys.emplace_back(k);
+  for (const char* k : {"page_policy", "scheduler", "refresh", "refresh_urgency", "mapping", "bank_xor"})
+    keys.emplace_back(k);
   for (const BitsKey& k : kBitsKeys) keys.emplace_back(k.key);
   for (const CurrentKey& k : kCurrentKeys) keys.emplace_back(k.key);
   keys.emplace_back("devices");
@@ -340,6 +347,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Config& c) {
   add("page_policy", to_string(c.page_policy));
   add("scheduler", to_string(c.scheduler));
   add("refresh", to_string(c.refresh));
+  add("refresh_urgency", to_string(c.refresh_urgency));
   add("mapping", c.mapping.name);
   std::vector<int> flips;
   for (const auto& f : c.mapping.bank_xor) flips.insert(flips.end(), {f.first, f.second});
@@ -403,6 +411,9 @@ std::vector<std::string> Config::finish() {
   fill(Param::PBR2PBR, c[Param::RFCpb] > 0 ? c[Param::RFCpb] : 1);
   const int refresh_slots = standard == Standard::kDdr5 ? banks_per_group : banks_per_unit();
   fill(Param::REFIpb, std::max(1, c[Param::REFI] / refresh_slots));
+  if (refresh_urgency == RefreshUrgency::kAuto)
+    refresh_urgency = standard == Standard::kLpddr5 || standard == Standard::kHbm3 ? RefreshUrgency::kAfterAccess
+                                                                                   : RefreshUrgency::kAtOnce;
   if (currents.Ibeta == 0) currents.Ibeta = currents.IDD0;
 
   // Contradictions. A parameter that can never bind is legal and likely a typing error; one that breaks a definition is

@@ -17,11 +17,15 @@ namespace harmonia::dram {
 enum class Standard : std::uint8_t { kDdr4, kDdr5, kLpddr4, kLpddr5, kHbm2, kHbm3, kGddr6 };
 enum class PagePolicy : std::uint8_t { kOpen, kClosed, kAdaptive };
 enum class RefreshPolicy : std::uint8_t { kNone, kAllBank, kPerBank };
+/// What a refresh that is due does to a row that was just opened for a waiting access: closes it as soon as it may be
+/// closed (as DRAMSys), or lets the access go when it is ready before that (as Ramulator2).
+enum class RefreshUrgency : std::uint8_t { kAuto, kAtOnce, kAfterAccess };
 enum class SchedulerPolicy : std::uint8_t { kFrFcfs, kFcfs };
 
 const char* to_string(Standard s);
 const char* to_string(PagePolicy p);
 const char* to_string(RefreshPolicy p);
+const char* to_string(RefreshUrgency p);
 const char* to_string(SchedulerPolicy p);
 
 /// Which address bits (of the byte address) make each coordinate, least significant first. `column` counts bursts.
@@ -78,6 +82,8 @@ struct Config {
   int write_max_wait_cycles = 12000;  // a write that waited this long starts a batch (0: no bound)
   int write_idle_cycles = 300;        // so do waiting writes when no other came for this long (0: never)
   RefreshPolicy refresh = RefreshPolicy::kAllBank;
+  /// auto: after_access on LPDDR5 and HBM3, which only Ramulator2 models in the open, else at_once.
+  RefreshUrgency refresh_urgency = RefreshUrgency::kAuto;
   int refresh_postpone = 0;        // refreshes that may be late, 0..8
   int refresh_pull_in = 0;         // refreshes that may be early in idle time, 0..8
   int power_down_idle_cycles = 0;  // idle time before power-down (0: never)

@@ -223,8 +223,9 @@ class Engine::Impl {
   std::vector<int> lane_blocked_[2];                                      // of them blocked
   std::vector<std::uint32_t> head_[2], tail_[2], candidate_[2], hit_[2];  // by bank
   std::vector<std::uint16_t> blocked_in_bank_;
-  std::vector<std::uint64_t> pending_mask_[2], hit_mask_[2], older_conflict_mask_[2], open_mask_;  // by unit
-  std::vector<std::int32_t> open_row_;                                                             // by bank, -1 closed
+  std::vector<std::uint64_t> pending_mask_[2], hit_mask_[2], older_conflict_mask_[2], open_mask_,
+      fresh_mask_;                      // by unit; fresh: open without an access so far
+  std::vector<std::int32_t> open_row_;  // by bank, -1 closed
   std::vector<std::uint8_t> closed_by_conflict_;
   std::vector<std::uint32_t> committed_;          // by bank: run that the row was opened for and that is not finished
   std::vector<std::uint64_t> committed_mask_[2];  // by unit
@@ -354,6 +355,7 @@ Engine::Impl::Impl(const Config& config)
   }
   blocked_in_bank_.assign(size(banks_), 0);
   open_mask_.assign(size(units_), 0);
+  fresh_mask_.assign(size(units_), 0);
   open_row_.assign(size(banks_), -1);
   closed_by_conflict_.assign(size(banks_), 0);
   committed_.assign(size(banks_), kNone);
@@ -751,13 +753,15 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
           t = std::max(t, bank_time(cmd, first_bank + lowest_bit(m)));
       offer(best_row, {t, What::kRefresh, unit, 0, false});
     }
-    if (config_.refresh == RefreshPolicy::kAllBank) return;
   }
 
   const int mode = lane_[static_cast<std::size_t>(lane)].mode;
   const int column_mode = lane_[static_cast<std::size_t>(lane)].column_mode;
   const Cmd column = column_command(column_mode);
+  // Banks that a refresh waits for take nothing new, but maybe the access that the row was opened for.
   std::uint64_t hits = hit_mask_[column_mode][u] & ~reserved;
+  if (reserved != 0 && config_.refresh_urgency == RefreshUrgency::kAfterAccess)
+    hits |= hit_mask_[column_mode][u] & fresh_mask_[u];
   const std::uint64_t committed = committed_mask_[0][u] | committed_mask_[1][u];
   if (column_mode != mode) hits &= committed_mask_[column_mode][u];
   if (second_bank_[u] >= 0) hits &= ~(std::uint64_t{1} << (second_bank_[u] % banks_per_unit_));
@@ -971,6 +975,7 @@ void Engine::Impl::perform(const Decision& d) {
       const Run& run = runs_[for_run];
       open_row_[d.bank] = run.row;
       open_mask_[u] |= bit;
+      fresh_mask_[u] |= bit;
       last_use_[static_cast<std::size_t>(d.bank)] = t;
       count(Cmd::kAct);
       ++(closed_by_conflict_[d.bank] ? stats_.row_conflicts : stats_.row_misses);
@@ -1013,6 +1018,7 @@ void Engine::Impl::perform(const Decision& d) {
       ++precharges_[u];
       open_row_[d.bank] = -1;
       open_mask_[u] &= ~bit;
+      fresh_mask_[u] &= ~bit;
       uncommit(d.bank);
       closed_by_conflict_[d.bank] = d.conflict ? 1 : 0;
       for (int op = 0; op < 2; ++op) {
@@ -1038,7 +1044,7 @@ void Engine::Impl::perform(const Decision& d) {
         for (int op = 0; op < 2; ++op) hit_[op][bank] = kNone;
       }
       for (int op = 0; op < 2; ++op) hit_mask_[op][u] = older_conflict_mask_[op][u] = 0;
-      open_mask_[u] = 0;
+      open_mask_[u] = fresh_mask_[u] = 0;
       update_mode(lane_of(d.unit), t);
       return;
     }
@@ -1115,6 +1121,7 @@ void Engine::Impl::issue_column(const Decision& d) {
   apply(cmd, d.unit, d.bank, t);
   occupy(cmd, t);
   last_use_[static_cast<std::size_t>(d.bank)] = t;
+  fresh_mask_[u] &= ~(std::uint64_t{1} << (d.bank % banks_per_unit_));
   idle_since_[u] = t;
   if (s.last_op != op) {
     if (s.last_op >= 0) ++stats_.turnarounds;
