@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "harmonia/config/error.h"
+#include "harmonia/dram/document.h"
 
 namespace harmonia::accelerator {
 namespace {
@@ -108,16 +109,7 @@ memory::OperandBufferConfig operand_config(const AcceleratorConfig& c) {
 }  // namespace
 
 dram::Config channel_config(const AcceleratorConfig& c) {
-  dram::Config channel = dram::find_preset(c.dram.preset);
-  for (const config::Member& member : c.dram.channel.members) {
-    try {
-      dram::set_key(channel, member.key, member.value.text);
-    } catch (const config::InputError& e) {
-      throw config::InputError(member.where, e.what());
-    }
-  }
-  channel.finish();
-  return channel;
+  return dram::read_config(c.dram.preset, c.dram.channel).config;
 }
 
 std::uint64_t memory_bytes(const AcceleratorConfig& c) {

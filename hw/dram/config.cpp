@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/node.h"
+#include "harmonia/dram/document.h"
 #include "harmonia/dram/standard.h"
 
 namespace harmonia::dram {
@@ -278,7 +280,8 @@ void set_key(Config& c, const std::string& key, const std::string& value) {
   } else if (key == "tCK_ps") {
     c.tCK_ps = parse_real(key, value, 1, 1e6);
   } else if (key == "standard") {
-    c.standard = value_of(kStandards, key, value);
+    // Speed extensions of a standard keep its rules.
+    c.standard = value_of(kStandards, key, value == "LPDDR5X" ? "LPDDR5" : value == "HBM2E" ? "HBM2" : value);
   } else if (key == "page_policy") {
     c.page_policy = value_of(kPages, key, value);
   } else if (key == "scheduler") {
@@ -506,7 +509,8 @@ Config from_text(Standard standard, const PresetText& text) {
   return c;
 }
 
-std::vector<Config> make_presets() {
+// As they are written: what they leave at 0 is not filled in yet.
+std::vector<Config> written_presets() {
   struct Source {
     Standard standard;
     const std::vector<PresetText>& (*presets)();
@@ -538,24 +542,38 @@ std::vector<Config> make_presets() {
           if (!with_refresh) c.refresh = RefreshPolicy::kNone;
           all.push_back(c);
         }
-  for (Config& c : all) c.finish();
   return all;
+}
+
+const Config& named(const std::vector<Config>& all, const std::string& name) {
+  std::vector<std::string> names;
+  for (const Config& c : all) {
+    if (c.name == name) return c;
+    names.push_back(c.name);
+  }
+  throw InputError("unknown DRAM preset '" + config::printable(name) + "', did you mean '" + nearest(name, names) +
+                   "'?");
 }
 
 }  // namespace
 
 const std::vector<Config>& presets() {
-  static const std::vector<Config> all = make_presets();
+  static const std::vector<Config> all = [] {
+    std::vector<Config> finished = written_presets();
+    for (Config& c : finished) c.finish();
+    return finished;
+  }();
   return all;
 }
 
-const Config& find_preset(const std::string& name) {
-  std::vector<std::string> names;
-  for (const Config& c : presets()) {
-    if (c.name == name) return c;
-    names.push_back(c.name);
-  }
-  throw InputError("unknown DRAM preset '" + name + "', did you mean '" + nearest(name, names) + "'?");
+const Config& find_preset(const std::string& name) { return named(presets(), name); }
+
+Config preset_as_written(const std::string& name) {
+  static const std::vector<Config> all = written_presets();
+  if (name != kCustom) return named(all, name);
+  Config c;
+  c.name = kCustom;
+  return c;
 }
 
 }  // namespace harmonia::dram

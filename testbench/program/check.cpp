@@ -11,6 +11,8 @@
 #include "harmonia/config/fields.h"
 #include "harmonia/config/node.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/testbench/dram/address_trace.h"
+#include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/replay/line_reader.h"
@@ -53,6 +55,30 @@ std::string check_request_trace(const std::string& file) {
   return std::string("a request trace: ") + name_of(t.format) + text;
 }
 
+std::string check_address_trace(const std::string& file) {
+  AddressTraceOptions options;
+  options.any_channel = true;
+  AddressTrace trace(file, dram::presets().front(), options);
+  for (TrafficRequest r; trace.next(r);) {
+  }
+  std::string text = std::string("an address trace: ") + name_of(trace.format()) + ", " +
+                     std::to_string(trace.requests()) + " requests, " + std::to_string(trace.writes()) +
+                     " of them writes";
+  if (trace.has_cycles()) text += ", up to cycle " + std::to_string(trace.last_cycle());
+  return text;
+}
+
+std::string check_channel(const std::string& file, const Library&) {
+  const dram::ReadConfig read = load_channel(file);
+  const dram::Config& c = read.config;
+  std::vector<std::string> notes;
+  for (const std::string& w : read.warnings) notes.push_back("warning: " + w);
+  return with_notices("a DRAM channel: " + c.name + ", " + dram::to_string(c.standard) + ", " +
+                          si(c.peak_GBs() * 1e9, "B/s") + ", " + std::to_string(read.assumptions.size()) +
+                          " assumed inputs",
+                      notes);
+}
+
 template <class T>
 std::vector<std::string> keys_of() {
   T value;
@@ -80,7 +106,17 @@ std::string check_document(const std::string& file, const Library& library) {
   scenario_keys.push_back("dram");
   const Kind kinds[] = {{scenario_keys, check_scenario},
                         {keys_of<accelerator::ModelShape>(), check_model},
-                        {keys_of<accelerator::AcceleratorConfig>(), check_accelerator}};
+                        {keys_of<accelerator::AcceleratorConfig>(), check_accelerator},
+                        {channel_file_keys(), check_channel}};
+  // A file may hold several DRAM channels, each under its name.
+  if (!node.members.empty() && std::all_of(node.members.begin(), node.members.end(), [&](const config::Member& m) {
+        return m.value.is_map() && (m.value.find("tCK_ps") || m.value.find("base"));
+      })) {
+    std::string text = std::to_string(node.members.size()) + " DRAM channels";
+    for (const config::Member& m : node.members)
+      text += "\n  " + m.key + ": " + check_channel(as_path(file) + ':' + m.key, library);
+    return text;
+  }
   const Kind* best = nullptr;
   long best_known = 0;
   for (const Kind& kind : kinds) {
@@ -95,7 +131,8 @@ std::string check_document(const std::string& file, const Library& library) {
   }
   if (!best)
     throw config::InputError(
-        node.where, "no key of a scenario, model or accelerator, expected one of these files (`harmonia list keys`)");
+        node.where,
+        "no key of a scenario, model, accelerator or DRAM channel, expected one of these files (`harmonia list keys`)");
   return best->check(as_path(file), library);
 }
 
@@ -104,7 +141,8 @@ int run_check(const std::vector<std::string>& arguments) {
   std::vector<std::string> files;
   Arguments a(kCheckCommand);
   a.folders(common).positionals(
-      "FILE", files, "scenarios, models (config.json too), accelerators, request traces, address traces", true);
+      "FILE", files, "scenarios, models (config.json too), accelerators, DRAM channels, request traces, address traces",
+      true);
   if (!a.parse(arguments)) return 0;
   const Library library(common.workloads, common.data);
   bool all_fine = true;
@@ -126,7 +164,12 @@ std::string check_file(const std::string& file, const Library& library) {
   std::string first;
   {
     LineReader lines(file);
-    while (lines.next(first) && first.find_first_not_of(" \t") == std::string::npos) {
+    // Comments begin alike in YAML and in traces.
+    const auto says_nothing = [&] {
+      const std::size_t at = first.find_first_not_of(" \t");
+      return at == std::string::npos || first[at] == '#';
+    };
+    while (lines.next(first) && says_nothing()) {
     }
   }
   const auto ends_with = [&](const std::string& end) {
@@ -142,6 +185,7 @@ std::string check_file(const std::string& file, const Library& library) {
 const std::vector<LineFileKind>& line_file_kinds() {
   static const std::vector<LineFileKind> kinds = {
       {is_request_trace_line, check_request_trace},
+      {is_address_trace_line, check_address_trace},
   };
   return kinds;
 }

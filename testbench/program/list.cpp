@@ -8,6 +8,7 @@
 #include "harmonia/config/fields.h"
 #include "harmonia/config/node.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/dram/config.h"
 #include "harmonia/formats/format_registry.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
@@ -51,6 +52,24 @@ void list_accelerators(const Library& library) {
   print_table(rows);
 }
 
+void list_drams() {
+  std::vector<std::vector<std::string>> rows = {
+      {"dram", "standard", "peak GB/s", "burst bytes", "banks", "GiB", "mapping", "organisation"}};
+  for (const dram::Config& c : dram::presets())
+    rows.push_back({c.name, dram::to_string(c.standard), fixed(c.peak_GBs(), 1), std::to_string(c.burst_bytes()),
+                    std::to_string(c.units() * c.banks_per_unit()),
+                    fixed(static_cast<double>(c.capacity_bytes()) / (1 << 30), 1), c.mapping.name, c.description});
+  print_table(rows);
+  std::cout << "\nsource of each, and what is assumed\n";
+  for (const dram::Config& c : dram::presets()) {
+    // The configurations that other simulators were measured on are the presets above under another mapping.
+    if (c.name.find('.') != std::string::npos) continue;
+    std::cout << "  " << c.name << ": " << c.source << "\n      assumed:";
+    for (const std::string& key : c.assumed) std::cout << ' ' << key;
+    std::cout << '\n';
+  }
+}
+
 void list_scenarios(const Library& library) {
   std::vector<std::vector<std::string>> rows = {{"scenario", "description"}};
   for (const std::string& name : library.names(BuiltIn::kScenario)) {
@@ -91,14 +110,16 @@ int run_list(const std::vector<std::string>& arguments) {
   std::string what;
   Arguments a(kListCommand);
   a.folders(common).positional(
-      "KIND", what, "models, accelerators, scenarios, formats, or keys (every configuration key, as a Markdown table)",
-      true);
+      "KIND", what,
+      "models, accelerators, drams, scenarios, formats, or keys (every configuration key, as a Markdown table)", true);
   if (!a.parse(arguments)) return 0;
   const Library library(common.workloads, common.data);
   if (what == "models") {
     list_models(library);
   } else if (what == "accelerators") {
     list_accelerators(library);
+  } else if (what == "drams") {
+    list_drams();
   } else if (what == "scenarios") {
     list_scenarios(library);
   } else if (what == "formats") {
@@ -109,14 +130,14 @@ int run_list(const std::vector<std::string>& arguments) {
     throw config::InputError(
         {"command line", 0, 0},
         "unknown kind '" + config::printable(what) + "'" +
-            config::nearest_hint(what, {"models", "accelerators", "scenarios", "formats", "keys"}, "kind"));
+            config::nearest_hint(what, {"models", "accelerators", "drams", "scenarios", "formats", "keys"}, "kind"));
   }
   return 0;
 }
 
 }  // namespace
 
-const Command kListCommand = {"list", "models|accelerators|scenarios|formats|keys",
+const Command kListCommand = {"list", "models|accelerators|drams|scenarios|formats|keys",
                               "Lists what is built in, or every configuration key.", run_list};
 
 }  // namespace harmonia::testbench

@@ -11,7 +11,7 @@ namespace harmonia::testbench {
 
 const std::vector<const Command*>& commands() {
   static const std::vector<const Command*> table = {
-      &kRunCommand, &kListCommand, &kFormatsCommand, &kCheckCommand, &kQuantizeCommand, &kInferCommand,
+      &kRunCommand, &kDramCommand, &kListCommand, &kFormatsCommand, &kCheckCommand, &kQuantizeCommand, &kInferCommand,
   };
   return table;
 }

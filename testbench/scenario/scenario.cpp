@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "harmonia/config/yaml.h"
+#include "harmonia/testbench/dram/channel_file.h"
 
 namespace harmonia::testbench {
 
@@ -225,6 +226,29 @@ void expand_path(const std::string& path, Node& node, const Library& library) {
   if (path == "accelerator.dram") expand_scalar(kSections[2], node, library);
 }
 
+// A DRAM file becomes the preset that it is based on and the keys that it lays over it.
+void resolve_dram(Node& dram) {
+  if (!dram.is_map()) return;
+  const Node* preset = dram.find("preset");
+  if (!preset || !preset->is_scalar() || !is_channel_file(preset->text)) return;
+  ChannelDocument file = find_channel(preset->text, preset->where);
+  if (const Node* over = dram.find("channel"); over && over->is_map()) lay_over(file.keys, *over);
+  dram.set("preset", Node::scalar(file.preset, true, preset->where), preset->where);
+  const Location where = file.keys.where;
+  dram.set("channel", std::move(file.keys), where);
+}
+
+// The channel's own keys are read when the machine is built; what is wrong with them is said here, where they stand.
+dram::ReadConfig check_dram(const accelerator::AcceleratorConfig& machine, const Node* dram) {
+  const Node* preset = dram && dram->is_map() ? dram->find("preset") : nullptr;
+  try {
+    dram::preset_as_written(machine.dram.preset);
+  } catch (const InputError& e) {
+    throw InputError(preset ? preset->where : Location{}, e.what());
+  }
+  return dram::read_config(machine.dram.preset, machine.dram.channel);
+}
+
 // Keys that a workload of its kind does not read.
 const std::vector<std::string>& idle_keys(const WorkloadConfig& w) {
   static const std::vector<std::string> fixed = {"phase", "batch", "context", "tokens"};
@@ -347,9 +371,12 @@ accelerator::ModelShape load_model(const std::string& name_or_file, const Librar
 
 accelerator::AcceleratorConfig load_accelerator(const std::string& name_or_file, const Library& library) {
   Node node = load_file(BuiltIn::kAccelerator, name_or_file, {}, library, 0);
-  if (Node* dram = node.find("dram"); dram && dram->is_scalar()) expand_path("accelerator.dram", *dram, library);
+  Node* dram = node.find("dram");
+  if (dram && dram->is_scalar()) expand_path("accelerator.dram", *dram, library);
+  if (dram) resolve_dram(*dram);
   accelerator::AcceleratorConfig machine;
   config::read(machine, node);
+  check_dram(machine, node.find("dram"));
   return machine;
 }
 
@@ -395,6 +422,9 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
     if (over.find("preset")) inner->erase("channel");
     config::merge(*inner, over);
   }
+  machine = document.find("accelerator");
+  Node* dram = machine && machine->is_map() ? machine->find("dram") : nullptr;
+  if (dram) resolve_dram(*dram);
 
   config::Fields fields;
   loaded.scenario.describe(fields);
@@ -421,6 +451,12 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
   for (const std::string& key : idle_keys(workload)) loaded.resolved.find("workload")->erase(key);
   fields.assumptions(loaded.assumptions);
   drop_idle_assumptions(loaded);
+  dram::ReadConfig channel = check_dram(loaded.scenario.accelerator, dram);
+  for (config::Assumption& a : channel.assumptions) {
+    a.key = "accelerator.dram.channel." + a.key;
+    loaded.assumptions.push_back(std::move(a));
+  }
+  for (const std::string& w : channel.warnings) loaded.notices.push_back("DRAM channel: " + w);
   return loaded;
 }
 

@@ -50,11 +50,11 @@ TEST_CASE("wrong arguments end with status 2 and say what was expected") {
   };
   CHECK(error("lisst models") == "command line: unknown command 'lisst'; nearest known command is 'list'\n");
   CHECK(error("list") ==
-        "command line: KIND is missing, expected `harmonia list models|accelerators|scenarios|formats|keys`\n");
+        "command line: KIND is missing, expected `harmonia list models|accelerators|drams|scenarios|formats|keys`\n");
   CHECK(error("list modles") == "command line: unknown kind 'modles'; nearest known kind is 'models'\n");
   CHECK(error("list models extra") ==
         "command line: unexpected argument 'extra', expected `harmonia list "
-        "models|accelerators|scenarios|formats|keys`\n");
+        "models|accelerators|drams|scenarios|formats|keys`\n");
   CHECK(error("list models --dta x") == "command line: unknown option '--dta'; nearest known option is '--data'\n");
   CHECK(error("list models --data") == "command line: option '--data' has no value, expected one after it\n");
   CHECK(error("list models --data a --data b") == "command line: option '--data' is given twice, expected it once\n");
@@ -68,6 +68,7 @@ TEST_CASE("list names what is built in") {
   const Scratch s;
   REQUIRE(run_harmonia(s, "list models").out.find("llama-3-8b") != std::string::npos);
   REQUIRE(run_harmonia(s, "list accelerators").out.find("harmonia-hbm2") != std::string::npos);
+  REQUIRE(run_harmonia(s, "list drams").out.find("LPDDR5X-8533") != std::string::npos);
   REQUIRE(run_harmonia(s, "list scenarios").out.find("serve-azure") != std::string::npos);
   REQUIRE(run_harmonia(s, "list formats").out.find("kmeans1") != std::string::npos);
   REQUIRE(run_harmonia(s, "list keys").out.find("| `accelerator.pe.rows` |") != std::string::npos);
@@ -118,8 +119,10 @@ TEST_CASE("check recognises each kind of file and says what is wrong where") {
       "bad-s.yaml:2:14: accelerator file 'b.yaml' does not exist, expected a file or a built-in name (`harmonia list "
       "accelerators`)\n"
       "bad-t.csv:2:5: output_tokens is 'x', expected a whole number from 1 to 100000000\n"
-      "else.yaml:1:1: no key of a scenario, model or accelerator, expected one of these files (`harmonia list keys`)\n"
-      "text.txt:1:1: no key of a scenario, model or accelerator, expected one of these files (`harmonia list keys`)\n");
+      "else.yaml:1:1: no key of a scenario, model, accelerator or DRAM channel, expected one of these files (`harmonia "
+      "list keys`)\n"
+      "text.txt:1:1: no key of a scenario, model, accelerator or DRAM channel, expected one of these files (`harmonia "
+      "list keys`)\n");
 }
 
 TEST_CASE("check reads the public traces and published models") {

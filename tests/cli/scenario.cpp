@@ -323,7 +323,7 @@ TEST_CASE("random corruption of scenario files never does worse than an error") 
   std::mt19937 random(kSeed);
   const tb::Library library(kWorkloads);
   std::string whole = Scratch::read(kWorkloads + "/scenarios/default.yaml");
-  whole += "output: {timeline: false}\ndram: {preset: x, channels: 3}\n";
+  whole += "output: {timeline: false}\ndram: {preset: HBM2-2000, channels: 3}\n";
   int refused = 0, read = 0;
   for (int round = 0; round < 1500; ++round) {
     std::string text = whole;

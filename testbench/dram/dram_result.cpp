@@ -1,0 +1,275 @@
+#include "harmonia/testbench/dram/dram_result.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "harmonia/testbench/results/text.h"
+
+namespace harmonia::testbench {
+namespace {
+
+using dram::Cmd;
+using dram::Op;
+using dram::Param;
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchema = 1;
+constexpr const char* kOps[] = {"read", "write"};
+
+struct Numbers {
+  double cycles = 0, seconds = 0, peak = 0, achieved = 0, utilisation = 0;
+  std::uint64_t pin_bytes = 0, bursts = 0;
+  Ceiling ceiling;
+  double refresh_share = 0, hit_rate = 0;
+  double occupancy[2] = {};
+  bool energy = false;
+  double joules = 0, watts = 0, per_bit = 0;
+};
+
+Numbers numbers_of(const DramResult& r) {
+  const dram::Config& c = r.channel.config;
+  const dram::Statistics& s = r.run.statistics;
+  Numbers n;
+  n.cycles = static_cast<double>(r.run.last_done - r.run.first_offer);
+  n.seconds = r.run.seconds(c);
+  n.peak = c.peak_GBs() * 1e9;
+  n.achieved = n.seconds > 0 ? static_cast<double>(r.run.bytes) / n.seconds : 0;
+  n.utilisation = n.achieved / n.peak;
+  n.bursts = s.bursts[0] + s.bursts[1];
+  n.pin_bytes = n.bursts * static_cast<std::uint64_t>(c.burst_bytes());
+  n.ceiling = ceiling_of(c, s.commands[static_cast<std::size_t>(Cmd::kAct)], n.bursts);
+  const double end = static_cast<double>(std::max<dram::Cycle>(r.run.last_done, 1));
+  n.refresh_share = static_cast<double>(s.refresh_cycles) / (end * c.units());
+  const std::uint64_t looked = s.row_hits + s.row_misses + s.row_conflicts;
+  n.hit_rate = looked > 0 ? static_cast<double>(s.row_hits) / static_cast<double>(looked) : 0;
+  for (int op = 0; op < 2; ++op)
+    n.occupancy[op] = s.busy_until > 0 ? s.queue_integral[op] / static_cast<double>(s.busy_until) : 0;
+  n.energy = c.currents.devices > 0;
+  n.joules = s.energy.total() * 1e-12;
+  const double from_reset = end * c.tCK_ps * 1e-12;
+  n.watts = n.joules / from_reset;
+  n.per_bit = r.run.bytes > 0 ? n.joules / (8.0 * static_cast<double>(r.run.bytes)) : 0;
+  return n;
+}
+
+std::vector<std::pair<const char*, double>> energy_classes(const dram::Energy& e) {
+  return {{"activate", e.activate},
+          {"precharge", e.precharge},
+          {"read", e.read},
+          {"write", e.write},
+          {"refresh", e.refresh},
+          {"background, a bank open", e.background_active},
+          {"background, all banks closed", e.background_precharged},
+          {"power-down", e.background_power_down}};
+}
+
+Json distribution(const dram::Histogram& h, double scale) {
+  Json j;
+  j["count"] = h.count();
+  j["mean"] = h.mean() * scale;
+  j["min"] = static_cast<double>(h.min()) * scale;
+  j["p50"] = static_cast<double>(h.percentile(0.50)) * scale;
+  j["p95"] = static_cast<double>(h.percentile(0.95)) * scale;
+  j["p99"] = static_cast<double>(h.percentile(0.99)) * scale;
+  j["max"] = static_cast<double>(h.max()) * scale;
+  return j;
+}
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string line(const std::string& name, const std::string& value) {
+  return name + std::string(name.size() < 18 ? 18 - name.size() : 1, ' ') + value + '\n';
+}
+
+std::string described_traffic(const DramResult& r) {
+  std::string text = r.traffic == "trace" ? "trace " + r.trace_file + " (" + r.trace_format + ")" : r.traffic;
+  const dram::Statistics& s = r.run.statistics;
+  text += ", " + std::to_string(r.run.requests) + " requests (" + std::to_string(s.requests[0]) + " reads, " +
+          std::to_string(s.requests[1]) + " writes) of " + std::to_string(r.run.bytes) + " bytes, at most " +
+          std::to_string(r.in_flight) + " in flight";
+  if (r.gap_cycles > 0) text += ", one every " + Json(r.gap_cycles).dump() + " cycles";
+  return text;
+}
+
+}  // namespace
+
+Ceiling ceiling_of(const dram::Config& c, std::uint64_t activates, std::uint64_t bursts) {
+  Ceiling out;
+  if (c.refresh == dram::RefreshPolicy::kAllBank && c.ranks == 1)
+    out.refresh_share = static_cast<double>(c[Param::RFC]) / c[Param::REFI];
+  out.activate_spacing_cycles = std::max<double>(c[Param::RRD_S], c[Param::FAW] / 4.0);
+  out.activate_cycles = static_cast<double>(activates) * out.activate_spacing_cycles / c.units();
+  out.bus_cycles = static_cast<double>(bursts) * c.burst_cycles() / c.pseudo_channels;
+  out.share = 1 - out.refresh_share;
+  if (out.activate_cycles > out.bus_cycles) out.share *= out.bus_cycles / out.activate_cycles;
+  return out;
+}
+
+std::string to_json(const DramResult& r) {
+  const Numbers n = numbers_of(r);
+  const dram::Config& c = r.channel.config;
+  const dram::Statistics& s = r.run.statistics;
+  const double cycle_s = c.tCK_ps * 1e-12;
+  Json j;
+  j["schema"] = kSchema;
+  j["kind"] = "dram";
+  j["config"] = c.name;
+  j["standard"] = dram::to_string(c.standard);
+  j["description"] = c.description;
+  j["source"] = c.source;
+  j["complete"] = r.complete;
+  j["simulated_seconds"] = n.seconds;
+  j["simulated_cycles"] = r.run.last_done - r.run.first_offer;
+  j["clock_ps"] = c.tCK_ps;
+  j["wall_seconds"] = r.wall_seconds;
+
+  Json& traffic = j["traffic"];
+  traffic["kind"] = r.traffic;
+  if (r.traffic == "trace") {
+    traffic["file"] = r.trace_file;
+    traffic["format"] = r.trace_format;
+    traffic["wrapped"] = r.wrapped;
+  }
+  traffic["requests"] = r.run.requests;
+  traffic["bytes"] = r.run.bytes;
+  for (int op = 0; op < 2; ++op) {
+    traffic[std::string(kOps[op]) + "s"] = s.requests[op];
+    traffic[std::string("bytes_") + (op == 0 ? "read" : "written")] = s.bytes[op];
+  }
+  traffic["request_bytes"] = r.request_bytes;
+  traffic["in_flight"] = r.in_flight;
+  traffic["gap_cycles"] = r.gap_cycles;
+
+  Json& bandwidth = j["bandwidth"];
+  bandwidth["peak_bytes_per_s"] = n.peak;
+  bandwidth["achieved_bytes_per_s"] = n.achieved;
+  bandwidth["utilisation"] = n.utilisation;
+  bandwidth["pin_bytes"] = n.pin_bytes;
+  Json& ceiling = bandwidth["ceiling"];
+  ceiling["utilisation"] = n.ceiling.share;
+  ceiling["achieved_share"] = n.ceiling.share > 0 ? n.utilisation / n.ceiling.share : 0;
+  ceiling["refresh_share"] = n.ceiling.refresh_share;
+  ceiling["activate_spacing_cycles"] = n.ceiling.activate_spacing_cycles;
+  ceiling["activate_cycles"] = n.ceiling.activate_cycles;
+  ceiling["bus_cycles"] = n.ceiling.bus_cycles;
+
+  for (int op = 0; op < 2; ++op) {
+    j["latency"][std::string(kOps[op]) + "_s"] = distribution(s.latency[op], cycle_s);
+    j["latency"][std::string(kOps[op]) + "_cycles"] = distribution(s.latency[op], 1);
+  }
+  j["row_hits"] = s.row_hits;
+  j["row_misses"] = s.row_misses;
+  j["row_conflicts"] = s.row_conflicts;
+  j["row_hit_rate"] = n.hit_rate;
+  const bool split = c.standard == dram::Standard::kLpddr5;
+  Json& commands = j["commands"] = Json::object();
+  for (int i = 0; i < dram::kCmdCount; ++i)
+    if (const std::uint64_t count = s.commands[static_cast<std::size_t>(i)]; count > 0)
+      commands[dram::cmd_name(static_cast<Cmd>(i), split)] = count;
+  j["turnarounds"] = s.turnarounds;
+  j["write_batches"] = s.write_batches;
+  j["refresh_share"] = n.refresh_share;
+  for (int op = 0; op < 2; ++op) {
+    j["queue_occupancy"][kOps[op]]["mean"] = n.occupancy[op];
+    j["queue_occupancy"][kOps[op]]["max"] = s.queue_peak[op];
+    j["queue_occupancy"][kOps[op]]["entries"] = c.queue_entries;
+  }
+  Json& energy = j["energy"];
+  energy["modelled"] = n.energy;
+  energy["total_j"] = n.joules;
+  energy["per_bit_j"] = n.per_bit;
+  energy["mean_power_w"] = n.watts;
+  energy["components"] = Json::array();
+  for (const auto& [name, picojoules] : energy_classes(s.energy))
+    energy["components"].push_back({{"component", name}, {"joules", picojoules * 1e-12}});
+
+  j["warnings"] = r.channel.warnings;
+  j["assumptions"] = Json::array();
+  for (const config::Assumption& a : r.channel.assumptions)
+    j["assumptions"].push_back({{"key", a.key},
+                                {"value", a.value},
+                                {"unit", a.unit},
+                                {"meaning", a.meaning},
+                                {"source", a.source},
+                                {"given_at", a.given_at}});
+  j["provenance"]["version"] = r.version;
+  j["provenance"]["config"] = r.config_name;
+  for (const auto& [key, value] : dram::describe(c)) j["provenance"]["resolved"][key] = value;
+  return j.dump(2) + '\n';
+}
+
+std::string summary(const DramResult& r) {
+  const Numbers n = numbers_of(r);
+  const dram::Config& c = r.channel.config;
+  const dram::Statistics& s = r.run.statistics;
+  std::string out = line("channel", c.name + ": " + c.description);
+  out += line("traffic", described_traffic(r));
+  if (r.wrapped > 0) out += line("", std::to_string(r.wrapped) + " requests beyond the capacity were wrapped");
+  if (!r.complete) out += line("", "interrupted: what follows is of the requests before");
+  out += line("time", si(n.seconds, "s") + ", " + fixed(n.cycles, 0) + " cycles of " + Json(c.tCK_ps).dump() + " ps");
+  out += line("bandwidth", si(n.achieved, "B/s", 4) + " of " + si(n.peak, "B/s", 4) + ", " +
+                               fixed(100 * n.utilisation, 2) + " % of peak");
+  out += line("ceiling", fixed(100 * n.ceiling.share, 2) + " % of peak for these activates and refreshes; " +
+                             fixed(n.ceiling.share > 0 ? 100 * n.utilisation / n.ceiling.share : 0, 1) +
+                             " % of it reached");
+  if (n.pin_bytes != r.run.bytes)
+    out += line("", si(static_cast<double>(n.pin_bytes), "B") + " over the pins: bursts of " +
+                        std::to_string(c.burst_bytes()) + " bytes are whole");
+  out += '\n';
+
+  const auto ns = [&](dram::Cycle cycles) { return fixed(static_cast<double>(cycles) * c.tCK_ps * 1e-3, 1); };
+  std::vector<std::vector<std::string>> rows = {{"latency, ns", "count", "mean", "min", "p50", "p95", "p99", "max"}};
+  for (int op = 0; op < 2; ++op) {
+    const dram::Histogram& h = s.latency[op];
+    if (h.count() == 0) continue;
+    rows.push_back({kOps[op], std::to_string(h.count()), fixed(h.mean() * c.tCK_ps * 1e-3, 1), ns(h.min()),
+                    ns(h.percentile(0.5)), ns(h.percentile(0.95)), ns(h.percentile(0.99)), ns(h.max())});
+  }
+  out += table(rows) + '\n';
+
+  out += line("rows", std::to_string(s.row_hits) + " hits (" + percent(n.hit_rate) + "), " +
+                          std::to_string(s.row_misses) + " misses, " + std::to_string(s.row_conflicts) + " conflicts");
+  std::string commands;
+  const bool split = c.standard == dram::Standard::kLpddr5;
+  for (int i = 0; i < dram::kCmdCount; ++i)
+    if (const std::uint64_t count = s.commands[static_cast<std::size_t>(i)]; count > 0)
+      commands +=
+          (commands.empty() ? "" : ", ") + std::to_string(count) + ' ' + dram::cmd_name(static_cast<Cmd>(i), split);
+  out += line("commands", commands);
+  out += line("refresh", percent(n.refresh_share) + " of the time");
+  out += line("queues", "reads " + fixed(n.occupancy[0], 2) + " mean, " + std::to_string(s.queue_peak[0]) +
+                            " most; writes " + fixed(n.occupancy[1], 2) + " mean, " + std::to_string(s.queue_peak[1]) +
+                            " most, of " + std::to_string(c.queue_entries) + " bursts each");
+  if (s.requests[1] > 0)
+    out += line("turnarounds",
+                std::to_string(s.turnarounds) + ", " + std::to_string(s.write_batches) + " batches of writes");
+  out += '\n';
+  if (n.energy) {
+    out += line("energy", si(n.joules, "J") + ", " + si(n.per_bit, "J/bit") + ", " + si(n.watts, "W") + " mean");
+    std::vector<std::vector<std::string>> classes = {{"class", "joules", "share"}};
+    for (const auto& [name, picojoules] : energy_classes(s.energy))
+      if (picojoules > 0)
+        classes.push_back({name, si(picojoules * 1e-12, "J"), percent(picojoules * 1e-12 / n.joules)});
+    out += table(classes, "  ");
+  } else {
+    out += line("energy", "not computed: the configuration states no currents (VDD, IDD0, ..., devices)");
+  }
+  out += '\n';
+  for (const std::string& w : r.channel.warnings) out += "warning: " + w + '\n';
+  if (!r.channel.warnings.empty()) out += '\n';
+  out += "source: " + (c.source.empty() ? std::string("none stated") : c.source) + '\n';
+  out += std::to_string(r.channel.assumptions.size()) + " assumed inputs:\n";
+  std::vector<std::vector<std::string>> assumed = {{"key", "value", "why"}};
+  for (const config::Assumption& a : r.channel.assumptions)
+    assumed.push_back({a.key, a.unit.empty() ? a.value : a.value + ' ' + a.unit, a.source});
+  if (assumed.size() > 1) out += table(assumed, "  ");
+  return out;
+}
+
+}  // namespace harmonia::testbench
