@@ -17,6 +17,7 @@ constexpr int index(Op op) { return static_cast<int>(op); }
 constexpr Cmd column_command(int op) { return op == 0 ? Cmd::kRd : Cmd::kWr; }
 
 int lowest_bit(std::uint64_t mask) { return __builtin_ctzll(mask); }
+int highest_bit(std::uint64_t mask) { return 63 - __builtin_clzll(mask); }
 
 /// An address field gathered from bit runs of the burst address.
 class Field {
@@ -437,7 +438,9 @@ void Engine::Impl::split(std::uint64_t low, std::uint64_t high, std::int64_t age
       // Within a block the interleaved bits (bank group and the like below the top column bit) tell the rows apart.
       // Each pattern that occurs is one run; it begins where the pattern is first met.
       const std::uint64_t group = (interleaved_ & (~interleaved_ + 1)) - 1;  // bits below the lowest interleaved one
-      const std::uint64_t last_column = column_.extract(end);
+      // A pattern below the one of `end` may reach a higher column than it: by the column bits below interleaved ones.
+      const std::uint64_t below = (std::uint64_t{1} << highest_bit(interleaved_)) - 1;
+      const std::uint64_t last_column = column_.extract(end | below);
       std::uint64_t seen = 0;
       const int patterns = 1 << __builtin_popcountll(interleaved_);
       int found = 0;
