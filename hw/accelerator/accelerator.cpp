@@ -233,4 +233,32 @@ std::vector<Accelerator::UnitActivity> Accelerator::unit_activity() const {
   return units;
 }
 
+std::uint64_t Accelerator::progress() const {
+  std::uint64_t sum = sequencer.steps() + pe_array.slots() + decoder.weights_decoded() + vector_unit.elements() +
+                      converter.elements() + operand_buffer.bytes_read();
+  for (const auto& channel : channels) sum += channel->counts().requests + channel->counts().responses;
+  return sum;
+}
+
+std::string Accelerator::waiting() const {
+  std::string text;
+  auto unit = [&](const char* name, std::size_t descriptors, std::initializer_list<const bus::ChunkInput*> inputs) {
+    std::size_t chunks = 0;
+    for (const bus::ChunkInput* input : inputs) chunks += input->waiting() != nullptr;
+    if (descriptors == 0 && chunks == 0) return;
+    text += (text.empty() ? "" : ", ") + std::string(name) + " has " + std::to_string(descriptors) +
+            " descriptor(s) and " + std::to_string(chunks) + " chunk(s)";
+  };
+  unit("pe_array", pe_array.command.size(), {&pe_array.weights, &pe_array.kv, &pe_array.operand});
+  unit("decoder", decoder.command.size(), {&decoder.input});
+  unit("vector_unit", vector_unit.command.size(), {&vector_unit.result, &vector_unit.operand});
+  unit("smoother", smoother.command.size(), {&smoother.input});
+  unit("converter", converter.command.size(), {&converter.input, &converter.residual});
+  unit("operand_buffer", operand_buffer.command.size(), {&operand_buffer.converter, &operand_buffer.dma});
+  for (const memory::DmaBase* dma : std::initializer_list<const memory::DmaBase*>{
+           &weight_dma, &kv_dma, &residual_dma, &vector_dma, &operand_dma, &kv_write_dma, &out_dma})
+    if (!dma->idle()) unit(dma->basename(), dma->queued_descriptors() + 1, {});
+  return text;
+}
+
 }  // namespace harmonia::accelerator

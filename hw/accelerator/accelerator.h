@@ -91,6 +91,11 @@ class Accelerator : public sc_core::sc_module {
   };
   std::vector<UnitActivity> unit_activity() const;
 
+  /// Grows with everything that happens; when it stands still, nothing does.
+  std::uint64_t progress() const;
+  /// Which units have descriptors or chunks that wait, in one line: what to look at when a step never ends.
+  std::string waiting() const;
+
  private:
   void bind(const Connect& connect);
 

@@ -9,6 +9,13 @@ using bus::Cycle;
 using bus::Wait;
 using formats::Fp16;
 
+std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d) {
+  std::uint64_t work = std::uint64_t{d.rows} * static_cast<std::uint64_t>(config.channels_per_head);
+  if (d.first_position == 0) work += std::uint64_t{d.rows} * d.columns;
+  const auto lanes = static_cast<std::uint64_t>(config.lanes);
+  return (work + lanes - 1) / lanes;
+}
+
 OutlierSmoother::OutlierSmoother(sc_core::sc_module_name name, const Config& config)
     : sc_module(name),
       command("command", [this] { progress(); }),
@@ -33,40 +40,43 @@ void OutlierSmoother::progress() {
 void OutlierSmoother::process() {
   const converter::Descriptor d = command.front();
   command.pop();
-  bus::PayloadPtr out(*input.waiting());
-  sc_core::sc_time ready = input.arrival();
+  const tlm::tlm_generic_payload& in = *input.waiting();
+  const bus::Chunk chunk = bus::chunk_of(in);
+  const unsigned bytes = in.get_data_length();
+  bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, in.get_address(), bytes,
+                                   chunk.data_valid ? bus::Data::buffer : bus::Data::scratch);
+  bus::PayloadPool::chunk(out) = chunk;
+  if (chunk.data_valid) std::memcpy(out->get_data_ptr(), in.get_data_ptr(), bytes);
+
+  sc_core::sc_time taken_at = input.arrival(), ready = input.arrival();
   if (config_.online && d.path == converter::Path::key) {
-    const Cycle at = clock_.cycle(input.arrival());
-    const Cycle start = std::max(at, free_);
+    const Cycle start = std::max(clock_.cycle(input.arrival()), free_);
     if (start > free_) activity_.wait(Wait::input, start - free_);
-    std::uint64_t work = std::uint64_t{d.rows} * config_.channels_per_head;
-    if (d.first_position == 0) work += std::uint64_t{d.rows} * d.columns;  // column statistics over the prefill keys
-    const Cycle cycles = (work + config_.lanes - 1) / config_.lanes;
+    const Cycle cycles = smoothing_cycles(config_, d);
     activity_.busy += cycles;
     free_ = start + cycles;
-    ready = clock_.time(free_ + config_.stages);
-    if (bus::chunk_of(*out).data_valid) {
-      const unsigned bytes = out->get_data_length();
-      bus::PayloadPtr smoothed = pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, bus::Data::buffer);
-      bus::PayloadPool::chunk(smoothed) = bus::chunk_of(*out);
-      std::memcpy(smoothed->get_data_ptr(), out->get_data_ptr(), bytes);
-      auto* keys = reinterpret_cast<Fp16*>(smoothed->get_data_ptr());
-      formats::KeyOffsets& offsets = table_[{d.slot, d.layer, d.head}];
-      if (d.first_position == 0)
-        offsets = formats::choose_offsets(keys, d.rows, d.columns, d.columns,
-                                          static_cast<std::size_t>(config_.channels_per_head));
-      for (std::uint32_t r = 0; r < d.rows; ++r) formats::subtract_offsets(offsets, keys + std::size_t{r} * d.columns);
-      out = std::move(smoothed);
-    }
-    input.accept(std::max(input.arrival(), clock_.time(start)));
-  } else {
-    input.accept(input.arrival());
+    taken_at = std::max(input.arrival(), clock_.time(start));
+    ready = clock_.time(free_ + static_cast<Cycle>(config_.stages));
+    if (chunk.data_valid) smooth(d, reinterpret_cast<Fp16*>(out->get_data_ptr()));
   }
   blocked_ = true;
+  input.accept(taken_at);
   const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), ready);
   if (!taken) return;
   blocked_ = false;
-  free_ = std::max(free_, clock_.cycle(*taken));
+  const Cycle at = clock_.cycle(*taken);
+  if (*taken > ready && at > free_) {
+    activity_.wait(Wait::output, at - free_);
+    free_ = at;
+  }
+}
+
+void OutlierSmoother::smooth(const converter::Descriptor& d, Fp16* keys) {
+  formats::KeyOffsets& offsets = table_[{d.slot, d.layer, d.head}];
+  if (d.first_position == 0)
+    offsets = formats::choose_offsets(keys, d.rows, d.columns, d.columns,
+                                      static_cast<std::size_t>(config_.channels_per_head));
+  for (std::uint32_t r = 0; r < d.rows; ++r) formats::subtract_offsets(offsets, keys + std::size_t{r} * d.columns);
 }
 
 }  // namespace harmonia::smoother

@@ -30,6 +30,10 @@ struct Config {
   int stages = 2;
 };
 
+/// Cycles on the lanes for a chunk of keys: one subtraction for each flagged channel of each row, and for the keys that
+/// the offsets are chosen from one pass over all columns before.
+std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d);
+
 class OutlierSmoother : public sc_core::sc_module {
  public:
   OutlierSmoother(sc_core::sc_module_name name, const Config& config);
@@ -45,6 +49,7 @@ class OutlierSmoother : public sc_core::sc_module {
  private:
   void progress();
   void process();
+  void smooth(const converter::Descriptor& d, formats::Fp16* keys);
 
   Config config_;
   bus::Clock clock_;

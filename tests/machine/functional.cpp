@@ -1,11 +1,122 @@
-// The functional machine against the golden composition, bit for bit.
+// The functional machine against the golden composition, bit for bit: every output of every step, every live byte of
+// the KV cache, every connection watched by a protocol checker.
 #include "tests/machine/support.h"
 
 using namespace harmonia;
 using namespace harmonia::test;
 
-TEST_CASE("layer: 4-bit K-means, hidden 256, GQA: prefill of 70 and 40 decode steps equal the golden composition") {
-  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 1);
+namespace {
+
+/// The workload: a prefill of 70 tokens, then 40 decode steps.
+Outcome seventy_and_forty(const Scenario& scenario, const std::shared_ptr<GoldenModelWeights>& weights,
+                          bool expect_resident = true) {
   Instruments instruments;
-  run_beside_golden(functional_scenario(*weights), weights, schedule(1, 70, 40), &instruments);
+  Outcome o = run_beside_golden(scenario, weights, schedule(1, 70, 40), &instruments, expect_resident);
+  REQUIRE(instruments.connections() == 38);  // every socket pair of a machine with two channels
+  REQUIRE(instruments.transactions() > 1000);
+  return o;
+}
+
+/// A hidden size that is no multiple of 32, three query heads for each kv head.
+const SmallShape odd{200, 1, 6, 2, 40, 300, 70};
+
+}  // namespace
+
+TEST_CASE("layer: 4-bit K-means") {
+  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 1);
+  seventy_and_forty(functional_scenario(*weights), weights);
+}
+TEST_CASE("layer: 4-bit K-means, int5 codebook, hidden 200") {
+  const auto weights = random_model(odd, WeightFormat::kKmeans4, CodebookKind::kInt5, 2);
+  seventy_and_forty(functional_scenario(*weights), weights);
+}
+TEST_CASE("layer: 2-bit K-means") {
+  const auto weights = random_model({}, WeightFormat::kKmeans2, CodebookKind::kInt8, 3);
+  seventy_and_forty(functional_scenario(*weights), weights);
+}
+TEST_CASE("layer: 1-bit K-means") {
+  const auto weights = random_model({}, WeightFormat::kKmeans1, CodebookKind::kInt8, 4);
+  seventy_and_forty(functional_scenario(*weights), weights);
+}
+TEST_CASE("layer: 1-bit K-means, hidden 200, quantised output head") {
+  const auto weights = random_model(odd, WeightFormat::kKmeans1, CodebookKind::kInt8, 5, WeightFormat::kKmeans4);
+  seventy_and_forty(functional_scenario(*weights), weights);
+}
+TEST_CASE("layer: INT4 in groups of 128") {
+  const auto weights = random_model({}, WeightFormat::kInt4, CodebookKind::kInt8, 6);
+  seventy_and_forty(functional_scenario(*weights), weights);
+}
+TEST_CASE("layer: INT4, hidden 200") {
+  const auto weights = random_model(odd, WeightFormat::kInt4, CodebookKind::kInt8, 7);
+  seventy_and_forty(functional_scenario(*weights), weights);
+}
+#define HARMONIA_LAYER_TEST(name, shape, format, kind, seed)                    \
+  TEST_CASE("layer: " name) {                                                   \
+    const auto weights = random_model(shape, format, CodebookKind::kind, seed); \
+    seventy_and_forty(functional_scenario(*weights), weights);                  \
+  }
+HARMONIA_LAYER_TEST("FP16, converted on read", SmallShape{}, WeightFormat::kFp16, kInt8, 8)
+HARMONIA_LAYER_TEST("FP16, hidden 200", odd, WeightFormat::kFp16, kInt8, 9)
+HARMONIA_LAYER_TEST("INT8", odd, WeightFormat::kInt8, kInt8, 10)
+HARMONIA_LAYER_TEST("INT4 with zero-points", odd, WeightFormat::kInt4Zero, kInt8, 11)
+HARMONIA_LAYER_TEST("3-bit K-means", odd, WeightFormat::kKmeans3, kInt8, 12)
+HARMONIA_LAYER_TEST("8-bit K-means", odd, WeightFormat::kKmeans8, kInt8, 13)
+HARMONIA_LAYER_TEST("NF4", odd, WeightFormat::kNf4, kInt8, 14)
+HARMONIA_LAYER_TEST("ternary", odd, WeightFormat::kTernary, kInt8, 15)
+
+#define HARMONIA_KV_TEST(name, kv_name)                                                     \
+  TEST_CASE("kv: " name) {                                                                  \
+    const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 20); \
+    Scenario s = functional_scenario(*weights);                                             \
+    s.kv.format = kv_name;                                                                  \
+    seventy_and_forty(s, weights);                                                          \
+  }
+HARMONIA_KV_TEST("FP16", "fp16")
+HARMONIA_KV_TEST("INT8", "int8")
+HARMONIA_KV_TEST("BFP8", "bfp8")
+HARMONIA_KV_TEST("BFP4", "bfp4")
+
+TEST_CASE("kv: windows that demote keys and value groups while decoding") {
+  const auto weights = random_model({}, WeightFormat::kKmeans2, CodebookKind::kInt8, 21);
+  Scenario s = functional_scenario(*weights);
+  s.kv.n_initial = 5;
+  s.kv.n_local = 37;
+  seventy_and_forty(s, weights);
+}
+TEST_CASE("kv: no windows at all") {
+  const auto weights = random_model({}, WeightFormat::kKmeans2, CodebookKind::kInt8, 22);
+  Scenario s = functional_scenario(*weights);
+  s.kv.n_initial = 0;
+  s.kv.n_local = 0;
+  seventy_and_forty(s, weights);
+}
+
+TEST_CASE("smoothing: without online offsets") {
+  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 23);
+  Scenario s = functional_scenario(*weights);
+  s.accelerator.smoother.online = false;
+  seventy_and_forty(s, weights);
+}
+
+TEST_CASE("batch: three sequences of different length in one step, two layers") {
+  SmallShape shape;
+  shape.layers = 2;
+  const auto weights = random_model(shape, WeightFormat::kKmeans4, CodebookKind::kInt8, 27);
+  Instruments instruments;
+  std::vector<Step> steps = {{{0, 33}}, {{1, 20}, {0, 1}}, {{0, 1}, {1, 1}, {2, 40}}};
+  for (int i = 0; i < 20; ++i) steps.push_back({{2, 1}, {0, 1}, {1, 1}});
+  run_beside_golden(functional_scenario(*weights), weights, steps, &instruments);
+}
+TEST_CASE("batch: chunked prefill beside decoding sequences") {
+  const auto weights = random_model({}, WeightFormat::kKmeans1, CodebookKind::kInt8, 28);
+  Instruments instruments;
+  std::vector<Step> steps = {{{0, 30}}};
+  for (int i = 0; i < 5; ++i) steps.push_back({{0, 1}, {1, 19}});
+  run_beside_golden(functional_scenario(*weights), weights, steps, &instruments);
+}
+TEST_CASE("stalls: random stalls on every connection change no byte") {
+  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 29);
+  Instruments instruments(0.3, 77);
+  run_beside_golden(functional_scenario(*weights), weights, schedule(2, 35, 10), &instruments);
+  REQUIRE(instruments.stalls() > 1000);
 }
