@@ -61,6 +61,8 @@ void DmaBase::run_thread() {
   for (;;) {
     // The event may have passed while the thread slept inside a target's b_transport.
     while (!event_set_ || event_at_ > sc_core::sc_time_stamp()) wait(event_);
+    // A notification that is due now and was not needed would swallow a later one.
+    event_.cancel();
     event_set_ = false;
     step();
   }

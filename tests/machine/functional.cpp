@@ -120,3 +120,9 @@ TEST_CASE("stalls: random stalls on every connection change no byte") {
   run_beside_golden(functional_scenario(*weights), weights, schedule(2, 35, 10), &instruments);
   REQUIRE(instruments.stalls() > 1000);
 }
+TEST_CASE("timing: loosely timed memory accesses change no byte") {
+  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 32);
+  Scenario s = functional_scenario(*weights);
+  s.fidelity.timing = testbench::Timing::lt;
+  seventy_and_forty(s, weights);
+}

@@ -298,4 +298,57 @@ inline Outcome run_beside_golden(const Scenario& scenario, std::shared_ptr<Golde
   return outcome;
 }
 
+/// What a run of `steps` costs, without weights: begin and end of every step in picoseconds, then the bytes at the
+/// channels by class. For children (tests/support/child.h).
+inline std::vector<std::uint64_t> timing_of(const Scenario& scenario, const std::vector<Step>& steps,
+                                            const std::shared_ptr<GoldenModelWeights>& functional = nullptr) {
+  testbench::Capacity capacity;
+  std::map<std::size_t, std::uint64_t> total;
+  for (const Step& step : steps) {
+    std::uint64_t tokens = 0;
+    for (const Turn& turn : step) {
+      total[turn.slot] += turn.tokens;
+      tokens += turn.tokens;
+      capacity.slots = std::max<std::uint64_t>(capacity.slots, turn.slot + 1);
+    }
+    capacity.max_step_tokens = std::max(capacity.max_step_tokens, tokens);
+  }
+  for (const auto& [slot, tokens] : total) capacity.tokens_per_slot = std::max(capacity.tokens_per_slot, tokens);
+  std::vector<std::uint64_t> out;
+  Machine* machine = nullptr;
+  auto body = [&](Host& host) {
+    std::vector<std::uint64_t> cached(capacity.slots);
+    for (const Step& step : steps) {
+      accelerator::StepWork work;
+      for (const Turn& turn : step) {
+        work.sequences.push_back({turn.slot, cached[turn.slot], turn.tokens, true});
+        cached[turn.slot] += turn.tokens;
+        // The embedding's rows are read where the tokens say, so both modes get the same.
+        for (std::size_t t = 0; t < turn.tokens; ++t)
+          work.token_ids.push_back(static_cast<std::uint32_t>((t * 31 + turn.slot) % 50));
+      }
+      host.step(work);
+      out.push_back(machine->accelerator->sequencer.record().begin.value());
+      out.push_back(machine->accelerator->sequencer.record().end.value());
+    }
+  };
+  Scenario s = scenario;
+  if (!functional) s.fidelity.data = testbench::DataMode::timing_only;
+  Machine m(s, capacity, body,
+            functional ? testbench::functional_options(s, functional) : testbench::machine_options(s));
+  machine = &m;
+  if (functional) testbench::load_weights(m, *functional);
+  m.simulate();
+  for (std::size_t c = 0; c < bus::traffic_class_count; ++c) {
+    std::uint64_t bytes = 0;
+    for (const auto& channel : m.accelerator->channels) bytes += channel->counts().request_bytes[c];
+    if (bytes != m.accelerator->sequencer.expected().bytes[c])
+      throw std::runtime_error(std::string("bytes of ") + bus::name_of(static_cast<bus::TrafficClass>(c)) + ": " +
+                               std::to_string(bytes) + " moved, " +
+                               std::to_string(m.accelerator->sequencer.expected().bytes[c]) + " by the formula");
+    out.push_back(bytes);
+  }
+  return out;
+}
+
 }  // namespace harmonia::test
