@@ -11,7 +11,8 @@ namespace harmonia::testbench {
 
 const std::vector<const Command*>& commands() {
   static const std::vector<const Command*> table = {
-      &kRunCommand, &kDramCommand, &kListCommand, &kFormatsCommand, &kCheckCommand, &kQuantizeCommand, &kInferCommand,
+      &kRunCommand,  &kCompareCommand, &kSweepCommand, &kReportCommand,   &kDramCommand,
+      &kListCommand, &kFormatsCommand, &kCheckCommand, &kQuantizeCommand, &kInferCommand,
   };
   return table;
 }

@@ -1,0 +1,155 @@
+// `harmonia compare`: the same scenario over variants, each a run in a process of its own; one table.
+#include "harmonia/testbench/compare/compare.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "harmonia/config/error.h"
+#include "harmonia/config/yaml.h"
+#include "harmonia/testbench/program/arguments.h"
+#include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/program/interrupt.h"
+#include "harmonia/testbench/program/output_folder.h"
+#include "harmonia/testbench/program/progress.h"
+#include "harmonia/testbench/scenario/scenario.h"
+#include "harmonia/testbench/sweep/processes.h"
+
+namespace harmonia::testbench {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::size_t kMostVariants = 1000;
+constexpr std::size_t kLargestResult = 512U << 20;
+
+/// A folder of this process's own that goes when it does.
+class Scratch {
+ public:
+  Scratch() {
+    std::string pattern = (fs::temp_directory_path() / "harmonia-compare-XXXXXX").string();
+    if (!::mkdtemp(pattern.data()))
+      throw config::RunError("cannot make a folder in " + fs::temp_directory_path().string());
+    path_ = pattern;
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+int run(const std::vector<std::string>& arguments) {
+  Arguments a(kCompareCommand);
+  CommonOptions common;
+  std::string name = "default";
+  std::vector<std::string> over;
+  std::int64_t jobs = static_cast<std::int64_t>(processors());
+  a.positional("SCENARIO", name, "built-in name or file");
+  a.texts("over", over, "KEY=V1,V2,...",
+          "vary this key; may be repeated (every combination). A comma within [], {} or quotes does not separate");
+  a.integer("jobs,j", jobs, 1, 1024, "N", "variants at a time (default: the processors of this computer)");
+  a.common(common);
+  if (!a.parse(arguments)) return 0;
+  if (over.empty()) throw config::InputError({"command line"}, "no --over, expected --over key=value,value,...");
+
+  std::vector<Axis> axes;
+  for (const std::string& text : over) axes.push_back(parse_over(text));
+  const Library library(common.workloads, common.data);
+  // What no variant can do without is unusable input; what one variant alone cannot do is that variant's failure.
+  const std::string source = library.find(BuiltIn::kScenario, name, {}).string();
+  for (const std::string& text : common.set)
+    require_known_key(config::parse_override(text).path, {"--set " + config::printable(text)});
+  double count = 1;
+  for (const Axis& axis : axes) count *= static_cast<double>(axis.values.size());
+  if (count > static_cast<double>(kMostVariants))
+    throw config::InputError({"command line"}, "the --over axes make more than " + std::to_string(kMostVariants) +
+                                                   " variants, expected fewer (`harmonia sweep` takes many points)");
+
+  Comparison c;
+  c.scenario = name;
+  c.source = source;
+  for (const Axis& axis : axes) c.keys.push_back(axis.key);
+  std::unique_ptr<OutputFolder> folder;
+  if (!common.output.empty()) folder = std::make_unique<OutputFolder>(common.output);
+  const Scratch scratch;
+  const fs::path results = folder ? folder->path() / "variants" : scratch.path();
+  fs::create_directories(results);
+
+  std::vector<Task> tasks;
+  std::vector<std::size_t> variant_of;
+  for (const Settings& settings : product(axes)) {
+    Variant v;
+    v.settings = settings;
+    v.label = label_of(settings);
+    std::vector<std::string> set = common.set;
+    for (const auto& [key, value] : settings) set.push_back(key + "=" + value);
+    try {
+      const LoadedScenario loaded = load_scenario(name, set, library);
+      c.scenario = loaded.scenario.name;
+      v.quality = weight_quality(loaded.scenario, library);
+      Task task{{"run", name, "-o", (results / std::to_string(c.variants.size() + 1)).string(), "--set",
+                 "output.timeline=false"}};
+      for (const std::string& s : set) task.arguments.insert(task.arguments.end(), {"--set", s});
+      if (!common.data.empty()) task.arguments.insert(task.arguments.end(), {"--data", common.data});
+      if (!common.workloads.empty()) task.arguments.insert(task.arguments.end(), {"--workloads", common.workloads});
+      tasks.push_back(std::move(task));
+      variant_of.push_back(c.variants.size());
+    } catch (const config::InputError& e) {
+      v.failure = e.what();
+    }
+    c.variants.push_back(std::move(v));
+  }
+
+  {
+    const InterruptGuard guard;
+    Progress progress("variants", static_cast<double>(tasks.size()));
+    std::size_t done = 0;
+    std::vector<bool> ended(tasks.size());
+    run_tasks(tasks, static_cast<std::size_t>(jobs), scratch.path().string(),
+              [&](std::size_t i, const TaskOutcome& outcome) {
+                Variant& v = c.variants[variant_of[i]];
+                ended[i] = true;
+                if (outcome.succeeded) {
+                  const fs::path file = results / std::to_string(variant_of[i] + 1) / "result.json";
+                  v.metrics = metrics_of(nlohmann::json::parse(config::read_text_file(file.string(), kLargestResult)));
+                } else {
+                  v.failure = outcome.reason;
+                }
+                progress.update(static_cast<double>(++done));
+              });
+    for (std::size_t i = 0; i < tasks.size(); ++i)
+      if (!ended[i]) c.variants[variant_of[i]].failure = "stopped by an interrupt";
+  }
+
+  const std::string text = c.text();
+  std::cout << text;
+  if (folder) {
+    folder->write("compare.txt", text);
+    folder->write("compare.csv", c.csv());
+    folder->write("compare.json", c.json());
+    folder->commit();
+    std::cout << "\nwritten to " << folder->target().string() << '\n';
+  }
+  std::size_t failed = 0;
+  for (const Variant& v : c.variants) failed += v.metrics ? 0 : 1;
+  if (failed > 0)
+    throw config::RunError(std::to_string(failed) + " of " + std::to_string(c.variants.size()) +
+                           " variants failed; each is named above with its reason");
+  return 0;
+}
+
+}  // namespace
+
+const Command kCompareCommand = {"compare", "[SCENARIO] --over KEY=V1,V2,... [--over ...] [-j N] [-o DIR]",
+                                 "the same scenario over variants: one table, ratios against the first", run};
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,69 @@
+#include "harmonia/testbench/compare/weight_quality.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "harmonia/accelerator/linear_weights.h"
+#include "harmonia/config/error.h"
+#include "harmonia/config/yaml.h"
+#include "harmonia/formats/format_registry.h"
+#include "harmonia/formats/random.h"
+
+namespace harmonia::testbench {
+
+std::string registry_name(const WeightsConfig& w) {
+  if (w.format == "fp16") return w.format;
+  const accelerator::WeightFormat format = accelerator::weight_format(w.format);
+  if (accelerator::is_codebook(format)) return w.format + ":" + w.codebook;
+  return w.format + (w.zero_point ? "z" : "") + (w.group_size == 128 ? "" : ":g" + std::to_string(w.group_size));
+}
+
+double synthetic_snr_db(const std::string& name) {
+  static std::map<std::string, double> known;
+  const auto found = known.find(name);
+  if (found != known.end()) return found->second;
+  constexpr std::size_t rows = 256, cols = 1024;
+  std::vector<float> tensor(rows * cols);
+  formats::fill_gaussian(1, tensor.size(), tensor.data());
+  const formats::RoundTrip back = formats::round_trip(formats::storage_format(name), tensor.data(), rows, cols, 1);
+  const double snr = formats::quantisation_error(tensor.data(), back.values.data(), tensor.size()).snr_db;
+  return known[name] = std::min(snr, kExactSnrDb);
+}
+
+double effective_parameters(double parameters, double bits, double g) { return parameters * (1 - std::exp(-bits / g)); }
+
+WeightQuality weight_quality(const Scenario& s, const Library& library) {
+  WeightQuality q;
+  q.format = registry_name(s.weights);
+  q.snr_db = synthetic_snr_db(q.format);
+  const accelerator::ModelShape& m = s.model;
+  const double h = m.hidden_size, qw = static_cast<double>(m.num_attention_heads) * m.head_dim,
+               kvw = static_cast<double>(m.num_key_value_heads) * m.head_dim;
+  q.parameters = m.num_hidden_layers * (h * (2 * qw + 2 * kvw) + 3 * h * m.intermediate_size);
+  const accelerator::WeightFormat format = accelerator::weight_format(s.weights.format);
+
+  const std::filesystem::path file = library.folder() / "published" / "one-bit-wonder.json";
+  double g = accelerator::is_codebook(format) ? 3.32 : 3.71;
+  if (std::filesystem::exists(file)) {
+    try {
+      const nlohmann::json published = nlohmann::json::parse(config::read_text_file(file.string(), 1 << 20));
+      g = published.at("g").at(accelerator::is_codebook(format) ? "kmeans" : "uniform");
+      for (const auto& point : published.at("accuracy")) {
+        if (point.at("model") != m.name || point.at("weights") != s.weights.format) continue;
+        PublishedAccuracy accuracy;
+        for (const char* benchmark : {"mmlu", "gsm8k", "mbpp", "hellaswag"})
+          accuracy.percent.emplace_back(benchmark, point.at(benchmark));
+        q.published = accuracy;
+      }
+    } catch (const nlohmann::json::exception& e) {
+      throw config::InputError({file.string()}, e.what());
+    }
+  }
+  q.effective_parameters = effective_parameters(q.parameters, accelerator::code_bits(format), g);
+  return q;
+}
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,130 @@
+#include "harmonia/testbench/sweep/processes.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "harmonia/config/error.h"
+#include "harmonia/testbench/program/interrupt.h"
+
+namespace harmonia::testbench {
+namespace {
+
+std::string error_file(const std::string& scratch, std::size_t index) {
+  return scratch + "/" + std::to_string(index) + ".stderr";
+}
+
+// Only what is safe between fork and exec.
+[[noreturn]] void become(const std::vector<char*>& argv, const char* errors, pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would collect the result
+  if (::getppid() != parent) ::_exit(127);
+  ::setpgid(0, 0);  // an interrupt from the terminal is this program's to handle
+  const int nothing = ::open("/dev/null", O_RDWR);
+  const int err = ::open(errors, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (nothing < 0 || err < 0) ::_exit(127);
+  ::dup2(nothing, STDIN_FILENO);
+  ::dup2(nothing, STDOUT_FILENO);
+  ::dup2(err, STDERR_FILENO);
+  ::execv("/proc/self/exe", argv.data());
+  ::_exit(127);
+}
+
+pid_t start(const Task& task, const std::string& errors) {
+  std::vector<std::string> words = {"harmonia"};
+  words.insert(words.end(), task.arguments.begin(), task.arguments.end());
+  std::vector<char*> argv;
+  for (std::string& w : words) argv.push_back(w.data());
+  argv.push_back(nullptr);
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) throw config::RunError(std::string("cannot start a process: ") + std::strerror(errno));
+  if (child == 0) become(argv, errors.c_str(), parent);
+  return child;
+}
+
+/// The last line that is not blank, without the program's name in front.
+std::string last_line(const std::string& file) {
+  std::ifstream in(file);
+  std::string line, last;
+  while (std::getline(in, line))
+    if (line.find_first_not_of(" \t\r") != std::string::npos) last = line;
+  static const std::string prefix = "harmonia: ";
+  return last.compare(0, prefix.size(), prefix) == 0 ? last.substr(prefix.size()) : last;
+}
+
+TaskOutcome outcome_of(int wait_status, const std::string& errors) {
+  TaskOutcome o;
+  if (WIFEXITED(wait_status)) {
+    o.status = WEXITSTATUS(wait_status);
+    o.succeeded = o.status == 0;
+    if (!o.succeeded) o.reason = last_line(errors);
+    if (!o.succeeded && o.reason.empty()) o.reason = "exit status " + std::to_string(o.status) + " without a message";
+  } else {
+    const int signal = WTERMSIG(wait_status);
+    o.status = 128 + signal;
+    o.reason = std::string("killed by signal ") + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
+  }
+  return o;
+}
+
+}  // namespace
+
+void run_tasks(const std::vector<Task>& tasks, std::size_t jobs, const std::string& scratch,
+               const std::function<void(std::size_t, const TaskOutcome&)>& done, const std::function<void()>& waiting) {
+  std::map<pid_t, std::size_t> running;
+  std::size_t next = 0;
+  const auto stop_all = [&] {
+    for (const auto& [pid, index] : running) ::kill(pid, SIGKILL);
+    for (const auto& [pid, index] : running) ::waitpid(pid, nullptr, 0);
+    running.clear();
+  };
+  try {
+    while ((next < tasks.size() || !running.empty()) && !interrupted()) {
+      while (next < tasks.size() && running.size() < std::max<std::size_t>(jobs, 1)) {
+        running[start(tasks[next], error_file(scratch, next))] = next;
+        ++next;
+      }
+      bool ended = false;
+      for (auto it = running.begin(); it != running.end();) {
+        int status = 0;
+        if (::waitpid(it->first, &status, WNOHANG) != it->first) {
+          ++it;
+          continue;
+        }
+        const std::size_t index = it->second;
+        it = running.erase(it);
+        ended = true;
+        const std::string errors = error_file(scratch, index);
+        const TaskOutcome outcome = outcome_of(status, errors);
+        ::unlink(errors.c_str());
+        done(index, outcome);
+      }
+      if (waiting) waiting();
+      if (!ended) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  } catch (...) {
+    stop_all();
+    throw;
+  }
+  stop_all();
+}
+
+std::size_t processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return static_cast<std::size_t>(std::max(1, CPU_COUNT(&set)));
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+}  // namespace harmonia::testbench
