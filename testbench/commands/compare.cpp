@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -53,10 +54,12 @@ int run(const std::vector<std::string>& arguments) {
   std::string name = "default";
   std::vector<std::string> over;
   std::int64_t jobs = static_cast<std::int64_t>(processors());
+  bool full = false;
   a.positional("SCENARIO", name, "built-in name or file");
   a.texts("over", over, "KEY=V1,V2,...",
           "vary this key; may be repeated (every combination). A comma within [], {} or quotes does not separate");
   a.integer("jobs,j", jobs, 1, 1024, "N", "variants at a time (default: the processors of this computer)");
+  a.flag("full", full, "simulate every layer and step; otherwise, unless --set fidelity says more, a sample of them");
   a.common(common);
   if (!a.parse(arguments)) return 0;
   if (over.empty()) throw config::InputError({"command line"}, "no --over, expected --over key=value,value,...");
@@ -73,6 +76,13 @@ int run(const std::vector<std::string>& arguments) {
   if (count > static_cast<double>(kMostVariants))
     throw config::InputError({"command line"}, "the --over axes make more than " + std::to_string(kMostVariants) +
                                                    " variants, expected fewer (`harmonia sweep` takes many points)");
+
+  // Variants are compared at one fidelity, and five of them should not take five times as long as one.
+  const auto sets_fidelity = [](const std::string& text) { return text.compare(0, 8, "fidelity") == 0; };
+  if (!full && std::none_of(common.set.begin(), common.set.end(), sets_fidelity) &&
+      std::none_of(over.begin(), over.end(), sets_fidelity))
+    common.set.insert(common.set.begin(), "fidelity.mode=sampled");
+  if (full) common.set.insert(common.set.begin(), "fidelity.mode=full");
 
   Comparison c;
   c.scenario = name;
