@@ -1,9 +1,12 @@
 // `harmonia infer`: a real small model through the machine's arithmetic, on a prompt, on a text, or on a text under
 // many settings.
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -12,7 +15,6 @@
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/infer/engines.h"
 #include "harmonia/testbench/infer/evaluate.h"
-#include "harmonia/testbench/infer/golden_engine.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/program/progress.h"
@@ -62,140 +64,284 @@ std::vector<std::pair<std::string, std::vector<std::string>>> parse_over(const s
   return over;
 }
 
-int run(const std::vector<std::string>& arguments) {
-  std::string weights_file, tokenizer_file, prompt, path = "golden", expect, calibration_file, markdown_file,
-                                                    settings_file;
-  std::vector<std::string> text_files, set, over;
+struct Options {
+  std::string weights, tokenizer, prompt, path = "golden", expect, calibration, markdown, settings;
+  std::string accelerator = "harmonia";
+  std::vector<std::string> texts, set, over;
   std::int64_t tokens = -1, prefill = 32, seed = 1;
   double temperature = 0, top_p = 1;
   bool json = false;
-  Arguments a(kInferCommand);
-  a.text("weights", weights_file, "FILE", "llama2.c .bin, .safetensors (or its folder), GGUF")
-      .text("tokenizer", tokenizer_file, "FILE",
-            "tokenizer.bin, or a GGUF file with one; default: the weights, if GGUF")
-      .text("prompt", prompt, "TEXT", "text to continue; empty: from the sequence start")
-      .text("path", path, "PATH", "what computes: " + engine_names())
-      .integer("tokens", tokens, 0, 1 << 24, "N", "tokens to add (default 256, or 0 with --text)")
-      .texts("set", set, "KEY=VALUE",
-             "weights.format, weights.codebook, kv.format, activations.format, smoothing.online, ...")
-      .number("temperature", temperature, 0, 100, "T", "0: greedy")
-      .number("top-p", top_p, 0, 1, "P", "sample from the likeliest tokens of this total probability")
-      .integer("seed", seed, 0, INT64_MAX, "N", "of sampling and of codebook training")
-      .texts("text", text_files, "FILE", "report NLL per token and perplexity of this text; may be repeated")
-      .integer("prefill", prefill, 1, 1 << 24, "N", "tokens of a text that are fed as one step, the rest one by one")
-      .text("expect", expect, "FILE", "fail unless the output is this text")
-      .texts("over", over, "KEY=V,V,...", "table of --text under every combination of values, on the golden path")
-      .text("settings", settings_file, "FILE", "table of --text under each setting of this YAML list")
-      .text("calibrate", calibration_file, "FILE", "text for smoothing.offline_exponent > 0")
-      .text("markdown", markdown_file, "FILE", "write the table of --over or --settings as Markdown too")
-      .flag("json", json, "print one JSON object instead of text");
-  if (!a.parse(arguments)) return 0;
-  if (weights_file.empty()) throw InputError({"command line"}, "--weights FILE is missing");
-  if (tokens < 0) tokens = text_files.empty() ? 256 : 0;
-  if (!expect.empty() && tokens == 0)
-    throw InputError({"command line"}, "--expect needs tokens to compare: --tokens N with N > 0");
-  if (!over.empty() && !settings_file.empty())
-    throw InputError({"command line"}, "--over and --settings exclude each other");
-  const bool tabulated = !over.empty() || !settings_file.empty();
-  if (tabulated && text_files.empty())
-    throw InputError({"command line"}, std::string(over.empty() ? "--settings" : "--over") + " needs --text FILE");
-  set.insert(set.begin(), "seed=" + std::to_string(seed));
-  const InferConfig c = infer_config(set);
-  QualitySettings settings;
-  if (tabulated)
-    settings = over.empty() ? read_quality_settings(settings_file, set) : quality_combinations(set, parse_over(over));
-  for (const QualitySetting& setting : settings.settings)
-    if (setting.config.smoothing.offline_exponent > 0 && calibration_file.empty())
-      throw InputError({"command line"}, "smoothing.offline_exponent needs a calibration text (--calibrate FILE)");
+  CommonOptions folders;
 
-  const auto model = std::make_shared<const ModelWeights>(load_weights(weights_file));
-  const Tokenizer tokenizer =
-      load_tokenizer(tokenizer_file.empty() ? weights_file : tokenizer_file, model->info.shape.vocab_size);
-  const std::string expected = expect.empty() ? "" : config::read_text_file(expect, kLargestText);
-  std::vector<std::vector<int>> calibration;
-  if (!calibration_file.empty())
-    calibration = documents(tokenizer, config::read_text_file(calibration_file, kLargestText), model->info.max_context);
+  bool tabulated() const { return !over.empty() || !settings.empty(); }
+};
+
+/// Overrides of the machine's own keys, and the others, which say how the model is computed.
+bool concerns_machine(const std::string& override_text) {
+  for (const char* section : {"accelerator", "dram", "fidelity.timing"}) {
+    const std::string prefix = section;
+    if (override_text.compare(0, prefix.size(), prefix) == 0 && override_text.size() > prefix.size() &&
+        (override_text[prefix.size()] == '.' || override_text[prefix.size()] == '='))
+      return true;
+  }
+  return false;
+}
+
+LoadedScenario load_machine(const Options& o, accelerator::ModelShape shape) {
+  config::Fields model;
+  shape.describe(model);
+  config::Node document = config::Node::map();
+  document.set("model", model.dump());
+  document.set("accelerator", config::Node::scalar(o.accelerator, false, {"--accelerator"}));
+  std::vector<std::string> overrides;
+  std::copy_if(o.set.begin(), o.set.end(), std::back_inserter(overrides), concerns_machine);
+  return load_scenario(document, overrides, Library(o.folders.workloads, o.folders.data));
+}
+
+bool parse(const std::vector<std::string>& arguments, Options& o) {
+  Arguments a(kInferCommand);
+  a.text("weights", o.weights, "FILE", "llama2.c .bin, .safetensors (or its folder), GGUF")
+      .text("tokenizer", o.tokenizer, "FILE", "tokenizer.bin, or a GGUF file with one; default: the weights, if GGUF")
+      .text("prompt", o.prompt, "TEXT", "text to continue; empty: from the sequence start")
+      .text(
+          "path", o.path, "PATH",
+          "fp32: the reference; golden: the machine's arithmetic; systemc: the simulated machine, with time and energy")
+      .integer("tokens", o.tokens, 0, 1 << 24, "N", "tokens to add (default 256, or 0 with --text)")
+      .texts("set", o.set, "KEY=VALUE",
+             "weights.format, weights.codebook, kv.format, activations.format, smoothing.online, ...; of the systemc "
+             "path also accelerator.KEY, dram.KEY, fidelity.timing")
+      .text("accelerator", o.accelerator, "NAME", "machine of the systemc path, a built-in name or a file")
+      .number("temperature", o.temperature, 0, 100, "T", "0: greedy")
+      .number("top-p", o.top_p, 0, 1, "P", "sample from the likeliest tokens of this total probability")
+      .integer("seed", o.seed, 0, INT64_MAX, "N", "of sampling and of codebook training")
+      .texts("text", o.texts, "FILE", "report NLL per token and perplexity of this text; may be repeated")
+      .integer("prefill", o.prefill, 1, 1 << 24, "N", "tokens of a text that are fed as one step, the rest one by one")
+      .text("expect", o.expect, "FILE", "fail unless the output is this text")
+      .texts("over", o.over, "KEY=V,V,...", "table of --text under every combination of values, on the golden path")
+      .text("settings", o.settings, "FILE", "table of --text under each setting of this YAML list")
+      .text("calibrate", o.calibration, "FILE", "text for smoothing.offline_exponent > 0")
+      .text("markdown", o.markdown, "FILE", "write the table of --over or --settings as Markdown too")
+      .flag("json", o.json, "print one JSON object instead of text")
+      .folders(o.folders);
+  if (!a.parse(arguments)) return false;
+  const auto fail = [](const std::string& message) { throw InputError({"command line"}, message); };
+  if (o.weights.empty()) fail("--weights FILE is missing");
+  if (o.tokens < 0) o.tokens = o.texts.empty() ? 256 : 0;
+  if (!o.expect.empty() && o.tokens == 0) fail("--expect needs tokens to compare: --tokens N with N > 0");
+  if (!o.over.empty() && !o.settings.empty()) fail("--over and --settings exclude each other");
+  if (o.tabulated() && o.texts.empty())
+    fail(std::string(o.over.empty() ? "--settings" : "--over") + " needs --text FILE");
+  return true;
+}
+
+std::vector<QualityText> read_texts(const Options& o, const Tokenizer& tokenizer, std::int64_t context) {
   std::vector<QualityText> texts;
-  for (const std::string& file : text_files) {
-    texts.push_back({file.substr(file.rfind('/') + 1),
-                     documents(tokenizer, config::read_text_file(file, kLargestText), model->info.max_context)});
+  for (const std::string& file : o.texts) {
+    texts.push_back(
+        {file.substr(file.rfind('/') + 1), documents(tokenizer, config::read_text_file(file, kLargestText), context)});
     if (texts.back().documents.empty()) throw InputError({file}, "holds no text");
   }
+  return texts;
+}
 
-  if (tabulated) {
-    QualityTable result;
-    {
-      std::unique_ptr<Progress> progress;
-      result = quality_table(model, texts, settings, calibration, [&](std::size_t done, std::size_t total) {
-        if (!progress) progress = std::make_unique<Progress>("tokens", static_cast<double>(total));
-        progress->update(static_cast<double>(done));
-      });
-    }
-    std::cout << result.text();
-    if (!markdown_file.empty()) {
-      std::ofstream out(markdown_file + ".partial");
-      out << result.markdown();
-      out.close();
-      if (!out || std::rename((markdown_file + ".partial").c_str(), markdown_file.c_str()) != 0)
-        throw config::RunError(markdown_file + " cannot be written");
-    }
-    return 0;
+void print_table(const Options& o, const std::shared_ptr<const ModelWeights>& model,
+                 const std::vector<QualityText>& texts, const QualitySettings& settings,
+                 const std::vector<std::vector<int>>& calibration) {
+  QualityTable table;
+  {
+    std::unique_ptr<Progress> progress;
+    table = quality_table(model, texts, settings, calibration, [&](std::size_t done, std::size_t total) {
+      if (!progress) progress = std::make_unique<Progress>("tokens", static_cast<double>(total));
+      progress->update(static_cast<double>(done));
+    });
   }
+  std::cout << table.text();
+  if (o.markdown.empty()) return;
+  const std::string partial = o.markdown + ".partial";
+  std::ofstream out(partial);
+  out << table.markdown();
+  out.close();
+  if (!out || std::rename(partial.c_str(), o.markdown.c_str()) != 0)
+    throw config::RunError(o.markdown + " cannot be written");
+}
 
-  const std::unique_ptr<StepEngine> engine = make_engine(path, model, c, calibration);
-  nlohmann::json result = {{"path", path}, {"engine", engine->description()}, {"seed", seed}};
-  if (tokens > 0) {
-    std::vector<int> sequence = tokenizer.encode(prompt, true);
-    if (static_cast<std::int64_t>(sequence.size()) > model->info.max_context)
-      throw InputError({"command line"}, "--prompt has " + std::to_string(sequence.size()) +
-                                             " tokens, the model's context " + std::to_string(model->info.max_context));
-    const std::size_t prompt_tokens = sequence.size();
-    std::string text = tokenizer.decode(sequence);
-    if (!json) std::cout << text;
-    const auto start = std::chrono::steady_clock::now();
-    const Sampling sampling{temperature, top_p, static_cast<std::uint64_t>(seed)};
-    generate(*engine, sequence, static_cast<std::size_t>(tokens), sampling, {tokenizer.bos(), tokenizer.eos()},
-             [&](int token) {
-               const std::string piece = tokenizer.decode(sequence.back(), token);
-               sequence.push_back(token);
-               text += piece;
-               if (!json) std::cout << piece << std::flush;
-             });
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const std::size_t added = sequence.size() - prompt_tokens;
-    result["text"] = text;
-    result["tokens"] = sequence;
-    result["prompt_tokens"] = prompt_tokens;
-    result["wall_seconds"] = seconds;
-    if (!json)
-      std::cout << "\n\n"
-                << engine->description() << "\n"
-                << added << " tokens after a prompt of " << prompt_tokens << ", "
-                << fixed(static_cast<double>(added) / seconds, 0) << " tokens/s of this computer's time\n";
-    if (!expect.empty()) {
-      if (json) result["equals"] = expect;
-      compare_with(text, expected, expect);
-      if (!json) std::cout << "equals " << expect << " (" << expected.size() << " bytes)\n";
-    }
-  } else if (!json) {
-    std::cout << engine->description() << '\n';
+/// A number of units with three significant digits, such as "45.6 us".
+std::string engineering(double value, const char* unit) {
+  static const char* const prefixes[] = {"p", "n", "u", "m", "", "k", "M", "G", "T"};
+  int i = 4;
+  while (value != 0 && std::fabs(value) < 1 && i > 0) {
+    value *= 1000;
+    --i;
   }
+  while (std::fabs(value) >= 1000 && i < 8) {
+    value /= 1000;
+    ++i;
+  }
+  const int digits = std::fabs(value) < 10 ? 2 : std::fabs(value) < 100 ? 1 : 0;
+  return fixed(value, digits) + ' ' + prefixes[i] + unit;
+}
+
+std::string cost_text(const MachineCost& c) {
+  std::string text = "predicted on machine '" + c.machine + "', " + std::to_string(c.steps.size()) + " steps:\n";
+  std::int64_t outputs = 0, prompts = 0;
+  double prompt_seconds = 0, least = INFINITY, most = 0;
+  for (const MachineCost::Step& s : c.steps) {
+    if (s.tokens == 1) {
+      ++outputs;
+      least = std::min(least, s.seconds);
+      most = std::max(most, s.seconds);
+    } else {
+      prompts += s.tokens;
+      prompt_seconds += s.seconds;
+    }
+  }
+  if (prompts > 0)
+    text += "  prompt     " + std::to_string(prompts) + " tokens in " + engineering(prompt_seconds, "s") + '\n';
+  if (outputs > 0) {
+    const double mean = c.seconds_per_output_token();
+    text += "  time       " + engineering(mean, "s") + " per token (" + engineering(least, "s") + " to " +
+            engineering(most, "s") + "), " + engineering(1 / mean, "tokens/s") + '\n';
+  }
+  const auto tokens = static_cast<double>(c.tokens());
+  const double achieved = static_cast<double>(c.pin_bytes) / c.seconds;
+  text += "  DRAM       " + engineering(static_cast<double>(c.pin_bytes) / tokens, "B") + " per token, " +
+          engineering(achieved, "B/s") + " of " + engineering(c.peak_bytes_per_s, "B/s") + " (" +
+          fixed(100 * achieved / c.peak_bytes_per_s, 1) + " %)\n";
+  text += "  energy     " + engineering(c.energy.per_token_j, "J") + " per token:";
+  for (const ComponentEnergy& e : c.energy.components)
+    if (e.joules > 0) text += ' ' + e.component + ' ' + fixed(100 * e.joules / c.energy.total_j, 0) + " %,";
+  text.back() = '\n';
+  return text + "  rests on " + std::to_string(c.assumptions.size()) + " assumed inputs, listed by --json\n";
+}
+
+nlohmann::json cost_json(const MachineCost& c) {
+  nlohmann::json j = {{"machine", c.machine},
+                      {"steps", nlohmann::json::array()},
+                      {"simulated_s", c.seconds},
+                      {"time_per_output_token_s", c.seconds_per_output_token()},
+                      {"pin_bytes", c.pin_bytes},
+                      {"achieved_bytes_per_s", static_cast<double>(c.pin_bytes) / c.seconds},
+                      {"peak_bytes_per_s", c.peak_bytes_per_s},
+                      {"energy", {{"total_j", c.energy.total_j}, {"per_token_j", c.energy.per_token_j}}},
+                      {"assumptions", nlohmann::json::array()}};
+  for (const MachineCost::Step& s : c.steps)
+    j["steps"].push_back({{"tokens", s.tokens}, {"context", s.context}, {"simulated_s", s.seconds}});
+  for (std::size_t i = 0; i < kTrafficClasses; ++i) j["bytes_by_class"][kTrafficClassNames[i]] = c.bytes_by_class[i];
+  for (const ComponentEnergy& e : c.energy.components) j["energy"]["components"][e.component] = e.joules;
+  for (const config::Assumption& a : c.assumptions)
+    j["assumptions"].push_back({{"key", a.key}, {"value", a.value}, {"unit", a.unit}, {"source", a.source}});
+  return j;
+}
+
+/// Continues the prompt; prints as tokens come unless `json` gets everything.
+void continue_prompt(const Options& o, StepEngine& engine, const Tokenizer& tokenizer, std::vector<int> sequence,
+                     const std::string& expected, nlohmann::json& result) {
+  const std::size_t prompt_tokens = sequence.size();
+  std::string text = tokenizer.decode(sequence);
+  if (!o.json) std::cout << text;
+  const auto start = std::chrono::steady_clock::now();
+  const Sampling sampling{o.temperature, o.top_p, static_cast<std::uint64_t>(o.seed)};
+  generate(engine, sequence, static_cast<std::size_t>(o.tokens), sampling, {tokenizer.bos(), tokenizer.eos()},
+           [&](int token) {
+             const std::string piece = tokenizer.decode(sequence.back(), token);
+             sequence.push_back(token);
+             text += piece;
+             if (!o.json) std::cout << piece << std::flush;
+           });
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::size_t added = sequence.size() - prompt_tokens;
+  result["text"] = text;
+  result["tokens"] = sequence;
+  result["prompt_tokens"] = prompt_tokens;
+  result["wall_seconds"] = seconds;
+  if (!o.json)
+    std::cout << "\n\n"
+              << engine.description() << "\n"
+              << added << " tokens after a prompt of " << prompt_tokens << ", "
+              << fixed(static_cast<double>(added) / seconds, 0) << " tokens/s of this computer's time\n";
+  if (o.expect.empty()) return;
+  compare_with(text, expected, o.expect);
+  result["equals"] = o.expect;
+  if (!o.json) std::cout << "equals " << o.expect << " (" << expected.size() << " bytes)\n";
+}
+
+void evaluate_texts(const Options& o, StepEngine& engine, const std::vector<QualityText>& texts,
+                    nlohmann::json& result) {
   for (const QualityText& t : texts) {
     TextQuality q;
+    double total = 0;
+    for (const std::vector<int>& d : t.documents) total += static_cast<double>(d.size() - 1);
     {
-      double total = 0;
-      for (const std::vector<int>& d : t.documents) total += static_cast<double>(d.size() - 1);
       Progress progress("tokens", total);
-      q = evaluate_text(*engine, t.documents, static_cast<std::size_t>(prefill),
+      q = evaluate_text(engine, t.documents, static_cast<std::size_t>(o.prefill),
                         [&](std::size_t done) { progress.update(static_cast<double>(done)); });
     }
     result["quality"].push_back(
         {{"text", t.name}, {"tokens", q.tokens}, {"nll_per_token", q.nll}, {"perplexity", q.perplexity()}});
-    if (!json)
-      std::cout << t.name << ": " << q.tokens << " tokens, NLL " << fixed(q.nll, 4) << " nats/token, perplexity "
-                << fixed(q.perplexity(), 3) << '\n';
+    if (o.json) continue;
+    std::cout << t.name << ": " << q.tokens << " tokens";
+    if (engine.last_logits_only() && o.prefill > 1)
+      std::cout << " (of " << fixed(total, 0) << "; the machine's output head runs on the last token of a step only)";
+    std::cout << ", NLL " << fixed(q.nll, 4) << " nats/token, perplexity " << fixed(q.perplexity(), 3) << '\n';
   }
-  if (json) std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Options o;
+  if (!parse(arguments, o)) return 0;
+  // What can be refused is refused before a large file is read.
+  std::vector<std::string> set = {"seed=" + std::to_string(o.seed)};
+  std::remove_copy_if(o.set.begin(), o.set.end(), std::back_inserter(set), concerns_machine);
+  EngineRequest request;
+  request.config = infer_config(set);
+  const bool machine_path = needs_machine(o.path);
+  if (!machine_path)
+    for (const std::string& text : o.set)
+      if (concerns_machine(text))
+        throw InputError({"command line"}, "--set " + config::printable(text) + " needs --path systemc");
+  QualitySettings settings;
+  if (o.tabulated())
+    settings = o.over.empty() ? read_quality_settings(o.settings, set) : quality_combinations(set, parse_over(o.over));
+  for (const QualitySetting& setting : settings.settings)
+    if (setting.config.smoothing.offline_exponent > 0 && o.calibration.empty())
+      throw InputError({"command line"}, "smoothing.offline_exponent needs a calibration text (--calibrate FILE)");
+  const std::string expected = o.expect.empty() ? "" : config::read_text_file(o.expect, kLargestText);
+
+  request.model = std::make_shared<const ModelWeights>(load_weights(o.weights));
+  const ModelInfo& info = request.model->info;
+  LoadedScenario machine;
+  if (machine_path) {
+    machine = load_machine(o, info.shape);
+    request.machine = &machine;
+  }
+  const Tokenizer tokenizer = load_tokenizer(o.tokenizer.empty() ? o.weights : o.tokenizer, info.shape.vocab_size);
+  if (!o.calibration.empty())
+    request.calibration = documents(tokenizer, config::read_text_file(o.calibration, kLargestText), info.max_context);
+  const std::vector<QualityText> texts = read_texts(o, tokenizer, info.max_context);
+  if (o.tabulated()) {
+    print_table(o, request.model, texts, settings, request.calibration);
+    return 0;
+  }
+  const std::vector<int> prompt = tokenizer.encode(o.prompt, true);
+  if (o.tokens > 0 && static_cast<std::int64_t>(prompt.size()) > info.max_context)
+    throw InputError({"command line"}, "--prompt has " + std::to_string(prompt.size()) +
+                                           " tokens, the model's context " + std::to_string(info.max_context));
+  request.max_step_tokens =
+      std::max(o.tokens > 0 ? static_cast<std::int64_t>(prompt.size()) : 1, texts.empty() ? 1 : o.prefill);
+
+  const std::unique_ptr<StepEngine> engine = make_engine(o.path, request);
+  nlohmann::json result = {{"path", o.path}, {"engine", engine->description()}, {"seed", o.seed}};
+  if (o.tokens > 0)
+    continue_prompt(o, *engine, tokenizer, prompt, expected, result);
+  else if (!o.json)
+    std::cout << engine->description() << '\n';
+  engine->reset();
+  evaluate_texts(o, *engine, texts, result);
+  if (const std::unique_ptr<MachineCost> cost = engine->cost()) {
+    result["predicted"] = cost_json(*cost);
+    if (!o.json) std::cout << cost_text(*cost);
+  }
+  if (o.json) std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   return 0;
 }
 

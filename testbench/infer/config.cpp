@@ -113,6 +113,20 @@ accelerator::GoldenSettings InferConfig::golden() const {
   return s;
 }
 
+void InferConfig::apply(Scenario& s) const {
+  s.weights.group_size = weights.group_size;
+  s.kv.format = accelerator::name(kv.format);
+  s.kv.n_initial = kv.n_initial;
+  s.kv.n_local = kv.n_local;
+  s.activations.format = config::name_of(activation_names(), activations.format);
+  s.accelerator.smoother.online = smoothing.online;
+  s.accelerator.smoother.channels_per_head = smoothing.channels_per_head;
+  // The two kinds of array whose arithmetic the golden composition defines.
+  s.accelerator.pe.kind =
+      activations.format == ActivationFormat::kFp16 ? accelerator::PeKind::fp16 : accelerator::PeKind::harmonia;
+  s.seed = seed;
+}
+
 std::string InferConfig::summary() const {
   std::string text = "weights " + weights.format + (weights.zero_point ? " with zero-point" : "") + " (codebooks " +
                      config::name_of(codebook_names(), weights.codebook) + "), lm_head " + weights.lm_head + ", KV " +

@@ -11,6 +11,7 @@
 
 #include "harmonia/accelerator/golden_llama.h"
 #include "harmonia/config/fields.h"
+#include "harmonia/testbench/scenario/scenario.h"
 
 namespace harmonia::testbench {
 
@@ -51,6 +52,8 @@ struct InferConfig {
   void describe(config::Fields& f);
 
   accelerator::GoldenSettings golden() const;
+  /// Formats, smoother and kind of array of a machine that computes the same.
+  void apply(Scenario& scenario) const;
   /// "kmeans4/int8, KV bfp4+windows, activations bfp8, online smoothing".
   std::string summary() const;
 };

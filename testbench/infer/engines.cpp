@@ -1,37 +1,53 @@
 #include "harmonia/testbench/infer/engines.h"
 
+#include <stdexcept>
+
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/testbench/infer/golden_engine.h"
+#include "harmonia/testbench/infer/machine_engine.h"
 #include "harmonia/testbench/infer/reference_llama.h"
 #include "harmonia/testbench/infer/smoothing_calibration.h"
 
 namespace harmonia::testbench {
 namespace {
 
-using Model = std::shared_ptr<const ModelWeights>;
-using Documents = std::vector<std::vector<int>>;
-
-SmoothingFactors factors(const Model& model, const InferConfig& c, const Documents& calibration) {
-  if (c.smoothing.offline_exponent <= 0) return {};
-  if (calibration.empty())
-    throw config::InputError("smoothing.offline_exponent needs a calibration text (--calibrate FILE)");
-  return calibrate_smoothing(model, calibration, c.smoothing.offline_exponent);
+std::shared_ptr<accelerator::GoldenModelWeights> weights(const EngineRequest& r) {
+  SmoothingFactors factors;
+  const double exponent = r.config.smoothing.offline_exponent;
+  if (exponent > 0) {
+    if (r.calibration.empty())
+      throw config::InputError("smoothing.offline_exponent needs a calibration text (--calibrate FILE)");
+    factors = calibrate_smoothing(r.model, r.calibration, exponent);
+  }
+  return prepare_weights(*r.model, r.config, factors);
 }
 
-std::unique_ptr<StepEngine> make_reference(const Model& model, const InferConfig&, const Documents&) {
-  return std::make_unique<ReferenceLlama>(model);
+std::unique_ptr<StepEngine> make_reference(const EngineRequest& r) { return std::make_unique<ReferenceLlama>(r.model); }
+
+std::unique_ptr<StepEngine> make_golden(const EngineRequest& r) {
+  return std::make_unique<GoldenEngine>(r.model->info, weights(r), r.config);
 }
 
-std::unique_ptr<StepEngine> make_golden(const Model& model, const InferConfig& c, const Documents& calibration) {
-  return std::make_unique<GoldenEngine>(model->info, prepare_weights(*model, c, factors(model, c, calibration)), c);
+std::unique_ptr<StepEngine> make_machine(const EngineRequest& r) {
+  if (r.machine == nullptr) throw std::invalid_argument("this path needs a machine");
+  return std::make_unique<MachineEngine>(r.model->info, weights(r), r.config, *r.machine, r.max_step_tokens);
 }
 
 struct EngineKind {
   const char* name;
-  std::unique_ptr<StepEngine> (*make)(const Model&, const InferConfig&, const Documents&);
+  std::unique_ptr<StepEngine> (*make)(const EngineRequest&);
+  bool machine;
 };
-constexpr EngineKind kEngines[] = {{"fp32", make_reference}, {"golden", make_golden}};
+constexpr EngineKind kEngines[] = {
+    {"fp32", make_reference, false}, {"golden", make_golden, false}, {"systemc", make_machine, true}};
+
+const EngineKind& kind(const std::string& path) {
+  for (const EngineKind& e : kEngines)
+    if (path == e.name) return e;
+  throw config::InputError({"command line"},
+                           "unknown path '" + config::printable(path) + "', expected one of " + engine_names());
+}
 
 }  // namespace
 
@@ -41,12 +57,10 @@ std::string engine_names() {
   return names;
 }
 
-std::unique_ptr<StepEngine> make_engine(const std::string& path, const Model& model, const InferConfig& c,
-                                        const Documents& calibration) {
-  for (const EngineKind& e : kEngines)
-    if (path == e.name) return e.make(model, c, calibration);
-  throw config::InputError({"command line"},
-                           "unknown path '" + config::printable(path) + "', expected one of " + engine_names());
+bool needs_machine(const std::string& path) { return kind(path).machine; }
+
+std::unique_ptr<StepEngine> make_engine(const std::string& path, const EngineRequest& request) {
+  return kind(path).make(request);
 }
 
 }  // namespace harmonia::testbench

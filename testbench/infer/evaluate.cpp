@@ -56,7 +56,7 @@ std::vector<int> generate(StepEngine& engine, const std::vector<int>& prompt, st
   while (added.size() < count &&
          engine.position() + static_cast<std::int64_t>(input.size()) <= engine.model().max_context) {
     engine.step(input, logits);
-    const int token = draw(logits.data() + (input.size() - 1) * vocab, vocab, sampling, random);
+    const int token = draw(logits.data() + (logits.size() - vocab), vocab, sampling, random);
     if (std::find(stop.begin(), stop.end(), token) != stop.end()) break;
     added.push_back(token);
     if (on_token) on_token(token);
@@ -116,6 +116,7 @@ TextQuality evaluate_text(StepEngine& engine, const std::vector<std::vector<int>
   const auto vocab = static_cast<std::size_t>(engine.model().shape.vocab_size);
   TextQuality q;
   double sum = 0.0;
+  std::size_t fed = 0;
   std::vector<float> logits;
   for (const std::vector<int>& document : documents) {
     engine.reset();
@@ -125,13 +126,16 @@ TextQuality evaluate_text(StepEngine& engine, const std::vector<std::vector<int>
       engine.step(
           {document.begin() + static_cast<std::ptrdiff_t>(i), document.begin() + static_cast<std::ptrdiff_t>(i + n)},
           logits);
-      for (std::size_t t = 0; t < n; ++t) {
-        q.nll_of.push_back(negative_log_likelihood(logits.data() + t * vocab, vocab, document[i + t + 1]));
+      const std::size_t rows = logits.size() / vocab;
+      for (std::size_t t = 0; t < rows; ++t) {
+        const float* row = logits.data() + t * vocab;
+        q.nll_of.push_back(negative_log_likelihood(row, vocab, document[i + n - rows + t + 1]));
         sum += q.nll_of.back();
-        q.greedy.push_back(likeliest(logits.data() + t * vocab, vocab));
+        q.greedy.push_back(likeliest(row, vocab));
       }
       i += n;
-      if (progress) progress(q.greedy.size());
+      fed += n;
+      if (progress) progress(fed);
     }
   }
   q.tokens = q.greedy.size();

@@ -35,7 +35,7 @@ inline constexpr std::string_view kDocumentSeparator = "<|endoftext|>";
 std::vector<std::vector<int>> documents(const Tokenizer& tokenizer, std::string_view text, std::int64_t context);
 
 struct TextQuality {
-  std::size_t tokens = 0;  ///< predicted ones: the sequence starts do not count
+  std::size_t tokens = 0;  ///< predicted ones: the sequence starts do not count, nor what an engine has no logits for
   double nll = 0.0;        ///< mean, nats per token
   double perplexity() const;
   std::vector<int> greedy;     ///< likeliest token of every position
@@ -51,7 +51,8 @@ struct QualityLoss {
 /// Throws std::invalid_argument when the two have different lengths.
 QualityLoss quality_loss(const TextQuality& of, const TextQuality& reference);
 
-/// Feeds each document as one step of at most `prefill` tokens and then token by token, as a generation would run.
+/// Feeds each document as one step of at most `prefill` tokens and then token by token, as a generation would run. With
+/// an engine of last_logits_only() that step predicts one token only.
 TextQuality evaluate_text(StepEngine& engine, const std::vector<std::vector<int>>& documents, std::size_t prefill = 32,
                           const std::function<void(std::size_t tokens)>& progress = {});
 

@@ -102,17 +102,11 @@ GoldenEngine::GoldenEngine(const ModelInfo& info, std::shared_ptr<accelerator::G
     : info_(info), config_(c), golden_(std::move(weights), c.golden()) {}
 
 void GoldenEngine::step(const std::vector<int>& tokens, std::vector<float>& logits) {
+  check(tokens);
   const auto vocab = static_cast<std::size_t>(info_.shape.vocab_size);
-  if (position() + static_cast<std::int64_t>(tokens.size()) > info_.max_context)
-    throw config::InputError("the sequence exceeds the model's context of " + std::to_string(info_.max_context) +
-                             " tokens");
   logits_.resize(tokens.size() * vocab);
   logits.resize(logits_.size());
-  try {
-    golden_.step(tokens.data(), tokens.size(), logits_.data());
-  } catch (const std::out_of_range& e) {
-    throw config::InputError(e.what());
-  }
+  golden_.step(tokens.data(), tokens.size(), logits_.data());
   formats::to_float(logits_.data(), logits_.size(), logits.data());
 }
 

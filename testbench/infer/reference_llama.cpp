@@ -18,16 +18,10 @@ void ReferenceLlama::reset() {
 
 void ReferenceLlama::step(const std::vector<int>& tokens, std::vector<float>& logits) {
   const accelerator::ModelShape& s = weights_->info.shape;
-  if (position_ + static_cast<std::int64_t>(tokens.size()) > weights_->info.max_context)
-    throw config::InputError("the sequence exceeds the model's context of " +
-                             std::to_string(weights_->info.max_context) + " tokens");
+  check(tokens);
   logits.resize(tokens.size() * static_cast<std::size_t>(s.vocab_size));
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i] < 0 || tokens[i] >= s.vocab_size)
-      throw config::InputError("token " + std::to_string(tokens[i]) + " is outside the vocabulary of " +
-                               std::to_string(s.vocab_size));
+  for (std::size_t i = 0; i < tokens.size(); ++i)
     forward(tokens[i], logits.data() + i * static_cast<std::size_t>(s.vocab_size));
-  }
 }
 
 void ReferenceLlama::multiply(const WeightView& w, const std::vector<float>& x, std::vector<float>& out) {

@@ -1,0 +1,96 @@
+#include "harmonia/testbench/infer/machine_engine.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "harmonia/config/error.h"
+#include "harmonia/testbench/system/energy.h"
+#include "harmonia/testbench/system/functional.h"
+
+namespace harmonia::testbench {
+
+MachineEngine::MachineEngine(const ModelInfo& info, std::shared_ptr<const accelerator::GoldenModelWeights> weights,
+                             const InferConfig& c, const LoadedScenario& machine, std::int64_t max_step_tokens)
+    : info_(info),
+      weights_(std::move(weights)),
+      config_(c),
+      scenario_(machine.scenario),
+      assumptions_(machine.assumptions),
+      max_step_tokens_(std::min(max_step_tokens, info.max_context)) {
+  scenario_.fidelity.mode = FidelityMode::full;
+  scenario_.fidelity.data = DataMode::functional;
+  config_.apply(scenario_);
+  Capacity capacity;
+  capacity.tokens_per_slot = static_cast<std::uint64_t>(info_.max_context);
+  capacity.max_step_tokens = static_cast<std::uint64_t>(max_step_tokens_);
+  try {
+    adopt_weights(scenario_, *weights_);
+    const accelerator::MachineOptions options = functional_options(scenario_, weights_);
+    machine_ = std::make_unique<Machine>(
+        scenario_, capacity, [this](Host& host) { serve(host); }, options);
+    // The largest step generated once, which throws when a tile does not fit on chip.
+    accelerator::StepWork largest;
+    largest.sequences.push_back({0, 0, capacity.max_step_tokens, true});
+    accelerator::StepProgram program(machine_->shape, machine_->map, accelerator::OnChip::from(scenario_.accelerator),
+                                     options.program, largest);
+    program.embedding();
+    program.layer(0);
+    program.head();
+    load_weights(*machine_, *weights_);
+  } catch (const std::invalid_argument& e) {
+    throw config::InputError(std::string("the machine cannot run these weights: ") + e.what());
+  }
+}
+
+MachineEngine::~MachineEngine() = default;
+
+void MachineEngine::serve(Host& host) {
+  for (;;) {
+    host.step(work_);
+    logits_ = host.logits(static_cast<std::size_t>(info_.shape.vocab_size));
+    pending_ = false;
+    // Control goes back to step(), which waits in sc_start().
+    sc_core::sc_pause();
+    sc_core::wait(sc_core::SC_ZERO_TIME);
+  }
+}
+
+void MachineEngine::step(const std::vector<int>& tokens, std::vector<float>& logits) {
+  check(tokens);
+  if (static_cast<std::int64_t>(tokens.size()) > max_step_tokens_)
+    throw config::InputError("a step of " + std::to_string(tokens.size()) + " tokens; the machine was built for " +
+                             std::to_string(max_step_tokens_));
+  work_ = {};
+  work_.sequences.push_back({0, static_cast<std::uint64_t>(position_), tokens.size(), true});
+  work_.token_ids.assign(tokens.begin(), tokens.end());
+  pending_ = true;
+  sc_core::sc_start();
+  if (machine_->host->failure) std::rethrow_exception(machine_->host->failure);
+  if (pending_)
+    throw config::RunError("the simulation came to rest at " + sc_core::sc_time_stamp().to_string() +
+                           " before the step was done: a deadlock");
+  position_ += static_cast<std::int64_t>(tokens.size());
+  const accelerator::StepRecord& record = machine_->accelerator->sequencer.record();
+  steps_.push_back({static_cast<std::int64_t>(tokens.size()), position_, (record.end - record.begin).to_seconds()});
+  logits.resize(logits_.size());
+  formats::to_float(logits_.data(), logits_.size(), logits.data());
+}
+
+std::unique_ptr<MachineCost> MachineEngine::cost() const {
+  auto cost = std::make_unique<MachineCost>();
+  cost->machine = scenario_.accelerator.name;
+  cost->steps = steps_;
+  for (const MachineCost::Step& s : steps_) cost->seconds += s.seconds;
+  for (const auto& channel : machine_->accelerator->channels)
+    for (std::size_t i = 0; i < kTrafficClasses; ++i) {
+      cost->bytes_by_class[i] += channel->counts().request_bytes[i];
+      cost->pin_bytes += channel->counts().pin_bytes[i];
+    }
+  cost->peak_bytes_per_s = accelerator::peak_bandwidth(scenario_.accelerator);
+  cost->energy = machine_energy(*machine_->accelerator, scenario_.accelerator.energy, cost->seconds);
+  if (cost->tokens() > 0) cost->energy.per_token_j = cost->energy.total_j / static_cast<double>(cost->tokens());
+  cost->assumptions = assumptions_;
+  return cost;
+}
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,35 @@
+#include "harmonia/testbench/infer/step_engine.h"
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::testbench {
+
+std::int64_t MachineCost::tokens() const {
+  std::int64_t sum = 0;
+  for (const Step& s : steps) sum += s.tokens;
+  return sum;
+}
+
+double MachineCost::seconds_per_output_token() const {
+  double sum = 0;
+  std::int64_t count = 0;
+  for (const Step& s : steps) {
+    if (s.tokens != 1) continue;
+    sum += s.seconds;
+    ++count;
+  }
+  return count == 0 ? 0 : sum / static_cast<double>(count);
+}
+
+void StepEngine::check(const std::vector<int>& tokens) const {
+  if (tokens.empty()) throw config::InputError("a step needs a token");
+  for (const int token : tokens)
+    if (token < 0 || token >= model().shape.vocab_size)
+      throw config::InputError("token " + std::to_string(token) + " is outside the vocabulary of " +
+                               std::to_string(model().shape.vocab_size));
+  if (position() + static_cast<std::int64_t>(tokens.size()) > model().max_context)
+    throw config::InputError("the sequence exceeds the model's context of " + std::to_string(model().max_context) +
+                             " tokens");
+}
+
+}  // namespace harmonia::testbench
