@@ -715,6 +715,7 @@ void StepProgram::attention(Batch& b, int layer) {
     p.k = d;
     p.source = pe::Source::kv;
     p.operand = kv.policy().grouped() ? pe::Operand::keys : pe::Operand::keys_plain;
+    p.bfp_a = chip_.bfp_activations ? 1 : 0;
     p.bits = kv.policy().format == KvFormat::kInt8 ? 8 : 16;
     p.load_a = 1;
     p.passes = static_cast<std::uint8_t>(kv.policy().grouped() ? 1 : plain_passes);
@@ -788,6 +789,7 @@ void StepProgram::attention(Batch& b, int layer) {
     p.k = static_cast<std::uint32_t>(visible);
     p.source = pe::Source::kv;
     p.operand = kv.policy().grouped() ? pe::Operand::values : pe::Operand::values_plain;
+    p.bfp_a = chip_.bfp_activations ? 1 : 0;
     p.bits = kv.policy().format == KvFormat::kInt8 ? 8 : 16;
     p.load_a = 1;
     p.passes = static_cast<std::uint8_t>(kv.policy().grouped() ? 1 : plain_passes);

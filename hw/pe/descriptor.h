@@ -33,6 +33,7 @@ struct Descriptor {
   std::uint8_t one_bit = 0;     // 1: mode M8B1
   std::uint8_t accumulate = 0;  // 1: go on with the sums of the previous tile (k is split)
   std::uint8_t emit = 1;        // 0: keep the sums for the next tile
+  std::uint8_t bfp_a = 1;       // 0: A is FP16 words, and a KV cache is decoded to FP16 (operand fp16 implies it)
   std::uint8_t reuse_b = 0;     // 1: B is that of the previous tile, expanded again from the weight buffer
   std::uint16_t block = 64;     // elements that share a scale
   float codebook_scale = 1.0f;

@@ -1,6 +1,7 @@
 #include "harmonia/pe/pe_array.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -95,12 +96,18 @@ std::uint64_t tile_cycles(const Config& c, const Descriptor& d) {
 
 void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b, std::vector<float>& sums, Fp16* out) {
   const std::size_t m = d.m, n = d.n, k = d.k;
-  const bool bfp = d.operand != Operand::fp16;
+  const bool bfp = d.operand != Operand::fp16 && d.bfp_a != 0;
   const std::size_t a_row = bfp ? kBfp8.row_bytes(k) : 2 * k;
   if (!d.accumulate) sums.assign(m * n, 0.0f);
   auto store = [&](std::size_t t, std::size_t r, float value) {
     sums[t * n + r] = value;
     if (d.emit) out[t * n + r] = formats::to_fp16(value);
+  };
+  // A plain FP16 array: row t of A from element `first` on, times decoded values.
+  std::vector<Fp16> x(bfp ? 0 : k);
+  auto plain_dot = [&](std::size_t t, std::size_t first, const Fp16* w, std::size_t count, float sum) {
+    std::memcpy(static_cast<void*>(x.data()), a + t * a_row + 2 * first, 2 * count);
+    return formats::dot_fp16(x.data(), w, count, sum);
   };
 
   switch (d.operand) {
@@ -131,13 +138,10 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
           store(t, r, formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, b + r * kBfp8.row_bytes(k), k, sums[t * n + r]));
       return;
     case Operand::fp16: {
-      std::vector<Fp16> x(k), w(k);
+      std::vector<Fp16> w(k);
       for (std::size_t r = 0; r < n; ++r) {
         std::memcpy(static_cast<void*>(w.data()), b + r * 2 * k, 2 * k);
-        for (std::size_t t = 0; t < m; ++t) {
-          std::memcpy(static_cast<void*>(x.data()), a + t * a_row, 2 * k);
-          store(t, r, formats::dot_fp16(x.data(), w.data(), k, sums[t * n + r]));
-        }
+        for (std::size_t t = 0; t < m; ++t) store(t, r, plain_dot(t, 0, w.data(), k, sums[t * n + r]));
       }
       return;
     }
@@ -145,11 +149,15 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
       const std::size_t groups = d.groups();
       const Planes planes(d, b, n, groups);
       std::vector<std::uint8_t> row(kBfp8.row_bytes(k));
+      std::vector<Fp16> key(k);
       for (std::size_t token = 0; token < n; ++token) {
         const auto& format = planes.wide(token) ? kBfp8 : kBfp4;
         for (std::size_t g = 0; g < groups; ++g) planes.group(token, g, row.data() + g * format.group_bytes());
+        if (!bfp) formats::decode_row(format, row.data(), k, key.data());
         for (std::size_t t = 0; t < m; ++t)
-          store(t, token, formats::dot_bfp(kBfp8, a + t * a_row, format, row.data(), k));
+          store(t, token,
+                bfp ? formats::dot_bfp(kBfp8, a + t * a_row, format, row.data(), k)
+                    : plain_dot(t, 0, key.data(), k, 0.0f));
       }
       return;
     }
@@ -157,14 +165,18 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
       const std::size_t groups = d.groups();
       const Planes planes(d, b, groups, n);
       std::vector<std::uint8_t> one(kBfp8.group_bytes());
+      std::array<Fp16, 32> values;
       for (std::size_t g = 0; g < groups; ++g) {
         const auto& format = planes.wide(g) ? kBfp8 : kBfp4;
         for (std::size_t channel = 0; channel < n; ++channel) {
           planes.group(g, channel, one.data());
-          for (std::size_t t = 0; t < m; ++t)
+          if (!bfp) formats::decode_row(format, one.data(), 32, values.data());
+          for (std::size_t t = 0; t < m; ++t) {
+            const float sum = sums[t * n + channel];
             store(t, channel,
-                  formats::dot_bfp(kBfp8, a + t * a_row + g * kBfp8.group_bytes(), format, one.data(), 32,
-                                   sums[t * n + channel]));
+                  bfp ? formats::dot_bfp(kBfp8, a + t * a_row + g * kBfp8.group_bytes(), format, one.data(), 32, sum)
+                      : plain_dot(t, 32 * g, values.data(), std::min<std::size_t>(32, k - 32 * g), sum));
+          }
         }
       }
       return;
@@ -175,9 +187,11 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
       std::vector<std::uint8_t> key_bfp(kBfp8.row_bytes(k));
       for (std::size_t token = 0; token < n; ++token) {
         for (std::size_t i = 0; i < k; ++i) key[i] = plain_element(d, b + token * row, i);
-        formats::encode_row(kBfp8, key.data(), k, key_bfp.data());
+        if (bfp) formats::encode_row(kBfp8, key.data(), k, key_bfp.data());
         for (std::size_t t = 0; t < m; ++t)
-          store(t, token, formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, key_bfp.data(), k));
+          store(t, token,
+                bfp ? formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, key_bfp.data(), k)
+                    : plain_dot(t, 0, key.data(), k, 0.0f));
       }
       return;
     }
@@ -187,9 +201,11 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
       std::vector<std::uint8_t> column_bfp(kBfp8.row_bytes(k));
       for (std::size_t channel = 0; channel < n; ++channel) {
         for (std::size_t token = 0; token < k; ++token) column[token] = plain_element(d, b + token * row, channel);
-        formats::encode_row(kBfp8, column.data(), k, column_bfp.data());
+        if (bfp) formats::encode_row(kBfp8, column.data(), k, column_bfp.data());
         for (std::size_t t = 0; t < m; ++t)
-          store(t, channel, formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, column_bfp.data(), k));
+          store(t, channel,
+                bfp ? formats::dot_bfp(kBfp8, a + t * a_row, kBfp8, column_bfp.data(), k)
+                    : plain_dot(t, 0, column.data(), k, 0.0f));
       }
       return;
     }

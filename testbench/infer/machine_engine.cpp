@@ -25,6 +25,11 @@ MachineEngine::MachineEngine(const ModelInfo& info, std::shared_ptr<const accele
   capacity.max_step_tokens = static_cast<std::uint64_t>(max_step_tokens_);
   try {
     adopt_weights(scenario_, *weights_);
+    if (config_.activations.format == accelerator::ActivationFormat::kFp16 &&
+        (scenario_.weights.format != "fp16" || scenario_.weights.lm_head != "fp16"))
+      throw config::InputError(
+          "activations.format=fp16: the decoder hands a plain FP16 array 16-bit weights as they "
+          "are; the simulated one takes fp16 weights only (--path golden takes all)");
     const accelerator::MachineOptions options = functional_options(scenario_, weights_);
     machine_ = std::make_unique<Machine>(
         scenario_, capacity, [this](Host& host) { serve(host); }, options);
@@ -49,7 +54,7 @@ void MachineEngine::serve(Host& host) {
     host.step(work_);
     logits_ = host.logits(static_cast<std::size_t>(info_.shape.vocab_size));
     pending_ = false;
-    // Control goes back to step(), which waits in sc_start().
+    // Control goes back to step().
     sc_core::sc_pause();
     sc_core::wait(sc_core::SC_ZERO_TIME);
   }
@@ -64,11 +69,7 @@ void MachineEngine::step(const std::vector<int>& tokens, std::vector<float>& log
   work_.sequences.push_back({0, static_cast<std::uint64_t>(position_), tokens.size(), true});
   work_.token_ids.assign(tokens.begin(), tokens.end());
   pending_ = true;
-  sc_core::sc_start();
-  if (machine_->host->failure) std::rethrow_exception(machine_->host->failure);
-  if (pending_)
-    throw config::RunError("the simulation came to rest at " + sc_core::sc_time_stamp().to_string() +
-                           " before the step was done: a deadlock");
+  machine_->simulate_until([this] { return !pending_; });
   position_ += static_cast<std::int64_t>(tokens.size());
   const accelerator::StepRecord& record = machine_->accelerator->sequencer.record();
   steps_.push_back({static_cast<std::int64_t>(tokens.size()), position_, (record.end - record.begin).to_seconds()});

@@ -92,20 +92,24 @@ Machine::Machine(const Scenario& scenario, const Capacity& capacity, std::functi
 }
 
 void Machine::simulate() {
+  simulate_until([this] { return host->finished(); });
+}
+
+void Machine::simulate_until(const std::function<bool()>& done) {
   // Refresh goes on in a memory that nobody uses, so that a machine that is stuck need not come to rest: it is looked
   // at now and then.
   const sc_core::sc_time patience(50, sc_core::SC_MS);
   std::uint64_t seen = ~std::uint64_t{0};
   bool stuck = false;
-  while (!host->finished() && !host->failure && !stuck) {
+  while (!done() && !host->failure && !stuck) {
     const sc_core::sc_time before = sc_core::sc_time_stamp();
     sc_core::sc_start(patience);
     const std::uint64_t now = accelerator->progress();
-    stuck = (now == seen && !host->finished() && !host->failure) || sc_core::sc_time_stamp() == before;
+    stuck = now == seen || sc_core::sc_time_stamp() == before;
     seen = now;
   }
   if (host->failure) std::rethrow_exception(host->failure);
-  if (!host->finished())
+  if (!done())
     throw config::RunError("nothing has happened in the machine for 50 ms at " + sc_core::sc_time_stamp().to_string() +
                            " and the workload is not done: a deadlock; " + accelerator->waiting());
 }

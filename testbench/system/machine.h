@@ -59,6 +59,8 @@ struct Machine {
   /// Runs until the body has returned; rethrows what left it. Throws config::RunError when simulation stops before (a
   /// deadlock).
   void simulate();
+  /// The same until `done`, which the body makes true before it pauses the simulation.
+  void simulate_until(const std::function<bool()>& done);
 };
 
 }  // namespace harmonia::testbench

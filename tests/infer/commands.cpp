@@ -72,6 +72,31 @@ TEST_CASE("infer says how likely a text is, on every path and in a table over se
   REQUIRE(contains(table, "| kmeans4 | bfp4 |"));
 }
 
+TEST_CASE("the systemc path prints the golden path's text and says what it costs on the machine") {
+  const Scratch s;
+  write_tiny(s);
+  const std::string rest = "--prompt 'ab ba' --tokens 6 --set weights.format=kmeans4 --json --path ";
+  const Outcome golden = run_harmonia(s, kTiny + rest + "golden"), machine = run_harmonia(s, kTiny + rest + "systemc");
+  INFO(machine.err);
+  REQUIRE(machine.status == 0);
+  const auto expected = nlohmann::json::parse(golden.out), got = nlohmann::json::parse(machine.out);
+  REQUIRE(got["tokens"] == expected["tokens"]);
+  REQUIRE_FALSE(expected.contains("predicted"));
+  const auto& predicted = got["predicted"];
+  REQUIRE(predicted["steps"].size() == 6);
+  REQUIRE(predicted["time_per_output_token_s"].get<double>() > 0);
+  REQUIRE(predicted["achieved_bytes_per_s"].get<double>() < predicted["peak_bytes_per_s"].get<double>());
+  REQUIRE(predicted["energy"]["per_token_j"].get<double>() > 0);
+  REQUIRE(predicted["assumptions"].size() > 10);
+
+  s.write("text.txt", "ab ba abba");
+  const Outcome text = run_harmonia(
+      s, kTiny + "--text text.txt --prefill 4 --path systemc --set accelerator.pe.rows=4 --set dram.channels=2");
+  REQUIRE(text.status == 0);
+  REQUIRE(contains(text.out, "output head runs on the last token"));
+  REQUIRE(contains(text.out, "energy"));
+}
+
 TEST_CASE("sampling is a function of the seed") {
   const Scratch s;
   write_tiny(s);
@@ -122,7 +147,7 @@ TEST_CASE("unusable input of quantize and infer ends with status 2, one line, an
   says("infer --weights cut.bin --tokenizer tokenizer.bin", "cut.bin");
   says("infer --weights model.bin", "model.bin");  // a llama2.c file holds no tokenizer
   says("infer --weights model.bin --tokenizer model.bin", "model.bin");
-  says(kTiny + "--path simd", "unknown path 'simd', expected one of fp32, golden");
+  says(kTiny + "--path simd", "unknown path 'simd', expected one of fp32, golden, systemc");
   says(kTiny + "--set weights.format=kmeans5", "weights.format");
   says(kTiny + "--set kv.fromat=fp16", "nearest");
   says(kTiny + "--set weights.codebook=bf16", "activations.format=fp16");
@@ -132,6 +157,10 @@ TEST_CASE("unusable input of quantize and infer ends with status 2, one line, an
   says(kTiny + "--over weights.format=fp16", "--over needs --text FILE");
   says(kTiny + "--text text.txt --over weights.format", "expected key=value");
   says(kTiny + "--text text.txt --over weights.format=fp16,int5", "int5");
+  says(kTiny + "--set dram.channels=2", "needs --path systemc");
+  says(kTiny + "--path systemc --accelerator nowhere", "nowhere");
+  says(kTiny + "--path systemc --set accelerator.pe.rwos=4", "nearest");
+  says(kTiny + "--path systemc --set weights.group_size=64 --set weights.format=int4", "128");
   says(kTiny + "--expect nowhere.txt", "nowhere.txt");
   says(kTiny + "--text text.txt --expect text.txt", "--expect needs tokens");
   says(kTiny + "--prompt 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'", "--prompt has");

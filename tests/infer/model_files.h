@@ -32,14 +32,15 @@ struct NamedTensor {
 /// Values that FP16, BF16 and FP32 all hold exactly, so that every file format stands for the same model.
 struct TinyModel {
   accelerator::ModelShape shape;
-  std::int64_t max_context = 16;
+  std::int64_t max_context = 0;
   NamedTensor embedding, final_norm, lm_head;
   struct Layer {
     NamedTensor attention_norm, q, k, v, o, ffn_norm, gate, up, down;
   };
   std::vector<Layer> layers;
 
-  explicit TinyModel(std::uint64_t seed = 1, bool tied = true) {
+  static accelerator::ModelShape tiny_shape(bool tied) {
+    accelerator::ModelShape shape;
     shape.hidden_size = 32;
     shape.intermediate_size = 64;
     shape.num_hidden_layers = 2;
@@ -50,6 +51,23 @@ struct TinyModel {
     shape.tie_word_embeddings = tied;
     shape.rope_theta = 10000.0;
     shape.rms_norm_eps = 1e-5;
+    return shape;
+  }
+  /// The sizes of stories260K: 172 is no multiple of 32 and heads of 8 channels fill a quarter of a group.
+  static accelerator::ModelShape stories_shape() {
+    accelerator::ModelShape shape = tiny_shape(true);
+    shape.hidden_size = 64;
+    shape.intermediate_size = 172;
+    shape.num_hidden_layers = 5;
+    shape.num_attention_heads = 8;
+    shape.num_key_value_heads = 4;
+    shape.vocab_size = 512;
+    return shape;
+  }
+
+  explicit TinyModel(std::uint64_t seed = 1, bool tied = true) : TinyModel(seed, tiny_shape(tied), 16) {}
+  TinyModel(std::uint64_t seed, const accelerator::ModelShape& shape_, std::int64_t context)
+      : shape(shape_), max_context(context) {
     formats::SplitMix64 random(seed);
     const auto tensor = [&](int rows, int cols, double around) {
       NamedTensor t;
@@ -76,7 +94,7 @@ struct TinyModel {
       layers.push_back(std::move(l));
     }
     final_norm = tensor(1, h, 1);
-    lm_head = tied ? embedding : tensor(shape.vocab_size, h, 0);
+    lm_head = shape.tie_word_embeddings ? embedding : tensor(shape.vocab_size, h, 0);
   }
 };
 
