@@ -1,0 +1,2 @@
+harmonia_bench(infer SOURCES infer.cpp LINK harmonia_testbench SystemC::systemc)
+target_include_directories(bench_infer PRIVATE ${CMAKE_SOURCE_DIR})
