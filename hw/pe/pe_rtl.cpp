@@ -117,8 +117,8 @@ struct PeRtl::State {
 
   template <class Second>
   void run(const std::uint8_t* a, std::size_t groups, PeResult* out, Second second) {
-    for (std::size_t g = 0; g < groups;) {
-      const std::size_t batch = std::min(rtl::kBatch, groups - g);
+    for (std::size_t g = 0, batch = 0; g < groups; g += batch) {
+      batch = std::min(rtl::kBatch, groups - g);
       for (std::size_t i = 0; i < batch; ++i) {
         const rtl::Beat first_beat = first_operand(a + (g + i) * kStored8, g + i + 1 == groups);
         const rtl::Beat second_beat = second(g + i);
@@ -129,7 +129,8 @@ struct PeRtl::State {
                         "first operand " + rtl::hex(first_beat, kStored8));
         }
       }
-      engine.take(batch, [&](const rtl::Beat& beat) { out[g++] = result_of(beat); });
+      PeResult* to = out + g;
+      engine.take(batch, [&](const rtl::Beat& beat) { *to++ = result_of(beat); });
     }
   }
 
