@@ -125,12 +125,7 @@ BfpConverter::BfpConverter(sc_core::sc_module_name name, const Config& config)
       config_(config),
       clock_(config.clock_mhz) {
   auto accepted = [this](auto&, const sc_core::sc_time& when) {
-    blocked_ = false;
-    const Cycle at = clock_.cycle(when);
-    if (at > free_) {
-      activity_.wait(Wait::output, at - free_);
-      free_ = at;
-    }
+    taken(when);
     progress();
   };
   isock_operands.on_accepted(accepted);
@@ -180,7 +175,7 @@ bool BfpConverter::step() {
   activity_.busy += cycles;
   elements_ += std::uint64_t{d.rows} * d.columns;
   free_ = start + cycles;
-  const Cycle ready = free_ + config_.stages + (d.path == Path::key ? config_.key_path_extra_cycles : 0);
+  ready_ = free_ + static_cast<Cycle>(config_.stages + (d.path == Path::key ? config_.key_path_extra_cycles : 0));
 
   if (payload->get_data_length() != 2ull * d.rows * d.columns)
     SC_REPORT_ERROR("/harmonia/converter/chunk", "a chunk has another size than its descriptor says");
@@ -211,16 +206,17 @@ bool BfpConverter::step() {
   residual_data_.clear();
   command.pop();
   blocked_ = true;
-  const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(ready));
-  if (taken) {
-    blocked_ = false;
-    const Cycle at = clock_.cycle(*taken);
-    if (at > ready) {
-      activity_.wait(Wait::output, at - ready);
-      free_ += at - ready;
-    }
-  }
+  if (const std::optional<sc_core::sc_time> when = isock.send(std::move(out), clock_.time(ready_))) taken(*when);
   return true;
+}
+
+/// A chunk that is taken later than it stood at the output held the whole pipeline for so long.
+void BfpConverter::taken(const sc_core::sc_time& when) {
+  blocked_ = false;
+  const Cycle at = clock_.cycle(when);
+  if (at <= ready_) return;
+  activity_.wait(Wait::output, at - ready_);
+  free_ += at - ready_;
 }
 
 }  // namespace harmonia::converter

@@ -56,6 +56,7 @@ class BfpConverter : public sc_core::sc_module {
  private:
   void progress();
   bool step();
+  void taken(const sc_core::sc_time& when);
 
   Config config_;
   bus::Clock clock_;
@@ -66,7 +67,7 @@ class BfpConverter : public sc_core::sc_module {
   std::uint32_t residual_bytes_ = 0;
   std::vector<std::uint8_t> residual_data_;
   std::vector<std::uint8_t> bytes_;
-  bus::Cycle free_ = 0;
+  bus::Cycle free_ = 0, ready_ = 0;  // the lanes; the chunk at the output
   std::uint64_t nonfinite_ = 0, elements_ = 0;
 };
 

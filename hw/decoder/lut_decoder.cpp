@@ -74,12 +74,14 @@ Timing::Slot Timing::chunk(bus::Cycle arrival, std::uint64_t elements) {
   activity_.busy += whole;
   slot.done = slot.start + reload_ + whole;
   reload_ = 0;
-  if (output_free_ > slot.done) {
-    activity_.wait(bus::Wait::output, output_free_ - slot.done);
-    slot.done = output_free_;
+  // The chunk stands at the output a pipeline later; with that occupied the whole pipeline stands.
+  slot.out = slot.done + static_cast<bus::Cycle>(config_.pipeline_cycles);
+  if (output_free_ > slot.out) {
+    activity_.wait(bus::Wait::output, output_free_ - slot.out);
+    slot.done += output_free_ - slot.out;
+    slot.out = output_free_;
   }
   free_ = slot.done;
-  slot.out = slot.done + config_.pipeline_cycles;
   return slot;
 }
 

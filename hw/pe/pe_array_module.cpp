@@ -29,7 +29,8 @@ void PeArray::take_operand() {
   Operand o;
   o.number = bus::chunk_of(*payload).operation;
   o.ready = std::max(clock_.cycle(operand.arrival()), shadow_free_);
-  if (bus::chunk_of(*payload).data_valid) o.data = bus::PayloadPtr(*payload);
+  if (bus::chunk_of(*payload).data_valid)
+    o.data.assign(payload->get_data_ptr(), payload->get_data_ptr() + payload->get_data_length());
   operands_.push_back(std::move(o));
   operand.accept(std::max(operand.arrival(), clock_.time(operands_.back().ready)));
 }
@@ -143,9 +144,9 @@ void PeArray::end_tile() {
     c.column = d.n_begin;
     c.row = d.n;
     if (functional_) {
-      if (!operands_.front().data)
+      if (operands_.front().data.empty())
         SC_REPORT_ERROR("/harmonia/pe/operand", "a functional tile has an A operand without data");
-      multiply(d, operands_.front().data->get_data_ptr(), b_.data(), sums_,
+      multiply(d, operands_.front().data.data(), b_.data(), sums_,
                reinterpret_cast<formats::Fp16*>(out->get_data_ptr()));
     }
     const sc_core::sc_time ready = clock_.time(free_ + config_.pipeline_cycles);
@@ -162,7 +163,7 @@ void PeArray::end_tile() {
     }
     return;
   }
-  if (functional_) multiply(d, operands_.front().data->get_data_ptr(), b_.data(), sums_, nullptr);
+  if (functional_) multiply(d, operands_.front().data.data(), b_.data(), sums_, nullptr);
   record_.end_ps = clock_.ps(free_);
   if (observer) observer(record_);
   started_ = false;

@@ -49,7 +49,7 @@ class PeArray : public sc_core::sc_module {
   struct Operand {
     std::uint32_t number = 0;
     bus::Cycle ready = 0;
-    bus::PayloadPtr data;
+    std::vector<std::uint8_t> data;  // a copy: the sender may reuse its buffer once the operand is taken
   };
 
   void take_operand();

@@ -23,12 +23,7 @@ OutlierSmoother::OutlierSmoother(sc_core::sc_module_name name, const Config& con
       config_(config),
       clock_(config.clock_mhz) {
   isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
-    blocked_ = false;
-    const Cycle at = clock_.cycle(when);
-    if (at > free_) {
-      activity_.wait(Wait::output, at - free_);
-      free_ = at;
-    }
+    taken(when);
     progress();
   });
 }
@@ -61,14 +56,17 @@ void OutlierSmoother::process() {
   }
   blocked_ = true;
   input.accept(taken_at);
-  const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), ready);
-  if (!taken) return;
+  ready_ = clock_.cycle(ready);
+  if (const std::optional<sc_core::sc_time> when = isock.send(std::move(out), ready)) taken(*when);
+}
+
+/// A chunk that is taken later than it stood at the output held the lanes for so long.
+void OutlierSmoother::taken(const sc_core::sc_time& when) {
   blocked_ = false;
-  const Cycle at = clock_.cycle(*taken);
-  if (*taken > ready && at > free_) {
-    activity_.wait(Wait::output, at - free_);
-    free_ = at;
-  }
+  const Cycle at = clock_.cycle(when);
+  if (at <= ready_) return;
+  activity_.wait(Wait::output, at - ready_);
+  free_ += at - ready_;
 }
 
 void OutlierSmoother::smooth(const converter::Descriptor& d, Fp16* keys) {

@@ -49,6 +49,7 @@ class OutlierSmoother : public sc_core::sc_module {
  private:
   void progress();
   void process();
+  void taken(const sc_core::sc_time& when);
   void smooth(const converter::Descriptor& d, formats::Fp16* keys);
 
   Config config_;
@@ -56,7 +57,7 @@ class OutlierSmoother : public sc_core::sc_module {
   bus::PayloadPool pool_;
   bus::Activity activity_;
   bool blocked_ = false;
-  bus::Cycle free_ = 0;
+  bus::Cycle free_ = 0, ready_ = 0;
   std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, formats::KeyOffsets> table_;
 };
 

@@ -21,16 +21,21 @@ VectorUnit::VectorUnit(sc_core::sc_module_name name, const Config& config)
       config_(config),
       clock_(config.clock_mhz) {
   auto accepted = [this](auto&, const sc_core::sc_time& when) {
-    --unaccepted_;
-    const Cycle at = clock_.cycle(when);
-    if (at > free_) {
-      activity_.wait(Wait::output, at - free_);
-      free_ = at;
-    }
+    taken(when);
     progress();
   };
   isock.on_accepted(accepted);
   isock_host.on_accepted(accepted);
+}
+
+/// A chunk that is taken later than it stood at the output held the pipeline for so long.
+void VectorUnit::taken(const sc_core::sc_time& when) {
+  --unaccepted_;
+  const Cycle at = clock_.cycle(when);
+  if (at <= ready_) return;
+  activity_.wait(Wait::output, at - ready_);
+  free_ += at - ready_;
+  ready_ = at;
 }
 
 void VectorUnit::progress() {
@@ -105,6 +110,7 @@ bool VectorUnit::take_result() {
   const Cycle start = std::max(free_, clock_.cycle(result.arrival()));
   if (start > free_) activity_.wait(Wait::input, start - free_);
   if (chunk.data_valid) {
+    functional_ = true;
     const std::uint64_t one = std::uint64_t{d.rows} * d.columns;
     std::vector<Fp16>& into = results_ >= one ? second_ : gathered_;
     if (into.size() < one) into.resize(one);
@@ -259,15 +265,7 @@ void VectorUnit::send_rows(std::uint32_t rows, std::uint32_t columns, const Fp16
       std::memcpy(out->get_data_ptr() + std::size_t{r} * columns * 2, data + std::size_t{r} * stride,
                   std::size_t{columns} * 2);
   ++unaccepted_;
-  const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(ready_));
-  if (!taken) return;
-  --unaccepted_;
-  const Cycle at = clock_.cycle(*taken);
-  if (at > ready_) {
-    activity_.wait(Wait::output, at - ready_);
-    free_ += at - ready_;
-    ready_ = at;
-  }
+  if (const std::optional<sc_core::sc_time> when = isock.send(std::move(out), clock_.time(ready_))) taken(*when);
 }
 
 void VectorUnit::send_outputs() {
@@ -321,8 +319,8 @@ void VectorUnit::send_host() {
   c.elements = d.columns;
   if (functional_ && logits) std::memcpy(out->get_data_ptr(), gathered_.data(), bytes);
   ++unaccepted_;
-  const std::optional<sc_core::sc_time> taken = isock_host.send(std::move(out), clock_.time(logits ? ready_ : free_));
-  if (taken) --unaccepted_;
+  if (!logits) ready_ = free_;
+  if (const std::optional<sc_core::sc_time> when = isock_host.send(std::move(out), clock_.time(ready_))) taken(*when);
 }
 
 }  // namespace harmonia::vector

@@ -48,6 +48,7 @@ class VectorUnit : public sc_core::sc_module {
   void begin();
   bool take_operand();
   bool take_result();
+  void taken(const sc_core::sc_time& when);
   void finish();
   void setup();
   void compute();
