@@ -1,0 +1,222 @@
+// harmonia compare and harmonia sweep as a user meets them, on a tiny model.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "tests/cli/scratch.h"
+#include "tests/support/catch.h"
+
+namespace harmonia::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+const std::string kTiny = "--set model=stories260k --set workload.context=40 --set workload.tokens=1 ";
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+std::string sorted(const std::string& csv) {
+  std::vector<std::string> lines = lines_of(csv);
+  std::sort(lines.begin(), lines.end());
+  std::string out;
+  for (const std::string& l : lines) out += l + "\n";
+  return out;
+}
+
+TEST_CASE("compare: ratios of the weight paths, the winner, and why the speed-up falls short") {
+  const Scratch s;
+  // A hidden size that is a multiple of every group, so that no padding blurs the ratios.
+  s.write("model.yaml",
+          "{hidden_size: 256, num_hidden_layers: 3, num_attention_heads: 8, num_key_value_heads: 4, "
+          "intermediate_size: 512, vocab_size: 512, head_dim: 32}");
+  const Outcome o =
+      run_harmonia(s,
+                   "compare default --set model=model.yaml --set workload.context=64 --set workload.tokens=1 "
+                   "--over weights=fp16,int4,kmeans4,kmeans2,kmeans1 -j 2 -o out");
+  INFO(o.err << o.out);
+  REQUIRE(o.status == 0);
+  const Json j = Json::parse(Scratch::read(s / "out/compare.json"));
+  const double bits[] = {16, 4.125, 4.25, 2.25, 1.25};
+  for (std::size_t i = 0; i < 5; ++i) {
+    const Json& v = j["variants"][i];
+    // Each tensor stores its codebook once; that is the only thing beyond the format's own bits.
+    REQUIRE(v["figures"]["bits_per_weight"].get<double>() == Approx(bits[i]).epsilon(0.002));
+    REQUIRE(v["byte_ratio"].get<double>() == Approx(16 / bits[i]).epsilon(0.002));
+    if (i == 0) continue;
+    REQUIRE(v["speed_up"].get<double>() < v["byte_ratio"].get<double>());
+    REQUIRE(v["because_of"] != "none");
+    REQUIRE(v["quality"]["snr_db"].get<double>() < j["variants"][0]["quality"]["snr_db"].get<double>());
+    double missing = 0;
+    for (const auto& [cause, seconds] : v["shortfall_s_per_token"].items()) missing += seconds.get<double>();
+    const double t0 = j["variants"][0]["figures"]["time_per_token_s"], t = v["figures"]["time_per_token_s"];
+    REQUIRE(missing == Approx(t - t0 / v["byte_ratio"].get<double>()));
+  }
+  REQUIRE_THAT(o.out, ContainsSubstring("<- fastest") && ContainsSubstring("lm_head"));
+  REQUIRE(lines_of(Scratch::read(s / "out/compare.csv")).size() == 6);
+  REQUIRE(fs::exists(s / "out/variants/5/result.json"));
+}
+
+TEST_CASE("compare: a variant that cannot run is named with its reason, the others run") {
+  const Scratch s;
+  const Outcome o = run_harmonia(s, "compare default " + kTiny +
+                                        "--over weights=fp16,kmeans9 --over workload.batch=1,4096 "
+                                        "--set accelerator.dram.channel.rows=64 -o out");
+  INFO(o.err << o.out);
+  REQUIRE(o.status == 1);
+  REQUIRE_THAT(o.out, ContainsSubstring("FAILED   weights=kmeans9, workload.batch=1:") &&
+                          ContainsSubstring("weights.format is 'kmeans9'"));
+  REQUIRE_THAT(o.out, ContainsSubstring("FAILED   weights=fp16, workload.batch=4096: the model does not fit the DRAM"));
+  REQUIRE_THAT(o.out, ContainsSubstring("weights=fp16, workload.batch=1  <- fastest"));
+  REQUIRE_THAT(o.err, ContainsSubstring("3 of 4 variants failed"));
+  const Json j = Json::parse(Scratch::read(s / "out/compare.json"));
+  REQUIRE(j["variants"][0]["status"] == "ok");
+  REQUIRE(j["variants"][1]["status"] == "failed");
+}
+
+TEST_CASE("compare and sweep: an unusable command line or file ends with 2 and nothing written") {
+  const Scratch s;
+  s.write("empty.yaml", "{scenario: default, grid: {weights: []}}");
+  s.write("nogrid.yaml", "{scenario: default, grid: {}}");
+  s.write("neither.yaml", "{scenario: default}");
+  s.write("key.yaml", "{scenario: default, grid: {wieghts: [fp16]}}");
+  s.write("top.yaml", "{scenario: default, gird: {weights: [fp16]}}");
+  s.write("list.yaml", "[1, 2]");
+  for (const char* arguments :
+       {"compare default --over nosuch=1,2 -o out", "compare default --over weights= -o out", "compare default -o out",
+        "compare default --over weights=[1 -o out", "compare nosuch --over weights=fp16 -o out",
+        "compare default --over weights=fp16 --set nosuch=1 -o out", "compare default --over weights=fp16 -j 0 -o out",
+        "sweep empty.yaml -o out", "sweep nogrid.yaml -o out", "sweep neither.yaml -o out", "sweep key.yaml -o out",
+        "sweep top.yaml -o out", "sweep list.yaml -o out", "sweep absent.yaml -o out", "sweep -o out"}) {
+    const Outcome o = run_harmonia(s, arguments);
+    INFO(arguments << "\n" << o.err);
+    REQUIRE(o.status == 2);
+    REQUIRE_FALSE(o.err.empty());
+    REQUIRE_FALSE(fs::exists(s / "out"));
+    REQUIRE_FALSE(fs::exists(s / "out.partial"));
+  }
+}
+
+/// 216 points of a tiny model; two of the batches do not fit the memory, so that failures are resumed too.
+const char* kSweep =
+    "name: tiny\n"
+    "scenario: default\n"
+    "set: {model: stories260k, workload: {tokens: 1}, accelerator.dram.channel.rows: 64}\n"
+    "grid:\n"
+    "  weights: [fp16, int4, kmeans4, kmeans2, kmeans1, ternary]\n"
+    "  kv: [fp16, bfp4+windows, int8]\n"
+    "  workload.batch: [1, 2, 4096]\n"
+    "  workload.context: [1, 31, 33, 64]\n";
+
+TEST_CASE("sweep: killed in the middle and resumed, the CSV is that of an uninterrupted sweep") {
+  const Scratch s;
+  s.write("sweep.yaml", kSweep);
+  const Outcome whole = run_harmonia(s, "sweep sweep.yaml -j 2 -o whole");
+  INFO(whole.err << whole.out);
+  REQUIRE(whole.status == 1);  // the points that do not fit
+  REQUIRE_THAT(whole.out, ContainsSubstring("216 points, 216 run now, 0 kept from before, 72 failed"));
+  const std::string expected = Scratch::read(s / "whole/sweep.csv");
+  REQUIRE(lines_of(expected).size() == 217);
+  REQUIRE_THAT(expected, ContainsSubstring("the model does not fit the DRAM"));
+
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::unsetenv("HARMONIA_WORKLOADS");
+    if (::chdir(s.path().c_str()) != 0 || !std::freopen("/dev/null", "w", stdout)) ::_exit(1);
+    ::execl(HARMONIA_PROGRAM, "harmonia", "sweep", "sweep.yaml", "-j", "2", "-o", "cut", nullptr);
+    ::_exit(127);
+  }
+  const auto finished = [&] {
+    std::size_t n = 0;
+    std::error_code none_yet;
+    for (fs::directory_iterator it(s / "cut.partial/points", none_yet), end; !none_yet && it != end;
+         it.increment(none_yet))
+      n += it->path().extension() == ".json" ? 1 : 0;
+    return n;
+  };
+  while (finished() < 60) {
+    REQUIRE(::waitpid(child, nullptr, WNOHANG) == 0);  // killed before it ends, or this shows nothing
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  ::kill(child, SIGKILL);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+  REQUIRE_FALSE(fs::exists(s / "cut"));
+  const std::size_t kept = finished();
+  REQUIRE(kept < 216);
+
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o cut").err,
+               ContainsSubstring("--resume"));  // never mixed by accident
+  // A point that was being written when the machine went down.
+  s.write("cut.partial/points/000216.json", "{\"configuration\": 1");
+  const Outcome resumed = run_harmonia(s, "sweep sweep.yaml -j 2 -o cut --resume");
+  INFO(resumed.err << resumed.out);
+  REQUIRE(resumed.status == 1);
+  REQUIRE_THAT(resumed.out, ContainsSubstring("216 points, " + std::to_string(216 - kept) + " run now, " +
+                                              std::to_string(kept) + " kept from before"));
+  REQUIRE(sorted(Scratch::read(s / "cut/sweep.csv")) == sorted(expected));
+  REQUIRE_FALSE(fs::exists(s / "cut.partial"));
+
+  // Finished: resuming runs nothing; another sweep in its place is noticed.
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o cut --resume").out, ContainsSubstring("0 run now, 216 kept"));
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o cut --resume --set seed=7").err, ContainsSubstring("not this one"));
+}
+
+TEST_CASE("sweep: resuming with a changed sweep file or scenario is noticed") {
+  const Scratch s;
+  s.write("base.yaml", "{base: default, model: stories260k, workload: {context: 8, tokens: 1}}");
+  s.write("sweep.yaml", "{scenario: ./base.yaml, grid: {weights: [fp16, kmeans1]}}");
+  fs::create_directories(s / "out.partial/points");
+  const Outcome done = run_harmonia(s, "sweep sweep.yaml -o out --resume");
+  INFO(done.err);
+  REQUIRE(done.status == 0);
+  // An unfinished sweep, made from the finished one.
+  fs::rename(s / "out", s / "out.partial");
+  fs::remove(s / "out.partial/points/000002.json");
+  s.write("sweep.yaml", "{scenario: ./base.yaml, grid: {weights: [fp16, kmeans2]}}");
+  const Outcome changed = run_harmonia(s, "sweep sweep.yaml -o out --resume");
+  REQUIRE(changed.status == 2);
+  REQUIRE_THAT(changed.err, ContainsSubstring("point 2 was another"));
+  s.write("sweep.yaml", "{scenario: ./base.yaml, grid: {weights: [fp16, kmeans1]}}");
+  s.write("base.yaml", "{base: default, model: stories260k, workload: {context: 9, tokens: 1}}");
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").err, ContainsSubstring("point 1 was another"));
+  s.write("base.yaml", "{base: default, model: stories260k, workload: {context: 8, tokens: 1}}");
+  const Outcome same = run_harmonia(s, "sweep sweep.yaml -o out --resume");
+  REQUIRE(same.status == 0);
+  REQUIRE_THAT(same.out, ContainsSubstring("1 run now, 1 kept"));
+}
+
+TEST_CASE("sweep: listed points combine with the grid, and rows are in order") {
+  const Scratch s;
+  s.write("sweep.yaml",
+          "scenario: default\nset: {model: stories260k, workload: {tokens: 1, context: 8}}\n"
+          "points:\n  - {weights: fp16, kv: fp16}\n  - {weights: {format: kmeans1, codebook: int5}}\n"
+          "grid: {workload.batch: [1, 2]}\n");
+  const Outcome o = run_harmonia(s, "sweep sweep.yaml -o out");
+  INFO(o.err << o.out);
+  REQUIRE(o.status == 0);
+  const std::vector<std::string> lines = lines_of(Scratch::read(s / "out/sweep.csv"));
+  REQUIRE(lines.size() == 5);
+  REQUIRE(lines[0].rfind("point,status,reason,weights,kv,workload.batch,weights.format,weights.codebook,bound,", 0) ==
+          0);
+  REQUIRE(lines[2].rfind("2,ok,,fp16,fp16,2,,,", 0) == 0);
+  REQUIRE(lines[3].rfind("3,ok,,,,1,kmeans1,int5,", 0) == 0);
+  REQUIRE(lines[0].find("wall") == std::string::npos);
+}
+
+}  // namespace
+}  // namespace harmonia::test
