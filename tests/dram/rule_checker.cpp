@@ -80,7 +80,7 @@ TEST_CASE("Rule checker: DDR4-3200 distances by hand") {
   at_the_limit(c, Rule::tRFC, {{12480, kRef}, {13040, kAct, 0, 0}});
   at_the_limit(c, Rule::tREFI, {{12480, kRef}});
   at_the_limit(c, Rule::tRP_refresh, {{0, kAct, 0, 0}, {12468, kPre, 0, 0}, {12490, kRef}});
-  at_the_limit(configured("ddr4_3200.bgi", {{"RPab", "30"}}), Rule::tRP_refresh,
+  at_the_limit(configured("ddr4_3200.bgi", {{"RPREF", "30"}}), Rule::tRP_refresh,
                {{0, kAct, 0, 0}, {12460, kPreA}, {12490, kRef}});
   at_the_limit(c, Rule::tXP, {{100, kPde}, {108, kPdx}, {118, kAct, 0, 0}});
   at_the_limit(c, Rule::tCKE, {{100, kPde}, {108, kPdx}});
