@@ -62,6 +62,7 @@ struct Run {
   std::uint32_t request = 0;
   std::uint32_t count = 0;
   std::uint32_t next = kNone, previous = kNone;
+  std::uint64_t order = 0;  // of a write: its place among the writes of its lane
   std::int32_t row = 0;
   std::uint16_t bank = 0;  // flat over all units
   std::uint8_t op = 0;
@@ -70,6 +71,16 @@ struct Run {
   /// Smaller is older. Orders bursts, not requests.
   std::int64_t age() const { return age_bias + static_cast<std::int64_t>(burst); }
 };
+
+/// The first of the commands of one kind that could go next in a unit, kept from decision to decision. Times of banks
+/// never fall, so that it stays the first until its own time changes or one of the touched banks is before it.
+struct Best {
+  Cycle t = kNever;
+  std::int64_t age = 0;
+  int bank = -1;  // flat
+  std::uint64_t touched = ~std::uint64_t{0};
+};
+enum Kind { kColumns, kOpening, kClosing, kKinds };
 
 struct Pending {
   std::uint64_t tag = 0;
@@ -156,8 +167,17 @@ class Engine::Impl {
     }
     return decision_;
   }
-  Decision decide() const;
-  void decide_unit(int unit, int lane, Decision& best_column, Decision& best_row) const;
+  Decision decide();
+  void decide_unit(int unit, int lane, Decision& best_column, Decision& best_row);
+  template <class Time>
+  const Best& find_best(Kind kind, int unit, std::uint64_t members, const std::int64_t* ages, const Time& time);
+  void touch(int bank) {
+    const std::uint64_t bit = std::uint64_t{1} << (bank % banks_per_unit_);
+    for (auto& kind : best_) kind[static_cast<std::size_t>(bank / banks_per_unit_)].touched |= bit;
+  }
+  void touch_unit(int unit) {
+    for (auto& kind : best_) kind[static_cast<std::size_t>(unit)].touched = ~std::uint64_t{0};
+  }
   void perform(const Decision& d);
   void issue_column(const Decision& d);
   bool stream(const Decision& first, Cycle limit);
@@ -223,6 +243,9 @@ class Engine::Impl {
   std::vector<int> lane_waiting_[2];                                      // by pseudo channel
   std::vector<int> lane_blocked_[2];                                      // of them blocked
   std::vector<std::uint32_t> head_[2], tail_[2], candidate_[2], hit_[2];  // by bank
+  std::vector<std::int64_t> candidate_age_[2], hit_age_[2];               // by bank
+  std::vector<Cycle> capped_from_[2];  // by bank: from here on hits let an older conflict go first
+  std::vector<Best> best_[kKinds];     // by unit
   std::vector<std::uint16_t> blocked_in_bank_;
   std::vector<std::uint64_t> pending_mask_[2], hit_mask_[2], older_conflict_mask_[2], open_mask_,
       fresh_mask_;                      // by unit; fresh: open without an access so far
@@ -231,15 +254,13 @@ class Engine::Impl {
   std::vector<std::uint32_t> committed_;          // by bank: run that the row was opened for and that is not finished
   std::vector<std::uint64_t> committed_mask_[2];  // by unit
   std::vector<Cycle> last_use_;                   // by bank, for the adaptive page policy
-  std::vector<std::pair<std::uint32_t, Cycle>> order_;  // scratch
-  // Writes in order of arrival, for the bound on their wait: a ring of (run id, offered).
-  struct LateQueue {
-    std::vector<std::pair<Cycle, std::uint32_t>> entries;  // offered, bursts left
-    std::size_t head = 0;
+  // Writes of a lane in order of arrival, for the bound on their wait. Served ones leave gaps until they lead.
+  struct WriteOrder {
+    std::vector<std::uint32_t> runs;
+    std::size_t head = 0;    // first that waits
+    std::uint64_t base = 0;  // Run::order of runs[0]
   };
-  std::vector<std::vector<std::uint32_t>> write_order_;  // by lane: run ids oldest first (lazily cleaned)
-  std::vector<std::size_t> write_order_head_;
-  std::vector<std::uint32_t> run_serial_;
+  std::vector<WriteOrder> write_order_;
 
   // Scheduling state.
   struct Lane {
@@ -353,7 +374,10 @@ Engine::Impl::Impl(const Config& config)
     for (auto* mask : {&pending_mask_[op], &hit_mask_[op], &older_conflict_mask_[op]}) mask->assign(size(units_), 0);
     lane_waiting_[op].assign(size(lanes_), 0);
     lane_blocked_[op].assign(size(lanes_), 0);
+    for (auto* list : {&candidate_age_[op], &hit_age_[op]}) list->assign(size(banks_), 0);
+    capped_from_[op].assign(size(banks_), kNever);
   }
+  for (auto& list : best_) list.resize(size(units_));
   blocked_in_bank_.assign(size(banks_), 0);
   open_mask_.assign(size(units_), 0);
   fresh_mask_.assign(size(units_), 0);
@@ -364,7 +388,6 @@ Engine::Impl::Impl(const Config& config)
   last_use_.assign(size(banks_), 0);
   lane_.resize(size(lanes_));
   write_order_.resize(size(lanes_));
-  write_order_head_.assign(size(lanes_), 0);
   wck_until_.assign(size(units_), 0);
   second_bank_.assign(size(units_), -1);
   second_from_.assign(size(units_), 0);
@@ -522,7 +545,9 @@ void Engine::Impl::add_run(std::uint64_t first, std::uint64_t last, std::uint32_
   const auto lane = static_cast<std::size_t>(lane_of(unit));
   lane_waiting_[op][lane] += static_cast<int>(count);
   if (op == 1) {
-    write_order_[lane].push_back(id);
+    WriteOrder& order = write_order_[lane];
+    run.order = order.base + order.runs.size();
+    order.runs.push_back(id);
     lane_[lane].last_write = offered;
   }
   if (run.blocked) {
@@ -543,6 +568,16 @@ void Engine::Impl::set_masks(int op, int bank) {
   put(pending_mask_[op][unit], candidate != kNone);
   put(hit_mask_[op][unit], hit != kNone);
   put(older_conflict_mask_[op][unit], hit != kNone && hit != candidate);
+  if (candidate != kNone) candidate_age_[op][bank] = runs_[candidate].age();
+  if (hit != kNone) hit_age_[op][bank] = runs_[hit].age();
+  Cycle& capped = capped_from_[op][bank];
+  if (hit == kNone || hit == candidate)
+    capped = kNever;
+  else if (config_.scheduler == SchedulerPolicy::kFcfs)
+    capped = 0;
+  else
+    capped = config_.fairness_cap_cycles > 0 ? runs_[candidate].offered + config_.fairness_cap_cycles : kNever;
+  touch(bank);
 }
 
 void Engine::Impl::find_hit(int op, int bank, std::uint32_t from) {
@@ -573,22 +608,13 @@ void Engine::Impl::remove_run(std::uint32_t id) {
   else
     runs_[next].previous = run.previous;
   if (op == 1) {
-    // Leave a gap in the order of arrival; leading gaps are dropped.
-    const auto lane = static_cast<std::size_t>(lane_of(bank / banks_per_unit_));
-    std::vector<std::uint32_t>& order = write_order_[lane];
-    std::size_t& head = write_order_head_[lane];
-    for (std::size_t i = head; i < order.size(); ++i)
-      if (order[i] == id) {
-        order[i] = kNone;
-        break;
-      }
-    while (head < order.size() && order[head] == kNone) ++head;
-    if (head == order.size()) {
-      order.clear();
-      head = 0;
-    } else if (head >= 256 && 2 * head >= order.size()) {
-      order.erase(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(head));
-      head = 0;
+    WriteOrder& order = write_order_[static_cast<std::size_t>(lane_of(bank / banks_per_unit_))];
+    order.runs[static_cast<std::size_t>(run.order - order.base)] = kNone;
+    while (order.head < order.runs.size() && order.runs[order.head] == kNone) ++order.head;
+    if (order.head == order.runs.size() || (order.head >= 256 && 2 * order.head >= order.runs.size())) {
+      order.runs.erase(order.runs.begin(), order.runs.begin() + static_cast<std::ptrdiff_t>(order.head));
+      order.base += order.head;
+      order.head = 0;
     }
   }
   if (blocked_in_bank_[bank] == 0) {
@@ -657,10 +683,10 @@ void Engine::Impl::apply(Cmd cmd, int unit, int bank, Cycle t) {
 /// watermark is not going to be reached soon.
 Cycle Engine::Impl::write_due(int lane) const {
   const auto l = static_cast<std::size_t>(lane);
-  if (write_order_head_[l] >= write_order_[l].size()) return kNever;
+  const WriteOrder& order = write_order_[l];
+  if (order.head >= order.runs.size()) return kNever;
   Cycle due = kNever;
-  if (config_.write_max_wait_cycles > 0)
-    due = runs_[write_order_[l][write_order_head_[l]]].offered + config_.write_max_wait_cycles;
+  if (config_.write_max_wait_cycles > 0) due = runs_[order.runs[order.head]].offered + config_.write_max_wait_cycles;
   if (config_.write_idle_cycles > 0) due = std::min(due, lane_[l].last_write + config_.write_idle_cycles);
   return due;
 }
@@ -687,6 +713,7 @@ void Engine::Impl::update_mode(int lane, Cycle t) {
     s.served = 0;
     if (mode == 1) ++stats_.write_batches;
     decided_ = false;
+    for (int unit = lane; unit < units_; unit += lanes_) touch_unit(unit);
   }
   if (s.column_mode != mode) {
     std::uint64_t committed = 0;
@@ -695,6 +722,7 @@ void Engine::Impl::update_mode(int lane, Cycle t) {
     if (committed == 0) {
       s.column_mode = mode;
       decided_ = false;
+      for (int unit = lane; unit < units_; unit += lanes_) touch_unit(unit);
     }
   }
 }
@@ -702,11 +730,34 @@ void Engine::Impl::update_mode(int lane, Cycle t) {
 void Engine::Impl::uncommit(int bank) {
   if (committed_[static_cast<std::size_t>(bank)] == kNone) return;
   committed_[static_cast<std::size_t>(bank)] = kNone;
+  touch(bank);
   const std::uint64_t bit = std::uint64_t{1} << (bank % banks_per_unit_);
   for (auto& mask : committed_mask_) mask[static_cast<std::size_t>(bank / banks_per_unit_)] &= ~bit;
 }
 
-void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decision& best_row) const {
+template <class Time>
+const Best& Engine::Impl::find_best(Kind kind, int unit, std::uint64_t members, const std::int64_t* ages,
+                                    const Time& time) {
+  Best& best = best_[kind][static_cast<std::size_t>(unit)];
+  const int first_bank = unit * banks_per_unit_;
+  if (best.bank >= 0 && best.touched != ~std::uint64_t{0} &&
+      (((best.touched >> (best.bank - first_bank)) & 1) != 0 || time(best.bank) != best.t))
+    best.touched = ~std::uint64_t{0};
+  if (best.touched == ~std::uint64_t{0}) best = {kNever, 0, -1, best.touched};
+  for (std::uint64_t m = members & best.touched; m != 0; m &= m - 1) {
+    const int bank = first_bank + lowest_bit(m);
+    const Cycle t = time(bank);
+    if (t < best.t || (t == best.t && t < kNever && ages[bank] < best.age)) {
+      best.t = t;
+      best.age = ages[bank];
+      best.bank = bank;
+    }
+  }
+  best.touched = 0;
+  return best;
+}
+
+void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decision& best_row) {
   const auto u = static_cast<std::size_t>(unit);
   const Refresh& refresh = refresh_[u];
   const int first_bank = unit * banks_per_unit_;
@@ -769,84 +820,62 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
   if (column_mode != mode) hits &= committed_mask_[column_mode][u];
   if (second_bank_[u] >= 0) hits &= ~(std::uint64_t{1} << (second_bank_[u] % banks_per_unit_));
   const std::uint64_t open = open_mask_[u];
-  std::int64_t best_age = 0;
-  std::uint64_t capped = 0;  // banks whose hits must let an older conflict go first
+  const std::uint64_t wanted = pending_mask_[mode][u] & ~reserved;
+  if (config_.scheduler == SchedulerPolicy::kFcfs && column_mode == mode) {
+    // Only the oldest access may go, whichever that is now.
+    int oldest = -1;
+    for (std::uint64_t m = pending_mask_[column_mode][u]; m != 0; m &= m - 1) {
+      const int bank = first_bank + lowest_bit(m);
+      if (oldest < 0 || candidate_age_[column_mode][bank] < candidate_age_[column_mode][oldest]) oldest = bank;
+    }
+    hits &= oldest < 0 ? 0 : std::uint64_t{1} << (oldest - first_bank);
+    touch_unit(unit);
+  }
 
-  // Column command: the oldest of those that can go first.
-  if (hits != 0) {
+  // Column command: the oldest of those that can go first. From its cap on, a conflict stops the hits of its bank, but
+  // not the access that the row was opened for: the conflict waits for that one.
+  {
     const Cycle floor = std::max({floor_, column_bus_, unit_time(column, unit)});
-    std::uint64_t allowed = hits;
-    if (config_.scheduler == SchedulerPolicy::kFcfs) {
-      int oldest = -1;
-      for (std::uint64_t m = pending_mask_[column_mode][u]; m != 0; m &= m - 1) {
-        const int b = lowest_bit(m);
-        if (oldest < 0 || runs_[candidate_[column_mode][first_bank + b]].age() <
-                              runs_[candidate_[column_mode][first_bank + oldest]].age())
-          oldest = b;
-      }
-      allowed &= std::uint64_t{1} << oldest;
-      allowed &= ~older_conflict_mask_[column_mode][u];
-      capped |= older_conflict_mask_[column_mode][u];
-    }
-    Decision best;
-    for (std::uint64_t m = allowed; m != 0; m &= m - 1) {
-      const int b = lowest_bit(m), bank = first_bank + b;
-      Cycle t = std::max(bank_time(column, bank), group_time(column, group_of_[static_cast<std::size_t>(bank)]));
-      if (t < floor) t = floor;
-      if (t > best.t) continue;
-      if ((older_conflict_mask_[column_mode][u] >> b) & 1 && config_.fairness_cap_cycles > 0 &&
-          t >= runs_[candidate_[column_mode][bank]].offered + config_.fairness_cap_cycles) {
-        capped |= std::uint64_t{1} << b;
-        continue;
-      }
-      const std::int64_t age = runs_[hit_[column_mode][bank]].age();
-      if (t < best.t || age < best_age) {
-        best = {t, What::kColumn, unit, bank, false};
-        best_age = age;
-      }
-    }
-    if (best.t < best_column.t) best_column = best;
+    const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(column) * banks_)];
+    const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(column) * groups_)];
+    const Cycle* const capped_from = capped_from_[column_mode].data();
+    const Best& best = find_best(kColumns, unit, hits, hit_age_[column_mode].data(), [&](int bank) {
+      const Cycle t = std::max({of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]], floor});
+      return t < capped_from[bank] || ((committed >> (bank - first_bank)) & 1) != 0 ? t : kNever;
+    });
+    if (best.t < best_column.t) best_column = {best.t, What::kColumn, unit, best.bank, false};
   }
 
   // Row commands: for what is being served, then to close unused rows. A row that was opened for a request stays until
   // that request is served: closing it would throw an activate away.
   Decision best;
-  const auto consider = [&](std::uint64_t opening, std::uint64_t closing) {
-    if (second_bank_[u] >= 0) opening = 0;
-    if (opening != 0) {
-      const Cycle floor = std::max(row_floor, unit_time(Cmd::kAct, unit));
-      for (std::uint64_t m = opening; m != 0; m &= m - 1) {
-        const int bank = first_bank + lowest_bit(m);
-        Cycle t =
-            std::max(bank_time(Cmd::kAct, bank), group_time(Cmd::kAct, group_of_[static_cast<std::size_t>(bank)]));
-        if (t < floor) t = floor;
-        if (t > best.t) continue;
-        const std::int64_t age = runs_[candidate_[mode][bank]].age();
-        if (t < best.t || age < best_age) {
-          best = {t, What::kActivate, unit, bank, false};
-          best_age = age;
-        }
-      }
+  std::int64_t best_age = 0;
+  if (second_bank_[u] < 0) {
+    const Cycle floor = std::max(row_floor, unit_time(Cmd::kAct, unit));
+    const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kAct) * banks_)];
+    const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(Cmd::kAct) * groups_)];
+    const Best& opening = find_best(kOpening, unit, wanted & ~open, candidate_age_[mode].data(), [&](int bank) {
+      return std::max({of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]], floor});
+    });
+    if (opening.t < kNever) {
+      best = {opening.t, What::kActivate, unit, opening.bank, false};
+      best_age = opening.age;
     }
-    if (closing != 0) {
-      const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
-      for (std::uint64_t m = closing; m != 0; m &= m - 1) {
-        const int b = lowest_bit(m), bank = first_bank + b;
-        Cycle t = std::max(floor, bank_time(Cmd::kPre, bank));
-        if ((capped >> b) & 1)
-          t = std::max(t, runs_[candidate_[mode][bank]].offered +
-                              (config_.scheduler == SchedulerPolicy::kFcfs ? 0 : config_.fairness_cap_cycles));
-        if (t > best.t) continue;
-        const std::int64_t age = runs_[candidate_[mode][bank]].age();
-        if (t < best.t || age < best_age) {
-          best = {t, What::kPrecharge, unit, bank, true};
-          best_age = age;
-        }
-      }
-    }
-  };
-  const std::uint64_t wanted = pending_mask_[mode][u] & ~reserved;
-  consider(wanted & ~open, wanted & open & ~committed & (~hit_mask_[mode][u] | capped));
+  }
+  {
+    const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
+    const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kPre) * banks_)];
+    const Cycle* const capped_from = capped_from_[mode].data();
+    const std::uint64_t hit = hit_mask_[mode][u];
+    const Best& closing =
+        find_best(kClosing, unit, wanted & open & ~committed & (~hit | older_conflict_mask_[mode][u]),
+                  candidate_age_[mode].data(), [&](int bank) {
+                    const Cycle t = std::max(of_bank[bank], floor);
+                    return ((hit >> (bank - first_bank)) & 1) != 0 ? std::max(t, capped_from[bank]) : t;
+                  });
+    if (closing.t < best.t || (closing.t == best.t && closing.t < kNever && closing.age < best_age))
+      best = {closing.t, What::kPrecharge, unit, closing.bank, true};
+  }
   if (config_.page_policy != PagePolicy::kOpen) {
     const std::uint64_t unused = open & ~reserved & ~work_mask(unit);
     const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
@@ -865,7 +894,7 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
   }
 }
 
-Decision Engine::Impl::decide() const {
+Decision Engine::Impl::decide() {
   Decision column, row, event;
   for (int unit = 0; unit < units_; ++unit) {
     const auto u = static_cast<std::size_t>(unit);
@@ -954,6 +983,7 @@ void Engine::Impl::perform(const Decision& d) {
         r.due += config_[Param::REFI];
       }
       r.active = true;
+      touch_unit(d.unit);
       if (all) {
         r.banks = banks_per_unit_ == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << banks_per_unit_) - 1;
       } else if (config_.standard == Standard::kDdr5) {
@@ -1010,6 +1040,7 @@ void Engine::Impl::perform(const Decision& d) {
       occupy(Cmd::kAct2, t);
       for (Cmd c : {Cmd::kRd, Cmd::kWr}) bank_time(c, d.bank) = std::max(bank_time(c, d.bank), t + 1);
       second_bank_[u] = -1;
+      touch(d.bank);
       return;
     case What::kPrecharge: {
       const std::uint64_t bit = std::uint64_t{1} << (d.bank % banks_per_unit_);
@@ -1048,6 +1079,7 @@ void Engine::Impl::perform(const Decision& d) {
       }
       for (int op = 0; op < 2; ++op) hit_mask_[op][u] = older_conflict_mask_[op][u] = 0;
       open_mask_[u] = fresh_mask_[u] = 0;
+      touch_unit(d.unit);
       update_mode(lane_of(d.unit), t);
       return;
     }
@@ -1074,6 +1106,7 @@ void Engine::Impl::perform(const Decision& d) {
         stats_.refresh_cycles += static_cast<Cycle>(config_[Param::RFCpb]) * banks / banks_per_unit_;
       }
       r.active = false;
+      touch_unit(d.unit);
       idle_since_[u] = std::max(idle_since_[u], t);
       return;
     }
@@ -1150,8 +1183,12 @@ void Engine::Impl::issue_column(const Decision& d) {
   if (--run.count == 0) {
     if (committed_[static_cast<std::size_t>(d.bank)] == id) uncommit(d.bank);
     remove_run(id);
-  } else
+  } else {
     run.burst = (((run.burst | ~column_.mask()) + 1) & column_.mask()) | (run.burst & ~column_.mask());
+    hit_age_[op][d.bank] = run.age();
+    if (candidate_[op][d.bank] == id) candidate_age_[op][d.bank] = run.age();
+    touch(d.bank);
+  }
   if (staged_.left > 0) take_in_staged();
   update_mode(lane, t);
 }
