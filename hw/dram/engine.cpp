@@ -1,6 +1,7 @@
 #include "harmonia/dram/engine.h"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <utility>
 
@@ -44,6 +45,8 @@ class Field {
     return a;
   }
   std::uint64_t mask() const { return mask_; }
+  std::size_t pieces() const { return parts_.size(); }
+  int width_of_first() const { return parts_.front().width; }
 
  private:
   struct Part {
@@ -72,10 +75,12 @@ struct Run {
   std::int64_t age() const { return age_bias + static_cast<std::int64_t>(burst); }
 };
 
-/// The first of the commands of one kind that could go next in a unit, kept from decision to decision. Times of banks
-/// never fall, so that it stays the first until its own time changes or one of the touched banks is before it.
+/// The first of the commands of one kind that could go next in a unit, kept from decision to decision: the bank that is
+/// ready first or, of those that are ready, waits for the oldest access. It stays the first until the time reaches
+/// `next_ready`, its own bank is held up, or one of the touched banks comes before it: times of banks never fall.
 struct Best {
-  Cycle t = kNever;
+  Cycle ready = kNever;       // of the bank
+  Cycle next_ready = kNever;  // no other bank becomes ready, that was not when this one was found, before this
   std::int64_t age = 0;
   int bank = -1;  // flat
   std::uint64_t touched = ~std::uint64_t{0};
@@ -169,11 +174,14 @@ class Engine::Impl {
   }
   Decision decide();
   void decide_unit(int unit, int lane, Decision& best_column, Decision& best_row);
-  template <class Time>
-  const Best& find_best(Kind kind, int unit, std::uint64_t members, const std::int64_t* ages, const Time& time);
+  /// Earliest cycle of the best candidate (kNever: none), not before `floor`. `ready` gives the first cycle that the
+  /// bank allows.
+  template <class Ready>
+  Cycle find_best(Kind kind, int unit, std::uint64_t members, Cycle floor, const std::int64_t* ages,
+                  const Ready& ready);
   void touch(int bank) {
-    const std::uint64_t bit = std::uint64_t{1} << (bank % banks_per_unit_);
-    for (auto& kind : best_) kind[static_cast<std::size_t>(bank / banks_per_unit_)].touched |= bit;
+    const std::uint64_t bit = bank_bit(bank);
+    for (auto& kind : best_) kind[static_cast<std::size_t>(unit_of(bank))].touched |= bit;
   }
   void touch_unit(int unit) {
     for (auto& kind : best_) kind[static_cast<std::size_t>(unit)].touched = ~std::uint64_t{0};
@@ -181,6 +189,7 @@ class Engine::Impl {
   void perform(const Decision& d);
   void issue_column(const Decision& d);
   bool stream(const Decision& first, Cycle limit);
+  bool skip_periods(int unit, int op, Cycle length, Cycle horizon);
   void update_mode(int lane, Cycle t);
   Cycle write_due(int lane) const;
   void uncommit(int bank);
@@ -199,7 +208,11 @@ class Engine::Impl {
   Cycle group_time(Cmd c, int group) const { return group_time_[static_cast<std::size_t>(index(c) * groups_ + group)]; }
   Cycle unit_time(Cmd c, int unit) const { return unit_time_[static_cast<std::size_t>(index(c) * units_ + unit)]; }
 
-  int lane_of(int unit) const { return unit % lanes_; }
+  int lane_of(int unit) const { return unit & (lanes_ - 1); }
+  // Organisations are powers of two.
+  int unit_of(int bank) const { return bank >> unit_shift_; }
+  int in_unit(int bank) const { return bank & (banks_per_unit_ - 1); }
+  std::uint64_t bank_bit(int bank) const { return std::uint64_t{1} << in_unit(bank); }
   std::uint64_t work_mask(int unit) const {
     const auto u = static_cast<std::size_t>(unit);
     return pending_mask_[0][u] | pending_mask_[1][u];
@@ -208,7 +221,7 @@ class Engine::Impl {
 
   Config config_;
   const StandardTable& table_;
-  int units_, lanes_, groups_, banks_, banks_per_unit_;
+  int units_, lanes_, groups_, banks_, banks_per_unit_, unit_shift_;
   int capacity_;
   int burst_shift_, burst_;
   Cycle latency_[2];  // first edge of RD / WR to the end of its data
@@ -288,8 +301,23 @@ class Engine::Impl {
   std::vector<Cycle> idle_since_;   // last command or arrival of the unit
   Cycle floor_ = 0;                 // no decision before this
   Cycle done_until_ = -1;           // all decisions up to here are made
-  mutable bool decided_ = false;
+  bool decided_ = false;
   Decision decision_;
+  Cycle next_row_ = kNever, next_event_ = kNever;  // found with the decision: first row command, first event
+  int round_ = 0;  // column accesses after which the burst address has moved by a constant; 0: by none
+
+  // Column commands of a stream that may repeat, see stream().
+  static constexpr int kLongestPeriod = 64;
+  struct Period {
+    bool begun = false;
+    int steps = 0, rounds = 0;
+    Cycle floor = 0;
+    std::uint64_t banks = 0, served = 0;  // with hits; of them those that were accessed
+    std::array<Cycle, 64> ready{};        // by bank of the unit, when the period began
+    std::array<int, kLongestPeriod> bank{};
+    std::array<Cycle, kLongestPeriod> time{};
+  } period_;
+  Cycle last_column_ = 0;
 
   std::vector<Completion> completions_;
   Statistics stats_;
@@ -306,6 +334,7 @@ Engine::Impl::Impl(const Config& config)
       groups_(units_ * config.bankgroups),
       banks_(units_ * config.banks_per_unit()),
       banks_per_unit_(config.banks_per_unit()),
+      unit_shift_(__builtin_ctz(static_cast<unsigned>(config.banks_per_unit()))),
       capacity_(config.queue_entries * config.pseudo_channels),
       burst_(config.burst_cycles()) {
   burst_shift_ = 0;
@@ -366,6 +395,8 @@ Engine::Impl::Impl(const Config& config)
   for (int b = 0; b < 48; ++b)
     if ((interleaved_ >> b) & 1) bits.push_back(b);
   interleaved_field_ = Field(bits, 0);
+  // Columns of one piece ascend by the same step each time; of two pieces, every time the lower one has gone round.
+  round_ = column_.pieces() <= 1 ? 1 : column_.pieces() == 2 ? 1 << column_.width_of_first() : 0;
 
   requests_.reserve(256);
   runs_.reserve(1024);
@@ -561,8 +592,8 @@ void Engine::Impl::add_run(std::uint64_t first, std::uint64_t last, std::uint32_
 }
 
 void Engine::Impl::set_masks(int op, int bank) {
-  const auto unit = static_cast<std::size_t>(bank / banks_per_unit_);
-  const std::uint64_t bit = std::uint64_t{1} << (bank % banks_per_unit_);
+  const auto unit = static_cast<std::size_t>(unit_of(bank));
+  const std::uint64_t bit = bank_bit(bank);
   const std::uint32_t candidate = candidate_[op][bank], hit = hit_[op][bank];
   const auto put = [bit](std::uint64_t& mask, bool on) { mask = on ? mask | bit : mask & ~bit; };
   put(pending_mask_[op][unit], candidate != kNone);
@@ -608,7 +639,7 @@ void Engine::Impl::remove_run(std::uint32_t id) {
   else
     runs_[next].previous = run.previous;
   if (op == 1) {
-    WriteOrder& order = write_order_[static_cast<std::size_t>(lane_of(bank / banks_per_unit_))];
+    WriteOrder& order = write_order_[static_cast<std::size_t>(lane_of(unit_of(bank)))];
     order.runs[static_cast<std::size_t>(run.order - order.base)] = kNone;
     while (order.head < order.runs.size() && order.runs[order.head] == kNone) ++order.head;
     if (order.head == order.runs.size() || (order.head >= 256 && 2 * order.head >= order.runs.size())) {
@@ -622,7 +653,7 @@ void Engine::Impl::remove_run(std::uint32_t id) {
     if (hit_[op][bank] == id) find_hit(op, bank, next);
     set_masks(op, bank);
   } else {
-    const auto lane = static_cast<std::size_t>(lane_of(bank / banks_per_unit_));
+    const auto lane = static_cast<std::size_t>(lane_of(unit_of(bank)));
     for (int o = 0; o < 2; ++o)
       for (std::uint32_t i = head_[o][bank]; i != kNone; i = runs_[i].next)
         if (runs_[i].blocked && !must_wait(runs_[i])) {
@@ -642,7 +673,7 @@ void Engine::Impl::remove_run(std::uint32_t id) {
 void Engine::Impl::record(Cmd cmd, Cycle t, int unit, int bank, std::int32_t row, std::int32_t column) const {
   Command c{t, cmd, static_cast<std::int16_t>(unit), -1, -1, row, column};
   if (bank >= 0) {
-    const int local = bank % banks_per_unit_;
+    const int local = in_unit(bank);
     c.bankgroup = static_cast<std::int16_t>(local / config_.banks_per_group);
     c.bank_in_group = static_cast<std::int16_t>(local % config_.banks_per_group);
   }
@@ -731,30 +762,45 @@ void Engine::Impl::uncommit(int bank) {
   if (committed_[static_cast<std::size_t>(bank)] == kNone) return;
   committed_[static_cast<std::size_t>(bank)] = kNone;
   touch(bank);
-  const std::uint64_t bit = std::uint64_t{1} << (bank % banks_per_unit_);
-  for (auto& mask : committed_mask_) mask[static_cast<std::size_t>(bank / banks_per_unit_)] &= ~bit;
+  const std::uint64_t bit = bank_bit(bank);
+  for (auto& mask : committed_mask_) mask[static_cast<std::size_t>(unit_of(bank))] &= ~bit;
 }
 
-template <class Time>
-const Best& Engine::Impl::find_best(Kind kind, int unit, std::uint64_t members, const std::int64_t* ages,
-                                    const Time& time) {
+template <class Ready>
+Cycle Engine::Impl::find_best(Kind kind, int unit, std::uint64_t members, Cycle floor, const std::int64_t* ages,
+                              const Ready& ready) {
   Best& best = best_[kind][static_cast<std::size_t>(unit)];
   const int first_bank = unit * banks_per_unit_;
-  if (best.bank >= 0 && best.touched != ~std::uint64_t{0} &&
-      (((best.touched >> (best.bank - first_bank)) & 1) != 0 || time(best.bank) != best.t))
-    best.touched = ~std::uint64_t{0};
-  if (best.touched == ~std::uint64_t{0}) best = {kNever, 0, -1, best.touched};
+  constexpr std::uint64_t kAll = ~std::uint64_t{0};
+  Cycle t = kNever;
+  if (best.touched != kAll && best.bank >= 0) {
+    const Cycle own = ready(best.bank);
+    t = std::max(own, floor);
+    if (((best.touched >> (best.bank - first_bank)) & 1) != 0 || (own != best.ready && own > floor) ||
+        t >= best.next_ready)
+      best.touched = kAll;
+  }
+  if (best.touched == kAll) {
+    best = {kNever, kNever, 0, -1, kAll};
+    t = kNever;
+  }
   for (std::uint64_t m = members & best.touched; m != 0; m &= m - 1) {
     const int bank = first_bank + lowest_bit(m);
-    const Cycle t = time(bank);
-    if (t < best.t || (t == best.t && t < kNever && ages[bank] < best.age)) {
-      best.t = t;
+    const Cycle r = ready(bank);
+    if (r >= kNever) continue;
+    const Cycle at = std::max(r, floor);
+    if (at < t || (at == t && ages[bank] < best.age)) {
+      if (best.ready > at && best.bank >= 0) best.next_ready = std::min(best.next_ready, best.ready);
+      best.ready = r;
       best.age = ages[bank];
       best.bank = bank;
+      t = at;
+    } else if (r > t) {
+      best.next_ready = std::min(best.next_ready, r);
     }
   }
   best.touched = 0;
-  return best;
+  return t;
 }
 
 void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decision& best_row) {
@@ -818,7 +864,7 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
     hits |= hit_mask_[column_mode][u] & fresh_mask_[u];
   const std::uint64_t committed = committed_mask_[0][u] | committed_mask_[1][u];
   if (column_mode != mode) hits &= committed_mask_[column_mode][u];
-  if (second_bank_[u] >= 0) hits &= ~(std::uint64_t{1} << (second_bank_[u] % banks_per_unit_));
+  if (second_bank_[u] >= 0) hits &= ~(std::uint64_t{1} << in_unit(second_bank_[u]));
   const std::uint64_t open = open_mask_[u];
   const std::uint64_t wanted = pending_mask_[mode][u] & ~reserved;
   if (config_.scheduler == SchedulerPolicy::kFcfs && column_mode == mode) {
@@ -839,11 +885,11 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
     const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(column) * banks_)];
     const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(column) * groups_)];
     const Cycle* const capped_from = capped_from_[column_mode].data();
-    const Best& best = find_best(kColumns, unit, hits, hit_age_[column_mode].data(), [&](int bank) {
-      const Cycle t = std::max({of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]], floor});
-      return t < capped_from[bank] || ((committed >> (bank - first_bank)) & 1) != 0 ? t : kNever;
+    const Cycle t = find_best(kColumns, unit, hits, floor, hit_age_[column_mode].data(), [&](int bank) {
+      const Cycle r = std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]);
+      return std::max(r, floor) < capped_from[bank] || ((committed >> (bank - first_bank)) & 1) != 0 ? r : kNever;
     });
-    if (best.t < best_column.t) best_column = {best.t, What::kColumn, unit, best.bank, false};
+    if (t < best_column.t) best_column = {t, What::kColumn, unit, best_[kColumns][u].bank, false};
   }
 
   // Row commands: for what is being served, then to close unused rows. A row that was opened for a request stays until
@@ -854,27 +900,26 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
     const Cycle floor = std::max(row_floor, unit_time(Cmd::kAct, unit));
     const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kAct) * banks_)];
     const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(Cmd::kAct) * groups_)];
-    const Best& opening = find_best(kOpening, unit, wanted & ~open, candidate_age_[mode].data(), [&](int bank) {
-      return std::max({of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]], floor});
+    const Cycle t = find_best(kOpening, unit, wanted & ~open, floor, candidate_age_[mode].data(), [&](int bank) {
+      return std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]);
     });
-    if (opening.t < kNever) {
-      best = {opening.t, What::kActivate, unit, opening.bank, false};
-      best_age = opening.age;
+    if (t < kNever) {
+      best = {t, What::kActivate, unit, best_[kOpening][u].bank, false};
+      best_age = best_[kOpening][u].age;
     }
   }
-  {
+  if (second_bank_[u] < 0) {
     const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
     const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kPre) * banks_)];
     const Cycle* const capped_from = capped_from_[mode].data();
     const std::uint64_t hit = hit_mask_[mode][u];
-    const Best& closing =
-        find_best(kClosing, unit, wanted & open & ~committed & (~hit | older_conflict_mask_[mode][u]),
-                  candidate_age_[mode].data(), [&](int bank) {
-                    const Cycle t = std::max(of_bank[bank], floor);
-                    return ((hit >> (bank - first_bank)) & 1) != 0 ? std::max(t, capped_from[bank]) : t;
-                  });
-    if (closing.t < best.t || (closing.t == best.t && closing.t < kNever && closing.age < best_age))
-      best = {closing.t, What::kPrecharge, unit, closing.bank, true};
+    const Cycle t = find_best(
+        kClosing, unit, wanted & open & ~committed & (~hit | older_conflict_mask_[mode][u]), floor,
+        candidate_age_[mode].data(), [&](int bank) {
+          return ((hit >> (bank - first_bank)) & 1) != 0 ? std::max(of_bank[bank], capped_from[bank]) : of_bank[bank];
+        });
+    if (t < best.t || (t == best.t && t < kNever && best_[kClosing][u].age < best_age))
+      best = {t, What::kPrecharge, unit, best_[kClosing][u].bank, true};
   }
   if (config_.page_policy != PagePolicy::kOpen) {
     const std::uint64_t unused = open & ~reserved & ~work_mask(unit);
@@ -922,6 +967,8 @@ Decision Engine::Impl::decide() {
     const Cycle t = std::max(floor_, due);
     if (t < event.t) event = {t, What::kModeSwitch, lane, 0, false};
   }
+  next_row_ = row.t;
+  next_event_ = event.t;
   if (event.t <= column.t && event.t <= row.t) return event;
   if (row.what == What::kNothing) return column;
   if (table_.split_command_bus) return column.t <= row.t ? column : row;
@@ -1001,7 +1048,7 @@ void Engine::Impl::perform(const Decision& d) {
       issue_column(d);
       return;
     case What::kActivate: {
-      const std::uint64_t bit = std::uint64_t{1} << (d.bank % banks_per_unit_);
+      const std::uint64_t bit = bank_bit(d.bank);
       const int mode = lane_[static_cast<std::size_t>(lane_of(d.unit))].mode;
       const std::uint32_t for_run =
           candidate_[mode][d.bank] != kNone ? candidate_[mode][d.bank] : candidate_[1 - mode][d.bank];
@@ -1043,7 +1090,7 @@ void Engine::Impl::perform(const Decision& d) {
       touch(d.bank);
       return;
     case What::kPrecharge: {
-      const std::uint64_t bit = std::uint64_t{1} << (d.bank % banks_per_unit_);
+      const std::uint64_t bit = bank_bit(d.bank);
       count(Cmd::kPre);
       if (!observers_.empty()) record(Cmd::kPre, t, d.unit, d.bank, open_row_[d.bank], 0);
       apply(Cmd::kPre, d.unit, d.bank, t);
@@ -1156,8 +1203,9 @@ void Engine::Impl::issue_column(const Decision& d) {
     record(cmd, t, d.unit, d.bank, run.row, static_cast<std::int32_t>(column_.extract(run.burst)));
   apply(cmd, d.unit, d.bank, t);
   occupy(cmd, t);
+  last_column_ = t;
   last_use_[static_cast<std::size_t>(d.bank)] = t;
-  fresh_mask_[u] &= ~(std::uint64_t{1} << (d.bank % banks_per_unit_));
+  fresh_mask_[u] &= ~bank_bit(d.bank);
   idle_since_[u] = t;
   if (s.last_op != op) {
     if (s.last_op >= 0) ++stats_.turnarounds;
@@ -1193,7 +1241,180 @@ void Engine::Impl::issue_column(const Decision& d) {
   update_mode(lane, t);
 }
 
-bool Engine::Impl::stream(const Decision&, Cycle) { return false; }
+/// Column commands from `first` on, as long as neither a row command nor an event can come between: only the columns
+/// are chosen anew after each. When the choice repeats (the same banks in the same order with the same distances),
+/// whole periods are advanced at once. False when there is nothing to gain; nothing has been issued then.
+bool Engine::Impl::stream(const Decision& first, Cycle limit) {
+  const int unit = first.unit, lane = lane_of(unit);
+  const auto u = static_cast<std::size_t>(unit), l = static_cast<std::size_t>(lane);
+  const Lane& s = lane_[l];
+  const int op = s.column_mode;
+  const Cmd cmd = column_command(op);
+  Cycle horizon = std::min(
+      {limit, next_event_ - 1,
+       table_.split_command_bus ? next_row_ : next_row_ - table_.command_cycles[static_cast<std::size_t>(index(cmd))]});
+  if (horizon < first.t + config_[Param::CCD_S] || s.mode != op || lane_waiting_[1 - op][l] != 0 || staged_.left > 0 ||
+      refresh_[u].active || second_bank_[u] >= 0 || config_.scheduler == SchedulerPolicy::kFcfs)
+    return false;
+  for (int other = 0; other < units_; ++other) {
+    const auto o = static_cast<std::size_t>(other);
+    if (other != unit && (work_mask(other) != 0 || refresh_[o].active || second_bank_[o] >= 0)) return false;
+  }
+  const std::uint64_t conflicts = older_conflict_mask_[op][u];
+  const int first_bank = unit * banks_per_unit_;
+  for (std::uint64_t m = conflicts; m != 0; m &= m - 1)
+    horizon = std::min(horizon, capped_from_[op][first_bank + lowest_bit(m)] - 1);
+  if (horizon < first.t + (table_.wck_sync ? 1 : 0)) return false;
+
+  const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(cmd) * banks_)];
+  const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(cmd) * groups_)];
+  const auto ready = [&](int bank, Cycle floor) {
+    return std::max({of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]], floor});
+  };
+  Decision d = first;
+  Period& p = period_;
+  p.steps = 0;
+  while (true) {
+    if (table_.wck_sync && d.t >= wck_until_[u] && d.t >= horizon) break;  // CAS takes the clock before
+    const std::uint32_t run = hit_[op][d.bank];
+    if (p.steps == 0 && round_ > 0 && runs_[run].count > 2 * static_cast<std::uint32_t>(round_)) {
+      p.floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
+      p.banks = hit_mask_[op][u];
+      p.served = 0;
+      p.rounds = 0;
+      for (std::uint64_t m = p.banks; m != 0; m &= m - 1)
+        p.ready[lowest_bit(m)] = ready(first_bank + lowest_bit(m), p.floor);
+      p.begun = true;
+    }
+    floor_ = d.t;
+    issue_column(d);
+    const std::uint64_t bit = bank_bit(d.bank);
+    if (hit_[op][d.bank] != run) {
+      // The run is over. Its bank goes on with the next one of the row, or rests if nobody else wants it.
+      p.begun = false;
+      p.steps = 0;
+      if ((hit_mask_[op][u] & bit) == 0 &&
+          ((pending_mask_[op][u] & bit) != 0 || config_.page_policy != PagePolicy::kOpen))
+        break;
+      if (hit_mask_[op][u] == 0 || older_conflict_mask_[op][u] != conflicts) break;
+    } else if (p.begun) {
+      p.bank[p.steps] = d.bank;
+      p.time[p.steps] = last_column_;
+      ++p.steps;
+      p.served |= bit;
+    }
+
+    const auto choose = [&] {
+      const Cycle floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
+      Cycle best = kNever;
+      std::int64_t best_age = 0;
+      for (std::uint64_t m = hit_mask_[op][u]; m != 0; m &= m - 1) {
+        const int bank = first_bank + lowest_bit(m);
+        const Cycle t = ready(bank, floor);
+        if (t < best || (t == best && hit_age_[op][bank] < best_age)) {
+          best = t;
+          best_age = hit_age_[op][bank];
+          d.bank = bank;
+        }
+      }
+      d.t = best;
+    };
+    choose();
+    if (p.begun && d.bank == p.bank[0] && ++p.rounds == round_) {
+      if (skip_periods(unit, op, d.t - p.time[0], horizon)) choose();
+      p.begun = false;
+      p.steps = 0;
+    } else if (p.begun && p.steps == kLongestPeriod) {
+      p.begun = false;
+      p.steps = 0;
+    }
+    if (d.t > horizon) break;
+  }
+  decided_ = false;
+  return true;
+}
+
+/// Repeats the period in period_ as often as it is certain to come again, `length` clocks each. False: not once.
+bool Engine::Impl::skip_periods(int unit, int op, Cycle length, Cycle horizon) {
+  const Period& p = period_;
+  const auto u = static_cast<std::size_t>(unit), l = static_cast<std::size_t>(lane_of(unit));
+  const Cmd cmd = column_command(op);
+  const int first_bank = unit * banks_per_unit_;
+  const int served = __builtin_popcountll(p.served);
+  if (p.steps != served * round_ || hit_mask_[op][u] != p.banks) return false;
+  // The same state again, `length` later? Then the same choices follow.
+  const Cycle floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
+  if (floor != p.floor + length) return false;
+  std::int64_t periods = (horizon - p.time[p.steps - 1]) / length;
+  std::int64_t last_age = 0;
+  bool any = false;
+  for (std::uint64_t m = p.served; m != 0; m &= m - 1) {
+    const int bank = first_bank + lowest_bit(m);
+    const Run& run = runs_[hit_[op][bank]];
+    // The last access of a run, which may end its request, goes the long way.
+    periods = std::min(periods, static_cast<std::int64_t>(run.count - 1) / round_);
+    const std::int64_t age = run.age_bias + static_cast<std::int64_t>(run.last);
+    if (!any || age > last_age) last_age = age;
+    any = true;
+  }
+  if (periods < 1) return false;
+  for (std::uint64_t m = p.banks; m != 0; m &= m - 1) {
+    const int bank = first_bank + lowest_bit(m);
+    const Cycle of_bank = bank_time(cmd, bank);
+    const Cycle t = std::max({of_bank, group_time(cmd, group_of_[static_cast<std::size_t>(bank)]), floor});
+    if (t != p.ready[lowest_bit(m)] + length) return false;
+    // Who was not served must not come to be: it is ready all the while, and younger than all that is served.
+    if (((p.served >> lowest_bit(m)) & 1) == 0 && (of_bank > p.floor || hit_age_[op][bank] <= last_age)) return false;
+  }
+  // Every bank in turn, as often: count the rounds of each.
+  for (int i = served; i < p.steps; ++i)
+    if (p.bank[i] != p.bank[i - served]) return false;
+
+  const Cycle moved = periods * length;
+  const std::int64_t accesses = periods * p.steps;
+  if (!observers_.empty())
+    for (std::int64_t k = 1; k <= periods; ++k)
+      for (int i = 0; i < p.steps; ++i) {
+        const Run& run = runs_[hit_[op][p.bank[i]]];
+        // run.burst is the access behind the period.
+        const std::uint64_t column =
+            column_.extract(run.burst) + static_cast<std::uint64_t>((k - 1) * round_ + i / served);
+        record(cmd, p.time[i] + k * length, unit, p.bank[i], run.row, static_cast<std::int32_t>(column));
+      }
+  for (int i = 0; i < p.steps; ++i) {
+    const Cycle t = p.time[i] + moved;
+    Run& run = runs_[hit_[op][p.bank[i]]];
+    stats_.queue_integral[op] +=
+        static_cast<double>(periods * (p.time[i] - run.offered) + length * (periods * (periods + 1) / 2));
+    apply(cmd, unit, p.bank[i], t);
+    occupy(cmd, t);
+    last_use_[static_cast<std::size_t>(p.bank[i])] = t;
+    floor_ = t;
+  }
+  for (std::uint64_t m = p.served; m != 0; m &= m - 1) {
+    const int bank = first_bank + lowest_bit(m);
+    const std::uint32_t id = hit_[op][bank];
+    Run& run = runs_[id];
+    const auto n = static_cast<std::uint32_t>(periods * round_);
+    run.count -= n;
+    run.burst = (run.burst & ~column_.mask()) | column_.deposit(column_.extract(run.burst) + n);
+    requests_[run.request].bursts -= n;
+    hit_age_[op][bank] = run.age();
+    if (candidate_[op][bank] == id) candidate_age_[op][bank] = run.age();
+    touch(bank);
+  }
+  const auto n = static_cast<std::uint64_t>(accesses);
+  stats_.commands[static_cast<std::size_t>(index(cmd))] += n;
+  unit_commands_[u][static_cast<std::size_t>(index(cmd))] += n;
+  stats_.bursts[op] += n;
+  idle_since_[u] = floor_;
+  last_column_ = floor_;
+  if (table_.wck_sync) wck_until_[u] = floor_ + latency_[op] + config_[Param::WCKPST];
+  lane_[l].served += static_cast<int>(accesses);
+  waiting_[op] -= static_cast<int>(accesses);
+  lane_waiting_[op][l] -= static_cast<int>(accesses);
+  return true;
+}
 
 // ------------------------------------------------------------------------------------------------------- interface
 
@@ -1202,8 +1423,13 @@ Cycle Engine::Impl::next_wake() {
   const Decision& d = next_decision();
   const Cycle soonest = done_until_ - config_.frontend_cycles + 2;  // the cycle after the last `now`
   if (d.t >= kNever) return kNever;
-  if (staged_.left > 0 || waiting_[0] >= capacity_ || waiting_[1] >= capacity_)
-    return std::max(soonest, d.t + 1 - config_.frontend_cycles);
+  if (staged_.left > 0) return std::max(soonest, d.t + 1 - config_.frontend_cycles);
+  const Cycle spacing = std::max(1, burst_ / lanes_);
+  // A full queue has room again when what is beyond its capacity has passed the bus.
+  Cycle wake = kNever;
+  for (int waiting : waiting_)
+    if (waiting >= capacity_)
+      wake = std::min(wake, d.t + (waiting - capacity_) * spacing + 1 - config_.frontend_cycles);
   // The request with the fewest bursts left cannot end before those have passed the bus.
   Cycle bursts = 1;
   if (requests_.size() <= 32) {
@@ -1211,8 +1437,8 @@ Cycle Engine::Impl::next_wake() {
     for (const Pending& r : requests_)
       if (r.bursts > 0) bursts = std::min<Cycle>(bursts, r.bursts);
   }
-  const Cycle spacing = std::max(1, burst_ / lanes_);
-  return std::max(soonest, d.t + (bursts - 1) * spacing + std::min(latency_[0], latency_[1]) + config_.backend_cycles);
+  wake = std::min(wake, d.t + (bursts - 1) * spacing + std::min(latency_[0], latency_[1]) + config_.backend_cycles);
+  return std::max(soonest, wake);
 }
 
 Cycle Engine::Impl::drain() {
