@@ -256,6 +256,8 @@ void set_key(Config& c, const std::string& key, const std::string& value) {
   for (const IntKey& k : kIntKeys)
     if (key == k.key) {
       c.*k.field = parse_int(key, value, k.low, k.high);
+      // The watermarks follow the queue unless they are set after it.
+      if (k.field == &Config::queue_entries) c.write_high_watermark = c.write_low_watermark = 0;
       return;
     }
   for (const CurrentKey& k : kCurrentKeys)

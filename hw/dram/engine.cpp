@@ -95,7 +95,14 @@ struct Pending {
   Op op = Op::kRead;
 };
 
+/// A rule of a command: the earliest time that it may raise, by the bank, group or unit of the command.
 struct CompiledRule {
+  std::vector<Cycle>* times;
+  std::size_t first;  // of the next command
+  int which;          // 0 bank, 1 group, 2 unit
+  int distance;
+};
+struct OtherRule {
   Cmd next;
   int distance;
 };
@@ -189,7 +196,9 @@ class Engine::Impl {
   void perform(const Decision& d);
   void issue_column(const Decision& d);
   bool stream(const Decision& first, Cycle limit);
-  bool skip_periods(int unit, int op, Cycle length, Cycle horizon);
+  void begin_period(int unit, int op, Cycle t);
+  void end_period(Cycle t);
+  bool repeat_period(int unit, int op, Cycle t, Cycle horizon);
   void update_mode(int lane, Cycle t);
   Cycle write_due(int lane) const;
   void uncommit(int bank);
@@ -228,8 +237,8 @@ class Engine::Impl {
 
   // Timing: earliest next command by level, and the compiled rules.
   std::vector<Cycle> bank_time_, group_time_, unit_time_;
-  std::vector<CompiledRule> bank_rules_[kCmdCount], group_rules_[kCmdCount], unit_rules_[kCmdCount],
-      other_rules_[kCmdCount];
+  std::vector<CompiledRule> rules_[kCmdCount];
+  std::vector<OtherRule> other_rules_[kCmdCount];
   std::vector<WindowRule> window_rules_[kCmdCount];
   std::vector<std::uint16_t> group_of_;  // by flat bank
 
@@ -306,18 +315,22 @@ class Engine::Impl {
   Cycle next_row_ = kNever, next_event_ = kNever;  // found with the decision: first row command, first event
   int round_ = 0;  // column accesses after which the burst address has moved by a constant; 0: by none
 
-  // Column commands of a stream that may repeat, see stream().
+  // Column commands of a stream that repeat, see stream(). Times count from the first of them.
   static constexpr int kLongestPeriod = 64;
   struct Period {
-    bool begun = false;
-    int steps = 0, rounds = 0;
-    Cycle floor = 0;
-    std::uint64_t banks = 0, served = 0;  // with hits; of them those that were accessed
-    std::array<Cycle, 64> ready{};        // by bank of the unit, when the period began
-    std::array<int, kLongestPeriod> bank{};
-    std::array<Cycle, kLongestPeriod> time{};
+    bool begun = false;  // and not ended: being written down
+    int op = 0;
+    Cycle start = 0, length = 0;  // length 0: none known
+    int steps = 0, banks = 0;
+    std::uint64_t served = 0;                        // banks of the unit
+    bool dense = false;                              // every access came as soon as the last one let any access come
+    bool disjoint = false;                           // each run was older than the next from end to end
+    std::array<int, kLongestPeriod> bank{}, turn{};  // by step; turn: accesses of the bank before in the period
+    std::array<Cycle, kLongestPeriod> at{};
+    std::array<Cycle, 64> ready{};  // by bank of the unit, at the beginning
+    std::array<std::int64_t, 64> age{}, last_age{};
+    std::array<int, 64> turns{}, oldest_first{};
   } period_;
-  Cycle last_column_ = 0;
 
   std::vector<Completion> completions_;
   Statistics stats_;
@@ -357,15 +370,16 @@ Engine::Impl::Impl(const Config& config)
       continue;
     }
     if (d <= 0) continue;
+    const auto next = size(index(r.next));
     switch (r.level) {
       case Level::kBank:
-        bank_rules_[p].push_back({r.next, d});
+        rules_[p].push_back({&bank_time_, next * size(banks_), 0, d});
         break;
       case Level::kBankGroup:
-        group_rules_[p].push_back({r.next, d});
+        rules_[p].push_back({&group_time_, next * size(groups_), 1, d});
         break;
       case Level::kUnit:
-        unit_rules_[p].push_back({r.next, d});
+        rules_[p].push_back({&unit_time_, next * size(units_), 2, d});
         break;
       case Level::kOtherUnit:
         if (config_.ranks > 1) other_rules_[p].push_back({r.next, d});
@@ -685,15 +699,12 @@ void Engine::Impl::apply(Cmd cmd, int unit, int bank, Cycle t) {
   const auto raise = [](Cycle& slot, Cycle value) {
     if (slot < value) slot = value;
   };
-  if (bank >= 0) {
-    for (const CompiledRule& r : bank_rules_[p])
-      raise(bank_time_[static_cast<std::size_t>(index(r.next) * banks_ + bank)], t + r.distance);
-    const int group = group_of_[static_cast<std::size_t>(bank)];
-    for (const CompiledRule& r : group_rules_[p])
-      raise(group_time_[static_cast<std::size_t>(index(r.next) * groups_ + group)], t + r.distance);
+  // A command to all banks has rules of the unit only.
+  const int which[3] = {bank, bank < 0 ? -1 : group_of_[static_cast<std::size_t>(bank)], unit};
+  for (const CompiledRule& r : rules_[p]) {
+    const int i = which[r.which];
+    if (i >= 0) raise((*r.times)[r.first + static_cast<std::size_t>(i)], t + r.distance);
   }
-  for (const CompiledRule& r : unit_rules_[p])
-    raise(unit_time_[static_cast<std::size_t>(index(r.next) * units_ + unit)], t + r.distance);
   for (WindowRule& w : window_rules_[p]) {
     std::uint32_t& at = w.at[static_cast<std::size_t>(unit)];
     Cycle* ring = &w.ring[static_cast<std::size_t>(unit * w.window)];
@@ -704,7 +715,7 @@ void Engine::Impl::apply(Cmd cmd, int unit, int bank, Cycle t) {
   if (!other_rules_[p].empty())
     for (int u = lane_of(unit); u < units_; u += lanes_)
       if (u != unit)
-        for (const CompiledRule& r : other_rules_[p])
+        for (const OtherRule& r : other_rules_[p])
           raise(unit_time_[static_cast<std::size_t>(index(r.next) * units_ + u)], t + r.distance);
 }
 
@@ -1203,7 +1214,6 @@ void Engine::Impl::issue_column(const Decision& d) {
     record(cmd, t, d.unit, d.bank, run.row, static_cast<std::int32_t>(column_.extract(run.burst)));
   apply(cmd, d.unit, d.bank, t);
   occupy(cmd, t);
-  last_column_ = t;
   last_use_[static_cast<std::size_t>(d.bank)] = t;
   fresh_mask_[u] &= ~bank_bit(d.bank);
   idle_since_[u] = t;
@@ -1242,8 +1252,9 @@ void Engine::Impl::issue_column(const Decision& d) {
 }
 
 /// Column commands from `first` on, as long as neither a row command nor an event can come between: only the columns
-/// are chosen anew after each. When the choice repeats (the same banks in the same order with the same distances),
-/// whole periods are advanced at once. False when there is nothing to gain; nothing has been issued then.
+/// are chosen anew after each. A sequence of choices that was seen to lead back to the state it began in is a period;
+/// as often as it is certain to come again it is advanced at once. False when there is nothing to gain; nothing has
+/// been issued then.
 bool Engine::Impl::stream(const Decision& first, Cycle limit) {
   const int unit = first.unit, lane = lane_of(unit);
   const auto u = static_cast<std::size_t>(unit), l = static_cast<std::size_t>(lane);
@@ -1266,149 +1277,189 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
     horizon = std::min(horizon, capped_from_[op][first_bank + lowest_bit(m)] - 1);
   if (horizon < first.t + (table_.wck_sync ? 1 : 0)) return false;
 
-  const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(cmd) * banks_)];
-  const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(cmd) * groups_)];
-  const auto ready = [&](int bank, Cycle floor) {
-    return std::max({of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]], floor});
-  };
   Decision d = first;
   Period& p = period_;
-  p.steps = 0;
+  p.begun = false;
+  Cycle floor = 0;  // of the last choice
+  const auto choose = [&] {
+    const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(cmd) * banks_)];
+    const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(cmd) * groups_)];
+    floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
+    d.t = kNever;
+    std::int64_t best_age = 0;
+    for (std::uint64_t m = hit_mask_[op][u]; m != 0; m &= m - 1) {
+      const int bank = first_bank + lowest_bit(m);
+      const Cycle t = std::max({of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]], floor});
+      if (t < d.t || (t == d.t && hit_age_[op][bank] < best_age)) {
+        d.t = t;
+        d.bank = bank;
+        best_age = hit_age_[op][bank];
+      }
+    }
+  };
+  bool out_of_step = table_.wck_sync && d.t >= wck_until_[u];  // the first access takes a clock more, for its CAS
   while (true) {
-    if (table_.wck_sync && d.t >= wck_until_[u] && d.t >= horizon) break;  // CAS takes the clock before
     const std::uint32_t run = hit_[op][d.bank];
-    if (p.steps == 0 && round_ > 0 && runs_[run].count > 2 * static_cast<std::uint32_t>(round_)) {
-      p.floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
-      p.banks = hit_mask_[op][u];
-      p.served = 0;
-      p.rounds = 0;
-      for (std::uint64_t m = p.banks; m != 0; m &= m - 1)
-        p.ready[lowest_bit(m)] = ready(first_bank + lowest_bit(m), p.floor);
-      p.begun = true;
+    if (round_ > 0 && runs_[run].count > static_cast<std::uint32_t>(round_) && !out_of_step) {
+      if (p.length > 0 && p.op == op && d.bank == p.bank[0] && repeat_period(unit, op, d.t, horizon)) {
+        p.begun = false;
+        choose();
+        if (d.t > horizon) break;
+        continue;
+      }
+      if (!p.begun && horizon - d.t > 8 * config_[Param::CCD_L]) begin_period(unit, op, d.t);
     }
     floor_ = d.t;
     issue_column(d);
-    const std::uint64_t bit = bank_bit(d.bank);
+    out_of_step = false;
     if (hit_[op][d.bank] != run) {
       // The run is over. Its bank goes on with the next one of the row, or rests if nobody else wants it.
       p.begun = false;
-      p.steps = 0;
+      const std::uint64_t bit = bank_bit(d.bank);
       if ((hit_mask_[op][u] & bit) == 0 &&
           ((pending_mask_[op][u] & bit) != 0 || config_.page_policy != PagePolicy::kOpen))
         break;
       if (hit_mask_[op][u] == 0 || older_conflict_mask_[op][u] != conflicts) break;
     } else if (p.begun) {
       p.bank[p.steps] = d.bank;
-      p.time[p.steps] = last_column_;
+      p.at[p.steps] = d.t - p.start;
+      p.turn[p.steps] = p.turns[in_unit(d.bank)]++;
+      p.served |= bank_bit(d.bank);
       ++p.steps;
-      p.served |= bit;
     }
-
-    const auto choose = [&] {
-      const Cycle floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
-      Cycle best = kNever;
-      std::int64_t best_age = 0;
-      for (std::uint64_t m = hit_mask_[op][u]; m != 0; m &= m - 1) {
-        const int bank = first_bank + lowest_bit(m);
-        const Cycle t = ready(bank, floor);
-        if (t < best || (t == best && hit_age_[op][bank] < best_age)) {
-          best = t;
-          best_age = hit_age_[op][bank];
-          d.bank = bank;
-        }
-      }
-      d.t = best;
-    };
     choose();
-    if (p.begun && d.bank == p.bank[0] && ++p.rounds == round_) {
-      if (skip_periods(unit, op, d.t - p.time[0], horizon)) choose();
-      p.begun = false;
-      p.steps = 0;
-    } else if (p.begun && p.steps == kLongestPeriod) {
-      p.begun = false;
-      p.steps = 0;
+    if (d.t > horizon || (table_.wck_sync && d.t >= wck_until_[u])) break;
+    if (p.begun) {
+      p.dense = p.dense && d.t == floor;
+      if (d.bank == p.bank[0] && p.turns[in_unit(d.bank)] == round_) {
+        end_period(d.t);
+        p.begun = false;
+      } else if (p.steps == kLongestPeriod) {
+        p.begun = false;
+      }
     }
-    if (d.t > horizon) break;
   }
   decided_ = false;
   return true;
 }
 
-/// Repeats the period in period_ as often as it is certain to come again, `length` clocks each. False: not once.
-bool Engine::Impl::skip_periods(int unit, int op, Cycle length, Cycle horizon) {
+/// Writes down the state that a period may lead back to: when the banks can be accessed next, and whose turn it is.
+void Engine::Impl::begin_period(int unit, int op, Cycle t) {
+  Period& p = period_;
+  const Cmd cmd = column_command(op);
+  const int first_bank = unit * banks_per_unit_;
+  const Cycle floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
+  p.begun = true;
+  p.length = 0;
+  p.steps = 0;
+  p.served = 0;
+  p.op = op;
+  p.start = t;
+  p.dense = t == floor;
+  for (std::uint64_t m = hit_mask_[op][static_cast<std::size_t>(unit)]; m != 0; m &= m - 1) {
+    const int b = lowest_bit(m), bank = first_bank + b;
+    const Run& run = runs_[hit_[op][bank]];
+    p.ready[b] =
+        std::max({bank_time(cmd, bank), group_time(cmd, group_of_[static_cast<std::size_t>(bank)]), floor}) - t;
+    p.age[b] = run.age();
+    p.last_age[b] = run.age_bias + static_cast<std::int64_t>(run.last);
+    p.turns[b] = 0;
+  }
+}
+
+/// The first bank has had its turns: a period, if all others have had as many.
+void Engine::Impl::end_period(Cycle t) {
+  Period& p = period_;
+  int banks = 0;
+  for (std::uint64_t m = p.served; m != 0; m &= m - 1) {
+    if (p.turns[lowest_bit(m)] != round_) return;
+    p.oldest_first[banks++] = lowest_bit(m);
+  }
+  std::sort(p.oldest_first.begin(), p.oldest_first.begin() + banks, [&](int a, int b) { return p.age[a] < p.age[b]; });
+  p.disjoint = true;
+  for (int i = 1; i < banks; ++i)
+    p.disjoint = p.disjoint && p.last_age[p.oldest_first[i - 1]] < p.age[p.oldest_first[i]];
+  p.banks = banks;
+  p.length = t - p.start;
+}
+
+/// If the state at `t` is the one that the period begins with, advances as many periods as are certain before the
+/// horizon. False: not one.
+bool Engine::Impl::repeat_period(int unit, int op, Cycle t, Cycle horizon) {
   const Period& p = period_;
   const auto u = static_cast<std::size_t>(unit), l = static_cast<std::size_t>(lane_of(unit));
   const Cmd cmd = column_command(op);
   const int first_bank = unit * banks_per_unit_;
-  const int served = __builtin_popcountll(p.served);
-  if (p.steps != served * round_ || hit_mask_[op][u] != p.banks) return false;
-  // The same state again, `length` later? Then the same choices follow.
+  const std::uint64_t hits = hit_mask_[op][u];
+  if ((p.served & ~hits) != 0) return false;
   const Cycle floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
-  if (floor != p.floor + length) return false;
-  std::int64_t periods = (horizon - p.time[p.steps - 1]) / length;
-  std::int64_t last_age = 0;
-  bool any = false;
-  for (std::uint64_t m = p.served; m != 0; m &= m - 1) {
-    const int bank = first_bank + lowest_bit(m);
+  std::uint32_t fewest = ~std::uint32_t{0};
+  std::int64_t youngest = 0, previous_last = 0;
+  bool as_before = true, disjoint = p.disjoint;
+  for (int i = 0; i < p.banks; ++i) {
+    const int b = p.oldest_first[i], bank = first_bank + b;
     const Run& run = runs_[hit_[op][bank]];
-    // The last access of a run, which may end its request, goes the long way.
-    periods = std::min(periods, static_cast<std::int64_t>(run.count - 1) / round_);
-    const std::int64_t age = run.age_bias + static_cast<std::int64_t>(run.last);
-    if (!any || age > last_age) last_age = age;
-    any = true;
+    const Cycle ready =
+        std::max({bank_time(cmd, bank), group_time(cmd, group_of_[static_cast<std::size_t>(bank)]), floor}) - t;
+    if (ready != p.ready[b]) return false;
+    fewest = std::min(fewest, run.count);
+    // Turns go by age: the same differences, or runs of which each is older than the next from end to end.
+    const std::int64_t age = run.age(), last = run.age_bias + static_cast<std::int64_t>(run.last);
+    as_before = as_before && age - p.age[b] == hit_age_[op][first_bank + p.oldest_first[0]] - p.age[p.oldest_first[0]];
+    disjoint = disjoint && (i == 0 || previous_last < age);
+    previous_last = last;
+    youngest = i == 0 ? last : std::max(youngest, last);
   }
-  if (periods < 1) return false;
-  for (std::uint64_t m = p.banks; m != 0; m &= m - 1) {
+  if (!as_before && !disjoint) return false;
+  // Whoever was not served in the period must not come to be: not ready yet, or, where every access comes as soon as
+  // any can, younger than all.
+  for (std::uint64_t m = hits & ~p.served; m != 0; m &= m - 1) {
     const int bank = first_bank + lowest_bit(m);
-    const Cycle of_bank = bank_time(cmd, bank);
-    const Cycle t = std::max({of_bank, group_time(cmd, group_of_[static_cast<std::size_t>(bank)]), floor});
-    if (t != p.ready[lowest_bit(m)] + length) return false;
-    // Who was not served must not come to be: it is ready all the while, and younger than all that is served.
-    if (((p.served >> lowest_bit(m)) & 1) == 0 && (of_bank > p.floor || hit_age_[op][bank] <= last_age)) return false;
+    const Cycle ready = bank_time(cmd, bank);
+    if (!p.dense || hit_age_[op][bank] <= youngest) horizon = std::min(horizon, ready - 1);
   }
-  // Every bank in turn, as often: count the rounds of each.
-  for (int i = served; i < p.steps; ++i)
-    if (p.bank[i] != p.bank[i - served]) return false;
+  // The last access of a run, which may end its request, goes the long way.
+  const std::int64_t periods =
+      std::min<std::int64_t>((fewest - 1) / static_cast<std::uint32_t>(round_),
+                             horizon < t + p.at[p.steps - 1] ? 0 : (horizon - t - p.at[p.steps - 1]) / p.length + 1);
+  if (periods < 1) return false;
 
-  const Cycle moved = periods * length;
-  const std::int64_t accesses = periods * p.steps;
   if (!observers_.empty())
-    for (std::int64_t k = 1; k <= periods; ++k)
+    for (std::int64_t k = 0; k < periods; ++k)
       for (int i = 0; i < p.steps; ++i) {
         const Run& run = runs_[hit_[op][p.bank[i]]];
-        // run.burst is the access behind the period.
-        const std::uint64_t column =
-            column_.extract(run.burst) + static_cast<std::uint64_t>((k - 1) * round_ + i / served);
-        record(cmd, p.time[i] + k * length, unit, p.bank[i], run.row, static_cast<std::int32_t>(column));
+        const std::uint64_t column = column_.extract(run.burst) + static_cast<std::uint64_t>(k * round_ + p.turn[i]);
+        record(cmd, t + p.at[i] + k * p.length, unit, p.bank[i], run.row, static_cast<std::int32_t>(column));
       }
+  std::int64_t waited = 0;
   for (int i = 0; i < p.steps; ++i) {
-    const Cycle t = p.time[i] + moved;
-    Run& run = runs_[hit_[op][p.bank[i]]];
-    stats_.queue_integral[op] +=
-        static_cast<double>(periods * (p.time[i] - run.offered) + length * (periods * (periods + 1) / 2));
-    apply(cmd, unit, p.bank[i], t);
-    occupy(cmd, t);
-    last_use_[static_cast<std::size_t>(p.bank[i])] = t;
-    floor_ = t;
+    const Cycle last = t + p.at[i] + (periods - 1) * p.length;
+    waited += periods * (t + p.at[i] - runs_[hit_[op][p.bank[i]]].offered) + p.length * (periods * (periods - 1) / 2);
+    apply(cmd, unit, p.bank[i], last);
+    last_use_[static_cast<std::size_t>(p.bank[i])] = last;
+    floor_ = last;
   }
-  for (std::uint64_t m = p.served; m != 0; m &= m - 1) {
-    const int bank = first_bank + lowest_bit(m);
+  occupy(cmd, floor_);
+  const auto each = static_cast<std::uint32_t>(periods * round_);
+  for (int i = 0; i < p.banks; ++i) {
+    const int bank = first_bank + p.oldest_first[i];
     const std::uint32_t id = hit_[op][bank];
     Run& run = runs_[id];
-    const auto n = static_cast<std::uint32_t>(periods * round_);
-    run.count -= n;
-    run.burst = (run.burst & ~column_.mask()) | column_.deposit(column_.extract(run.burst) + n);
-    requests_[run.request].bursts -= n;
+    run.count -= each;
+    run.burst = (run.burst & ~column_.mask()) | column_.deposit(column_.extract(run.burst) + each);
+    requests_[run.request].bursts -= each;
     hit_age_[op][bank] = run.age();
     if (candidate_[op][bank] == id) candidate_age_[op][bank] = run.age();
+    fresh_mask_[u] &= ~bank_bit(bank);
     touch(bank);
   }
+  const std::int64_t accesses = periods * p.steps;
   const auto n = static_cast<std::uint64_t>(accesses);
+  stats_.queue_integral[op] += static_cast<double>(waited);
   stats_.commands[static_cast<std::size_t>(index(cmd))] += n;
   unit_commands_[u][static_cast<std::size_t>(index(cmd))] += n;
   stats_.bursts[op] += n;
   idle_since_[u] = floor_;
-  last_column_ = floor_;
   if (table_.wck_sync) wck_until_[u] = floor_ + latency_[op] + config_[Param::WCKPST];
   lane_[l].served += static_cast<int>(accesses);
   waiting_[op] -= static_cast<int>(accesses);

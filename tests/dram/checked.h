@@ -39,9 +39,11 @@ struct CommandLog : dram::CommandObserver {
 /// Ends a run whose commands no longer serve anybody.
 struct LivelockWatch : dram::CommandObserver {
   int since_column = 0;
+  std::string last;
   void on_command(const Command& c) override {
     since_column = c.cmd == Cmd::kRd || c.cmd == Cmd::kWr ? 0 : since_column + 1;
-    if (since_column > 100000) throw std::runtime_error("100000 commands and not one column access");
+    if (since_column > 100000) last += std::string(" ") + dram::cmd_name(c.cmd) + "@" + std::to_string(c.cycle);
+    if (since_column > 100012) throw std::runtime_error("100000 commands and not one column access:" + last);
   }
 };
 
