@@ -1,0 +1,480 @@
+// Each block alone, between a stranger's initiators and targets: what comes out, to the byte, and when, to the cycle.
+#include <array>
+#include <memory>
+
+#include "harmonia/converter/bfp_converter_module.h"
+#include "harmonia/decoder/lut_decoder_module.h"
+#include "harmonia/formats/bfp.h"
+#include "harmonia/memory/operand_buffer_module.h"
+#include "harmonia/pe/pe_array_module.h"
+#include "harmonia/smoother/outlier_smoother_module.h"
+#include "harmonia/vector/vector_unit_module.h"
+#include "tests/machine/foreign.h"
+#include "tests/memory/support.h"
+#include "tests/support/catch.h"
+
+using namespace harmonia;
+using namespace harmonia::test;
+using formats::Fp16;
+
+namespace {
+
+std::vector<Fp16> ramp(std::size_t n) {
+  std::vector<Fp16> x(n);
+  for (std::size_t i = 0; i < n; ++i) x[i] = formats::to_fp16(0.125 * static_cast<double>(i % 61) - 3.0);
+  return x;
+}
+std::vector<std::uint8_t> bytes_of(const std::vector<Fp16>& x) {
+  const auto* p = reinterpret_cast<const std::uint8_t*>(x.data());
+  return {p, p + 2 * x.size()};
+}
+bus::Chunk values(std::size_t n, std::uint32_t operation = 0) {
+  bus::Chunk c;
+  c.elements = static_cast<std::uint32_t>(n);
+  c.operation = operation;
+  return c;
+}
+
+struct ConverterAlone {
+  converter::BfpConverter block;
+  ForeignSource commands{"commands"}, input{"input"}, residual{"residual"};
+  ForeignSink operands{"operands"}, kv{"kv"}, out{"out"};
+  explicit ConverterAlone(const converter::Config& config) : block("converter", config) {
+    commands.isock.bind(block.command.tsock);
+    input.isock.bind(block.input.tsock);
+    residual.isock.bind(block.residual.tsock);
+    block.isock_operands.bind(operands.tsock);
+    block.isock_kv.bind(kv.tsock);
+    block.isock_out.bind(out.tsock);
+  }
+};
+
+converter::Descriptor rows(converter::Path path, std::uint32_t n, std::uint32_t columns, std::uint32_t out_bytes) {
+  converter::Descriptor d;
+  d.path = path;
+  d.rows = n;
+  d.columns = columns;
+  d.out_bytes = out_bytes;
+  d.destination = path == converter::Path::row    ? converter::Destination::activations
+                  : path == converter::Path::pass ? converter::Destination::out_write
+                                                  : converter::Destination::kv_write;
+  return d;
+}
+
+}  // namespace
+
+// ---- Converter: 4 stages, a group of 32 per cycle and lane, 2 lanes; 3 stages more on the key path ----
+
+TEST_CASE("converter: rows of 64 become BFP8, two groups a cycle, after four stages") {
+  ConverterAlone c({});
+  const std::vector<Fp16> x = ramp(3 * 64);
+  c.commands.command(rows(converter::Path::row, 3, 64, 3 * 74));
+  c.input.send(10, bytes_of(x), values(x.size()));
+  sc_core::sc_start();
+  REQUIRE(c.operands.arrivals.size() == 1);
+  REQUIRE(c.operands.arrivals[0].cycle == 10 + 3 + 4);  // 6 groups on 2 lanes
+  std::vector<std::uint8_t> expected(3 * 74);
+  for (std::size_t r = 0; r < 3; ++r)
+    formats::encode_row(formats::kBfp8, x.data() + r * 64, 64, expected.data() + r * 74);
+  REQUIRE(c.operands.arrivals[0].bytes == expected);
+  REQUIRE(c.block.activity().busy == 3);
+}
+TEST_CASE("converter: keys take three cycles more and leave plane by plane") {
+  ConverterAlone c({});
+  const std::vector<Fp16> x = ramp(2 * 32);
+  converter::Descriptor d = rows(converter::Path::key, 2, 32, 2 * 21 + 16);
+  d.first_position = 100;
+  d.low_begin[0] = 101;  // only the second token keeps its low plane
+  d.low_end[0] = 102;
+  c.commands.command(d);
+  c.input.send(10, bytes_of(x), values(x.size()));
+  sc_core::sc_start();
+  REQUIRE(c.kv.arrivals.size() == 1);
+  REQUIRE(c.kv.arrivals[0].cycle == 10 + 1 + 4 + 3);
+  std::vector<std::uint8_t> a(37), b(37);
+  formats::encode_row(formats::kBfp8, x.data(), 32, a.data());
+  formats::encode_row(formats::kBfp8, x.data() + 32, 32, b.data());
+  std::vector<std::uint8_t> expected(21 + 37);
+  std::copy_n(a.begin(), 21, expected.begin());
+  std::copy_n(b.begin(), 37, expected.begin() + 21);
+  REQUIRE(c.kv.arrivals[0].bytes == expected);
+}
+TEST_CASE("converter: a value row touches a group of every channel: 64 channels on 2 lanes take 32 cycles") {
+  ConverterAlone c({});
+  const std::vector<Fp16> x = ramp(64);
+  converter::Descriptor d = rows(converter::Path::value, 1, 64, 64 * 37);
+  d.low_begin[0] = 0;
+  d.low_end[0] = 1;
+  c.commands.command(d);
+  c.input.send(10, bytes_of(x), values(x.size()));
+  sc_core::sc_start();
+  REQUIRE(c.kv.arrivals[0].cycle == 10 + 32 + 4);
+}
+TEST_CASE("converter: the growing group is merged in place as if it had been converted from scratch") {
+  ConverterAlone c({});
+  const std::vector<Fp16> x = ramp(20 * 2);  // 20 tokens of 2 channels: 13 first, then 7
+  converter::Descriptor first = rows(converter::Path::value, 13, 2, 2 * 37),
+                        second = rows(converter::Path::value, 7, 2, 2 * 37);
+  first.low_end[0] = second.low_end[0] = 1;
+  second.first_position = 13;
+  second.residual_bytes = 2 * 37;
+  c.commands.command(first);
+  c.commands.command(second);
+  c.input.send(0, bytes_of({x.begin(), x.begin() + 26}), values(26));
+  c.input.send(100, bytes_of({x.begin() + 26, x.end()}), values(14));
+  std::vector<std::uint8_t> merged(2 * 37);
+  for (std::size_t channel = 0; channel < 2; ++channel) {
+    std::vector<std::uint8_t> group(37);
+    formats::clear_stored(formats::kBfp8, group.data());
+    for (std::size_t t = 0; t < 13; ++t)
+      formats::append_stored(formats::kBfp8, x[2 * t + channel], static_cast<int>(t), group.data());
+    std::copy_n(group.begin(), 21, merged.begin() + static_cast<std::ptrdiff_t>(21 * channel));
+    std::copy_n(group.begin() + 21, 16, merged.begin() + static_cast<std::ptrdiff_t>(42 + 16 * channel));
+  }
+  c.residual.send(50, merged, values(0));
+  sc_core::sc_start();
+  REQUIRE(c.kv.arrivals.size() == 2);
+  REQUIRE(c.kv.arrivals[0].bytes == merged);
+  for (std::size_t channel = 0; channel < 2; ++channel) {
+    std::vector<Fp16> column;
+    for (std::size_t t = 0; t < 20; ++t) column.push_back(x[2 * t + channel]);
+    std::vector<std::uint8_t> scratch(37);
+    formats::encode_row(formats::kBfp8, column.data(), column.size(), scratch.data());
+    std::vector<std::uint8_t> is(37);
+    std::copy_n(c.kv.arrivals[1].bytes.begin() + static_cast<std::ptrdiff_t>(21 * channel), 21, is.begin());
+    std::copy_n(c.kv.arrivals[1].bytes.begin() + static_cast<std::ptrdiff_t>(42 + 16 * channel), 16, is.begin() + 21);
+    REQUIRE(is == scratch);
+  }
+}
+TEST_CASE("converter: chunks follow each other through the pipeline without a gap when the consumer answers at once") {
+  converter::BfpConverter block("converter", {});
+  ForeignSource commands("commands"), residual("residual");
+  ChunkSender input("input");
+  RecordingSink operands("operands", 0), kv("kv", 0), out("out", 0);
+  commands.isock.bind(block.command.tsock);
+  input.isock.bind(block.input.tsock);
+  residual.isock.bind(block.residual.tsock);
+  block.isock_operands.bind(operands.tsock);
+  block.isock_kv.bind(kv.tsock);
+  block.isock_out.bind(out.tsock);
+  for (int i = 0; i < 3; ++i) {
+    commands.command(rows(converter::Path::row, 4, 32, 4 * 37));
+    input.at(at_cycle(10), bytes_of(ramp(128)), values(128));
+  }
+  sc_core::sc_start();
+  REQUIRE(operands.arrivals.size() == 3);
+  for (std::uint64_t i = 0; i < 3; ++i) REQUIRE(cycle_of(operands.arrivals[i].when) == 10 + 2 * (i + 1) + 4);
+}
+
+// ---- Smoother: 4 offsets a head, 64 lanes, 2 stages ----
+
+TEST_CASE("smoother: the first keys of a sequence choose offsets, which all keys after lose too") {
+  smoother::OutlierSmoother block("smoother", {});
+  ForeignSource commands("commands"), input("input");
+  ForeignSink out("out");
+  commands.isock.bind(block.command.tsock);
+  input.isock.bind(block.input.tsock);
+  block.isock.bind(out.tsock);
+  std::vector<Fp16> prefill = ramp(16 * 32), decode = ramp(32);
+  for (std::size_t t = 0; t < 16; ++t) prefill[t * 32 + 5] = formats::to_fp16(30.0 + 0.01 * static_cast<double>(t));
+  decode[5] = formats::to_fp16(31.0);
+  converter::Descriptor d = rows(converter::Path::key, 16, 32, 0);
+  commands.command(d);
+  d.rows = 1;
+  d.first_position = 16;
+  commands.command(d);
+  commands.command(rows(converter::Path::row, 1, 32, 0));
+  input.send(10, bytes_of(prefill), values(prefill.size()));
+  input.send(100, bytes_of(decode), values(32));
+  input.send(200, bytes_of(decode), values(32));
+  sc_core::sc_start();
+  REQUIRE(out.arrivals.size() == 3);
+  REQUIRE(out.arrivals[0].cycle == 10 + (16 * 4 + 16 * 32) / 64 + 2);  // subtractions and the statistics pass
+  REQUIRE(out.arrivals[1].cycle == 100 + 1 + 2);
+  REQUIRE(out.arrivals[2].cycle == 200);  // what is no key passes
+  REQUIRE(out.arrivals[2].bytes == bytes_of(decode));
+  const formats::KeyOffsets offsets = formats::choose_offsets(prefill.data(), 16, 32, 32, 4);
+  REQUIRE(std::find(offsets.channel.begin(), offsets.channel.begin() + 4, 5) != offsets.channel.begin() + 4);
+  formats::subtract_offsets(offsets, decode.data());
+  REQUIRE(out.arrivals[1].bytes == bytes_of(decode));
+}
+
+// ---- Decoder: `rate` weights a cycle, 3 stages, reload of 2^n cycles when the tensor changes ----
+
+namespace {
+struct DecoderAlone {
+  decoder::LutDecoder block;
+  ForeignSource commands{"commands"}, input{"input"};
+  ForeignSink out{"out"};
+  explicit DecoderAlone(const decoder::Config& config) : block("decoder", config) {
+    commands.isock.bind(block.command.tsock);
+    input.isock.bind(block.input.tsock);
+    block.isock.bind(out.tsock);
+  }
+  /// One row of 512 weights: scales, then codes, both at the cycle.
+  void tile(std::uint64_t cycle, int bits, std::uint32_t tensor) {
+    decoder::Descriptor d;
+    d.tensor = tensor;
+    d.rows = 1;
+    d.row_elements = 512;
+    d.bits = static_cast<std::uint8_t>(bits);
+    d.codebook_size = static_cast<std::uint16_t>(1 << bits);
+    for (int i = 0; i < d.codebook_size; ++i) d.codebook[i] = static_cast<std::int8_t>(3 * i - 20);
+    commands.command(d, d.encoded_bytes());
+    bus::Chunk c;
+    c.traffic = bus::TrafficClass::scales;
+    input.send(cycle, std::vector<std::uint8_t>(16, 0x3f), c);
+    c.traffic = bus::TrafficClass::weights;
+    input.send(cycle, std::vector<std::uint8_t>(64 * static_cast<std::size_t>(bits), 0xb1), c);
+  }
+};
+}  // namespace
+
+TEST_CASE("decoder: rate, pipeline and codebook reload, which a second tile of the tensor does not pay") {
+  const int bits = 2;
+  decoder::Config config;
+  config.weights_per_cycle = [](int) { return 128.0; };
+  DecoderAlone d(config);
+  d.tile(100, bits, 1);
+  d.tile(200, bits, 1);
+  d.tile(300, bits, 2);
+  sc_core::sc_start();
+  REQUIRE(d.out.arrivals.size() == 3);
+  REQUIRE(d.out.arrivals[0].cycle == 100 + 4 + 512 / 128 + 3);
+  REQUIRE(d.out.arrivals[1].cycle == 200 + 512 / 128 + 3);
+  REQUIRE(d.out.arrivals[2].cycle == 300 + 4 + 512 / 128 + 3);
+  REQUIRE(d.out.arrivals[0].chunk.elements == 512);
+  // 0xb1 is codes 2 3 0 1 over and over, then 8 scales of 0x3f3f.
+  const std::vector<std::uint8_t>& row = d.out.arrivals[0].bytes;
+  REQUIRE(row.size() == 512 + 16);
+  for (std::size_t i = 0; i < 512; ++i)
+    REQUIRE(static_cast<std::int8_t>(row[i]) == 3 * std::array<int, 4>{2, 3, 0, 1}[i % 4] - 20);
+  for (std::size_t i = 512; i < 528; ++i) REQUIRE(row[i] == 0x3f);
+}
+TEST_CASE("decoder: reload takes 2^n cycles for every width") {
+  const std::array<int, 4> widths = {1, 2, 4, 8};
+  DecoderAlone d({});
+  for (std::size_t i = 0; i < widths.size(); ++i) d.tile(1000 * (i + 1), widths[i], static_cast<std::uint32_t>(i + 1));
+  sc_core::sc_start();
+  for (std::size_t i = 0; i < widths.size(); ++i)
+    REQUIRE(d.out.arrivals[i].cycle == 1000 * (i + 1) + (1ull << widths[i]) + 1 + 3);  // 512 weights at 1024 a cycle
+}
+TEST_CASE("decoder: a rate that is no divisor of a chunk loses nothing over a stream of chunks") {
+  decoder::Config config;
+  config.weights_per_cycle = [](int) { return 409.6; };
+  config.reload_cycles_per_entry = 0;
+  decoder::LutDecoder block("decoder", config);
+  ForeignSource commands("commands");
+  ChunkSender input("input");
+  RecordingSink out("out", 0);
+  commands.isock.bind(block.command.tsock);
+  input.isock.bind(block.input.tsock);
+  block.isock.bind(out.tsock);
+  // 40 tiles of one row of 512 four-bit weights without scales.
+  decoder::Descriptor d;
+  d.rows = 1;
+  d.row_elements = 512;
+  d.bits = 4;
+  d.block = 0;
+  bus::Chunk c;
+  c.traffic = bus::TrafficClass::weights;
+  c.data_valid = false;
+  for (int i = 0; i < 40; ++i) {
+    commands.command(d, d.encoded_bytes());
+    input.at(at_cycle(10), std::vector<std::uint8_t>(256), c);
+  }
+  sc_core::sc_start();
+  REQUIRE(out.arrivals.size() == 40);
+  REQUIRE(cycle_of(out.arrivals.back().when) == 10 + 50 + 3);  // 40 * 512 / 409.6 = 50
+}
+
+// ---- PE array: 16 x 8 elements of 32 lanes, 7 stages ----
+
+namespace {
+struct ArrayAlone {
+  pe::PeArray block;
+  ForeignSource commands{"commands"}, operand{"operand"}, weights{"weights"}, kv{"kv"};
+  ForeignSink out{"out"};
+  explicit ArrayAlone(const pe::Config& config) : block("array", config) {
+    commands.isock.bind(block.command.tsock);
+    operand.isock.bind(block.operand.tsock);
+    weights.isock.bind(block.weights.tsock);
+    kv.isock.bind(block.kv.tsock);
+    block.isock.bind(out.tsock);
+  }
+  /// m tokens against n rows of k = 64 INT4 weights that are all 1 with scale 1, at a cycle.
+  void tile(std::uint64_t cycle, std::uint32_t m, std::uint32_t n, int passes) {
+    pe::Descriptor d;
+    d.a_operand = ++number_;
+    d.load_a = 1;
+    d.m = m;
+    d.n = n;
+    d.k = 64;
+    d.operand = pe::Operand::integer;
+    d.block = 64;
+    d.passes = static_cast<std::uint8_t>(passes);
+    commands.command(d);
+    std::vector<std::uint8_t> a(m * 74);
+    std::vector<Fp16> ones(64, formats::to_fp16(1.0));
+    for (std::uint32_t t = 0; t < m; ++t) formats::encode_row(formats::kBfp8, ones.data(), 64, a.data() + t * 74);
+    operand.send(0, a, values(0, number_));
+    std::vector<std::uint8_t> row(66, 1);
+    const Fp16 one = formats::to_fp16(1.0);
+    std::memcpy(row.data() + 64, &one, 2);
+    std::vector<std::uint8_t> b;
+    for (std::uint32_t r = 0; r < n; ++r) b.insert(b.end(), row.begin(), row.end());
+    bus::Chunk c = values(n * 64);
+    c.column = n;  // rows in the chunk
+    weights.send(cycle, b, c);
+  }
+
+ private:
+  std::uint32_t number_ = 0;
+};
+}  // namespace
+
+TEST_CASE("array: 128 rows for one token are one round: 2 groups, one pass 2 cycles, two passes 4, 7 stages") {
+  ArrayAlone a({});
+  a.tile(100, 1, 128, 1);
+  a.tile(200, 1, 128, 2);
+  sc_core::sc_start();
+  REQUIRE(a.out.arrivals.size() == 2);
+  REQUIRE(a.out.arrivals[0].cycle == 100 + 2 + 7);
+  REQUIRE(a.out.arrivals[1].cycle == 200 + 4 + 7);
+  for (int i = 0; i < 128; ++i) {
+    Fp16 y;
+    std::memcpy(static_cast<void*>(&y), a.out.arrivals[0].bytes.data() + 2 * i, 2);
+    REQUIRE(formats::to_float(y) == 64.0f);
+  }
+  REQUIRE(a.block.macs() == 2 * 128 * 64);
+  REQUIRE(a.block.slots() == 128 * 2 * (1 + 2));
+}
+TEST_CASE("array: without idle rows at work one token uses 8 of 128 elements") {
+  pe::Config config;
+  config.spread_idle_rows = false;
+  ArrayAlone a(config);
+  a.tile(100, 1, 128, 1);
+  sc_core::sc_start();
+  REQUIRE(a.out.arrivals[0].cycle == 100 + 16 * 2 + 7);
+}
+TEST_CASE("array: 5 tokens leave room for 3 columns an element row; 20 tokens take two rounds") {
+  ArrayAlone a({});
+  a.tile(1000, 5, 120, 1);  // 8 * floor(16 / 5) = 24 columns a round, 5 rounds
+  a.tile(2000, 20, 64, 1);  // 8 rounds of 8 columns, twice
+  sc_core::sc_start();
+  REQUIRE(a.out.arrivals[0].cycle == 1000 + 5 * 2 + 7);
+  REQUIRE(a.out.arrivals[1].cycle == 2000 + 8 * 2 * 2 + 7);
+}
+
+// ---- Vector unit: 64 lanes, 8 stages ----
+
+TEST_CASE("vector unit: RMSNorm of an embedded row: two passes over it, 8 stages") {
+  vector::VectorUnit block("vector", {});
+  ForeignSource commands("commands"), result("result"), operand("operand");
+  ForeignSink out("out"), host("host");
+  commands.isock.bind(block.command.tsock);
+  result.isock.bind(block.result.tsock);
+  operand.isock.bind(block.operand.tsock);
+  block.isock.bind(out.tsock);
+  block.isock_host.bind(host.tsock);
+  vector::Descriptor setup;
+  setup.rows = setup.columns = 1;
+  setup.row_width = 256;
+  std::vector<std::uint8_t> table(sizeof setup + sizeof(vector::SequenceRows));
+  const vector::SequenceRows sequence{0, 1, 0, 0, 1, 0};
+  std::memcpy(table.data(), &setup, sizeof setup);
+  std::memcpy(table.data() + sizeof setup, &sequence, sizeof sequence);
+  commands.send(0, table);
+  vector::Descriptor d;
+  d.kind = vector::Kind::embed;
+  d.rows = 1;
+  d.columns = d.row_width = 256;
+  d.operand_bytes = 512;
+  d.emit = 0;
+  commands.command(d);
+  d.kind = vector::Kind::norm;
+  d.emit = 1;
+  d.scale = 1e-5f;
+  commands.command(d);
+  const std::vector<Fp16> x = ramp(256), gamma(256, formats::to_fp16(1.0));
+  operand.send(10, bytes_of(x), values(256));
+  operand.send(20, bytes_of(gamma), values(256));
+  sc_core::sc_start();
+  REQUIRE(out.arrivals.size() == 1);
+  REQUIRE(out.arrivals[0].cycle == 20 + 2 * 256 / 64 + 8);
+  std::vector<Fp16> expected(256);
+  const std::vector<float> ones(256, 1.0f);
+  vector::rms_norm(x.data(), ones.data(), 256, 1e-5f, expected.data());
+  REQUIRE(out.arrivals[0].bytes == bytes_of(expected));
+  REQUIRE(block.activity().busy == 4 + 8);  // the embedding's row, then the norm
+}
+TEST_CASE("vector unit: softmax of a head: maximum as scores arrive, exponential and division after") {
+  vector::VectorUnit block("vector", {});
+  ForeignSource commands("commands"), result("result"), operand("operand");
+  ForeignSink out("out"), host("host");
+  commands.isock.bind(block.command.tsock);
+  result.isock.bind(block.result.tsock);
+  operand.isock.bind(block.operand.tsock);
+  block.isock.bind(out.tsock);
+  block.isock_host.bind(host.tsock);
+  vector::Descriptor d;
+  d.kind = vector::Kind::softmax;
+  d.operation = 3;
+  d.rows = 2;
+  d.columns = d.row_width = 128;
+  d.group = 2;
+  d.head_dim = 64;
+  d.visible = 100;
+  commands.command(d);
+  const std::vector<Fp16> scores = ramp(256);
+  bus::Chunk c = values(256, 3);
+  c.row = 128;  // columns of the chunk
+  result.send(10, bytes_of(scores), c);
+  sc_core::sc_start();
+  REQUIRE(out.arrivals[0].cycle == 10 + 256 / 64 + 2 * 256 / 64 + 8);
+  std::vector<Fp16> expected(256);
+  for (std::size_t r = 0; r < 2; ++r)
+    vector::softmax(scores.data() + 128 * r, 100, vector::attention_scale(64), expected.data() + 128 * r);
+  REQUIRE(out.arrivals[0].bytes == bytes_of(expected));
+}
+
+// ---- Activation buffer, operand side: half of the banks read, 2 cycles ----
+
+TEST_CASE("operand buffer: hands an operand over when it is complete, 128 bytes a cycle") {
+  memory::OperandBuffer block("operands", {});
+  ForeignSource commands("commands"), converter("converter"), dma("dma");
+  ForeignSink out("out");
+  commands.isock.bind(block.command.tsock);
+  converter.isock.bind(block.converter.tsock);
+  dma.isock.bind(block.dma.tsock);
+  block.isock.bind(out.tsock);
+  memory::OperandDescriptor d;
+  d.operand = 9;
+  d.row_bytes = 74;
+  d.rows = 4;
+  commands.command(d);
+  // Columns 32..63 of all rows first, then 0..31.
+  bus::Chunk c = values(128, 9);
+  c.tensor = 4;
+  c.mode = 1;
+  c.tag = 74;
+  c.column = 37;
+  converter.send(10, std::vector<std::uint8_t>(4 * 37, 2), c);
+  c.column = 0;
+  converter.send(50, std::vector<std::uint8_t>(4 * 37, 1), c);
+  sc_core::sc_start();
+  REQUIRE(out.arrivals.size() == 1);
+  REQUIRE(out.arrivals[0].cycle == 50 + 3 + 2);  // 296 bytes
+  for (std::size_t i = 0; i < 4 * 74; ++i) REQUIRE(out.arrivals[0].bytes[i] == (i % 74 < 37 ? 1 : 2));
+}
+
+// ---- Accounts ----
+
+TEST_CASE("accounts: busy and waiting cycles of a block add up to the cycle in which it last worked") {
+  decoder::Config config;
+  config.weights_per_cycle = [](int) { return 100.0; };
+  DecoderAlone d(config);
+  for (std::uint32_t i = 0; i < 10; ++i) d.tile(37 * i, 4, 1 + i / 3);
+  sc_core::sc_start();
+  REQUIRE(d.block.activity().accounted() == d.block.free_at());
+}
