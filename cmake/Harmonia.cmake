@@ -62,6 +62,17 @@ function(harmonia_test name)
   catch_discover_tests(${name} TEST_PREFIX "${ARG_LABEL}: " PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
 endfunction()
 
+# harmonia_long_tests(test_x LABEL dram CASES "a case" ...): the same test cases with the counts of `ctest -C long`
+# (tests/support/long.h). They are left out of every other configuration.
+function(harmonia_long_tests target)
+  cmake_parse_arguments(ARG "" "LABEL" "CASES" ${ARGN})
+  foreach(case IN LISTS ARG_CASES)
+    add_test(NAME "${ARG_LABEL}: long: ${case}" COMMAND ${target} "${case}" CONFIGURATIONS long)
+    set_tests_properties("${ARG_LABEL}: long: ${case}" PROPERTIES
+      LABELS ${ARG_LABEL} TIMEOUT 7200 ENVIRONMENT "HARMONIA_LONG=1")
+  endforeach()
+endfunction()
+
 # harmonia_bench(name SOURCES ... LINK ...): one Google Benchmark program, build/bin/bench_<name>.
 function(harmonia_bench name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
