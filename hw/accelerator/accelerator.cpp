@@ -74,8 +74,8 @@ pe::Config pe_config(const AcceleratorConfig& c) {
   p.cols = c.pe.cols;
   p.pipeline_cycles = c.pe.pipeline_cycles;
   p.spread_idle_rows = c.pe.spread_idle_rows;
-  // Bit-serial over the mantissa: 16 / M of the FP-FP throughput at equal lanes.
-  if (c.pe.kind == PeKind::anda) p.cycles_per_pass = c.pe.mantissa_bits / 16.0;
+  p.cycles_per_pass = c.pe.linear_cycles_per_group();
+  p.attention_cycles_per_pass = c.pe.attention_cycles_per_group;
   return p;
 }
 

@@ -47,6 +47,18 @@ void PeSection::describe(config::Fields& f) {
       .unit("bits")
       .says("activation mantissa of the kind `anda`, whose speed is 16/M of FP16's")
       .from("Anda paper: bit-serial, mantissa chosen per module");
+  f.add("cycles_per_group", cycles_per_group)
+      .more_than(0)
+      .range(0, 64)
+      .unit("cycles")
+      .says("cycles of a one-pass group operation of the linears; below 1 for an array that is faster than FP16 lanes")
+      .from("1 by definition of a lane; baselines take their published speed-ups over FP-FP");
+  f.add("attention_cycles_per_group", attention_cycles_per_group)
+      .more_than(0)
+      .range(0, 64)
+      .unit("cycles")
+      .says("the same of attention over the cache, which baselines keep in FP16")
+      .from("1 by definition of a lane");
   f.add("spread_idle_rows", spread_idle_rows)
       .says("with fewer tokens than rows, idle rows take more output channels")
       .assumed("batch 1 must be able to use every PE");

@@ -26,11 +26,17 @@ struct PeSection {
   int lanes = 32;  // elements of a dot product per PE and cycle
   int pipeline_cycles = 7;
   int mantissa_bits = 8;  // of the activations of `anda`, whose time per group is proportional to it
+  double cycles_per_group = 1;
+  double attention_cycles_per_group = 1;
   bool spread_idle_rows = true;
   void describe(config::Fields& f);
 
-  /// Multiply-accumulates a cycle in one-pass modes.
+  /// Multiply-accumulates a cycle in one-pass modes at one cycle a group.
   std::uint64_t macs_per_cycle() const { return std::uint64_t(rows) * cols * lanes; }
+  /// Cycles of a one-pass group operation of the linears: bit-serial `anda` takes M/16 of what FP16 takes.
+  double linear_cycles_per_group() const {
+    return cycles_per_group * (kind == PeKind::anda ? mantissa_bits / 16.0 : 1.0);
+  }
 };
 
 struct ConverterSection {

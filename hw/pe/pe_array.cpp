@@ -91,7 +91,10 @@ std::uint64_t tile_cycles(const Config& c, const Descriptor& d) {
     operations = (ceil_div(d.n, columns) * d.passes + ceil_div(wide_units(d, d.n), columns)) * d.groups();
   else
     operations = ceil_div(d.n, columns) * d.groups() * d.passes;
-  return static_cast<std::uint64_t>(std::ceil(static_cast<double>(operations * repeats) * c.cycles_per_pass));
+  const bool attention = d.operand == Operand::values || d.operand == Operand::keys ||
+                         d.operand == Operand::keys_plain || d.operand == Operand::values_plain;
+  const double each = attention ? c.attention_cycles_per_pass : c.cycles_per_pass;
+  return static_cast<std::uint64_t>(std::ceil(static_cast<double>(operations * repeats) * each));
 }
 
 void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b, std::vector<float>& sums, Fp16* out) {

@@ -26,6 +26,8 @@ struct Config {
   bool spread_idle_rows = true;
   /// Cycles per one-pass group operation: 1, or more for bit-serial arrays (mantissa bits / 4 for a 4-bit slice array).
   double cycles_per_pass = 1.0;
+  /// The same of tiles over the cache (keys, values): bit-serial designs keep attention in FP16.
+  double attention_cycles_per_pass = 1.0;
 };
 
 /// Cycles that the array needs for a tile when nothing keeps it waiting.

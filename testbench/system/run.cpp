@@ -353,7 +353,7 @@ class Run {
     check("time >= bytes / peak bandwidth", pins / result_.bandwidth.peak_bytes_per_s, simulated, "s", true);
     check("time >= group operations / peak rate",
           static_cast<double>(a.pe_array.slots()) *
-              (s_.accelerator.pe.kind == accelerator::PeKind::anda ? s_.accelerator.pe.mantissa_bits / 16.0 : 1.0) /
+              std::min(s_.accelerator.pe.linear_cycles_per_group(), s_.accelerator.pe.attention_cycles_per_group) /
               (static_cast<double>(s_.accelerator.pe.rows) * s_.accelerator.pe.cols * s_.accelerator.clock_mhz * 1e6),
           simulated, "s", true);
   }
