@@ -40,10 +40,13 @@ const char* name_of(OperationClass c) {
 
 LinearMode linear_mode(WeightFormat format, formats::CodebookKind codebook, PeKind array) {
   LinearMode mode;
+  if (format == WeightFormat::kInt8Zero)
+    throw config::InputError(
+        "weights.zero_point: the decoder has no mode for int8 with zero-points: q - z takes 9 bits");
   if (!takes_bfp(array)) {
     mode.decode = format == WeightFormat::kFp16 ? decoder::DecodeKind::pass
-                  : is_codebook(format)         ? decoder::DecodeKind::codebook
-                                                : decoder::DecodeKind::integer;
+                  : is_codebook(format)         ? decoder::DecodeKind::codebook_fp16
+                                                : decoder::DecodeKind::integer_fp16;
     mode.operand = pe::Operand::fp16;
     mode.passes = 1;
     return mode;
@@ -473,8 +476,11 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
       dec.block = static_cast<std::uint16_t>(storage.block);
       if (settings_.table && is_codebook(p.format)) {
         const DecoderTable& table = settings_.table(p.id);
-        dec.codebook_size = static_cast<std::uint16_t>(table.codebook.size());
-        std::copy(table.codebook.begin(), table.codebook.end(), dec.codebook);
+        const bool real = mode.decode == decoder::DecodeKind::codebook_fp16;
+        dec.codebook_size =
+            static_cast<std::uint16_t>(real ? table.centroids.size() * sizeof(float) : table.codebook.size());
+        std::memcpy(dec.codebook, real ? static_cast<const void*>(table.centroids.data()) : table.codebook.data(),
+                    dec.codebook_size);
       }
       b.decoder.push_back(dec);
     }
@@ -731,6 +737,7 @@ void StepProgram::attention(Batch& b, int layer) {
       p.wide_local = p.n;
     }
     b.pe.push_back(p);
+    if (p.bfp_a == 0) wide = 0;  // decoded to one FP16 operand, whatever its width was
     expect_macs(std::uint64_t(m) * visible * d, std::uint64_t(m) * ceil_div(d, 32) * (visible * p.passes + wide));
 
     vector::Descriptor v;
@@ -795,6 +802,7 @@ void StepProgram::attention(Batch& b, int layer) {
     p.passes = static_cast<std::uint8_t>(kv.policy().grouped() ? 1 : plain_passes);
     p.b_bytes = stored;
     b.pe.push_back(p);
+    if (p.bfp_a == 0) wide = 0;
     expect_macs(std::uint64_t(m) * visible * d, std::uint64_t(m) * d * (groups * p.passes + wide));
 
     const bool last = i + 1 == jobs.size();

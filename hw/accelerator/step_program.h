@@ -150,6 +150,7 @@ struct Expected {
 struct DecoderTable {
   std::vector<std::int8_t> codebook;
   float scale = 1.0f;
+  std::vector<float> centroids;  // for arrays of FP16 operands: the values that the codes stand for
 };
 
 class StepProgram {

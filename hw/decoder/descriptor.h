@@ -9,10 +9,12 @@ namespace harmonia::decoder {
 
 /// What the decoder does with the codes.
 enum class DecodeKind : std::uint8_t {
-  codebook,  // n-bit codes through the codebook registers; int8 values and bf16 block scales leave
-  integer,   // two's complement or zero-point integers; int8 values and FP16 group scales leave
-  to_bfp8,   // FP16 words, converted on read to BFP8 groups along the row
-  pass       // FP16 words, as they are
+  codebook,       // n-bit codes through the codebook registers; int8 values and bf16 block scales leave
+  integer,        // two's complement or zero-point integers; int8 values and FP16 group scales leave
+  to_bfp8,        // FP16 words, converted on read to BFP8 groups along the row
+  pass,           // FP16 words, as they are
+  codebook_fp16,  // n-bit codes through FP32 codebook registers, times the block scale, rounded to FP16
+  integer_fp16    // integers times the group scale, rounded to FP16
 };
 
 struct Descriptor {
@@ -25,10 +27,14 @@ struct Descriptor {
   std::uint8_t bit_planes = 0;      // 1: codes are packed as bit planes (n = 3)
   std::uint8_t zero_point = 0;      // 1: integer codes with a zero-point byte per group
   std::uint16_t block = 64;         // elements that share a scale; 0: no scales
-  std::uint16_t codebook_size = 0;  // entries that follow in `codebook` (functional mode only)
-  std::int8_t codebook[256] = {};
+  std::uint16_t codebook_size = 0;  // bytes that follow in `codebook` (functional mode only)
+  /// The registers: an int8 for each code, or an FP32 for codebook_fp16.
+  alignas(4) std::int8_t codebook[1024] = {};
 
-  /// Only the codebook entries in use travel.
+  bool to_fp16() const { return kind == DecodeKind::codebook_fp16 || kind == DecodeKind::integer_fp16; }
+  bool uses_codebook() const { return kind == DecodeKind::codebook || kind == DecodeKind::codebook_fp16; }
+
+  /// Only the registers in use travel.
   std::size_t encoded_bytes() const { return offsetof(Descriptor, codebook) + codebook_size; }
   std::uint64_t index_row_bytes() const {
     return bit_planes != 0 ? (std::uint64_t(row_elements) + 7) / 8 * bits

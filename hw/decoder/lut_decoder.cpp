@@ -10,11 +10,31 @@
 
 namespace harmonia::decoder {
 
+namespace {
+
+formats::IntFormat int_format(const Descriptor& d) {
+  formats::IntFormat format;
+  format.bits = d.bits;
+  format.zero_point = d.zero_point != 0;
+  format.group = d.block;
+  return format;
+}
+
+void round_row(const std::vector<float>& values, std::uint8_t* out) {
+  std::vector<formats::Fp16> rounded(values.size());
+  formats::to_fp16(values.data(), values.size(), rounded.data());
+  std::memcpy(out, rounded.data(), 2 * rounded.size());
+}
+
+}  // namespace
+
 std::size_t decoded_row_bytes(const Descriptor& d) {
   switch (d.kind) {
     case DecodeKind::to_bfp8:
       return formats::kBfp8.row_bytes(d.row_elements);
     case DecodeKind::pass:
+    case DecodeKind::codebook_fp16:
+    case DecodeKind::integer_fp16:
       return 2 * std::size_t{d.row_elements};
     default:
       return d.row_elements + 2 * d.blocks_per_row();
@@ -33,16 +53,32 @@ void decode_row(const Descriptor& d, const std::uint8_t* codes, const std::uint8
     case DecodeKind::pass:
       std::memcpy(out, codes, 2 * n);
       return;
+    case DecodeKind::codebook_fp16: {
+      formats::Codebook book;
+      book.bits = d.bits;
+      book.centroids.resize(std::size_t{1} << d.bits);
+      std::memcpy(book.centroids.data(), d.codebook, book.centroids.size() * sizeof(float));
+      std::vector<formats::Bf16> words(d.blocks_per_row());
+      std::memcpy(static_cast<void*>(words.data()), scales, 2 * words.size());
+      std::vector<float> values(n);
+      formats::kmeans_decode_row_f32(book, codes, words.data(), n, values.data());
+      round_row(values, out);
+      return;
+    }
+    case DecodeKind::integer_fp16: {
+      std::vector<formats::Fp16> words(d.blocks_per_row());
+      std::memcpy(static_cast<void*>(words.data()), scales, 2 * words.size());
+      std::vector<float> values(n);
+      formats::int_decode_row(int_format(d), codes, words.data(), scales + 2 * d.blocks_per_row(), n, values.data());
+      round_row(values, out);
+      return;
+    }
     case DecodeKind::codebook:
       formats::kmeans_decode_row_int8(d.codebook, d.bits, codes, n, reinterpret_cast<std::int8_t*>(out));
       break;
     case DecodeKind::integer: {
-      formats::IntFormat format;
-      format.bits = d.bits;
-      format.zero_point = d.zero_point != 0;
-      format.group = d.block;
       std::vector<std::int16_t> wide(n);
-      formats::int_decode_row_codes(format, codes, scales + 2 * d.blocks_per_row(), n, wide.data());
+      formats::int_decode_row_codes(int_format(d), codes, scales + 2 * d.blocks_per_row(), n, wide.data());
       std::transform(wide.begin(), wide.end(), reinterpret_cast<std::int8_t*>(out),
                      [](std::int16_t q) { return static_cast<std::int8_t>(q); });
       break;
@@ -53,7 +89,7 @@ void decode_row(const Descriptor& d, const std::uint8_t* codes, const std::uint8
 
 void Timing::begin(const Descriptor& d) {
   reload_ = 0;
-  if (d.kind == DecodeKind::codebook && d.tensor != tensor_)
+  if (d.uses_codebook() && d.tensor != tensor_)
     reload_ = static_cast<std::uint64_t>(config_.reload_cycles_per_entry) << d.bits;
   tensor_ = d.tensor;
   rate_ = config_.weights_per_cycle(d.bits);

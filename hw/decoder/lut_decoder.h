@@ -26,7 +26,7 @@ struct Config {
 };
 
 /// Bytes of one decoded row as it leaves: values, then the row's scales.
-///   codebook, integer: row_elements int8, then 2-byte scales     to_bfp8: BFP8 groups     pass: FP16 words
+///   codebook, integer: row_elements int8, then 2-byte scales     to_bfp8: BFP8 groups     others: FP16 words
 std::size_t decoded_row_bytes(const Descriptor& d);
 
 /// Decodes one stored row. codes: d.index_row_bytes() bytes; scales: d.blocks_per_row() two-byte words, followed by as

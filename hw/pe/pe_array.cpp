@@ -23,6 +23,11 @@ std::uint64_t wide_units(const Descriptor& d, std::uint64_t units) {
          (units > d.wide_local ? units - std::max(d.wide_local, d.wide_initial) : 0);
 }
 
+/// Units that take a pass more: low planes are a second nibble for a BFP array, nothing for one of FP16 operands.
+std::uint64_t second_passes(const Descriptor& d, std::uint64_t units) {
+  return d.bfp_a == 0 ? 0 : wide_units(d, units);
+}
+
 /// Stored groups of one unit (a token of K, a group of V) put together from the planes of the stream.
 class Planes {
  public:
@@ -75,8 +80,8 @@ std::uint64_t tile_elements(const Descriptor& d) {
 
 std::uint64_t tile_slots(const Descriptor& d) {
   if (d.operand == Operand::values)
-    return std::uint64_t{d.m} * d.n * (std::uint64_t{d.groups()} * d.passes + wide_units(d, d.groups()));
-  const std::uint64_t wide = d.operand == Operand::keys ? wide_units(d, d.n) : 0;
+    return std::uint64_t{d.m} * d.n * (std::uint64_t{d.groups()} * d.passes + second_passes(d, d.groups()));
+  const std::uint64_t wide = d.operand == Operand::keys ? second_passes(d, d.n) : 0;
   return std::uint64_t{d.m} * d.groups() * (std::uint64_t{d.n} * d.passes + wide);
 }
 
@@ -86,9 +91,9 @@ std::uint64_t tile_cycles(const Config& c, const Descriptor& d) {
   const std::uint64_t repeats = ceil_div(d.m, c.rows);
   std::uint64_t operations = 0;
   if (d.operand == Operand::values)
-    operations = ceil_div(d.n, columns) * (std::uint64_t{d.groups()} * d.passes + wide_units(d, d.groups()));
+    operations = ceil_div(d.n, columns) * (std::uint64_t{d.groups()} * d.passes + second_passes(d, d.groups()));
   else if (d.operand == Operand::keys)
-    operations = (ceil_div(d.n, columns) * d.passes + ceil_div(wide_units(d, d.n), columns)) * d.groups();
+    operations = (ceil_div(d.n, columns) * d.passes + ceil_div(second_passes(d, d.n), columns)) * d.groups();
   else
     operations = ceil_div(d.n, columns) * d.groups() * d.passes;
   const bool attention = d.operand == Operand::values || d.operand == Operand::keys ||

@@ -34,6 +34,9 @@ DecoderTable table_of(const LinearWeights& w) {
   if (!accelerator::is_codebook(w.format())) return table;
   table.codebook.assign(w.integer_codebook().q.begin(), w.integer_codebook().q.end());
   table.scale = w.integer_codebook().scale;
+  table.centroids = w.codebook_kind() == formats::CodebookKind::kBf16
+                        ? formats::bf16_codebook(w.codebook()).centroids
+                        : formats::dequantised_codebook(w.integer_codebook()).centroids;
   return table;
 }
 

@@ -98,6 +98,28 @@ TEST_CASE("smoothing: without online offsets") {
   seventy_and_forty(s, weights);
 }
 
+TEST_CASE("array: a plain FP16 array decodes weights and cache to FP16") {
+  const WeightFormat format = WeightFormat::kFp16;
+  const auto weights = random_model(odd, format, CodebookKind::kInt8, 24);
+  Scenario s = functional_scenario(*weights);
+  s.accelerator.pe.kind = accelerator::PeKind::fp16;
+  s.kv.format = "fp16";
+  seventy_and_forty(s, weights);
+}
+TEST_CASE("array: a plain FP16 array with 4-bit K-means weights and a BFP cache") {
+  const auto weights = random_model(odd, WeightFormat::kKmeans4, CodebookKind::kInt8, 25);
+  Scenario s = functional_scenario(*weights);
+  s.accelerator.pe.kind = accelerator::PeKind::fp16;
+  seventy_and_forty(s, weights);
+}
+TEST_CASE("array: a plain FP16 array with INT4 weights and an INT8 cache") {
+  const auto weights = random_model(odd, WeightFormat::kInt4Zero, CodebookKind::kInt8, 26);
+  Scenario s = functional_scenario(*weights);
+  s.accelerator.pe.kind = accelerator::PeKind::fp16;
+  s.kv.format = "int8";
+  seventy_and_forty(s, weights);
+}
+
 TEST_CASE("batch: three sequences of different length in one step, two layers") {
   SmallShape shape;
   shape.layers = 2;

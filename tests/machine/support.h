@@ -300,10 +300,11 @@ inline Outcome run_beside_golden(const Scenario& scenario, std::shared_ptr<Golde
   return outcome;
 }
 
-/// What a run of `steps` costs, without weights: begin and end of every step in picoseconds, then the bytes at the
-/// channels by class. For children (tests/support/child.h).
+/// What a run of `steps` costs, without weights, with `before` tokens in every slot already: begin and end of every
+/// step in picoseconds, then the bytes at the channels by class. For children (tests/support/child.h).
 inline std::vector<std::uint64_t> timing_of(const Scenario& scenario, const std::vector<Step>& steps,
-                                            const std::shared_ptr<GoldenModelWeights>& functional = nullptr) {
+                                            const std::shared_ptr<GoldenModelWeights>& functional = nullptr,
+                                            std::uint64_t before = 0) {
   testbench::Capacity capacity;
   std::map<std::size_t, std::uint64_t> total;
   for (const Step& step : steps) {
@@ -315,11 +316,12 @@ inline std::vector<std::uint64_t> timing_of(const Scenario& scenario, const std:
     }
     capacity.max_step_tokens = std::max(capacity.max_step_tokens, tokens);
   }
-  for (const auto& [slot, tokens] : total) capacity.tokens_per_slot = std::max(capacity.tokens_per_slot, tokens);
+  for (const auto& [slot, tokens] : total)
+    capacity.tokens_per_slot = std::max(capacity.tokens_per_slot, before + tokens);
   std::vector<std::uint64_t> out;
   Machine* machine = nullptr;
   auto body = [&](Host& host) {
-    std::vector<std::uint64_t> cached(capacity.slots);
+    std::vector<std::uint64_t> cached(capacity.slots, before);
     for (const Step& step : steps) {
       accelerator::StepWork work;
       for (const Turn& turn : step) {
