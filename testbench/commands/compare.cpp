@@ -60,8 +60,21 @@ int run(const std::vector<std::string>& arguments) {
           "vary this key; may be repeated (every combination). A comma within [], {} or quotes does not separate");
   a.integer("jobs,j", jobs, 1, 1024, "N", "variants at a time (default: the processors of this computer)");
   a.flag("full", full, "simulate every layer and step; otherwise, unless --set fidelity says more, a sample of them");
+  QualitySource source_of_quality;
+  a.text("weights", source_of_quality.weights, "FILE",
+         "measure each variant's quality on this real model too: llama2.c .bin, .safetensors, GGUF");
+  a.text("tokenizer", source_of_quality.tokenizer, "FILE", "its tokenizer; default: the weights, if GGUF");
+  a.texts("text", source_of_quality.texts, "FILE", "text that its perplexity is taken on; may be repeated");
   a.common(common);
   if (!a.parse(arguments)) return 0;
+  const bool measure = !source_of_quality.weights.empty();
+  if (measure && source_of_quality.texts.empty())
+    throw config::InputError({"command line"}, "--weights needs --text FILE");
+  if (!measure && (!source_of_quality.texts.empty() || !source_of_quality.tokenizer.empty()))
+    throw config::InputError({"command line"}, "--text and --tokenizer need --weights FILE");
+  if (over.empty() && measure)
+    over = {"weights.format=fp16,int8,int4,kmeans8,kmeans4,kmeans3,kmeans2,kmeans1",
+            "kv.format=bfp8,bfp4,bfp4+windows"};
   if (over.empty()) throw config::InputError({"command line"}, "no --over, expected --over key=value,value,...");
 
   std::vector<Axis> axes;
@@ -96,6 +109,7 @@ int run(const std::vector<std::string>& arguments) {
 
   std::vector<Task> tasks;
   std::vector<std::size_t> variant_of;
+  std::vector<InferConfig> quality_of;
   for (const Settings& settings : product(axes)) {
     Variant v;
     v.settings = settings;
@@ -106,6 +120,8 @@ int run(const std::vector<std::string>& arguments) {
       const LoadedScenario loaded = load_scenario(name, set, library);
       c.scenario = loaded.scenario.name;
       v.quality = weight_quality(loaded.scenario, library);
+      if (c.model.empty()) c.model = loaded.scenario.model.name;
+      quality_of.push_back(quality_settings(loaded.scenario));
       Task task{{"run", name, "-o", (results / std::to_string(c.variants.size() + 1)).string(), "--set",
                  "output.timeline=false"}};
       for (const std::string& s : set) task.arguments.insert(task.arguments.end(), {"--set", s});
@@ -117,6 +133,16 @@ int run(const std::vector<std::string>& arguments) {
       v.failure = e.what();
     }
     c.variants.push_back(std::move(v));
+  }
+
+  // Before the runs: files that cannot be used should not cost a user those.
+  if (measure) {
+    std::unique_ptr<Progress> progress;
+    c.measurement = measure_quality(source_of_quality, quality_of, [&](std::size_t done, std::size_t total) {
+      if (!progress) progress = std::make_unique<Progress>("tokens of quality", static_cast<double>(total));
+      progress->update(static_cast<double>(done));
+    });
+    for (std::size_t i = 0; i < variant_of.size(); ++i) c.variants[variant_of[i]].measured = c.measurement->settings[i];
   }
 
   {
@@ -159,7 +185,8 @@ int run(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kCompareCommand = {"compare", "[SCENARIO] --over KEY=V1,V2,... [--over ...] [-j N] [-o DIR]",
-                                 "the same scenario over variants: one table, ratios against the first", run};
+const Command kCompareCommand = {
+    "compare", "[SCENARIO] --over KEY=V1,V2,... [--over ...] [--weights FILE --text FILE] [-j N] [-o DIR]",
+    "the same scenario over variants: one table, ratios against the first", run};
 
 }  // namespace harmonia::testbench

@@ -139,6 +139,22 @@ std::string Comparison::text() const {
           "and\n"
           "accuracy in percent as published, of the 1-bit paper where it has that model and format)\n" +
           table(quality, "  ");
+    if (measurement) {
+      const QualityMeasurement& q = *measurement;
+      out += "\nQuality measured on " + q.model + " (" + std::to_string(q.tokens) + " tokens; FP32 has perplexity " +
+             fixed(q.reference_perplexity, 3) + "), cost of " + model + "\n";
+      std::vector<std::vector<std::string>> rows = {{"variant", "weights", "KV cache", "perplexity", "NLL loss to FP32",
+                                                     "agreement", "DRAM bytes/token", "time/token", "energy/token"}};
+      for (const Variant& v : variants) {
+        if (!v.metrics || !v.measured) continue;
+        const Metrics& m = *v.metrics;
+        rows.push_back({v.label, v.measured->weights, v.measured->kv, fixed(v.measured->perplexity, 3),
+                        fixed(v.measured->loss.nll, 4) + " +- " + fixed(v.measured->loss.standard_error, 4),
+                        percent(v.measured->loss.agreement), si(ratio(m.bytes, m.tokens), "B"),
+                        si(m.time_per_token_s, "s"), si(m.energy_per_token_j, "J")});
+      }
+      out += table(rows, "  ");
+    }
   }
   for (const Variant& v : variants)
     if (!v.failure.empty()) out += "\nFAILED   " + v.label + ": " + v.failure + '\n';
@@ -151,13 +167,15 @@ std::string Comparison::csv() const {
   for (const std::string& n : row_names()) out += "," + n;
   out += ",speed_up,byte_ratio,energy_ratio";
   for (const char* c : kCauses) out += std::string(",short_") + c + "_s";
-  out += ",snr_db,parameters,effective_parameters\n";
+  out += ",snr_db,parameters,effective_parameters";
+  if (measurement) out += ",perplexity,nll,nll_loss,nll_loss_standard_error,agreement";
+  out += "\n";
   const Variant* first = reference();
   for (const Variant& v : variants) {
     out += csv_cell(v.label) + (v.metrics ? ",ok," : ",failed,") + csv_cell(v.failure);
     for (const auto& [key, value] : v.settings) out += "," + csv_cell(value);
     if (!v.metrics) {
-      out += std::string(row_names().size() + 3 + std::size(kCauses) + 3, ',') + "\n";
+      out += std::string(row_names().size() + 3 + std::size(kCauses) + 3 + (measurement ? 5 : 0), ',') + "\n";
       continue;
     }
     for (const auto& [name, value] : row_of(*v.metrics)) out += "," + csv_cell(value);
@@ -168,6 +186,11 @@ std::string Comparison::csv() const {
     out += v.quality ? "," + exact(v.quality->snr_db) + "," + exact(v.quality->parameters) + "," +
                            exact(v.quality->effective_parameters)
                      : ",,,";
+    if (measurement)
+      out += v.measured ? "," + exact(v.measured->perplexity) + "," + exact(v.measured->nll) + "," +
+                              exact(v.measured->loss.nll) + "," + exact(v.measured->loss.standard_error) + "," +
+                              exact(v.measured->loss.agreement)
+                        : ",,,,,";
     out += "\n";
   }
   return out;
@@ -180,6 +203,13 @@ std::string Comparison::json() const {
   const Variant* best = winner();
   j["reference"] = first ? Json(first->label) : Json();
   j["winner"] = best ? Json(best->label) : Json();
+  if (measurement)
+    j["measured_on"] = {{"model", measurement->model},
+                        {"texts", measurement->texts},
+                        {"tokens", measurement->tokens},
+                        {"fp32_nll", measurement->reference_nll},
+                        {"fp32_perplexity", measurement->reference_perplexity},
+                        {"cost_of", model}};
   j["variants"] = Json::array();
   for (const Variant& v : variants) {
     Json o = {{"label", v.label}, {"status", v.metrics ? "ok" : "failed"}};
@@ -206,6 +236,16 @@ std::string Comparison::json() const {
         for (const auto& [benchmark, percent_correct] : v.quality->published->percent)
           o["quality"]["published_percent"][benchmark] = percent_correct;
     }
+    if (v.measured)
+      o["measured"] = {{"weights", v.measured->weights},
+                       {"kv", v.measured->kv},
+                       {"perplexity", v.measured->perplexity},
+                       {"nll", v.measured->nll},
+                       {"nll_loss", v.measured->loss.nll},
+                       {"nll_loss_standard_error", v.measured->loss.standard_error},
+                       {"agreement", v.measured->loss.agreement},
+                       {"bits_per_weight", v.measured->bits_per_weight},
+                       {"kv_bytes_per_token", v.measured->kv_bytes_per_token}};
     j["variants"].push_back(o);
   }
   return j.dump(2) + "\n";

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "harmonia/testbench/compare/measured_quality.h"
 #include "harmonia/testbench/compare/weight_quality.h"
 #include "harmonia/testbench/sweep/grid.h"
 #include "harmonia/testbench/sweep/metrics.h"
@@ -31,6 +32,7 @@ struct Variant {
   std::string failure;             // why it could not run; empty when it did
   std::optional<Metrics> metrics;  // of a variant that ran
   std::optional<WeightQuality> quality;
+  std::optional<MeasuredQuality> measured;  // where a real model was given
 };
 
 /// A cause and the seconds per token that it costs; they add up to t - t0 / R.
@@ -47,6 +49,8 @@ struct Comparison {
   std::string source;
   std::vector<std::string> keys;
   std::vector<Variant> variants;
+  std::optional<QualityMeasurement> measurement;  // what `measured` of the variants was measured on
+  std::string model;                              // the scenario's, of the first variant
 
   /// The first variant that ran, and the fastest one; nullptr when none did.
   const Variant* reference() const;

@@ -97,6 +97,51 @@ TEST_CASE("the systemc path prints the golden path's text and says what it costs
   REQUIRE(contains(text.out, "energy"));
 }
 
+TEST_CASE(
+    "compare measures each variant's quality on a real model, as infer does, and the report draws the Pareto plot") {
+  const Scratch s;
+  write_tiny(s);
+  s.write("text.txt", "ab ba abba\n<|endoftext|>\nbaab a b\n");
+  const std::string compare =
+      "compare --set model=stories260k --set workload.context=40 --set workload.tokens=1 --over weights=int8,kmeans2 "
+      "--over kv=bfp8,bfp4 --tokenizer tokenizer.bin ";
+  const Outcome o = run_harmonia(s, compare + "--weights model.bin --text text.txt -o out");
+  INFO(o.err);
+  REQUIRE(o.status == 0);
+  REQUIRE(contains(o.out, "Quality measured on model.bin"));
+  const auto j = nlohmann::json::parse(Scratch::read(s / "out/compare.json"));
+  REQUIRE(j["measured_on"]["texts"][0] == "text.txt");
+  REQUIRE(j["measured_on"]["cost_of"] == "stories260k");
+  REQUIRE(j["variants"].size() == 4);
+  const auto infer = nlohmann::json::parse(
+      run_harmonia(s, kTiny + "--text text.txt --json --set weights.format=kmeans2 --set kv.format=bfp4 "
+                              "--set smoothing.online=true")
+          .out)["quality"][0];
+  const auto& last = j["variants"][3];
+  REQUIRE(last["measured"]["weights"] == "kmeans2");
+  REQUIRE(last["measured"]["kv"] == "bfp4");
+  REQUIRE(last["measured"]["perplexity"].get<double>() == Approx(infer["perplexity"].get<double>()));
+  REQUIRE(last["measured"]["nll_loss"].get<double>() ==
+          Approx(infer["nll_per_token"].get<double>() - j["measured_on"]["fp32_nll"].get<double>()));
+  REQUIRE(last["figures"]["energy_per_token_j"].get<double>() > 0);
+  const std::string csv = Scratch::read(s / "out/compare.csv");
+  REQUIRE(contains(csv, ",perplexity,nll,nll_loss,nll_loss_standard_error,agreement\n"));
+  REQUIRE(run_harmonia(s, "report out").status == 0);
+  REQUIRE(contains(Scratch::read(s / "out/report.html"), "Pareto plot: perplexity against time and energy"));
+
+  for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
+           {compare + "--weights model.bin", "--weights needs --text"},
+           {compare + "--text text.txt", "need --weights"},
+           {compare + "--weights tokenizer.bin --text text.txt -o bad", "tokenizer.bin"},
+           {compare + "--weights model.bin --text nowhere.txt -o bad", "nowhere.txt"}}) {
+    const Outcome wrong = run_harmonia(s, arguments);
+    INFO(wrong.err);
+    REQUIRE(wrong.status == 2);
+    REQUIRE(contains(wrong.err, message));
+    REQUIRE_FALSE(std::filesystem::exists(s / "bad"));
+  }
+}
+
 TEST_CASE("sampling is a function of the seed") {
   const Scratch s;
   write_tiny(s);
