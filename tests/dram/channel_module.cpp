@@ -217,7 +217,7 @@ void flood(const char* preset, std::uint64_t requests) {
 }
 
 /// A million of each in `ctest -C long`.
-std::uint64_t many() { return count(40000, 1000000); }
+std::uint64_t many() { return count(100000, 1000000); }
 
 }  // namespace
 

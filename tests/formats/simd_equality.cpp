@@ -1,5 +1,5 @@
-// Vectorised == scalar, bit for bit, on 10^8 random elements per operation: infinities, NaNs, subnormals, odd lengths,
-// unaligned pointers. The scalar side is what ForceScalar selects.
+// Vectorised == scalar, bit for bit, on random elements: infinities, NaNs, subnormals, odd lengths, unaligned pointers.
+// 2 million for each operation, 10^8 in `ctest -C long`. The scalar side is what ForceScalar selects.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -11,22 +11,18 @@
 #include "harmonia/formats/pe.h"
 #include "tests/formats/fp16_source.h"
 #include "tests/support/catch.h"
+#include "tests/support/long.h"
 
 using namespace harmonia::formats;
 using harmonia::test::Fp16Source;
 
 namespace {
 
-// A sanitized or unoptimised build checks the same properties on fewer elements.
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t kElements = 100000000;
-#else
-constexpr std::size_t kElements = 2000000;
-#endif
+std::size_t elements() { return harmonia::test::count(2000000, 100000000); }
 constexpr std::size_t kBlock = 1 << 14;
 constexpr std::uint64_t kSeed = 987654321;
 
-// Calls body(source, n) with varying n until kElements elements have passed.
+// Calls body(source, n) with varying n until elements() elements have passed.
 template <typename Body>
 void repeat(std::uint64_t seed, Body body) {
   INFO("seed " << seed << ", processor " << name(processor_simd_level()));
@@ -34,7 +30,7 @@ void repeat(std::uint64_t seed, Body body) {
     WARN("this processor has no vectorised path: the comparison is trivially true");
   }
   Fp16Source source(seed);
-  for (std::size_t done = 0; done < kElements;) {
+  for (std::size_t done = 0; done < elements();) {
     const std::size_t n = kBlock - source.below(80);
     REQUIRE(body(source, n));
     done += n;
