@@ -1,0 +1,1 @@
+harmonia_bench(dram SOURCES dram.cpp LINK harmonia_testbench)
