@@ -196,9 +196,8 @@ class Engine::Impl {
   void perform(const Decision& d);
   void issue_column(const Decision& d);
   bool stream(const Decision& first, Cycle limit);
-  void begin_period(int unit, int op, Cycle t);
-  void end_period(Cycle t);
-  bool repeat_period(int unit, int op, Cycle t, Cycle horizon);
+  void advance_hits(int op, Decision& d, Cycle horizon);
+  std::int64_t repetitions(int n, Cycle t, Cycle floor, Cycle horizon) const;
   void update_mode(int lane, Cycle t);
   Cycle write_due(int lane) const;
   void uncommit(int bank);
@@ -315,22 +314,32 @@ class Engine::Impl {
   Cycle next_row_ = kNever, next_event_ = kNever;  // found with the decision: first row command, first event
   int round_ = 0;  // column accesses after which the burst address has moved by a constant; 0: by none
 
-  // Column commands of a stream that repeat, see stream(). Times count from the first of them.
+  // Scratch of advance_hits(): banks with hits, and a sequence of choices that may repeat.
+  struct Hit {
+    int bank, group;
+    Cycle ready, last;  // the bank's own; last access
+    std::uint64_t burst;
+    std::int64_t age_bias;
+    std::uint32_t left, served;  // accesses before the last of the run; that were made
+    int turns;                   // in the period
+    Cycle start_ready;           // when the period began, counted from there
+    std::int64_t start_age;
+    std::int64_t age() const { return age_bias + static_cast<std::int64_t>(burst); }
+  };
+  std::array<Hit, 64> hits_{};
+  std::vector<Cycle> group_free_;
   static constexpr int kLongestPeriod = 64;
   struct Period {
-    bool begun = false;  // and not ended: being written down
-    int op = 0;
-    Cycle start = 0, length = 0;  // length 0: none known
-    int steps = 0, banks = 0;
-    std::uint64_t served = 0;                        // banks of the unit
-    bool dense = false;                              // every access came as soon as the last one let any access come
-    bool disjoint = false;                           // each run was older than the next from end to end
-    std::array<int, kLongestPeriod> bank{}, turn{};  // by step; turn: accesses of the bank before in the period
-    std::array<Cycle, kLongestPeriod> at{};
-    std::array<Cycle, 64> ready{};  // by bank of the unit, at the beginning
-    std::array<std::int64_t, 64> age{}, last_age{};
-    std::array<int, 64> turns{}, oldest_first{};
+    Cycle start = 0, floor = 0;
+    bool dense = false;  // every access came as soon as the last one let any access come
+    int steps = 0;
+    struct Step {
+      int hit, turn;
+      Cycle at;
+    };
+    std::array<Step, kLongestPeriod> step{};
   } period_;
+  Cycle same_column_[2][2] = {};  // by op: RD to RD or WR to WR of the group, of the unit
 
   std::vector<Completion> completions_;
   Statistics stats_;
@@ -423,6 +432,16 @@ Engine::Impl::Impl(const Config& config)
     capped_from_[op].assign(size(banks_), kNever);
   }
   for (auto& list : best_) list.resize(size(units_));
+  group_free_.assign(size(groups_), 0);
+  for (int op = 0; op < 2; ++op) {
+    const Cmd cmd = column_command(op);
+    same_column_[op][1] = table_.command_cycles[size(index(cmd))];
+    for (const TimingRule& r : table_.rules)
+      if (r.previous == cmd && r.next == cmd && (r.level == Level::kBankGroup || r.level == Level::kUnit)) {
+        Cycle& d = same_column_[op][r.level == Level::kUnit ? 1 : 0];
+        d = std::max<Cycle>(d, evaluate(r.distance, config_));
+      }
+  }
   blocked_in_bank_.assign(size(banks_), 0);
   open_mask_.assign(size(units_), 0);
   fresh_mask_.assign(size(units_), 0);
@@ -1252,18 +1271,15 @@ void Engine::Impl::issue_column(const Decision& d) {
 }
 
 /// Column commands from `first` on, as long as neither a row command nor an event can come between: only the columns
-/// are chosen anew after each. A sequence of choices that was seen to lead back to the state it began in is a period;
-/// as often as it is certain to come again it is advanced at once. False when there is nothing to gain; nothing has
-/// been issued then.
+/// are chosen anew after each. False when there is nothing to gain; nothing has been issued then.
 bool Engine::Impl::stream(const Decision& first, Cycle limit) {
   const int unit = first.unit, lane = lane_of(unit);
   const auto u = static_cast<std::size_t>(unit), l = static_cast<std::size_t>(lane);
   const Lane& s = lane_[l];
   const int op = s.column_mode;
   const Cmd cmd = column_command(op);
-  Cycle horizon = std::min(
-      {limit, next_event_ - 1,
-       table_.split_command_bus ? next_row_ : next_row_ - table_.command_cycles[static_cast<std::size_t>(index(cmd))]});
+  const int length = table_.command_cycles[static_cast<std::size_t>(index(cmd))];
+  Cycle horizon = std::min({limit, next_event_ - 1, table_.split_command_bus ? next_row_ : next_row_ - length});
   if (horizon < first.t + config_[Param::CCD_S] || s.mode != op || lane_waiting_[1 - op][l] != 0 || staged_.left > 0 ||
       refresh_[u].active || second_bank_[u] >= 0 || config_.scheduler == SchedulerPolicy::kFcfs)
     return false;
@@ -1278,13 +1294,26 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
   if (horizon < first.t + (table_.wck_sync ? 1 : 0)) return false;
 
   Decision d = first;
-  Period& p = period_;
-  p.begun = false;
-  Cycle floor = 0;  // of the last choice
-  const auto choose = [&] {
-    const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(cmd) * banks_)];
-    const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(cmd) * groups_)];
-    floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
+  const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(cmd) * banks_)];
+  const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(cmd) * groups_)];
+  while (true) {
+    if (runs_[hit_[op][d.bank]].count > 1 && !(table_.wck_sync && d.t >= wck_until_[u])) {
+      advance_hits(op, d, horizon);
+      if (d.t > horizon || (table_.wck_sync && d.t >= wck_until_[u])) break;
+    }
+    // The last access of a run, which may end its request, or one that needs CAS: the long way.
+    const std::uint32_t run = hit_[op][d.bank];
+    floor_ = d.t;
+    issue_column(d);
+    if (hit_[op][d.bank] != run) {
+      // The run is over. Its bank goes on with the next one of the row, or rests if nobody else wants it.
+      const std::uint64_t bit = bank_bit(d.bank);
+      if ((hit_mask_[op][u] & bit) == 0 &&
+          ((pending_mask_[op][u] & bit) != 0 || config_.page_policy != PagePolicy::kOpen))
+        break;
+      if (hit_mask_[op][u] == 0 || older_conflict_mask_[op][u] != conflicts) break;
+    }
+    const Cycle floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
     d.t = kNever;
     std::int64_t best_age = 0;
     for (std::uint64_t m = hit_mask_[op][u]; m != 0; m &= m - 1) {
@@ -1296,175 +1325,206 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
         best_age = hit_age_[op][bank];
       }
     }
-  };
-  bool out_of_step = table_.wck_sync && d.t >= wck_until_[u];  // the first access takes a clock more, for its CAS
-  while (true) {
-    const std::uint32_t run = hit_[op][d.bank];
-    if (round_ > 0 && runs_[run].count > static_cast<std::uint32_t>(round_) && !out_of_step) {
-      if (p.length > 0 && p.op == op && d.bank == p.bank[0] && repeat_period(unit, op, d.t, horizon)) {
-        p.begun = false;
-        choose();
-        if (d.t > horizon) break;
-        continue;
-      }
-      if (!p.begun && horizon - d.t > 8 * config_[Param::CCD_L]) begin_period(unit, op, d.t);
-    }
-    floor_ = d.t;
-    issue_column(d);
-    out_of_step = false;
-    if (hit_[op][d.bank] != run) {
-      // The run is over. Its bank goes on with the next one of the row, or rests if nobody else wants it.
-      p.begun = false;
-      const std::uint64_t bit = bank_bit(d.bank);
-      if ((hit_mask_[op][u] & bit) == 0 &&
-          ((pending_mask_[op][u] & bit) != 0 || config_.page_policy != PagePolicy::kOpen))
-        break;
-      if (hit_mask_[op][u] == 0 || older_conflict_mask_[op][u] != conflicts) break;
-    } else if (p.begun) {
-      p.bank[p.steps] = d.bank;
-      p.at[p.steps] = d.t - p.start;
-      p.turn[p.steps] = p.turns[in_unit(d.bank)]++;
-      p.served |= bank_bit(d.bank);
-      ++p.steps;
-    }
-    choose();
     if (d.t > horizon || (table_.wck_sync && d.t >= wck_until_[u])) break;
-    if (p.begun) {
-      p.dense = p.dense && d.t == floor;
-      if (d.bank == p.bank[0] && p.turns[in_unit(d.bank)] == round_) {
-        end_period(d.t);
-        p.begun = false;
-      } else if (p.steps == kLongestPeriod) {
-        p.begun = false;
-      }
-    }
   }
   decided_ = false;
   return true;
 }
 
-/// Writes down the state that a period may lead back to: when the banks can be accessed next, and whose turn it is.
-void Engine::Impl::begin_period(int unit, int op, Cycle t) {
-  Period& p = period_;
-  const Cmd cmd = column_command(op);
-  const int first_bank = unit * banks_per_unit_;
-  const Cycle floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
-  p.begun = true;
-  p.length = 0;
-  p.steps = 0;
-  p.served = 0;
-  p.op = op;
-  p.start = t;
-  p.dense = t == floor;
-  for (std::uint64_t m = hit_mask_[op][static_cast<std::size_t>(unit)]; m != 0; m &= m - 1) {
-    const int b = lowest_bit(m), bank = first_bank + b;
-    const Run& run = runs_[hit_[op][bank]];
-    p.ready[b] =
-        std::max({bank_time(cmd, bank), group_time(cmd, group_of_[static_cast<std::size_t>(bank)]), floor}) - t;
-    p.age[b] = run.age();
-    p.last_age[b] = run.age_bias + static_cast<std::int64_t>(run.last);
-    p.turns[b] = 0;
-  }
-}
-
-/// The first bank has had its turns: a period, if all others have had as many.
-void Engine::Impl::end_period(Cycle t) {
-  Period& p = period_;
-  int banks = 0;
-  for (std::uint64_t m = p.served; m != 0; m &= m - 1) {
-    if (p.turns[lowest_bit(m)] != round_) return;
-    p.oldest_first[banks++] = lowest_bit(m);
-  }
-  std::sort(p.oldest_first.begin(), p.oldest_first.begin() + banks, [&](int a, int b) { return p.age[a] < p.age[b]; });
-  p.disjoint = true;
-  for (int i = 1; i < banks; ++i)
-    p.disjoint = p.disjoint && p.last_age[p.oldest_first[i - 1]] < p.age[p.oldest_first[i]];
-  p.banks = banks;
-  p.length = t - p.start;
-}
-
-/// If the state at `t` is the one that the period begins with, advances as many periods as are certain before the
-/// horizon. False: not one.
-bool Engine::Impl::repeat_period(int unit, int op, Cycle t, Cycle horizon) {
-  const Period& p = period_;
+/// Accesses of the open rows from `d` on up to the horizon or to the last access of a run, whichever comes first; `d`
+/// is then the next one. The choice needs only when each bank, each group and the bus are free and whose turn it is, so
+/// that is kept apart here and everything else is brought up to date once, at the end. A sequence of choices that leads
+/// back to the state it began in is a period; it is repeated at once as often as it is certain to come again.
+void Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon) {
+  const int unit = d.unit, first_bank = unit * banks_per_unit_;
   const auto u = static_cast<std::size_t>(unit), l = static_cast<std::size_t>(lane_of(unit));
   const Cmd cmd = column_command(op);
-  const int first_bank = unit * banks_per_unit_;
-  const std::uint64_t hits = hit_mask_[op][u];
-  if ((p.served & ~hits) != 0) return false;
-  const Cycle floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
-  std::uint32_t fewest = ~std::uint32_t{0};
-  std::int64_t youngest = 0, previous_last = 0;
-  bool as_before = true, disjoint = p.disjoint;
-  for (int i = 0; i < p.banks; ++i) {
-    const int b = p.oldest_first[i], bank = first_bank + b;
-    const Run& run = runs_[hit_[op][bank]];
-    const Cycle ready =
-        std::max({bank_time(cmd, bank), group_time(cmd, group_of_[static_cast<std::size_t>(bank)]), floor}) - t;
-    if (ready != p.ready[b]) return false;
-    fewest = std::min(fewest, run.count);
-    // Turns go by age: the same differences, or runs of which each is older than the next from end to end.
-    const std::int64_t age = run.age(), last = run.age_bias + static_cast<std::int64_t>(run.last);
-    as_before = as_before && age - p.age[b] == hit_age_[op][first_bank + p.oldest_first[0]] - p.age[p.oldest_first[0]];
-    disjoint = disjoint && (i == 0 || previous_last < age);
-    previous_last = last;
-    youngest = i == 0 ? last : std::max(youngest, last);
-  }
-  if (!as_before && !disjoint) return false;
-  // Whoever was not served in the period must not come to be: not ready yet, or, where every access comes as soon as
-  // any can, younger than all.
-  for (std::uint64_t m = hits & ~p.served; m != 0; m &= m - 1) {
+  const Cycle to_group = same_column_[op][0], to_unit = same_column_[op][1];
+  Hit* const hits = hits_.data();
+  int n = 0, chosen = 0;
+  for (std::uint64_t m = hit_mask_[op][u]; m != 0; m &= m - 1, ++n) {
     const int bank = first_bank + lowest_bit(m);
-    const Cycle ready = bank_time(cmd, bank);
-    if (!p.dense || hit_age_[op][bank] <= youngest) horizon = std::min(horizon, ready - 1);
+    const Run& run = runs_[hit_[op][bank]];
+    Hit& h = hits[n];
+    h.bank = bank;
+    h.group = group_of_[static_cast<std::size_t>(bank)];
+    h.ready = bank_time(cmd, bank);
+    h.burst = run.burst;
+    h.age_bias = run.age_bias;
+    h.left = run.count - 1;
+    h.served = 0;
+    if (bank == d.bank) chosen = n;
+    group_free_[static_cast<std::size_t>(h.group)] = group_time(cmd, h.group);
   }
-  // The last access of a run, which may end its request, goes the long way.
-  const std::int64_t periods =
-      std::min<std::int64_t>((fewest - 1) / static_cast<std::uint32_t>(round_),
-                             horizon < t + p.at[p.steps - 1] ? 0 : (horizon - t - p.at[p.steps - 1]) / p.length + 1);
-  if (periods < 1) return false;
+  Cycle t = d.t, last_t = t, floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
+  const Cycle last_start = table_.wck_sync ? wck_until_[u] - 1 : kNever;
+  const Cycle wck = latency_[op] + config_[Param::WCKPST];
+  std::int64_t accesses = 0, waited = 0;
 
-  if (!observers_.empty())
-    for (std::int64_t k = 0; k < periods; ++k)
-      for (int i = 0; i < p.steps; ++i) {
-        const Run& run = runs_[hit_[op][p.bank[i]]];
-        const std::uint64_t column = column_.extract(run.burst) + static_cast<std::uint64_t>(k * round_ + p.turn[i]);
-        record(cmd, t + p.at[i] + k * p.length, unit, p.bank[i], run.row, static_cast<std::int32_t>(column));
+  Period& p = period_;
+  const auto begin_period = [&](bool dense) {
+    p.steps = 0;
+    p.start = t;
+    p.floor = floor;
+    p.dense = dense;
+    for (int i = 0; i < n; ++i) {
+      hits[i].start_ready = std::max({hits[i].ready, group_free_[static_cast<std::size_t>(hits[i].group)], floor}) - t;
+      hits[i].start_age = hits[i].age();
+      hits[i].turns = 0;
+    }
+  };
+  const auto choose = [&] {
+    t = kNever;
+    std::int64_t best_age = 0;
+    for (int i = 0; i < n; ++i) {
+      const Cycle ready = std::max({hits[i].ready, group_free_[static_cast<std::size_t>(hits[i].group)], floor});
+      if (ready > t) continue;
+      const std::int64_t age = hits[i].age();
+      if (ready < t || age < best_age) {
+        t = ready;
+        best_age = age;
+        chosen = i;
       }
-  std::int64_t waited = 0;
-  for (int i = 0; i < p.steps; ++i) {
-    const Cycle last = t + p.at[i] + (periods - 1) * p.length;
-    waited += periods * (t + p.at[i] - runs_[hit_[op][p.bank[i]]].offered) + p.length * (periods * (periods - 1) / 2);
-    apply(cmd, unit, p.bank[i], last);
-    last_use_[static_cast<std::size_t>(p.bank[i])] = last;
-    floor_ = last;
+    }
+  };
+  int attempts = round_ > 0 && horizon - t >= 4 * to_unit ? 3 : 0;
+  if (attempts > 0) begin_period(t == floor);
+  while (true) {
+    Hit& h = hits[chosen];
+    if (!observers_.empty())
+      record(cmd, t, unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
+             static_cast<std::int32_t>(column_.extract(h.burst)));
+    ++accesses;
+    ++h.served;
+    --h.left;
+    h.last = last_t = t;
+    waited += t;
+    h.burst = (((h.burst | ~column_.mask()) + 1) & column_.mask()) | (h.burst & ~column_.mask());
+    Cycle& group = group_free_[static_cast<std::size_t>(h.group)];
+    group = std::max(group, t + to_group);
+    floor = std::max(floor, t + to_unit);
+    if (attempts > 0) {
+      p.step[p.steps].hit = chosen;
+      p.step[p.steps].turn = h.turns++;
+      p.step[p.steps].at = t - p.start;
+      ++p.steps;
+    }
+    choose();
+    if (t > horizon || hits[chosen].left == 0 || (table_.wck_sync && t >= std::max(last_start, last_t + wck - 1) + 1))
+      break;
+    if (attempts == 0) continue;
+    if (chosen == p.step[0].hit && hits[chosen].turns == round_) {
+      const std::int64_t periods = repetitions(n, t, floor, horizon);
+      if (periods > 0) {
+        const Cycle length = t - p.start, moved = periods * length;
+        if (!observers_.empty())
+          for (std::int64_t k = 1; k <= periods; ++k)
+            for (int i = 0; i < p.steps; ++i) {
+              const Hit& again = hits[p.step[i].hit];
+              const auto column =
+                  column_.extract(again.burst) + static_cast<std::uint64_t>((k - 1) * round_ + p.step[i].turn);
+              record(cmd, p.start + p.step[i].at + k * length, unit, again.bank,
+                     open_row_[static_cast<std::size_t>(again.bank)], static_cast<std::int32_t>(column));
+            }
+        for (int i = 0; i < p.steps; ++i)
+          waited += periods * (p.start + p.step[i].at) + length * (periods * (periods + 1) / 2);
+        for (int i = 0; i < n; ++i) {
+          Hit& again = hits[i];
+          if (again.turns == 0) continue;
+          const auto each = static_cast<std::uint32_t>(periods * round_);
+          again.served += each;
+          again.left -= each;
+          again.last += moved;
+          again.burst = (again.burst & ~column_.mask()) | column_.deposit(column_.extract(again.burst) + each);
+          Cycle& free = group_free_[static_cast<std::size_t>(again.group)];
+          free = std::max(free, again.last + to_group);
+        }
+        accesses += periods * p.steps;
+        floor += moved;
+        last_t += moved;
+        attempts = 0;
+        choose();
+        if (t > horizon || hits[chosen].left == 0) break;
+        continue;
+      }
+      if (--attempts > 0) begin_period(t == floor);
+    } else if (p.steps == kLongestPeriod) {
+      attempts = 0;
+    } else {
+      p.dense = p.dense && t == floor;
+    }
   }
-  occupy(cmd, floor_);
-  const auto each = static_cast<std::uint32_t>(periods * round_);
-  for (int i = 0; i < p.banks; ++i) {
-    const int bank = first_bank + p.oldest_first[i];
-    const std::uint32_t id = hit_[op][bank];
+
+  for (int i = 0; i < n; ++i) {
+    const Hit& h = hits[i];
+    if (h.served == 0) continue;
+    const std::uint32_t id = hit_[op][h.bank];
     Run& run = runs_[id];
-    run.count -= each;
-    run.burst = (run.burst & ~column_.mask()) | column_.deposit(column_.extract(run.burst) + each);
-    requests_[run.request].bursts -= each;
-    hit_age_[op][bank] = run.age();
-    if (candidate_[op][bank] == id) candidate_age_[op][bank] = run.age();
-    fresh_mask_[u] &= ~bank_bit(bank);
-    touch(bank);
+    waited -= static_cast<std::int64_t>(h.served) * run.offered;
+    run.count = h.left + 1;
+    run.burst = h.burst;
+    requests_[run.request].bursts -= h.served;
+    hit_age_[op][h.bank] = run.age();
+    if (candidate_[op][h.bank] == id) candidate_age_[op][h.bank] = run.age();
+    apply(cmd, unit, h.bank, h.last);
+    last_use_[static_cast<std::size_t>(h.bank)] = h.last;
+    fresh_mask_[u] &= ~bank_bit(h.bank);
+    touch(h.bank);
   }
-  const std::int64_t accesses = periods * p.steps;
-  const auto n = static_cast<std::uint64_t>(accesses);
+  floor_ = last_t;
+  occupy(cmd, last_t);
+  idle_since_[u] = last_t;
+  if (table_.wck_sync) wck_until_[u] = last_t + wck;
+  const auto count = static_cast<std::uint64_t>(accesses);
   stats_.queue_integral[op] += static_cast<double>(waited);
-  stats_.commands[static_cast<std::size_t>(index(cmd))] += n;
-  unit_commands_[u][static_cast<std::size_t>(index(cmd))] += n;
-  stats_.bursts[op] += n;
-  idle_since_[u] = floor_;
-  if (table_.wck_sync) wck_until_[u] = floor_ + latency_[op] + config_[Param::WCKPST];
-  lane_[l].served += static_cast<int>(accesses);
+  stats_.commands[static_cast<std::size_t>(index(cmd))] += count;
+  unit_commands_[u][static_cast<std::size_t>(index(cmd))] += count;
+  stats_.bursts[op] += count;
+  Lane& s = lane_[l];
+  if (s.last_op != op) {
+    if (s.last_op >= 0) ++stats_.turnarounds;
+    s.last_op = op;
+  }
+  s.served += static_cast<int>(accesses);
   waiting_[op] -= static_cast<int>(accesses);
   lane_waiting_[op][l] -= static_cast<int>(accesses);
-  return true;
+  d.t = t;
+  d.bank = hits[chosen].bank;
+}
+
+/// How often the period that has just been seen is certain to come again, the next time from `t` on.
+std::int64_t Engine::Impl::repetitions(int n, Cycle t, Cycle floor, Cycle horizon) const {
+  const Period& p = period_;
+  const Cycle length = t - p.start;
+  if (floor - p.floor != length) return 0;
+  std::uint32_t fewest = ~std::uint32_t{0};
+  std::int64_t youngest = 0, moved = 0;
+  bool any = false, same_steps = true;
+  for (int i = 0; i < n; ++i) {
+    const Hit& h = hits_[static_cast<std::size_t>(i)];
+    if (h.turns == 0) continue;
+    // All have had as many turns, are as far from their next access as at first, and have grown older by as much.
+    if (h.turns != round_ ||
+        std::max({h.ready, group_free_[static_cast<std::size_t>(h.group)], floor}) - t != h.start_ready)
+      return 0;
+    const std::int64_t step = h.age() - h.start_age;
+    same_steps = same_steps && (!any || step == moved);
+    moved = step;
+    fewest = std::min(fewest, h.left);
+    youngest = any ? std::max(youngest, h.age()) : h.age();
+    any = true;
+  }
+  if (!any || !same_steps || fewest == 0) return 0;
+  // Whoever was not served must not come to be: not ready yet or, where every access comes as soon as any can, younger
+  // than all that are served up to the end.
+  std::int64_t periods = fewest / static_cast<std::uint32_t>(round_);
+  youngest += moved * periods;
+  for (int i = 0; i < n; ++i) {
+    const Hit& h = hits_[static_cast<std::size_t>(i)];
+    if (h.turns == 0 && (!p.dense || h.age() <= youngest)) horizon = std::min(horizon, h.ready - 1);
+  }
+  const Cycle last = p.step[p.steps - 1].at;
+  return horizon < t + last ? 0 : std::min(periods, (horizon - t - last) / length + 1);
 }
 
 // ------------------------------------------------------------------------------------------------------- interface

@@ -60,13 +60,18 @@ bool same(const Command& a, const Command& b) {
          a.bank_in_group == b.bank_in_group && a.row == b.row && a.column == b.column;
 }
 
+std::string text_of(const Command& c) {
+  std::string text = std::string(cmd_name(c.cmd)) + " at " + std::to_string(c.cycle);
+  for (int v : {int{c.unit}, int{c.bankgroup}, int{c.bank_in_group}, int{c.row}, int{c.column}})
+    text += " " + std::to_string(v);
+  return text;
+}
+
 /// Empty when equal, else what differs first.
 std::string difference(const Outcome& a, const Outcome& b) {
   for (std::size_t i = 0; i < std::min(a.commands.size(), b.commands.size()); ++i)
     if (!same(a.commands[i], b.commands[i]))
-      return "command " + std::to_string(i) + ": " + cmd_name(a.commands[i].cmd) + " at " +
-             std::to_string(a.commands[i].cycle) + " against " + cmd_name(b.commands[i].cmd) + " at " +
-             std::to_string(b.commands[i].cycle);
+      return "command " + std::to_string(i) + ": " + text_of(a.commands[i]) + " against " + text_of(b.commands[i]);
   if (a.commands.size() != b.commands.size()) return "number of commands";
   if (a.accepted != b.accepted) return "times of acceptance";
   if (a.completions.size() != b.completions.size()) return "number of completions";
