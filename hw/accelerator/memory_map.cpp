@@ -43,7 +43,11 @@ class Placer {
     SpillPlace s;
     s.block_columns = std::min<std::uint64_t>(block_columns, columns);
     s.blocks = (columns + s.block_columns - 1) / s.block_columns;
-    s.block_row_bytes = operand ? operand_row_bytes(s.block_columns, request_.bfp_activations) : 2 * s.block_columns;
+    const auto row_bytes = [&](std::uint64_t n) {
+      return operand ? operand_row_bytes(n, request_.bfp_activations) : 2 * n;
+    };
+    s.block_row_bytes = static_cast<std::uint32_t>(row_bytes(s.block_columns));
+    s.last_row_bytes = static_cast<std::uint32_t>(row_bytes(columns - std::uint64_t{s.blocks - 1} * s.block_columns));
     s.rows = request_.max_step_tokens;
     s.base = take(s.bytes());
     return s;

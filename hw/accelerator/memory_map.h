@@ -48,13 +48,14 @@ struct SpillPlace {
   std::uint64_t base = 0;
   std::uint32_t block_columns = 128;
   std::uint32_t blocks = 0;
-  std::uint32_t block_row_bytes = 0;  // bytes of one row within a block (the last block may use fewer columns of it)
+  std::uint32_t block_row_bytes = 0;  // bytes of one row within a block
+  std::uint32_t last_row_bytes = 0;   // within the last block, which may have fewer columns
   std::uint64_t rows = 0;
 
   std::uint64_t block_stride() const { return rows * block_row_bytes; }
   std::uint64_t bytes() const { return blocks * block_stride(); }
   std::uint64_t address(std::uint64_t block, std::uint64_t row) const {
-    return base + block * block_stride() + row * block_row_bytes;
+    return base + block * block_stride() + row * (block + 1 == blocks ? last_row_bytes : block_row_bytes);
   }
 };
 

@@ -296,6 +296,7 @@ Batch StepProgram::embedding() {
     v.row_begin = static_cast<std::uint32_t>(first);
     v.operand_bytes = v.rows * row_bytes;
     v.spilled = v.emit = !resident_;
+    v.block_columns = resident_ ? 0 : map_.residual.block_columns;
     b.vector.push_back(v);
     if (!resident_) {
       converter::Descriptor c;
@@ -303,12 +304,12 @@ Batch StepProgram::embedding() {
       c.path = Path::pass;
       c.destination = Destination::out_write;
       c.rows = v.rows;
-      c.columns = shape_.hidden_size;
-      c.out_bytes = v.rows * row_bytes;
-      b.converter.push_back(c);
       for (std::uint64_t block = 0; block < map_.residual.blocks; ++block) {
         const std::uint64_t columns = std::min<std::uint64_t>(map_.residual.block_columns,
                                                               shape_.hidden_size - block * map_.residual.block_columns);
+        c.columns = static_cast<std::uint32_t>(columns);
+        c.out_bytes = 2 * c.rows * c.columns;
+        b.converter.push_back(c);
         write_rows(b, map_.residual, block, first, v.rows, static_cast<std::uint32_t>(2 * columns), op);
       }
     }
@@ -357,15 +358,18 @@ void StepProgram::norm(Batch& b, std::uint64_t gamma, std::uint32_t operand) {
     v.rows = static_cast<std::uint32_t>(rows);
     v.row_begin = static_cast<std::uint32_t>(row);
     v.spilled = 1;
+    v.block_columns = map_.normed.block_columns;
     v.operand_bytes = static_cast<std::uint32_t>((row == 0 ? 2 * h : 0) + rows * 2 * h);
     b.vector.push_back(v);
     c.rows = v.rows;
     c.destination = Destination::out_write;
-    c.out_bytes = c.rows * c.operand_row_bytes;
-    b.converter.push_back(c);
     for (std::uint64_t block = 0; block < map_.normed.blocks; ++block) {
       const std::uint64_t columns =
           std::min<std::uint64_t>(map_.normed.block_columns, h - block * map_.normed.block_columns);
+      c.columns = static_cast<std::uint32_t>(columns);
+      c.operand_row_bytes = static_cast<std::uint32_t>(operand_row(columns));
+      c.out_bytes = c.rows * c.operand_row_bytes;
+      b.converter.push_back(c);
       write_rows(b, map_.normed, block, row, rows, static_cast<std::uint32_t>(operand_row(columns)), op);
     }
   }
@@ -390,12 +394,14 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
         std::to_string(k) + " weights in " + name(parts.front()->format) + " takes " + std::to_string(b_row) +
         " bytes and half of the weight buffer is " + std::to_string(chip_.weight_tile_bytes) +
         "; take a larger buffer or fewer bits");
-  const std::uint64_t rows_a = a_resident ? rows : chip_.operand_bytes / a_row;
+  // A strip's room is given back when the array has taken the next one: two must fit.
+  const std::uint64_t rows_a = a_resident ? rows : chip_.operand_bytes / 2 / a_row;
   if (rows_a == 0 || (a_resident && rows * a_row > chip_.operand_bytes))
     throw config::InputError("accelerator.activation_buffer.capacity_bytes: the accelerator cannot hold one tile: " +
                              std::to_string(a_resident ? rows : 1) + " activation row(s) of " + std::to_string(k) +
-                             " values take " + std::to_string((a_resident ? rows : 1) * a_row) +
-                             " bytes and half of the activation buffer is " + std::to_string(chip_.operand_bytes));
+                             " values take " + std::to_string((a_resident ? rows : 1) * a_row) + " bytes and " +
+                             (a_resident ? "half" : "a quarter") + " of the activation buffer is " +
+                             std::to_string(a_resident ? chip_.operand_bytes : chip_.operand_bytes / 2));
   const std::uint64_t kept_units = unit_columns * (paired ? 2 : 1);
   const bool can_keep_b = tile_rows == unit_columns && kept_units * b_row <= chip_.weight_tile_bytes;
   const Ema ema =
@@ -412,7 +418,11 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
     expected_.of_class[static_cast<std::size_t>(class_)].weights += decoded;
     expect_macs(rows * p->rows * k, 0);
   }
-  expect(TrafficClass::activations, ema.column_first ? ceil_div(n, kept_units) * rows * a_row : ema.a_bytes);
+  // Column-first A streams once for each strip of B; no strip reaches from one tensor into the next.
+  std::uint64_t b_strips = 0;
+  for (const TensorPlace* p : parts) b_strips += ceil_div(p->rows, unit_columns);
+  if (paired) b_strips /= parts.size();
+  expect(TrafficClass::activations, ema.column_first ? b_strips * rows * a_row : ema.a_bytes);
 
   const LinearMode mode = linear_mode(parts.front()->format, settings_.codebook, settings_.array);
   std::vector<Strip> strips;
@@ -422,7 +432,8 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
   auto load_a = [&](const Strip& s) {
     const std::uint32_t number = a_resident ? operand : ++operand_;
     b.operands.push_back({number, static_cast<std::uint32_t>(a_row), static_cast<std::uint32_t>(s.rows),
-                          static_cast<std::uint8_t>(!a_resident)});
+                          static_cast<std::uint8_t>(!a_resident), static_cast<std::uint32_t>(s.rows),
+                          a_resident ? 0 : a->block_row_bytes});
     if (!a_resident) {
       gate(b, Queue::operand_read, Queue::out_write);
       DmaDescriptor d;
@@ -697,8 +708,8 @@ void StepProgram::attention(Batch& b, int layer) {
                 first_row_[j.sequence] + j.first_token, j.tokens, static_cast<std::uint32_t>(operand_row(d)), number,
                 Queue::out_write);
     }
-    b.operands.push_back(
-        {number, static_cast<std::uint32_t>(operand_row(d)), m, static_cast<std::uint8_t>(!resident_)});
+    b.operands.push_back({number, static_cast<std::uint32_t>(operand_row(d)), m, static_cast<std::uint8_t>(!resident_),
+                          static_cast<std::uint32_t>(j.tokens), static_cast<std::uint32_t>(operand_row(d))});
 
     std::vector<Segment> main, low;
     kv.k_read(place, context, visible, main, low);

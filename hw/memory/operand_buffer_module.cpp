@@ -8,6 +8,20 @@ namespace harmonia::memory {
 using bus::Cycle;
 using bus::Wait;
 
+namespace {
+
+/// From blocks of columns to rows.
+void gather_rows(const OperandDescriptor& d, const std::uint8_t* blocks, std::uint8_t* rows) {
+  const std::size_t row_bytes = d.bytes() / d.block_rows;
+  for (std::size_t column = 0; column < row_bytes; column += d.block_bytes) {
+    const std::size_t piece = std::min<std::size_t>(d.block_bytes, row_bytes - column);
+    for (std::size_t r = 0; r < d.block_rows; ++r, blocks += piece)
+      std::memcpy(rows + r * row_bytes + column, blocks, piece);
+  }
+}
+
+}  // namespace
+
 OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const OperandBufferConfig& config)
     : sc_module(name),
       command("command", [this] { progress(); }),
@@ -32,15 +46,15 @@ void OperandBuffer::progress() {
     in_progress_ = true;
     bool more = true;
     while (more) {
-      more = take(converter);
-      more = take(dma) || more;
+      more = take(converter, false);
+      more = take(dma, true) || more;
       more = send() || more;
     }
     in_progress_ = false;
   } while (again_);
 }
 
-bool OperandBuffer::take(bus::ChunkInput& input) {
+bool OperandBuffer::take(bus::ChunkInput& input, bool from_memory) {
   tlm::tlm_generic_payload* payload = input.waiting();
   if (payload == nullptr) return false;
   const std::uint64_t bytes = payload->get_data_length();
@@ -58,8 +72,8 @@ bool OperandBuffer::take(bus::ChunkInput& input) {
   const Cycle at = std::max(clock_.cycle(input.arrival()), room_);
   if (c.data_valid) {
     const std::size_t offset = e.bytes;
-    const auto row_bytes = static_cast<std::size_t>(c.tag);
-    if (row_bytes == 0) {  // as it comes
+    const auto row_bytes = from_memory ? 0 : static_cast<std::size_t>(c.tag);  // a DMA engine's tag is its own
+    if (row_bytes == 0) {                                                      // as it comes
       e.data.resize(offset + bytes);
       std::memcpy(e.data.data() + offset, payload->get_data_ptr(), bytes);
     } else {
@@ -93,7 +107,10 @@ bool OperandBuffer::send() {
   const bool functional = !it->second.data.empty();
   bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(d.bytes()),
                                    functional ? bus::Data::buffer : bus::Data::scratch);
-  if (functional) std::memcpy(out->get_data_ptr(), it->second.data.data(), d.bytes());
+  if (functional && d.from_memory != 0 && d.block_rows != 0)
+    gather_rows(d, it->second.data.data(), out->get_data_ptr());
+  else if (functional)
+    std::memcpy(out->get_data_ptr(), it->second.data.data(), d.bytes());
   bus::Chunk& c = bus::PayloadPool::chunk(out);
   c.traffic = bus::TrafficClass::activations;
   c.operation = d.operand;

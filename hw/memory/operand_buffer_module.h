@@ -52,7 +52,7 @@ class OperandBuffer : public sc_core::sc_module {
   };
 
   void progress();
-  bool take(bus::ChunkInput& input);
+  bool take(bus::ChunkInput& input, bool from_memory);
   bool send();
   void release(bus::Cycle when);
 

@@ -115,6 +115,20 @@ void PeArray::take_chunk(bus::ChunkInput& input) {
   input.accept(std::max(input.arrival(), clock_.time(start)));
 }
 
+const std::uint8_t* PeArray::tile_b() {
+  const Descriptor& d = command.front();
+  if (d.reuse_b) {
+    if (kept_b_.empty()) SC_REPORT_ERROR("/harmonia/pe/tile", "a tile is to be used again and none is kept");
+    return kept_b_[kept_next_++ % kept_b_.size()].data();
+  }
+  if (d.operation != kept_operation_ || d.n_begin != kept_column_ || kept_next_ != 0) kept_b_.clear();
+  kept_operation_ = d.operation;
+  kept_column_ = d.n_begin;
+  kept_next_ = 0;
+  kept_b_.push_back(std::move(b_));
+  return kept_b_.back().data();
+}
+
 void PeArray::end_tile() {
   const Descriptor& d = command.front();
   if (d.reuse_b) {
@@ -146,7 +160,7 @@ void PeArray::end_tile() {
     if (functional_) {
       if (operands_.front().data.empty())
         SC_REPORT_ERROR("/harmonia/pe/operand", "a functional tile has an A operand without data");
-      multiply(d, operands_.front().data.data(), b_.data(), sums_,
+      multiply(d, operands_.front().data.data(), tile_b(), sums_,
                reinterpret_cast<formats::Fp16*>(out->get_data_ptr()));
     }
     const sc_core::sc_time ready = clock_.time(free_ + config_.pipeline_cycles);
@@ -163,7 +177,7 @@ void PeArray::end_tile() {
     }
     return;
   }
-  if (functional_) multiply(d, operands_.front().data.data(), b_.data(), sums_, nullptr);
+  if (functional_) multiply(d, operands_.front().data.data(), tile_b(), sums_, nullptr);
   record_.end_ps = clock_.ps(free_);
   if (observer) observer(record_);
   started_ = false;

@@ -57,6 +57,7 @@ class PeArray : public sc_core::sc_module {
   bool step();
   bool start_tile();
   void end_tile();
+  const std::uint8_t* tile_b();
   void take_chunk(bus::ChunkInput& input);
 
   Config config_;
@@ -72,6 +73,11 @@ class PeArray : public sc_core::sc_module {
   std::uint64_t slots_ = 0, macs_ = 0;
   TileRecord record_{};
   std::vector<std::uint8_t> b_;
+  // Functional: the B tiles of the output columns at hand, one or two (gate and up), for the strips that use them
+  // again.
+  std::vector<std::vector<std::uint8_t>> kept_b_;
+  std::uint32_t kept_operation_ = 0, kept_column_ = 0;
+  std::size_t kept_next_ = 0;
   std::vector<float> sums_;
   bool functional_ = false;
 };

@@ -42,9 +42,11 @@ struct Descriptor {
   std::uint32_t visible = 0;        // softmax: keys that the first token sees
   std::uint32_t operand_bytes = 0;  // to be taken from the operand socket first
   std::uint8_t split = 0;           // what leaves as one chunk: 0 everything, 1 one head, 2 one head of one sequence
-  std::uint8_t last_rows = 0;       // norm, logits: the rows meant are the last ones of the sequences that want logits
-  float scale = 1.0f;               // softmax: 1/sqrt(head_dim); norm: epsilon
-  double theta = 0.0;               // RoPE base
+  std::uint32_t block_columns =
+      0;                       // embed, norm: what leaves as one chunk is so many columns of all rows; 0: all columns
+  std::uint8_t last_rows = 0;  // norm, logits: the rows meant are the last ones of the sequences that want logits
+  float scale = 1.0f;          // softmax: 1/sqrt(head_dim); norm: epsilon
+  double theta = 0.0;          // RoPE base
 };
 
 /// Rows of a step that belong to one sequence, in the setup table.

@@ -192,13 +192,16 @@ void VectorUnit::compute() {
                   operand_data_.size());
       break;
     case Kind::norm: {
-      std::vector<Fp16> gamma(columns);
-      std::memcpy(static_cast<void*>(gamma.data()), operand_data_.data(), 2 * columns);
-      std::vector<float> weight(columns);
-      for (std::size_t i = 0; i < columns; ++i) weight[i] = formats::to_float(gamma[i]);
+      // Of a spilled norm only the first strip of rows brings the weights.
+      if (d.spilled == 0 || d.row_begin == 0) {
+        std::vector<Fp16> gamma(columns);
+        std::memcpy(static_cast<void*>(gamma.data()), operand_data_.data(), 2 * columns);
+        norm_weight_.resize(columns);
+        for (std::size_t i = 0; i < columns; ++i) norm_weight_[i] = formats::to_float(gamma[i]);
+      }
       out_.resize(rows * columns);
       for (std::uint32_t r = 0; r < rows; ++r)
-        rms_norm(residual_.data() + std::size_t{step_row(r)} * hidden_, weight.data(), columns, d.scale,
+        rms_norm(residual_.data() + std::size_t{step_row(r)} * hidden_, norm_weight_.data(), columns, d.scale,
                  out_.data() + r * columns);
       break;
     }
@@ -242,6 +245,7 @@ void VectorUnit::compute() {
       for (std::size_t r = 0; r < rows; ++r) {
         Fp16* x = residual_.data() + (d.row_begin + r) * hidden_ + d.column_begin;
         residual_add(x, gathered_.data() + r * columns, columns, x);
+        std::copy_n(x, columns, gathered_.data() + r * columns);  // what goes back to memory when the rows are spilled
       }
       break;
     case Kind::silu_mul:
@@ -270,7 +274,9 @@ void VectorUnit::send_rows(std::uint32_t rows, std::uint32_t columns, const Fp16
 
 void VectorUnit::send_outputs() {
   const Descriptor d = command.front();
-  const Fp16* data = d.kind == Kind::norm ? out_.data() : gathered_.data();
+  const Fp16* data = d.kind == Kind::norm    ? out_.data()
+                     : d.kind == Kind::embed ? residual_.data() + std::size_t{d.row_begin} * hidden_
+                                             : gathered_.data();
   std::uint32_t rows = d.rows, columns = d.columns;
   if (d.kind == Kind::attention_out) {
     if (d.spilled == 0) {  // all rows of the step, whole
@@ -285,7 +291,8 @@ void VectorUnit::send_outputs() {
     return;
   }
   if (d.split == 0) {
-    send_rows(rows, columns, data, columns);
+    const std::uint32_t block = d.block_columns == 0 ? columns : d.block_columns;
+    for (std::uint32_t c = 0; c < columns; c += block) send_rows(rows, std::min(block, columns - c), data + c, columns);
     return;
   }
   for (std::uint32_t head = 0; head < columns / d.head_dim; ++head) {

@@ -77,6 +77,7 @@ class VectorUnit : public sc_core::sc_module {
   std::size_t hidden_ = 0, step_rows_ = 0;
   std::vector<std::uint8_t> operand_data_;
   std::vector<formats::Fp16> residual_, attended_, gathered_, second_, out_;
+  std::vector<float> norm_weight_;
   std::vector<float> frequencies_;  // of the setup table; empty: from theta
   std::unique_ptr<RopeTable> rope_;
   double rope_theta_ = 0;

@@ -148,3 +148,19 @@ TEST_CASE("timing: loosely timed memory accesses change no byte") {
   s.fidelity.timing = testbench::Timing::lt;
   seventy_and_forty(s, weights);
 }
+
+TEST_CASE("spill: activations that do not fit on chip go through memory") {
+  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 31);
+  Scenario scenario = functional_scenario(*weights);
+  scenario.accelerator.activation_buffer.capacity_bytes = 4 * 1024;
+  Instruments instruments;
+  run_beside_golden(scenario, weights, schedule(2, 35, 0, 1), &instruments, false);
+}
+TEST_CASE("spill: several strips of rows, weights kept on chip for all of them") {
+  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 33);
+  Scenario scenario = functional_scenario(*weights);
+  scenario.accelerator.activation_buffer.capacity_bytes = 8 * 1024;
+  scenario.accelerator.smoother.online = false;  // offsets follow a strip's keys, those of the golden model a prompt's
+  Instruments instruments;
+  run_beside_golden(scenario, weights, schedule(1, 70, 0, 14), &instruments, false);
+}
