@@ -25,11 +25,6 @@ MachineEngine::MachineEngine(const ModelInfo& info, std::shared_ptr<const accele
   capacity.max_step_tokens = static_cast<std::uint64_t>(max_step_tokens_);
   try {
     adopt_weights(scenario_, *weights_);
-    if (config_.activations.format == accelerator::ActivationFormat::kFp16 &&
-        (scenario_.weights.format != "fp16" || scenario_.weights.lm_head != "fp16"))
-      throw config::InputError(
-          "activations.format=fp16: the decoder hands a plain FP16 array 16-bit weights as they "
-          "are; the simulated one takes fp16 weights only (--path golden takes all)");
     const accelerator::MachineOptions options = functional_options(scenario_, weights_);
     machine_ = std::make_unique<Machine>(
         scenario_, capacity, [this](Host& host) { serve(host); }, options);

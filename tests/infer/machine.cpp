@@ -90,15 +90,18 @@ TEST_CASE("machine: a plain FP16 array: a prompt of 5 and 66 tokens equal the fa
   require_equality(random_stories(), {"weights.format=fp16", "kv.format=fp16", "activations.format=fp16"}, 5, 66);
 }
 
-TEST_CASE("machine: a plain FP16 array decodes a windowed BFP cache: 66 tokens equal the fast path") {
-  require_equality(
-      random_stories(),
-      {"weights.format=fp16", "activations.format=fp16", "kv.format=bfp4+windows", "kv.n_initial=8", "kv.n_local=20"},
-      17, 66);
+TEST_CASE("machine: a plain FP16 array, K-means weights and a windowed BFP cache decoded for it: 66 tokens") {
+  require_equality(random_stories(),
+                   {"weights.format=kmeans4", "activations.format=fp16", "kv.format=bfp4+windows", "kv.n_initial=8",
+                    "kv.n_local=20"},
+                   17, 66);
 }
 
-TEST_CASE("machine: a plain FP16 array with an INT8 cache: 40 tokens equal the fast path") {
-  require_equality(random_stories(), {"weights.format=fp16", "activations.format=fp16", "kv.format=int8"}, 3, 40);
+TEST_CASE("machine: a plain FP16 array, bf16 codebooks, INT4 output head and INT8 cache: 40 tokens") {
+  require_equality(random_stories(),
+                   {"weights.format=nf4", "weights.codebook=bf16", "weights.lm_head=int4", "activations.format=fp16",
+                    "kv.format=int8"},
+                   3, 40);
 }
 
 TEST_CASE("machine: INT4 weights, INT4 output head, BFP4 cache: a prompt of 33 and 66 tokens equal the fast path") {
@@ -143,13 +146,6 @@ TEST_CASE("machine: what it cannot run is refused before anything is simulated")
   }
   SECTION("integers that no mode takes") {
     refused({"weights.format=int8", "weights.zero_point=true"}, {}, 1, "zero-point");
-  }
-  SECTION("packed weights on a plain FP16 array") {
-    refused({"weights.format=kmeans4", "activations.format=fp16"}, {}, 1, "takes fp16 weights only");
-  }
-  SECTION("a packed output head on a plain FP16 array") {
-    refused({"weights.format=fp16", "weights.lm_head=int8", "activations.format=fp16"}, {}, 1,
-            "takes fp16 weights only");
   }
   SECTION("a memory that is too small") {
     refused({"weights.format=fp16"}, {"dram.channel.rows=16", "dram.channels=1"}, 1, "does not fit");
