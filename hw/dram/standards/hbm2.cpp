@@ -24,10 +24,10 @@ const std::vector<PresetText>& hbm2_presets() {
   static const std::vector<PresetText> presets = {
       {"HBM2-2000", "HBM2 2.0 Gb/s, one 64-bit pseudo channel",
        "JESD235 refresh and turnaround rules; core timings as in Ramulator 2.1 hbm2.py and DRAMsim3 HBM2_8Gb_x128.ini",
-       "CL CWL RCDRD RCDWR RP RAS RC WR RTP RRD_S RRD_L RTRS XP CKE currents",
+       "CL CWL RCDRD RCDWR RP RAS RC WR RTP RRD_S RRD_L RFCpb RTRS XP CKE currents",
        "tCK_ps=1000 rate_MTs=2000 width_bits=64 BL=4 bankgroups=4 banks_per_group=4 rows=32768 columns=128 "
        "CL=14 CWL=5 RCDRD=14 RCDWR=12 RP=14 RAS=34 RC=48 WR=16 RTP=5 CCD_S=2 CCD_L=4 RRD_S=4 RRD_L=6 WTR_S=6 WTR_L=8 "
-       "RTW=13 FAW=16 RFC=260 RFCpb=128 PBR2PBR=128 RREFD=8 REFI=3900 "
+       "RTW=13 FAW=16 RFC=260 RFCpb=130 PBR2PBR=130 RREFD=8 REFI=3900 "
        "RTRS=2 XP=8 CKE=8 queue_entries=128 mapping=rbc "
        "VDD=1.2 IDD0=65 IDD2N=40 IDD3N=55 IDD2P=28 IDD3P=40 IDD4R=390 IDD4W=500 IDD5B=250 devices=1"},
       {"HBM2-2400", "HBM2 2.4 Gb/s, one 64-bit pseudo channel",
@@ -35,7 +35,7 @@ const std::vector<PresetText>& hbm2_presets() {
        "CL CWL RCDRD RCDWR RP RAS RC WR RTP RRD_S RRD_L FAW RFC RFCpb RTRS XP CKE currents",
        "tCK_ps=833.333 rate_MTs=2400 width_bits=64 BL=4 bankgroups=4 banks_per_group=4 rows=32768 columns=128 "
        "CL=17 CWL=6 RCDRD=17 RCDWR=14 RP=17 RAS=40 RC=57 WR=19 RTP=6 CCD_S=2 CCD_L=4 RRD_S=5 RRD_L=8 WTR_S=8 WTR_L=10 "
-       "FAW=20 RFC=312 RFCpb=154 PBR2PBR=154 RREFD=10 REFI=4680 "
+       "FAW=20 RFC=312 RFCpb=156 PBR2PBR=156 RREFD=10 REFI=4680 "
        "RTRS=2 XP=10 CKE=10 queue_entries=128 mapping=rbc "
        "VDD=1.2 IDD0=68 IDD2N=42 IDD3N=58 IDD2P=28 IDD3P=40 IDD4R=460 IDD4W=590 IDD5B=250 devices=1"},
       {"HBM2E-3200", "HBM2E 3.2 Gb/s, one 64-bit pseudo channel",

@@ -1,0 +1,119 @@
+// Presets: which there are, that they are whole and say where their values come from, and that the reference ones are
+// the measured configurations.
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "harmonia/config/error.h"
+#include "tests/dram/checked.h"
+#include "tests/support/data.h"
+
+using namespace harmonia;
+using namespace harmonia::dram;
+using namespace harmonia::test;
+
+TEST_CASE("Presets: every standard and speed is there, with sources and assumptions") {
+  std::set<std::string> names;
+  const std::vector<std::string> keys = config_keys();
+  for (const Config& preset : presets()) {
+    INFO(preset.name);
+    CHECK(names.insert(preset.name).second);
+    CHECK_FALSE(preset.source.empty());
+    CHECK_FALSE(preset.description.empty());
+    for (const std::string& key : preset.assumed) {
+      INFO(key);
+      CHECK((key == "currents" || std::find(keys.begin(), keys.end(), key) != keys.end()));
+    }
+    // No contradiction. FAW may fall below 4 RRD_S only by the rounding of RRD_S to whole clocks.
+    Config c = preset;
+    for (const std::string& w : c.finish()) {
+      INFO(w);
+      CHECK((w.find("FAW < 4 RRD_S") == 0 && c[Param::FAW] > 4 * (c[Param::RRD_S] - 1)));
+    }
+    // A whole number of clocks to a burst, and the bus can be full.
+    CHECK(c.burst_cycles() * c.tCK_ps * 1e-12 * c.rate_MTs * 1e6 == Approx(c.BL).epsilon(0.001));
+    CHECK(c[Param::CCD_S] == c.burst_cycles());
+  }
+  for (const char* name :
+       {"DDR4-2400", "DDR4-3200", "DDR5-4800", "DDR5-6400", "LPDDR4-3200", "LPDDR4-4266", "LPDDR5-6400", "LPDDR5X-8533",
+        "HBM2-2000", "HBM2-2400", "HBM2E-3200", "HBM3-6400", "GDDR6-16000", "GDDR6-18000"}) {
+    INFO(name);
+    CHECK(names.count(name) == 1);
+  }
+  CHECK_THROWS_AS(find_preset("DDR4-3201"), config::InputError);
+}
+
+TEST_CASE("Presets: each part of a standard meets the same rules in ns") {
+  // Minimum times that the standards give in ns must not shrink with the clock: rounding up to a whole clock at most.
+  const struct {
+    const char *slow, *fast;
+    std::vector<Param> rules;
+  } pairs[] = {
+      {"DDR4-3200", "DDR4-2400", {Param::WR, Param::RTP, Param::RFC, Param::REFI, Param::WTR_L}},
+      {"DDR5-4800", "DDR5-6400", {Param::WR, Param::RTP, Param::RFC, Param::RFCpb, Param::REFI}},
+      {"HBM2-2000", "HBM2E-3200", {Param::RP, Param::RAS, Param::RFC, Param::RFCpb, Param::REFI, Param::FAW}},
+      {"LPDDR5-6400",
+       "LPDDR5X-8533",
+       {Param::RCDRD, Param::RP, Param::RAS, Param::FAW, Param::RFC, Param::REFI, Param::WR}},
+      {"GDDR6-16000", "GDDR6-18000", {Param::RCDRD, Param::RP, Param::RAS, Param::FAW, Param::RFC, Param::REFI}},
+  };
+  for (const auto& x : pairs)
+    for (Param p : x.rules) {
+      const Config &a = find_preset(x.slow), &b = find_preset(x.fast);
+      INFO(x.slow << " " << x.fast << " " << param_name(p));
+      const double clock = std::max(a.tCK_ps, b.tCK_ps);
+      CHECK(std::abs(a[p] * a.tCK_ps - b[p] * b.tCK_ps) <= 1.5 * clock);
+    }
+}
+
+TEST_CASE("Presets: the reference configurations are the measured ones, bit for bit of their mapping") {
+  HARMONIA_REQUIRE_DATA(data);
+  std::ifstream in(data / "reference" / "dram" / "configs.json");
+  REQUIRE(in);
+  const auto all = nlohmann::json::parse(in);
+  for (const auto& [name, values] : all.items()) {
+    INFO(name);
+    const Config& c = find_preset(name);
+    CHECK(to_string(c.standard) == values["standard"].get<std::string>());
+    CHECK(c.tCK_ps == values["tCK_ps"].get<double>());
+    CHECK((c.refresh != RefreshPolicy::kNone) == values["refresh"].get<bool>());
+    CHECK(c.peak_GBs() == Approx(values["peak_GBs"].get<double>()));
+    CHECK(c.burst_cycles() == values["burst_cycles"].get<int>());
+    for (const auto& [key, value] : values.items()) {
+      if (!value.is_number_integer() || key == "burst_bytes" || key == "burst_cycles") continue;
+      INFO(key);
+      for (const auto& [ours, text] : describe(c))
+        if (ours == key || (key == "RCD" && (ours == "RCDRD" || ours == "RCDWR")))
+          CHECK(std::stod(text) == value.get<double>());
+    }
+    const auto& bits = values["address_bits"];
+    CHECK(c.mapping.column == bits["co"].get<std::vector<int>>());
+    CHECK(c.mapping.bankgroup == bits["bg"].get<std::vector<int>>());
+    CHECK(c.mapping.bank == bits["ba"].get<std::vector<int>>());
+    CHECK(c.mapping.row == bits["ro"].get<std::vector<int>>());
+  }
+}
+
+TEST_CASE("Presets: contradictory parameters are named by their rule") {
+  const auto finished = [](const char* key, const char* value) {
+    Config c = find_preset("DDR4-3200");
+    set_key(c, key, value);
+    return c.finish();
+  };
+  const auto first = [&](const char* key, const char* value) {
+    const std::vector<std::string> w = finished(key, value);
+    return w.empty() ? std::string() : w.front();
+  };
+  CHECK(first("RC", "70").find("RC < RAS + RP") == 0);
+  CHECK(first("FAW", "12").find("FAW < 4 RRD_S") == 0);
+  CHECK(first("WTR_L", "2").find("WTR_L < WTR_S") == 0);
+  CHECK_THROWS_WITH(finished("FAW", "3"), Catch::Contains("FAW < RRD_S"));
+  CHECK_THROWS_WITH(finished("CCD_S", "3"), Catch::Contains("CCD_S < burst"));
+  CHECK_THROWS_WITH(finished("RFC", "13000"), Catch::Contains("RFC >= REFI"));
+  CHECK_THROWS_WITH(finished("tCK_ps", "600"), Catch::Contains("whole number"));
+  Config c;
+  CHECK_THROWS_WITH(set_key(c, "tRCD_RD", "3"), Catch::Contains("did you mean 'RCDRD'"));
+}
