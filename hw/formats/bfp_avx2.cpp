@@ -19,66 +19,93 @@ HARMONIA_TARGET_AVX2 inline __m256i load32(const void* p) noexcept {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
 
-// Eight magnitudes over the last place of the group, rounded to integers.
-template <bool kNearest>
+// Eight magnitudes over the last place of the group, rounded to the nearest integers, ties to even.
 HARMONIA_TARGET_AVX2 inline __m256i quotients(const Fp16* x, __m256 inverse) noexcept {
   const __m128i magnitude = _mm_and_si128(load16(x), _mm_set1_epi16(0x7fff));
-  const __m256 q = _mm256_mul_ps(_mm256_cvtph_ps(magnitude), inverse);  // exact: a power of two
-  return kNearest ? _mm256_cvtps_epi32(q) : _mm256_cvttps_epi32(q);
+  return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtph_ps(magnitude), inverse));  // exact: a power of two
 }
 
-// 32 finite values, their shared exponent known.
-template <int kMantissa, bool kNearest>
-HARMONIA_TARGET_AVX2 inline void encode_group(const Fp16* x, int exponent, __m256i x0, __m256i x1,
-                                              std::uint8_t* out) noexcept {
+// Sixteen finite magnitudes cut to 8 bits: h >> (E - e + 3), by a multiplication with 2^(15 - (E - e)) whose high byte
+// a table gives. `base` is (0x70 + E - 1) * 256 + 0x80 in every lane: differences of 16 and more set bit 7 of the index
+// and give 0, as those from 8 to 15 do by the table.
+HARMONIA_TARGET_AVX2 inline __m256i truncated(__m256i magnitude, __m256i base) noexcept {
+  const __m256i powers =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(-128, 64, 32, 16, 8, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0));
+  // (e - 1) * 256, and h / 4 = (magnitude - (e - 1) * 1024) / 4.
+  const __m256i above_one =
+      _mm256_slli_epi16(_mm256_subs_epu16(_mm256_srli_epi16(magnitude, 10), _mm256_set1_epi16(1)), 8);
+  const __m256i h = _mm256_sub_epi16(_mm256_srli_epi16(magnitude, 2), above_one);
+  return _mm256_mulhi_epu16(h, _mm256_shuffle_epi8(powers, _mm256_sub_epi16(base, above_one)));
+}
+
+// 32 finite values, their shared exponent known: the packed bytes of the magnitudes as _mm256_packus_epi16 leaves them,
+// elements 0-7, 16-23, 8-15, 24-31.
+template <int kMantissa>
+HARMONIA_TARGET_AVX2 inline __m256i nearest(const Fp16* x, int exponent) noexcept {
   const __m256 inverse = _mm256_set1_ps(power_of_two(14 + kMantissa - exponent));
-  const __m256i m01 = _mm256_packs_epi32(quotients<kNearest>(x, inverse), quotients<kNearest>(x + 8, inverse));
-  const __m256i m23 = _mm256_packs_epi32(quotients<kNearest>(x + 16, inverse), quotients<kNearest>(x + 24, inverse));
+  const __m256i m01 = _mm256_packs_epi32(quotients(x, inverse), quotients(x + 8, inverse));
+  const __m256i m23 = _mm256_packs_epi32(quotients(x + 16, inverse), quotients(x + 24, inverse));
   __m256i m = _mm256_packus_epi16(m01, m23);  // saturates at 255, as M = 8 asks
-  if (kMantissa == 4 && kNearest) m = _mm256_min_epu8(m, _mm256_set1_epi8(15));
-  m = _mm256_permutevar8x32_epi32(m, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));  // element order
-  // Two nibbles to a byte: even + 16 * odd.
-  const __m256i join = _mm256_set1_epi16(0x1001);
-  const __m256i low_nibble = _mm256_set1_epi8(15);
-  const __m256i low = _mm256_maddubs_epi16(_mm256_and_si256(m, low_nibble), join);
+  m = _mm256_permutevar8x32_epi32(m, _mm256_setr_epi32(0, 4, 2, 6, 1, 5, 3, 7));
+  return kMantissa == 4 ? _mm256_min_epu8(m, _mm256_set1_epi8(15)) : m;
+}
 
-  const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(x0, x1), 0xd8);  // saturation keeps the sign
-  const auto signs = static_cast<std::uint32_t>(_mm256_movemask_epi8(bytes));
-  out[0] = static_cast<std::uint8_t>(exponent);
-  std::memcpy(out + 1, &signs, 4);
-  if (kMantissa == 8) {
-    const __m256i high = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(m, 4), low_nibble), join);
-    const __m256i planes = _mm256_permute4x64_epi64(_mm256_packus_epi16(high, low), 0xd8);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 5), planes);
-  } else {
-    const __m256i plane = _mm256_permute4x64_epi64(_mm256_packus_epi16(low, low), 0xd8);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 5), _mm256_castsi256_si128(plane));
+// Encodes groups up to the first that holds an infinity or NaN; returns their number. Calls nothing, so that the
+// constants stay in registers.
+template <int kMantissa, bool kNearest>
+HARMONIA_TARGET_AVX2 std::size_t encode_finite(const Fp16* x, std::size_t groups, std::uint8_t* out) noexcept {
+  const __m256i magnitude = _mm256_set1_epi16(0x7fff);
+  const __m256i low_nibble = _mm256_set1_epi8(15);
+  const __m256i join = _mm256_set1_epi16(0x1001);    // two nibbles to a byte: even + 16 * odd
+  constexpr std::size_t kBytes = 5 + 4 * kMantissa;  // exponent, signs, planes
+  for (std::size_t g = 0; g < groups; ++g, x += 32, out += kBytes) {
+    const __m256i x0 = load32(x), x1 = load32(x + 16);
+    const __m256i m0 = _mm256_and_si256(x0, magnitude), m1 = _mm256_and_si256(x1, magnitude);
+    const __m256i larger = _mm256_max_epu16(m0, m1);
+    const __m128i eight = _mm_max_epu16(_mm256_castsi256_si128(larger), _mm256_extracti128_si256(larger, 1));
+    // The instruction finds a minimum: of the complements. Subnormals and zeros have field 0 and count as exponent 1.
+    const __m128i ones = _mm_set1_epi16(-1);
+    const __m128i most = _mm_xor_si128(_mm_minpos_epu16(_mm_xor_si128(eight, ones)), ones);
+    const __m128i above_one = _mm_subs_epu16(_mm_srli_epi16(most, 10), _mm_set1_epi16(1));  // E - 1
+    const int exponent = static_cast<std::uint8_t>(_mm_cvtsi128_si32(above_one)) + 1;
+    if (exponent == 31) return g;
+    __m256i m;
+    if (kNearest) {
+      m = nearest<kMantissa>(x, exponent);
+    } else {
+      const __m128i base = _mm_add_epi16(_mm_slli_epi16(above_one, 8), _mm_set1_epi16(0x7080));
+      const __m256i bases = _mm256_broadcastw_epi16(base);
+      m = _mm256_packus_epi16(truncated(m0, bases), truncated(m1, bases));
+    }
+    const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(x0, x1), 0xd8);  // saturation keeps the sign
+    const int signs = _mm256_movemask_epi8(bytes);
+    out[0] = static_cast<std::uint8_t>(exponent);
+    std::memcpy(out + 1, &signs, 4);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m256i low = _mm256_maddubs_epi16(_mm256_and_si256(m, low_nibble), join);
+    // With truncation the four bits of M = 4 are the high nibble of eight.
+    const __m256i high = kMantissa == 4 && kNearest
+                             ? low
+                             : _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(m, 4), low_nibble), join);
+    const __m256i planes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(high, low), order);
+    if (kMantissa == 8)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 5), planes);
+    else
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 5), _mm256_castsi256_si128(planes));
   }
+  return groups;
 }
 
 template <int kMantissa, bool kNearest>
-HARMONIA_TARGET_AVX2 std::size_t encode_groups(const BfpFormat& format, const Fp16* x, std::size_t groups,
-                                               std::uint8_t* out) noexcept {
-  const __m256i magnitude = _mm256_set1_epi16(0x7fff);
+std::size_t encode_groups(const BfpFormat& format, const Fp16* x, std::size_t groups, std::uint8_t* out) noexcept {
   std::size_t nonfinite = 0;
-  for (std::size_t g = 0; g < groups; ++g, x += 32, out += format.group_bytes()) {
-    const __m256i x0 = load32(x);
-    const __m256i x1 = load32(x + 16);
-    const __m256i larger = _mm256_max_epu16(_mm256_and_si256(x0, magnitude), _mm256_and_si256(x1, magnitude));
-    const __m128i eight = _mm_max_epu16(_mm256_castsi256_si128(larger), _mm256_extracti128_si256(larger, 1));
-    // The instruction finds a minimum: of the complements.
-    const int complement = _mm_extract_epi16(_mm_minpos_epu16(_mm_xor_si128(eight, _mm_set1_epi16(-1))), 0);
-    const int largest = 0xffff - complement;
-    if (largest >= 0x7c00) {
-      BfpGroup group;
-      nonfinite += static_cast<std::size_t>(encode(format, x, 32, &group));
-      pack(format, group, out);
-      continue;
-    }
-    // Subnormals and zeros have field 0 and count as exponent 1.
-    encode_group<kMantissa, kNearest>(x, std::max(largest >> 10, 1), x0, x1, out);
+  for (std::size_t g = 0;; ++g) {
+    g += encode_finite<kMantissa, kNearest>(x + 32 * g, groups - g, out + format.group_bytes() * g);
+    if (g == groups) return nonfinite;
+    BfpGroup group;
+    nonfinite += static_cast<std::size_t>(encode(format, x + 32 * g, 32, &group));
+    pack(format, group, out + format.group_bytes() * g);
   }
-  return nonfinite;
 }
 
 // Magnitudes of elements 0..15 and 16..31 of one nibble plane, a byte each.
