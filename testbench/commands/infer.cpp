@@ -209,7 +209,7 @@ std::string cost_text(const MachineCost& c) {
           fixed(100 * achieved / c.peak_bytes_per_s, 1) + " %)\n";
   text += "  energy     " + engineering(c.energy.per_token_j, "J") + " per token:";
   for (const ComponentEnergy& e : c.energy.components)
-    if (e.joules > 0) text += ' ' + e.component + ' ' + fixed(100 * e.joules / c.energy.total_j, 0) + " %,";
+    if (e.joules > 0) text += ' ' + e.component + ' ' + fixed(100 * e.joules / c.energy.total_j, 1) + " %,";
   text.back() = '\n';
   return text + "  rests on " + std::to_string(c.assumptions.size()) + " assumed inputs, listed by --json\n";
 }

@@ -97,6 +97,16 @@ WeightBytes weight_bytes(const accelerator::GoldenModelWeights& weights) {
   return b;
 }
 
+std::string summary_of(const InferConfig& config, const accelerator::GoldenModelWeights& weights) {
+  InferConfig named = config;
+  const auto name = [](std::string& format, const LinearWeights& w) {
+    if (format == "stored") format = std::string("as stored (") + accelerator::name(w.format()) + ")";
+  };
+  name(named.weights.format, weights.layers.front().q);
+  name(named.weights.lm_head, weights.lm_head);
+  return named.summary();
+}
+
 GoldenEngine::GoldenEngine(const ModelInfo& info, std::shared_ptr<accelerator::GoldenModelWeights> weights,
                            const InferConfig& c)
     : info_(info), config_(c), golden_(std::move(weights), c.golden()) {}

@@ -27,13 +27,16 @@ struct WeightBytes {
 };
 WeightBytes weight_bytes(const accelerator::GoldenModelWeights& weights);
 
+/// The settings in words; where they say "stored", with the format that this is.
+std::string summary_of(const InferConfig& config, const accelerator::GoldenModelWeights& weights);
+
 class GoldenEngine : public StepEngine {
  public:
   GoldenEngine(const ModelInfo& info, std::shared_ptr<accelerator::GoldenModelWeights> weights,
                const InferConfig& config);
 
   const ModelInfo& model() const override { return info_; }
-  std::string description() const override { return "golden machine: " + config_.summary(); }
+  std::string description() const override { return "golden machine: " + summary_of(config_, golden_.weights()); }
   void reset() override { golden_.reset(); }
   std::int64_t position() const override { return static_cast<std::int64_t>(golden_.position()); }
   void step(const std::vector<int>& tokens, std::vector<float>& logits) override;

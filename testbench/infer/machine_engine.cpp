@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
+#include "harmonia/testbench/infer/golden_engine.h"
 #include "harmonia/testbench/system/energy.h"
 #include "harmonia/testbench/system/functional.h"
 
@@ -43,6 +44,8 @@ MachineEngine::MachineEngine(const ModelInfo& info, std::shared_ptr<const accele
 }
 
 MachineEngine::~MachineEngine() = default;
+
+std::string MachineEngine::description() const { return "SystemC machine: " + summary_of(config_, *weights_); }
 
 void MachineEngine::serve(Host& host) {
   for (;;) {

@@ -27,7 +27,7 @@ class MachineEngine : public StepEngine {
   ~MachineEngine() override;
 
   const ModelInfo& model() const override { return info_; }
-  std::string description() const override { return "SystemC machine: " + config_.summary(); }
+  std::string description() const override;
   void reset() override { position_ = 0; }
   std::int64_t position() const override { return position_; }
   void step(const std::vector<int>& tokens, std::vector<float>& logits) override;
