@@ -78,7 +78,7 @@ function(harmonia_verilate target)
     DEPENDS ${sources} ${CMAKE_SOURCE_DIR}/cmake/VerilatorUnite.cmake
     COMMENT "Verilating ${target}" VERBATIM)
   add_library(${target} STATIC ${folder}/${prefix}__all.cpp)
-  target_include_directories(${target} SYSTEM PUBLIC ${folder})
+  target_include_directories(${target} SYSTEM PUBLIC $<BUILD_INTERFACE:${folder}>)
   target_compile_options(${target} PRIVATE -w -O2)
   target_link_libraries(${target} PUBLIC harmonia_verilated)
 endfunction()

@@ -96,6 +96,12 @@ converter::Config converter_config(const AcceleratorConfig& c) {
   return {clock_mhz(c), c.converter.stages, c.converter.lanes, c.converter.k_path_extra_cycles};
 }
 
+/// A block's core from its factory, null when there is none.
+template <class Factory, class Config>
+auto made(const Factory& factory, const Config& config) {
+  return factory ? factory(config) : nullptr;
+}
+
 memory::OperandBufferConfig operand_config(const AcceleratorConfig& c) {
   memory::OperandBufferConfig o;
   o.clock_mhz = clock_mhz(c);
@@ -130,11 +136,11 @@ Accelerator::Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& 
       out_dma("out_dma", dma_config(config, options.loosely_timed)),
       weight_buffer("weight_buffer", buffer_config(config, config.weight_buffer, memory::BufferMode::kTiles)),
       kv_buffer("kv_buffer", buffer_config(config, config.kv_buffer, memory::BufferMode::kStreaming)),
-      decoder("decoder", decoder_config(config)),
-      pe_array("pe_array", pe_config(config)),
+      decoder("decoder", decoder_config(config), made(options.cores.decoder, decoder_config(config))),
+      pe_array("pe_array", pe_config(config), made(options.cores.pe, pe_config(config))),
       vector_unit("vector_unit", vector_config(config)),
-      smoother("smoother", smoother_config(config)),
-      converter("converter", converter_config(config)),
+      smoother("smoother", smoother_config(config), made(options.cores.smoother, smoother_config(config))),
+      converter("converter", converter_config(config), made(options.cores.converter, converter_config(config))),
       operand_buffer("operand_buffer", operand_config(config)),
       interconnect("interconnect", dma_ports + 1, static_cast<unsigned>(config.dram.channels),
                    address_map(config, channel_config(config)), interconnect_config(config)),

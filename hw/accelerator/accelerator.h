@@ -19,6 +19,7 @@
 #include <systemc>
 #include <vector>
 
+#include "harmonia/accelerator/block_models.h"
 #include "harmonia/accelerator/config.h"
 #include "harmonia/accelerator/memory_map.h"
 #include "harmonia/accelerator/sequencer.h"
@@ -44,6 +45,7 @@ struct MachineOptions {
   StepProgram::Settings program;  // formats, functional or timing only, codebooks
   bool loosely_timed = false;     // memory accesses by b_transport
   Connect connect;                // empty: bind directly
+  BlockCores cores;               // blocks whose datapath is not the model
 };
 
 /// The DRAM channels' configuration that an accelerator configuration names. Throws config::InputError.

@@ -78,8 +78,8 @@ void ConverterSection::describe(config::Fields& f) {
   f.add("k_path_extra_cycles", k_path_extra_cycles)
       .range(0, 100)
       .unit("cycles")
-      .says("additional latency of the K path")
-      .assumed("offset look-up, FP16 subtract, demotion");
+      .says("additional latency of the K path in the converter itself")
+      .assumed("demotion leaves a plane out when it packs; offsets are subtracted in the smoother's stages");
 }
 
 void SmootherSection::describe(config::Fields& f) {
@@ -94,7 +94,11 @@ void SmootherSection::describe(config::Fields& f) {
       .unit("elements/cycle")
       .says("FP16 values that pass the smoother a cycle")
       .assumed("as wide as the converter: 2 groups of 32");
-  f.add("stages", stages).range(1, 100).unit("cycles").says("latency of the FP16 subtract").assumed(kUnpublished);
+  f.add("stages", stages)
+      .range(1, 100)
+      .unit("cycles")
+      .says("pipeline depth of the smoother: 3 cycles more on the K path")
+      .assumed("look-up, FP16 subtract, merge, as its RTL has them");
 }
 
 void DecoderRate::describe(config::Fields& f) {

@@ -42,7 +42,7 @@ struct PeSection {
 struct ConverterSection {
   int stages = 4;
   int lanes = 2;
-  int k_path_extra_cycles = 3;
+  int k_path_extra_cycles = 0;
   void describe(config::Fields& f);
 };
 
@@ -50,7 +50,7 @@ struct SmootherSection {
   bool online = true;
   int channels_per_head = 4;
   int lanes = 64;
-  int stages = 2;
+  int stages = 3;
   void describe(config::Fields& f);
 };
 

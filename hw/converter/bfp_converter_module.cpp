@@ -111,19 +111,24 @@ std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* r
 
 std::uint64_t convert_cycles(const Config& config, const Descriptor& d) {
   std::uint64_t groups = std::uint64_t{d.rows} * ((d.columns + 31) / 32);
-  // One lane takes one V column of a group's tokens at a time: a token touches a group of every channel.
-  if (d.path == Path::value && d.grouped != 0)
-    groups = std::uint64_t{d.columns} * ((d.first_position + d.rows + 31) / 32 - d.first_position / 32);
+  // One lane takes one V column of a group's tokens at a time: a token touches a group of every channel. A group that
+  // has been stored before is read, grown and written once for every newcomer.
+  if (d.path == Path::value && d.grouped != 0) {
+    const std::uint64_t pieces = (d.first_position + d.rows + 31) / 32 - d.first_position / 32;
+    const std::uint64_t newcomers = std::min(d.rows, 32 - d.first_position % 32);
+    groups = std::uint64_t{d.columns} * (d.residual_bytes != 0 ? pieces - 1 + newcomers : pieces);
+  }
   return (groups + config.lanes - 1) / config.lanes;
 }
 
-BfpConverter::BfpConverter(sc_core::sc_module_name name, const Config& config)
+BfpConverter::BfpConverter(sc_core::sc_module_name name, const Config& config, std::unique_ptr<ConverterCore> core)
     : sc_module(name),
       command("command", [this] { progress(); }),
       input("tsock", [this] { progress(); }),
       residual("tsock_residual", [this] { progress(); }),
       config_(config),
-      clock_(config.clock_mhz) {
+      clock_(config.clock_mhz),
+      core_(std::move(core)) {
   auto accepted = [this](auto&, const sc_core::sc_time& when) {
     taken(when);
     progress();
@@ -149,8 +154,8 @@ void BfpConverter::progress() {
 
 /// Takes a piece of the growing group, or converts a chunk; false when nothing can be done now.
 bool BfpConverter::step() {
-  if (blocked_ || command.empty()) return false;
-  const Descriptor& d = command.front();
+  if (blocked_ || working_ || command.empty()) return false;
+  const Descriptor d = command.front();
   if (residual_bytes_ < d.residual_bytes) {
     tlm::tlm_generic_payload* piece = residual.waiting();
     if (piece == nullptr) return false;
@@ -190,6 +195,30 @@ bool BfpConverter::step() {
   c.column = d.column_bytes;
   c.tensor = d.rows;
   c.tag = d.operand_row_bytes;
+  if (in.data_valid && core_ != nullptr && core_->handles(d)) {
+    // Held until the core has read it.
+    const bus::PayloadPtr held(*payload);
+    auto residual_data = std::make_shared<std::vector<std::uint8_t>>(std::move(residual_data_));
+    working_ = true;
+    residual_bytes_ = 0;
+    residual_data_.clear();
+    command.pop();
+    input.accept(std::max(input.arrival(), clock_.time(start)));
+    core_->run(d, reinterpret_cast<const Fp16*>(held->get_data_ptr()), residual_data->data(), start,
+               [this, d, out, held, residual_data, predicted = free_](ConverterCore::Result&& result) {
+                 if (result.bytes.size() != d.out_bytes)
+                   SC_REPORT_ERROR("/harmonia/converter/size",
+                                   "the converted chunk has another size than its descriptor says");
+                 std::memcpy(out->get_data_ptr(), result.bytes.data(), result.bytes.size());
+                 nonfinite_ += result.nonfinite;
+                 activity_.busy += result.free - predicted;
+                 free_ = result.free;
+                 working_ = false;
+                 leave(d, out, result.ready);
+                 progress();
+               });
+    return true;
+  }
   if (in.data_valid) {
     bytes_.clear();
     nonfinite_ += convert(d, reinterpret_cast<const Fp16*>(payload->get_data_ptr()), residual_data_.data(), bytes_);
@@ -198,16 +227,21 @@ bool BfpConverter::step() {
     std::memcpy(out->get_data_ptr(), bytes_.data(), bytes_.size());
   }
   input.accept(std::max(input.arrival(), clock_.time(start)));
-
-  bus::StreamSource<>& isock = d.destination == Destination::activations ? isock_operands
-                               : d.destination == Destination::kv_write  ? isock_kv
-                                                                         : isock_out;
   residual_bytes_ = 0;
   residual_data_.clear();
   command.pop();
-  blocked_ = true;
-  if (const std::optional<sc_core::sc_time> when = isock.send(std::move(out), clock_.time(ready_))) taken(*when);
+  leave(d, std::move(out), ready);
   return true;
+}
+
+/// Offers a converted chunk to where its descriptor sends it.
+void BfpConverter::leave(const Descriptor& d, bus::PayloadPtr out, Cycle ready) {
+  bus::StreamSource<>& isock = d.destination == Destination::activations ? isock_operands
+                               : d.destination == Destination::kv_write  ? isock_kv
+                                                                         : isock_out;
+  blocked_ = true;
+  ready_ = ready;
+  if (const std::optional<sc_core::sc_time> when = isock.send(std::move(out), clock_.time(ready_))) taken(*when);
 }
 
 /// A chunk that is taken later than it stood at the output held the whole pipeline for so long.

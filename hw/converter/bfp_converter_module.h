@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <systemc>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "harmonia/bus/chunk_input.h"
 #include "harmonia/bus/clock.h"
 #include "harmonia/bus/descriptor_port.h"
+#include "harmonia/converter/converter_core.h"
 #include "harmonia/converter/descriptor.h"
 #include "harmonia/formats/fp16.h"
 
@@ -25,7 +27,7 @@ struct Config {
   double clock_mhz = 500;
   int stages = 4;
   int lanes = 2;
-  int key_path_extra_cycles = 3;
+  int key_path_extra_cycles = 0;
 };
 
 /// What a chunk of d.rows x d.columns FP16 values becomes. residual: the growing V group's main parts then low planes
@@ -33,12 +35,13 @@ struct Config {
 std::size_t convert(const Descriptor& d, const formats::Fp16* rows, const std::uint8_t* residual,
                     std::vector<std::uint8_t>& out);
 
-/// Cycles on the lanes: groups of 32 over lanes.
+/// Cycles on the lanes: groups of 32 over lanes. A growing V group takes its newcomers one after another.
 std::uint64_t convert_cycles(const Config& config, const Descriptor& d);
 
 class BfpConverter : public sc_core::sc_module {
  public:
-  BfpConverter(sc_core::sc_module_name name, const Config& config);
+  /// core: what converts chunks that carry data, in place of the model; null: the model.
+  BfpConverter(sc_core::sc_module_name name, const Config& config, std::unique_ptr<ConverterCore> core = nullptr);
 
   bus::DescriptorPort<Descriptor> command;
   bus::ChunkInput input;     // target socket tsock
@@ -51,11 +54,12 @@ class BfpConverter : public sc_core::sc_module {
   bus::Cycle free_at() const { return free_; }
   std::uint64_t nonfinite() const { return nonfinite_; }
   std::uint64_t elements() const { return elements_; }
-  bool idle() const { return command.empty(); }
+  bool idle() const { return command.empty() && !working_; }
 
  private:
   void progress();
   bool step();
+  void leave(const Descriptor& d, bus::PayloadPtr out, bus::Cycle ready);
   void taken(const sc_core::sc_time& when);
 
   Config config_;
@@ -64,6 +68,8 @@ class BfpConverter : public sc_core::sc_module {
   bus::Activity activity_;
   bool in_progress_ = false, again_ = false;
   bool blocked_ = false;
+  bool working_ = false;  // the core has a chunk
+  std::unique_ptr<ConverterCore> core_;
   std::uint32_t residual_bytes_ = 0;
   std::vector<std::uint8_t> residual_data_;
   std::vector<std::uint8_t> bytes_;

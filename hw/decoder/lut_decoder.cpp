@@ -89,8 +89,11 @@ void decode_row(const Descriptor& d, const std::uint8_t* codes, const std::uint8
 
 void Timing::begin(const Descriptor& d) {
   reload_ = 0;
+  // Integers need no entries, but one write that sets the mode.
   if (d.uses_codebook() && d.tensor != tensor_)
     reload_ = static_cast<std::uint64_t>(config_.reload_cycles_per_entry) << d.bits;
+  else if (d.tensor != tensor_ && d.kind == DecodeKind::integer)
+    reload_ = static_cast<std::uint64_t>(config_.reload_cycles_per_entry);
   tensor_ = d.tensor;
   rate_ = config_.weights_per_cycle(d.bits);
 }
@@ -110,6 +113,7 @@ Timing::Slot Timing::chunk(bus::Cycle arrival, std::uint64_t elements) {
   activity_.busy += whole;
   slot.done = slot.start + reload_ + whole;
   reload_ = 0;
+  slot.done_alone = slot.done;
   // The chunk stands at the output a pipeline later; with that occupied the whole pipeline stands.
   slot.out = slot.done + static_cast<bus::Cycle>(config_.pipeline_cycles);
   if (output_free_ > slot.out) {

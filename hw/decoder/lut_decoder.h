@@ -40,14 +40,20 @@ class Timing {
 
   void begin(const Descriptor& d);
   struct Slot {
-    bus::Cycle start;  // the chunk leaves the input
-    bus::Cycle done;   // its last weight is decoded
-    bus::Cycle out;    // it stands at the output
+    bus::Cycle start;       // the chunk leaves the input
+    bus::Cycle done_alone;  // its last weight is decoded, were the output free
+    bus::Cycle done;        // and can leave for the output
+    bus::Cycle out;         // it stands at the output
   };
-  /// A chunk of `elements` weights that arrives at `arrival`.
+  /// A chunk of `elements` weights that arrives at `arrival`. The tail of a row fills its block of 64.
   Slot chunk(bus::Cycle arrival, std::uint64_t elements);
   /// The consumer took the last chunk at `when`; until then its successor cannot stand at the output.
   void taken(bus::Cycle when) { output_free_ = when; }
+  /// Another datapath than the model's ended the last chunk's work at `done`.
+  void correct(bus::Cycle done) {
+    activity_.busy += done - free_;
+    free_ = done;
+  }
 
   const bus::Activity& activity() const { return activity_; }
   bus::Cycle free_at() const { return free_; }

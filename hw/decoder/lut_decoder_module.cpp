@@ -1,17 +1,19 @@
 #include "harmonia/decoder/lut_decoder_module.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace harmonia::decoder {
 
 using bus::TrafficClass;
 
-LutDecoder::LutDecoder(sc_core::sc_module_name name, const Config& config)
+LutDecoder::LutDecoder(sc_core::sc_module_name name, const Config& config, std::unique_ptr<DecoderCore> core)
     : sc_module(name),
       command("command", [this] { progress(); }),
       input("tsock", [this] { progress(); }),
       clock_(config.clock_mhz),
-      timing_(config) {
+      timing_(config),
+      core_(std::move(core)) {
   isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
     blocked_ = false;
     timing_.taken(clock_.cycle(when));
@@ -20,7 +22,7 @@ LutDecoder::LutDecoder(sc_core::sc_module_name name, const Config& config)
 }
 
 void LutDecoder::progress() {
-  while (input.waiting() != nullptr && !command.empty() && !blocked_) process();
+  while (input.waiting() != nullptr && !command.empty() && !blocked_ && !working_) process();
 }
 
 void LutDecoder::process() {
@@ -52,22 +54,28 @@ void LutDecoder::process() {
   elements_ += elements;
   weights_ += elements;
 
-  const Timing::Slot slot = timing_.chunk(clock_.cycle(arrival), elements);
+  // A block of 64 goes through the lanes whole: the tail of a row takes as long as a full one.
+  const std::uint64_t row_blocks = (std::uint64_t{d.row_elements} + 63) / 64;
+  const std::uint64_t padding = (whole_rows - rows_counted_) * (row_blocks * 64 - d.row_elements);
+  rows_counted_ = whole_rows;
+  const bool follows = clock_.cycle(arrival) <= timing_.free_at();
+  const Timing::Slot slot = timing_.chunk(clock_.cycle(arrival), elements + (d.block == 0 ? 0 : padding));
   const bool last = index_bytes_ == d.index_bytes();
 
   bus::PayloadPtr out;
+  const std::uint32_t rows = static_cast<std::uint32_t>(whole_rows) - rows_out_, first_row = rows_out_;
+  const std::size_t out_row = decoded_row_bytes(d);
+  const bool by_core = in.data_valid && core_ != nullptr && core_->handles(d);
   if (in.data_valid) {
     if (scale_bytes_ < whole_rows * d.blocks_per_row() * d.scale_bytes_per_block())
       SC_REPORT_ERROR("/harmonia/decoder/order", "codes arrived before their scales");
-    const std::size_t out_row = decoded_row_bytes(d);
-    const std::uint32_t rows = static_cast<std::uint32_t>(whole_rows) - rows_out_;
     out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, static_cast<unsigned>(rows * out_row)),
                      bus::Data::buffer);
     const std::uint64_t scale_row = d.blocks_per_row() * d.scale_bytes_per_block();
-    for (std::uint32_t i = 0; i < rows; ++i)
-      decode_row(d, codes_.data() + (rows_out_ + i) * row_bytes, scales_.data() + (rows_out_ + i) * scale_row,
+    for (std::uint32_t i = 0; i < rows && !by_core; ++i)
+      decode_row(d, codes_.data() + (first_row + i) * row_bytes, scales_.data() + (first_row + i) * scale_row,
                  out->get_data_ptr() + i * out_row);
-    bus::PayloadPool::chunk(out).row = rows_out_;
+    bus::PayloadPool::chunk(out).row = first_row;
     bus::PayloadPool::chunk(out).column = rows;
     rows_out_ += rows;
   } else {
@@ -81,11 +89,31 @@ void LutDecoder::process() {
   c.elements = static_cast<std::uint32_t>(elements);
   c.first_of_tile = elements_ == elements;
   c.last_of_tile = last;
+  if (by_core) {
+    working_ = true;
+    input.accept(std::max(arrival, clock_.time(slot.start)));
+    core_->run(d, codes_.data(), codes_.size(), scales_.data(), slot.start, follows,
+               [this, out, rows, first_row, out_row, slot](DecoderCore::Result result) {
+                 for (std::uint32_t i = 0; i < rows; ++i)
+                   std::memcpy(out->get_data_ptr() + i * out_row, core_->row(first_row + i), out_row);
+                 // What waited for the output waits for it still.
+                 const bus::Cycle waited = slot.done - slot.done_alone;
+                 timing_.correct(result.done + waited);
+                 working_ = false;
+                 finish_if_complete();
+                 leave(out, result.out + waited);
+                 progress();
+               });
+    return;
+  }
   finish_if_complete();
   input.accept(std::max(arrival, clock_.time(slot.start)));
+  leave(std::move(out), slot.out);
+}
 
+void LutDecoder::leave(bus::PayloadPtr out, bus::Cycle ready) {
   blocked_ = true;
-  const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(slot.out));
+  const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(ready));
   if (taken) {
     blocked_ = false;
     timing_.taken(clock_.cycle(*taken));
@@ -95,7 +123,7 @@ void LutDecoder::process() {
 void LutDecoder::finish_if_complete() {
   const Descriptor& d = command.front();
   if (index_bytes_ < d.index_bytes() || scale_bytes_ < d.scale_bytes()) return;
-  index_bytes_ = scale_bytes_ = elements_ = 0;
+  index_bytes_ = scale_bytes_ = elements_ = rows_counted_ = 0;
   rows_out_ = 0;
   codes_.clear();
   scales_.clear();

@@ -8,19 +8,22 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <systemc>
 #include <vector>
 
 #include "harmonia/bus/chunk_input.h"
 #include "harmonia/bus/descriptor_port.h"
 #include "harmonia/bus/stream.h"
+#include "harmonia/decoder/decoder_core.h"
 #include "harmonia/decoder/lut_decoder.h"
 
 namespace harmonia::decoder {
 
 class LutDecoder : public sc_core::sc_module {
  public:
-  LutDecoder(sc_core::sc_module_name name, const Config& config);
+  /// core: what decodes tiles that carry data, in place of the model; null: the model.
+  LutDecoder(sc_core::sc_module_name name, const Config& config, std::unique_ptr<DecoderCore> core = nullptr);
 
   bus::DescriptorPort<Descriptor> command;
   bus::ChunkInput input;  // target socket tsock
@@ -29,19 +32,22 @@ class LutDecoder : public sc_core::sc_module {
   const bus::Activity& activity() const { return timing_.activity(); }
   bus::Cycle free_at() const { return timing_.free_at(); }
   std::uint64_t weights_decoded() const { return weights_; }
-  bool idle() const { return command.empty() && input.waiting() == nullptr; }
+  bool idle() const { return command.empty() && input.waiting() == nullptr && !working_; }
 
  private:
   void progress();
   void process();
+  void leave(bus::PayloadPtr out, bus::Cycle ready);
   void finish_if_complete();
 
   bus::Clock clock_;
   Timing timing_;
   bus::PayloadPool pool_;
   bool begun_ = false;
+  bool working_ = false;  // the core has a chunk
+  std::unique_ptr<DecoderCore> core_;
   bool blocked_ = false;  // the consumer has not said when it takes the last chunk
-  std::uint64_t index_bytes_ = 0, scale_bytes_ = 0, elements_ = 0, weights_ = 0;
+  std::uint64_t index_bytes_ = 0, scale_bytes_ = 0, elements_ = 0, weights_ = 0, rows_counted_ = 0;
   std::uint32_t rows_out_ = 0;
   std::vector<std::uint8_t> codes_, scales_;
 };

@@ -7,6 +7,7 @@
 
 #include "harmonia/formats/bfp.h"
 #include "harmonia/formats/pe.h"
+#include "harmonia/pe/kv_operand.h"
 
 namespace harmonia::pe {
 namespace {
@@ -16,50 +17,10 @@ using formats::kBfp4;
 using formats::kBfp8;
 
 constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
-constexpr std::size_t main_bytes = 21, low_bytes = 16;
-
-std::uint64_t wide_units(const Descriptor& d, std::uint64_t units) {
-  return std::min<std::uint64_t>(d.wide_initial, units) +
-         (units > d.wide_local ? units - std::max(d.wide_local, d.wide_initial) : 0);
-}
 
 /// Units that take a pass more: low planes are a second nibble for a BFP array, nothing for one of FP16 operands.
 std::uint64_t second_passes(const Descriptor& d, std::uint64_t units) {
   return d.bfp_a == 0 ? 0 : wide_units(d, units);
-}
-
-/// Stored groups of one unit (a token of K, a group of V) put together from the planes of the stream.
-class Planes {
- public:
-  Planes(const Descriptor& d, const std::uint8_t* stream, std::uint64_t units, std::size_t groups_per_unit)
-      : d_(d), main_(stream), low_(stream + units * groups_per_unit * main_bytes), groups_(groups_per_unit) {}
-
-  bool wide(std::uint64_t unit) const { return unit < d_.wide_initial || unit >= d_.wide_local; }
-  /// Writes group g of a unit: 37 bytes when the unit is wide, otherwise 21.
-  void group(std::uint64_t unit, std::size_t g, std::uint8_t* out) const {
-    std::memcpy(out, main_ + (unit * groups_ + g) * main_bytes, main_bytes);
-    if (!wide(unit)) return;
-    const std::uint64_t rank =
-        unit < d_.wide_initial ? unit : d_.wide_initial + (unit - std::max(d_.wide_local, d_.wide_initial));
-    std::memcpy(out + main_bytes, low_ + (rank * groups_ + g) * low_bytes, low_bytes);
-  }
-
- private:
-  const Descriptor& d_;
-  const std::uint8_t* main_;
-  const std::uint8_t* low_;
-  std::size_t groups_;
-};
-
-/// One element of an FP16 or INT8 cache row as FP16.
-Fp16 plain_element(const Descriptor& d, const std::uint8_t* row, std::size_t i) {
-  Fp16 x;
-  if (d.bits == 16) {
-    std::memcpy(static_cast<void*>(&x), row + 2 * i, 2);
-    return x;
-  }
-  std::memcpy(static_cast<void*>(&x), row, 2);
-  return formats::to_fp16(static_cast<float>(static_cast<std::int8_t>(row[2 + i])) * formats::to_float(x));
 }
 
 }  // namespace

@@ -7,14 +7,15 @@ namespace harmonia::pe {
 using bus::Cycle;
 using bus::Wait;
 
-PeArray::PeArray(sc_core::sc_module_name name, const Config& config)
+PeArray::PeArray(sc_core::sc_module_name name, const Config& config, std::unique_ptr<PeCore> core)
     : sc_module(name),
       command("command", [this] { progress(); }),
       weights("tsock_weights", [this] { progress(); }),
       kv("tsock_kv", [this] { progress(); }),
       operand("tsock_operand", [this] { progress(); }),
       config_(config),
-      clock_(config.clock_mhz) {
+      clock_(config.clock_mhz),
+      core_(std::move(core)) {
   isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
     blocked_ = false;
     output_free_ = clock_.cycle(when);
@@ -129,65 +130,79 @@ const std::uint8_t* PeArray::tile_b() {
   return kept_b_.back().data();
 }
 
+/// All of the tile's input has been taken: its results, and what another array than the model's makes of its end.
 void PeArray::end_tile() {
   const Descriptor& d = command.front();
+  Cycle given = cycles_;
   if (d.reuse_b) {
     // A whole tile at once: expanding it again may take longer than multiplying.
-    const Cycle needed = std::max<Cycle>(cycles_, d.replay_cycles);
+    given = std::max<Cycle>(cycles_, d.replay_cycles);
     record_.busy += cycles_;
-    record_.waited_input += needed - cycles_;
+    record_.waited_input += given - cycles_;
     activity_.busy += cycles_;
-    activity_.wait(Wait::input, needed - cycles_);
-    free_ += needed;
+    activity_.wait(Wait::input, given - cycles_);
+    free_ += given;
   }
   slots_ += tile_slots(d);
   macs_ += std::uint64_t{d.m} * d.n * d.k;
   if (d.emit) {
-    if (output_free_ > free_) {
-      record_.waited_output += output_free_ - free_;
-      activity_.wait(Wait::output, output_free_ - free_);
-      free_ = output_free_;
-    }
-    const unsigned bytes = 2 * d.m * d.n;
-    bus::PayloadPtr out =
-        pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, functional_ ? bus::Data::buffer : bus::Data::scratch);
-    bus::Chunk& c = bus::PayloadPool::chunk(out);
+    result_ =
+        pool_.make(tlm::TLM_WRITE_COMMAND, 0, 2 * d.m * d.n, functional_ ? bus::Data::buffer : bus::Data::scratch);
+    bus::Chunk& c = bus::PayloadPool::chunk(result_);
     c.traffic = bus::TrafficClass::activations;
     c.operation = d.operation;
     c.elements = d.m * d.n;
     c.column = d.n_begin;
     c.row = d.n;
-    if (functional_) {
-      if (operands_.front().data.empty())
-        SC_REPORT_ERROR("/harmonia/pe/operand", "a functional tile has an A operand without data");
-      multiply(d, operands_.front().data.data(), tile_b(), sums_,
-               reinterpret_cast<formats::Fp16*>(out->get_data_ptr()));
-    }
-    const sc_core::sc_time ready = clock_.time(free_ + config_.pipeline_cycles);
-    record_.end_ps = clock_.ps(free_);
-    if (observer) observer(record_);
-    started_ = false;
-    b_.clear();
-    command.pop();
-    blocked_ = true;
-    const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), ready);
-    if (taken) {
-      blocked_ = false;
-      output_free_ = clock_.cycle(*taken);
-    }
-    return;
   }
-  if (functional_) multiply(d, operands_.front().data.data(), tile_b(), sums_, nullptr);
+  if (functional_) {
+    if (operands_.front().data.empty())
+      SC_REPORT_ERROR("/harmonia/pe/operand", "a functional tile has an A operand without data");
+    const std::uint8_t* a = operands_.front().data.data();
+    const std::uint8_t* b = tile_b();
+    auto* out = d.emit ? reinterpret_cast<formats::Fp16*>(result_->get_data_ptr()) : nullptr;
+    if (core_ != nullptr && core_->handles(d)) {
+      working_ = true;
+      core_->run(d, a, b, sums_, out, free_ - given, [this](PeCore::Result result) {
+        // Waiting for input is the shell's; the array's own cycles are those of the core.
+        record_.busy += result.cycles - cycles_;
+        activity_.busy += result.cycles - cycles_;
+        free_ += result.cycles - cycles_;
+        working_ = false;
+        leave_tile(result.fill);
+        progress();
+      });
+      return;
+    }
+    multiply(d, a, b, sums_, out);
+  }
+  leave_tile(static_cast<Cycle>(config_.pipeline_cycles));
+}
+
+void PeArray::leave_tile(Cycle fill) {
+  const bool emit = command.front().emit != 0;
+  if (emit && output_free_ > free_) {
+    record_.waited_output += output_free_ - free_;
+    activity_.wait(Wait::output, output_free_ - free_);
+    free_ = output_free_;
+  }
   record_.end_ps = clock_.ps(free_);
   if (observer) observer(record_);
   started_ = false;
   b_.clear();
   command.pop();
+  if (!emit) return;
+  blocked_ = true;
+  const std::optional<sc_core::sc_time> taken = isock.send(std::move(result_), clock_.time(free_ + fill));
+  if (taken) {
+    blocked_ = false;
+    output_free_ = clock_.cycle(*taken);
+  }
 }
 
 /// Does one thing: takes a chunk or ends a tile. False: there is nothing that can be done now.
 bool PeArray::step() {
-  if (!start_tile()) return false;
+  if (working_ || !start_tile()) return false;
   const Descriptor& d = command.front();
   if (!d.reuse_b && elements_ < elements_total_) {
     bus::ChunkInput& input = d.source == Source::weights ? weights : kv;

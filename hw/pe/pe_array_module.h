@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <systemc>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "harmonia/bus/descriptor_port.h"
 #include "harmonia/bus/stream.h"
 #include "harmonia/pe/pe_array.h"
+#include "harmonia/pe/pe_core.h"
 
 namespace harmonia::pe {
 
@@ -29,7 +31,8 @@ struct TileRecord {
 
 class PeArray : public sc_core::sc_module {
  public:
-  PeArray(sc_core::sc_module_name name, const Config& config);
+  /// core: what multiplies tiles that carry data, in place of the model; null: the model.
+  PeArray(sc_core::sc_module_name name, const Config& config, std::unique_ptr<PeCore> core = nullptr);
 
   bus::DescriptorPort<Descriptor> command;
   bus::ChunkInput weights;  // target sockets tsock_weights, tsock_kv, tsock_operand
@@ -43,7 +46,7 @@ class PeArray : public sc_core::sc_module {
   /// 32-lane group operations done, passes included.
   std::uint64_t slots() const { return slots_; }
   std::uint64_t macs() const { return macs_; }
-  bool idle() const { return command.empty(); }
+  bool idle() const { return command.empty() && !working_; }
 
  private:
   struct Operand {
@@ -58,6 +61,7 @@ class PeArray : public sc_core::sc_module {
   bool start_tile();
   void end_tile();
   const std::uint8_t* tile_b();
+  void leave_tile(bus::Cycle fill);
   void take_chunk(bus::ChunkInput& input);
 
   Config config_;
@@ -68,6 +72,9 @@ class PeArray : public sc_core::sc_module {
   bool in_progress_ = false, again_ = false;
   bool blocked_ = false;  // the result before is not known to be taken
   bool started_ = false;
+  bool working_ = false;  // the core has the tile at hand
+  std::unique_ptr<PeCore> core_;
+  bus::PayloadPtr result_;  // of the tile that ends
   bus::Cycle free_ = 0, output_free_ = 0, shadow_free_ = 0;
   std::uint64_t cycles_ = 0, elements_total_ = 0, elements_ = 0, cycles_given_ = 0;
   std::uint64_t slots_ = 0, macs_ = 0;

@@ -9,19 +9,22 @@ using bus::Cycle;
 using bus::Wait;
 using formats::Fp16;
 
-std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d) {
-  std::uint64_t work = std::uint64_t{d.rows} * static_cast<std::uint64_t>(config.channels_per_head);
-  if (d.first_position == 0) work += std::uint64_t{d.rows} * d.columns;
+std::uint64_t pass_cycles(const Config& config, const converter::Descriptor& d) {
   const auto lanes = static_cast<std::uint64_t>(config.lanes);
-  return (work + lanes - 1) / lanes;
+  return (std::uint64_t{d.rows} * ((d.columns + 31) / 32) * 32 + lanes - 1) / lanes;
 }
 
-OutlierSmoother::OutlierSmoother(sc_core::sc_module_name name, const Config& config)
+std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d) {
+  return pass_cycles(config, d) * (d.first_position == 0 ? 2 : 1);
+}
+
+OutlierSmoother::OutlierSmoother(sc_core::sc_module_name name, const Config& config, std::unique_ptr<SmootherCore> core)
     : sc_module(name),
       command("command", [this] { progress(); }),
       input("tsock", [this] { progress(); }),
       config_(config),
-      clock_(config.clock_mhz) {
+      clock_(config.clock_mhz),
+      core_(std::move(core)) {
   isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
     taken(when);
     progress();
@@ -29,7 +32,7 @@ OutlierSmoother::OutlierSmoother(sc_core::sc_module_name name, const Config& con
 }
 
 void OutlierSmoother::progress() {
-  while (input.waiting() != nullptr && !command.empty() && !blocked_) process();
+  while (input.waiting() != nullptr && !command.empty() && !blocked_ && !working_) process();
 }
 
 void OutlierSmoother::process() {
@@ -52,10 +55,34 @@ void OutlierSmoother::process() {
     free_ = start + cycles;
     taken_at = std::max(input.arrival(), clock_.time(start));
     ready = clock_.time(free_ + static_cast<Cycle>(config_.stages));
-    if (chunk.data_valid) smooth(d, reinterpret_cast<Fp16*>(out->get_data_ptr()));
+    if (chunk.data_valid) {
+      auto* keys = reinterpret_cast<Fp16*>(out->get_data_ptr());
+      const formats::KeyOffsets& offsets = offsets_of(d, keys);
+      if (core_ != nullptr) {
+        working_ = true;
+        input.accept(taken_at);
+        core_->run({d.slot, d.layer, d.head}, offsets, keys, d.rows, d.columns, free_ - pass_cycles(config_, d),
+                   [this, out, keys, bytes, predicted = free_](SmootherCore::Result&& result) {
+                     std::memcpy(static_cast<void*>(keys), result.keys.data(), bytes);
+                     activity_.busy += result.free - predicted;
+                     free_ = result.free;
+                     working_ = false;
+                     leave(out, clock_.time(result.ready));
+                     progress();
+                   });
+        return;
+      }
+      for (std::uint32_t r = 0; r < d.rows; ++r) formats::subtract_offsets(offsets, keys + std::size_t{r} * d.columns);
+    }
   }
   blocked_ = true;
   input.accept(taken_at);
+  leave(std::move(out), ready);
+}
+
+/// Offers a chunk to the converter.
+void OutlierSmoother::leave(bus::PayloadPtr out, const sc_core::sc_time& ready) {
+  blocked_ = true;
   ready_ = clock_.cycle(ready);
   if (const std::optional<sc_core::sc_time> when = isock.send(std::move(out), ready)) taken(*when);
 }
@@ -69,12 +96,13 @@ void OutlierSmoother::taken(const sc_core::sc_time& when) {
   free_ += at - ready_;
 }
 
-void OutlierSmoother::smooth(const converter::Descriptor& d, Fp16* keys) {
+/// The head's offsets; a sequence's first keys choose them.
+const formats::KeyOffsets& OutlierSmoother::offsets_of(const converter::Descriptor& d, const Fp16* keys) {
   formats::KeyOffsets& offsets = table_[{d.slot, d.layer, d.head}];
   if (d.first_position == 0)
     offsets = formats::choose_offsets(keys, d.rows, d.columns, d.columns,
                                       static_cast<std::size_t>(config_.channels_per_head));
-  for (std::uint32_t r = 0; r < d.rows; ++r) formats::subtract_offsets(offsets, keys + std::size_t{r} * d.columns);
+  return offsets;
 }
 
 }  // namespace harmonia::smoother

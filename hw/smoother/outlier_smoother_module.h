@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <systemc>
 #include <tuple>
 
@@ -19,6 +20,7 @@
 #include "harmonia/bus/descriptor_port.h"
 #include "harmonia/converter/descriptor.h"
 #include "harmonia/formats/smoothing.h"
+#include "harmonia/smoother/smoother_core.h"
 
 namespace harmonia::smoother {
 
@@ -27,16 +29,19 @@ struct Config {
   bool online = true;
   int channels_per_head = 4;
   int lanes = 64;
-  int stages = 2;
+  int stages = 3;
 };
 
-/// Cycles on the lanes for a chunk of keys: one subtraction for each flagged channel of each row, and for the keys that
-/// the offsets are chosen from one pass over all columns before.
+/// Cycles on the lanes for one pass of a chunk of keys, in pieces of 32 channels: of the subtraction, and before it,
+/// for the keys that the offsets are chosen from, of their statistics.
+std::uint64_t pass_cycles(const Config& config, const converter::Descriptor& d);
+/// Both passes.
 std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d);
 
 class OutlierSmoother : public sc_core::sc_module {
  public:
-  OutlierSmoother(sc_core::sc_module_name name, const Config& config);
+  /// core: what subtracts the offsets of keys that carry data, in place of the model; null: the model.
+  OutlierSmoother(sc_core::sc_module_name name, const Config& config, std::unique_ptr<SmootherCore> core = nullptr);
 
   bus::DescriptorPort<converter::Descriptor> command;
   bus::ChunkInput input;  // target socket tsock
@@ -44,21 +49,24 @@ class OutlierSmoother : public sc_core::sc_module {
 
   const bus::Activity& activity() const { return activity_; }
   bus::Cycle free_at() const { return free_; }
-  bool idle() const { return command.empty(); }
+  bool idle() const { return command.empty() && !working_; }
 
  private:
   void progress();
   void process();
+  const formats::KeyOffsets& offsets_of(const converter::Descriptor& d, const formats::Fp16* keys);
+  void leave(bus::PayloadPtr out, const sc_core::sc_time& ready);
   void taken(const sc_core::sc_time& when);
-  void smooth(const converter::Descriptor& d, formats::Fp16* keys);
 
   Config config_;
   bus::Clock clock_;
   bus::PayloadPool pool_;
   bus::Activity activity_;
   bool blocked_ = false;
+  bool working_ = false;  // the core has a chunk
+  std::unique_ptr<SmootherCore> core_;
   bus::Cycle free_ = 0, ready_ = 0;
-  std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, formats::KeyOffsets> table_;
+  std::map<TableKey, formats::KeyOffsets> table_;
 };
 
 }  // namespace harmonia::smoother

@@ -7,6 +7,7 @@
 
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/dram/channel_file.h"
+#include "harmonia/testbench/system/block_check.h"
 
 namespace harmonia::testbench {
 
@@ -147,6 +148,7 @@ void Scenario::describe(config::Fields& f) {
   f.add("activations", activations).says("activation format: a format name, or inline");
   f.add("workload", workload).says("what is run");
   f.add("fidelity", fidelity).says("how closely it is simulated: full, sampled, or inline");
+  f.add("blocks", blocks).says("which blocks are models and which are RTL");
   f.add("output", output).says("what is written");
   f.add("seed", seed).says("of everything random");
 }
@@ -447,6 +449,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
                            "' was not found, expected a file (its folder can be named with --data or HARMONIA_DATA)");
     loaded.trace_file = found.string();
   }
+  check_blocks(loaded.scenario, document.find("blocks"));
   loaded.resolved = fields.dump();
   for (const std::string& key : idle_keys(workload)) loaded.resolved.find("workload")->erase(key);
   fields.assumptions(loaded.assumptions);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "harmonia/accelerator/block_models.h"
 #include "harmonia/accelerator/config.h"
 #include "harmonia/accelerator/model_shape.h"
 #include "harmonia/config/fields.h"
@@ -97,6 +98,7 @@ struct Scenario {
   ActivationsConfig activations;
   WorkloadConfig workload;
   FidelityConfig fidelity;
+  accelerator::BlocksSection blocks;
   OutputConfig output;
   std::uint64_t seed = 1;
   void describe(config::Fields& f);

@@ -4,6 +4,10 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
+#include "harmonia/testbench/system/block_check.h"
+#ifdef HARMONIA_HAS_RTL
+#include "harmonia/rtl/block_cores.h"
+#endif
 
 namespace harmonia::testbench {
 
@@ -58,6 +62,10 @@ accelerator::MachineOptions machine_options(const Scenario& s) {
   o.program.array = s.accelerator.pe.kind;
   o.program.data_valid = s.fidelity.data == DataMode::functional;
   o.loosely_timed = s.fidelity.timing == Timing::lt;
+  check_blocks(s);
+#ifdef HARMONIA_HAS_RTL
+  o.cores = rtl::block_cores(s.blocks);
+#endif
   // Asked before anything is built, so that the error comes before the run.
   accelerator::linear_mode(accelerator::weight_format(s.weights.format), o.program.codebook, o.program.array);
   return o;

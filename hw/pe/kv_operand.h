@@ -1,0 +1,59 @@
+// How a tile's B operand from the KV cache reads out of its stream: planes of BFP groups, or plain rows.
+//
+// Models: the order of bytes on the KV stream (main planes of all units, then low planes of the wide ones). Does not
+// model: where that lies in memory (accelerator/storage_layout.h).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "harmonia/formats/fp16.h"
+#include "harmonia/pe/descriptor.h"
+
+namespace harmonia::pe {
+
+inline constexpr std::size_t kv_main_bytes = 21, kv_low_bytes = 16;
+
+/// How many of the units (tokens of K, groups of V) come with a low plane.
+inline std::uint64_t wide_units(const Descriptor& d, std::uint64_t units) {
+  return std::min<std::uint64_t>(d.wide_initial, units) +
+         (units > d.wide_local ? units - std::max(d.wide_local, d.wide_initial) : 0);
+}
+
+/// Stored groups of one unit (a token of K, a group of V) put together from the planes of the stream.
+class Planes {
+ public:
+  Planes(const Descriptor& d, const std::uint8_t* stream, std::uint64_t units, std::size_t groups_per_unit)
+      : d_(d), main_(stream), low_(stream + units * groups_per_unit * kv_main_bytes), groups_(groups_per_unit) {}
+
+  bool wide(std::uint64_t unit) const { return unit < d_.wide_initial || unit >= d_.wide_local; }
+  /// Writes group g of a unit: 37 bytes when the unit is wide, otherwise 21.
+  void group(std::uint64_t unit, std::size_t g, std::uint8_t* out) const {
+    std::memcpy(out, main_ + (unit * groups_ + g) * kv_main_bytes, kv_main_bytes);
+    if (!wide(unit)) return;
+    const std::uint64_t rank =
+        unit < d_.wide_initial ? unit : d_.wide_initial + (unit - std::max(d_.wide_local, d_.wide_initial));
+    std::memcpy(out + kv_main_bytes, low_ + (rank * groups_ + g) * kv_low_bytes, kv_low_bytes);
+  }
+
+ private:
+  const Descriptor& d_;
+  const std::uint8_t* main_;
+  const std::uint8_t* low_;
+  std::size_t groups_;
+};
+
+/// One element of an FP16 or INT8 cache row as FP16.
+inline formats::Fp16 plain_element(const Descriptor& d, const std::uint8_t* row, std::size_t i) {
+  formats::Fp16 x;
+  if (d.bits == 16) {
+    std::memcpy(static_cast<void*>(&x), row + 2 * i, 2);
+    return x;
+  }
+  std::memcpy(static_cast<void*>(&x), row, 2);
+  return formats::to_fp16(static_cast<float>(static_cast<std::int8_t>(row[2 + i])) * formats::to_float(x));
+}
+
+}  // namespace harmonia::pe

@@ -1,0 +1,240 @@
+#include "harmonia/pe/pe_array_core_rtl.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "harmonia/formats/bfp.h"
+#include "harmonia/formats/pe.h"
+#include "harmonia/pe/kv_operand.h"
+#include "harmonia/pe/pe_rtl.h"
+
+namespace harmonia::pe {
+namespace {
+
+using bus::Cycle;
+using formats::Fp16;
+using formats::kBfp4;
+using formats::kBfp8;
+using formats::PeMode;
+
+constexpr std::size_t kGroup = 32, kStored8 = 37;
+
+std::size_t up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
+/// One output's products in the making: of token t and column r, group by group.
+struct Output {
+  std::size_t token, column;
+};
+
+/// B of one tile, column by column, as the PE takes it.
+struct Columns {
+  std::vector<std::vector<rtl::Beat>> beats;            // [column][group]
+  std::vector<bool> wide;                               // KV: two passes
+  std::vector<std::vector<std::uint16_t>> scale_words;  // weights: [column][block]
+};
+
+class RtlCore final : public PeCore {
+ public:
+  RtlCore(const rtl::InstanceFactory& make, const Config& config, bool compare)
+      : config_(config),
+        instances_(make, static_cast<std::size_t>(config.rows) * static_cast<std::size_t>(config.cols)),
+        compare_(compare) {}
+
+  bool handles(const Descriptor& d) const override { return d.operand != Operand::fp16 && d.bfp_a != 0; }
+
+  void run(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b, std::vector<float>& sums, Fp16* out,
+           Cycle start, Done done) override {
+    const std::size_t m = d.m, n = d.n, groups = d.groups(), a_row = kBfp8.row_bytes(d.k);
+    auto columns = std::make_shared<Columns>(columns_of(d, b));
+
+    // The array deals its tile as tile_cycles() counts it: tokens over rows, columns over what is left; columns with a
+    // low plane first, so that they spread evenly.
+    const std::size_t rows = std::min<std::size_t>(m, static_cast<std::size_t>(config_.rows));
+    const std::size_t p = static_cast<std::size_t>(config_.cols) *
+                          (config_.spread_idle_rows ? static_cast<std::size_t>(config_.rows) / rows : 1);
+    std::vector<std::size_t> dealt;
+    for (const bool wide : {true, false})
+      for (std::size_t r = 0; r < n; ++r)
+        if (columns->wide[r] == wide) dealt.push_back(r);
+
+    std::vector<rtl::StreamJob> jobs(instances_.size());
+    auto order = std::make_shared<std::vector<std::vector<Output>>>(jobs.size());
+    for (std::size_t t = 0; t < m; ++t)
+      for (std::size_t i = 0; i < n; ++i) {
+        const std::size_t pe = t % rows * p + i % p, r = dealt[i];
+        rtl::StreamJob& job = jobs[pe];
+        if (job.inputs.empty()) {
+          job.inputs.resize(2);
+          if (compare_)
+            job.what = "PE " + std::to_string(pe) + ", operation " + std::to_string(d.operation) +
+                       ", tile from output column " + std::to_string(d.n_begin) + ", first output: token " +
+                       std::to_string(t) + ", column " + std::to_string(r);
+        }
+        (*order)[pe].push_back({t, r});
+        for (std::size_t g = 0; g < groups; ++g) {
+          job.inputs[kFirstOperand].push_back(first_operand(a + t * a_row + g * kStored8, g + 1 == groups));
+          job.inputs[kSecondOperand].push_back(columns->beats[r][g]);
+          ++job.results;
+          if (compare_) job.expected.push_back(golden_beat(job.inputs[kFirstOperand].back(), columns->beats[r][g]));
+        }
+      }
+
+    if (!d.accumulate) sums.assign(m * n, 0.0f);
+    instances_.run(std::move(jobs), {start},
+                   [this, d, columns, order, &sums, out, start,
+                    done = std::move(done)](std::vector<rtl::StreamOutcome>&& outcomes) {
+                     const std::size_t each = d.groups();
+                     Cycle busy = start, ready = start;
+                     std::vector<PeResult> results(each);
+                     for (std::size_t pe = 0; pe < outcomes.size(); ++pe) {
+                       const rtl::StreamOutcome& o = outcomes[pe];
+                       if (o.results.empty()) continue;
+                       busy =
+                           std::max(busy, o.accept_ends[kSecondOperand] + last_passes(d, *columns, (*order)[pe]) - 1);
+                       ready = std::max(ready, o.result_end);
+                       for (std::size_t i = 0; i < (*order)[pe].size(); ++i) {
+                         const Output& output = (*order)[pe][i];
+                         for (std::size_t g = 0; g < each; ++g) results[g] = result_of(o.results[i * each + g]);
+                         float& sum = sums[output.token * d.n + output.column];
+                         sum = value_of_output(d, results, columns->scale_words, output.column, sum);
+                         if (d.emit) out[output.token * d.n + output.column] = formats::to_fp16(sum);
+                       }
+                     }
+                     done({busy - start, ready - busy});
+                   });
+  }
+
+ private:
+  static Cycle last_passes(const Descriptor& d, const Columns& columns, const std::vector<Output>& outputs) {
+    return static_cast<Cycle>(
+        formats::info(static_cast<PeMode>(columns.beats[outputs.back().column][d.groups() - 1].user & 7)).passes);
+  }
+
+  static float value_of(const PeResult& r) { return static_cast<float>(r.partial) * formats::power_of_two(r.exponent); }
+
+  /// Groups ascending, one FP32 rounding each; blocks that share a scale are summed before they are scaled.
+  static float value_of_output(const Descriptor& d, const std::vector<PeResult>& results,
+                               const std::vector<std::vector<std::uint16_t>>& scale_words, std::size_t column,
+                               float sum) {
+    if (d.operand != Operand::codebook && d.operand != Operand::integer) {
+      for (const PeResult& r : results) sum += value_of(r);
+      return sum;
+    }
+    const std::size_t per_scale = d.block / kGroup;
+    float total = 0.0f;
+    for (std::size_t g = 0, block = 0; g < results.size(); g += per_scale, ++block) {
+      float part = value_of(results[g]);
+      for (std::size_t i = g + 1; i < std::min(g + per_scale, results.size()); ++i) part += value_of(results[i]);
+      const std::uint16_t word = scale_words[column][block];
+      total += part * (d.operand == Operand::codebook ? formats::to_float(formats::Bf16{word})
+                                                      : formats::to_float(Fp16{word}));
+    }
+    return d.operand == Operand::codebook ? d.codebook_scale * total : total;
+  }
+
+  static Columns columns_of(const Descriptor& d, const std::uint8_t* b) {
+    const std::size_t n = d.n, k = d.k, groups = d.groups();
+    Columns c;
+    c.beats.resize(n);
+    c.wide.assign(n, false);
+    switch (d.operand) {
+      case Operand::codebook:
+      case Operand::integer:
+        weights(d, b, c);
+        break;
+      case Operand::bfp8:
+        for (std::size_t r = 0; r < n; ++r)
+          for (std::size_t g = 0; g < groups; ++g)
+            c.beats[r].push_back(bfp_operand(PeMode::kM8M8, b + r * kBfp8.row_bytes(k) + g * kStored8));
+        break;
+      case Operand::keys: {
+        const Planes planes(d, b, n, groups);
+        std::uint8_t one[kStored8];
+        for (std::size_t token = 0; token < n; ++token) {
+          c.wide[token] = planes.wide(token);
+          for (std::size_t g = 0; g < groups; ++g) {
+            planes.group(token, g, one);
+            c.beats[token].push_back(bfp_operand(c.wide[token] ? PeMode::kM8M8 : PeMode::kM8M4, one));
+          }
+        }
+        break;
+      }
+      case Operand::values: {
+        const Planes planes(d, b, groups, n);
+        std::uint8_t one[kStored8];
+        for (std::size_t g = 0; g < groups; ++g)
+          for (std::size_t channel = 0; channel < n; ++channel) {
+            planes.group(g, channel, one);
+            c.beats[channel].push_back(bfp_operand(planes.wide(g) ? PeMode::kM8M8 : PeMode::kM8M4, one));
+          }
+        break;
+      }
+      case Operand::keys_plain:
+      case Operand::values_plain: {
+        // Converted on the way to the array.
+        const bool keys = d.operand == Operand::keys_plain;
+        const std::size_t row = d.bits == 8 ? (keys ? k : n) + 2 : 2 * (keys ? k : n);
+        std::vector<Fp16> line(k);
+        std::vector<std::uint8_t> stored(kBfp8.row_bytes(k));
+        for (std::size_t r = 0; r < n; ++r) {
+          for (std::size_t i = 0; i < k; ++i)
+            line[i] = keys ? plain_element(d, b + r * row, i) : plain_element(d, b + i * row, r);
+          formats::encode_row(kBfp8, line.data(), k, stored.data());
+          for (std::size_t g = 0; g < groups; ++g)
+            c.beats[r].push_back(bfp_operand(PeMode::kM8M8, stored.data() + g * kStored8));
+        }
+        break;
+      }
+      case Operand::fp16:
+        break;
+    }
+    return c;
+  }
+
+  static void weights(const Descriptor& d, const std::uint8_t* b, Columns& c) {
+    const std::size_t n = d.n, k = d.k, groups = d.groups(), blocks = up(k, d.block), row = k + 2 * blocks;
+    // M8B1 takes codes: which of the two entries a weight is.
+    int q0 = 0, q1 = 0;
+    if (d.one_bit != 0) {
+      q0 = q1 = static_cast<std::int8_t>(b[0]);
+      for (std::size_t r = 0; r < n && q0 == q1; ++r)
+        for (std::size_t i = 0; i < k && q0 == q1; ++i) q1 = static_cast<std::int8_t>(b[r * row + i]);
+    }
+    std::int8_t group[kGroup];
+    for (std::size_t r = 0; r < n; ++r) {
+      const auto* values = reinterpret_cast<const std::int8_t*>(b + r * row);
+      c.scale_words.emplace_back(blocks);
+      std::memcpy(c.scale_words.back().data(), b + r * row + k, 2 * blocks);
+      for (std::size_t g = 0; g < groups; ++g) {
+        const std::size_t count = std::min(kGroup, k - g * kGroup);
+        std::fill_n(group, kGroup, std::int8_t{0});
+        std::copy_n(values + g * kGroup, count, group);
+        if (d.one_bit != 0) {
+          std::uint8_t codes[kGroup / 8] = {};
+          for (std::size_t i = 0; i < count; ++i)
+            if (group[i] != q0) codes[i / 8] = static_cast<std::uint8_t>(codes[i / 8] | 0x80u >> i % 8);
+          c.beats[r].push_back(one_bit_operand(codes, q0, q1));
+        } else {
+          const PeMode mode = d.passes == 2                    ? PeMode::kM8L8
+                              : d.operand == Operand::codebook ? PeMode::kM8L5
+                                                               : PeMode::kM8W4;
+          c.beats[r].push_back(integer_operand(mode, group));
+        }
+      }
+    }
+  }
+
+  Config config_;
+  rtl::InstanceArray instances_;
+  bool compare_;
+};
+
+}  // namespace
+
+std::unique_ptr<PeCore> make_rtl_core(const rtl::InstanceFactory& instances, const Config& config, bool compare) {
+  return std::make_unique<RtlCore>(instances, config, compare);
+}
+
+}  // namespace harmonia::pe
