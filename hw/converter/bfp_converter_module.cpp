@@ -196,16 +196,17 @@ bool BfpConverter::step() {
   c.tensor = d.rows;
   c.tag = d.operand_row_bytes;
   if (in.data_valid && core_ != nullptr && core_->handles(d)) {
-    // Held until the core has read it.
-    const bus::PayloadPtr held(*payload);
+    // Kept until the core has read it; the payload goes back with the acceptance.
+    const auto* data = reinterpret_cast<const Fp16*>(payload->get_data_ptr());
+    auto rows = std::make_shared<std::vector<Fp16>>(data, data + std::size_t{d.rows} * d.columns);
     auto residual_data = std::make_shared<std::vector<std::uint8_t>>(std::move(residual_data_));
     working_ = true;
     residual_bytes_ = 0;
     residual_data_.clear();
     command.pop();
     input.accept(std::max(input.arrival(), clock_.time(start)));
-    core_->run(d, reinterpret_cast<const Fp16*>(held->get_data_ptr()), residual_data->data(), start,
-               [this, d, out, held, residual_data, predicted = free_](ConverterCore::Result&& result) {
+    core_->run(d, rows->data(), residual_data->data(), start,
+               [this, d, out, rows, residual_data, predicted = free_](ConverterCore::Result&& result) {
                  if (result.bytes.size() != d.out_bytes)
                    SC_REPORT_ERROR("/harmonia/converter/size",
                                    "the converted chunk has another size than its descriptor says");
