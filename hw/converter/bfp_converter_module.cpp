@@ -231,7 +231,7 @@ bool BfpConverter::step() {
   residual_bytes_ = 0;
   residual_data_.clear();
   command.pop();
-  leave(d, std::move(out), ready);
+  leave(d, std::move(out), ready_);
   return true;
 }
 

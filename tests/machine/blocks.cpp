@@ -63,7 +63,7 @@ converter::Descriptor rows(converter::Path path, std::uint32_t n, std::uint32_t 
 
 }  // namespace
 
-// ---- Converter: 4 stages, a group of 32 per cycle and lane, 2 lanes; 3 stages more on the key path ----
+// ---- Converter: 4 stages, a group of 32 per cycle and lane, 2 lanes ----
 
 TEST_CASE("converter: rows of 64 become BFP8, two groups a cycle, after four stages") {
   ConverterAlone c({});
@@ -79,8 +79,10 @@ TEST_CASE("converter: rows of 64 become BFP8, two groups a cycle, after four sta
   REQUIRE(c.operands.arrivals[0].bytes == expected);
   REQUIRE(c.block.activity().busy == 3);
 }
-TEST_CASE("converter: keys take three cycles more and leave plane by plane") {
-  ConverterAlone c({});
+TEST_CASE("converter: keys leave plane by plane, and later by the cycles that the key path is given") {
+  converter::Config config;
+  config.key_path_extra_cycles = 3;
+  ConverterAlone c(config);
   const std::vector<Fp16> x = ramp(2 * 32);
   converter::Descriptor d = rows(converter::Path::key, 2, 32, 2 * 21 + 16);
   d.first_position = 100;
@@ -166,7 +168,7 @@ TEST_CASE("converter: chunks follow each other through the pipeline without a ga
   for (std::uint64_t i = 0; i < 3; ++i) REQUIRE(cycle_of(operands.arrivals[i].when) == 10 + 2 * (i + 1) + 4);
 }
 
-// ---- Smoother: 4 offsets a head, 64 lanes, 2 stages ----
+// ---- Smoother: 4 offsets a head, 64 lanes, 3 stages ----
 
 TEST_CASE("smoother: the first keys of a sequence choose offsets, which all keys after lose too") {
   smoother::OutlierSmoother block("smoother", {});
@@ -189,8 +191,8 @@ TEST_CASE("smoother: the first keys of a sequence choose offsets, which all keys
   input.send(200, bytes_of(decode), values(32));
   sc_core::sc_start();
   REQUIRE(out.arrivals.size() == 3);
-  REQUIRE(out.arrivals[0].cycle == 10 + (16 * 4 + 16 * 32) / 64 + 2);  // subtractions and the statistics pass
-  REQUIRE(out.arrivals[1].cycle == 100 + 1 + 2);
+  REQUIRE(out.arrivals[0].cycle == 10 + 2 * 16 * 32 / 64 + 3);  // the statistics pass, then the subtraction
+  REQUIRE(out.arrivals[1].cycle == 100 + 1 + 3);
   REQUIRE(out.arrivals[2].cycle == 200);  // what is no key passes
   REQUIRE(out.arrivals[2].bytes == bytes_of(decode));
   const formats::KeyOffsets offsets = formats::choose_offsets(prefill.data(), 16, 32, 32, 4);
