@@ -163,6 +163,7 @@ void check_stated(const Config& c, const std::string& key, const Node& value) {
 const char* fill_rule(const std::string& key) {
   static const std::map<std::string, const char*> rules = {
       {"RPab", "computed: as RP"},
+      {"RPREF", "computed: as RPab; on LPDDR5 RP, as Ramulator 2.1 counts it"},
       {"CCD_L_WR", "computed: as CCD_L"},
       {"BLMAX", "computed: CCD_L on LPDDR5, else the burst"},
       {"RTW", "computed: CL + DQSCK + burst + 2 - CWL"},
@@ -188,7 +189,7 @@ bool in_use(const std::string& key, const Config& c) {
   if (key == "XP" || key == "CKE") return c.power_down_idle_cycles > 0;
   if (key == "RFCpb" || key == "REFIpb" || key == "PBR2PBR" || key == "RREFD")
     return c.refresh == RefreshPolicy::kPerBank;
-  if (key == "RFC") return c.refresh == RefreshPolicy::kAllBank;
+  if (key == "RFC" || key == "RPREF") return c.refresh == RefreshPolicy::kAllBank;
   if (key == "REFI") return c.refresh != RefreshPolicy::kNone;
   if (key == "refresh_postpone" || key == "refresh_pull_in") return c.refresh != RefreshPolicy::kNone;
   if (key == "page_timeout_cycles") return c.page_policy == PagePolicy::kAdaptive;
@@ -237,6 +238,7 @@ std::string meaning_of(const std::string& key) {
       {"write_idle_cycles", "so do waiting writes when no other came for this long"},
       {"refresh", "how rows are refreshed"},
       {"refresh_postpone", "refreshes that may be late"},
+      {"refresh_urgency", "what a due refresh does to a row just opened for an access"},
       {"refresh_pull_in", "refreshes that may be early in idle time"},
       {"power_down_idle_cycles", "idle time before power-down; 0: never"},
       {"mapping", "which address bits select column, bank and row"},

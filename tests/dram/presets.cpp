@@ -1,9 +1,11 @@
 // Presets: which there are, that they are whole and say where their values come from, and that the reference ones are
 // the measured configurations.
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -116,4 +118,43 @@ TEST_CASE("Presets: contradictory parameters are named by their rule") {
   CHECK_THROWS_WITH(finished("tCK_ps", "600"), Catch::Contains("whole number"));
   Config c;
   CHECK_THROWS_WITH(set_key(c, "tRCD_RD", "3"), Catch::Contains("did you mean 'RCDRD'"));
+}
+
+TEST_CASE("Presets: the table of the documentation") {
+  // HARMONIA_PRESET_TABLE names a file that the table is written to (scripts/dram-acceptance).
+  std::ostringstream out;
+  out << "| preset | clock ps | CL / CWL | RCD rd / wr | RP | RAS | RC | WR | RTP | CCD S / L | RRD S / L | WTR S / L "
+         "| FAW | RFC | REFI | "
+         "source |\n|";
+  for (int i = 0; i < 16; ++i) out << "---|";
+  out << "\n";
+  for (const Config& c : presets()) {
+    if (c.name.find('.') != std::string::npos) continue;  // a preset under the name of a measurement
+    const auto value = [&c](Param p) {
+      const std::string text = std::to_string(c[p]);
+      const bool assumed = std::find(c.assumed.begin(), c.assumed.end(), param_name(p)) != c.assumed.end();
+      return assumed ? "**" + text + "**" : text;
+    };
+    out << "| " << c.name << " | " << c.tCK_ps;
+    const std::vector<std::vector<Param>> columns = {{Param::CL, Param::CWL},
+                                                     {Param::RCDRD, Param::RCDWR},
+                                                     {Param::RP},
+                                                     {Param::RAS},
+                                                     {Param::RC},
+                                                     {Param::WR},
+                                                     {Param::RTP},
+                                                     {Param::CCD_S, Param::CCD_L},
+                                                     {Param::RRD_S, Param::RRD_L},
+                                                     {Param::WTR_S, Param::WTR_L},
+                                                     {Param::FAW},
+                                                     {Param::RFC},
+                                                     {Param::REFI}};
+    for (const auto& column : columns) {
+      out << " | " << value(column[0]);
+      if (column.size() > 1) out << " / " << value(column[1]);
+    }
+    out << " | " << c.description << ". " << c.source << " |\n";
+  }
+  CHECK(out.str().find("HBM3-6400") != std::string::npos);
+  if (const char* file = std::getenv("HARMONIA_PRESET_TABLE")) std::ofstream(file) << out.str();
 }
