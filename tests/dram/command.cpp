@@ -290,6 +290,37 @@ TEST_CASE("dram: a channel of one's own is a file, based on a preset or not") {
   REQUIRE(run_harmonia(s, "check '" HARMONIA_SOURCE "'/workloads/dram/*.yaml").status == 0);
 }
 
+TEST_CASE("dram: a scenario runs on a channel of one's own, and its result says what that rests on and reads back") {
+  const Scratch s;
+  s.write("mine.yaml", "base: DDR4-3200\nCL: 24\nRC: 70\nsources: {CL: \"assumed: for the test\"}\n");
+  s.write(
+      "whole.yaml",
+      "standard: DDR4\ntCK_ps: 625\nrate_MTs: 3200\nwidth_bits: 64\nBL: 8\nbankgroups: 4\nbanks_per_group: 4\nrows: "
+      "65536\ncolumns: 1024\nCL: 22\nCWL: 16\nRCD: 22\nRP: 22\nRAS: 52\nRC: 74\nWR: 24\nRTP: 12\nCCD_S: 4\nCCD_L: "
+      "8\nRRD_S: 4\nRRD_L: 8\nWTR_S: 4\nWTR_L: 12\nFAW: 34\nRFC: 560\nREFI: 12480\nmapping: bgi\n");
+  for (const std::string file : {"mine.yaml", "whole.yaml"}) {
+    CAPTURE(file);
+    s.write("s.yaml", "model: stories260k\naccelerator: harmonia-small\ndram: {preset: ./" + file +
+                          ", channels: 1}\nworkload: {context: 16, tokens: 1}\n");
+    const Outcome o = run_harmonia(s, "run s.yaml -o out");
+    CAPTURE(o.err);
+    REQUIRE(o.status == 0);
+    const Json j = Json::parse(Scratch::read(s / "out/result.json"));
+    const auto assumed = [&](const std::string& key) {
+      for (const Json& a : j["assumptions"])
+        if (a["key"] == "accelerator.dram.channel." + key) return true;
+      return false;
+    };
+    CHECK(assumed("queue_entries"));
+    CHECK(assumed("CL") == (file == "mine.yaml"));
+    if (file == "mine.yaml") CHECK(o.out.find("mine.yaml:3: RC < RAS + RP (70 < 52 + 22)") != std::string::npos);
+    // The resolved configuration is a scenario: the same channel, the same time.
+    s.write("again.json", j["provenance"]["config"].dump());
+    REQUIRE(run_harmonia(s, "run again.json -o again").status == 0);
+    CHECK(Json::parse(Scratch::read(s / "again/result.json"))["simulated_seconds"] == j["simulated_seconds"]);
+  }
+}
+
 TEST_CASE("dram: contradictory parameters are errors or warnings that name the rule") {
   const Scratch s;
   const std::string run_it = " --traffic seq --requests 10";
