@@ -109,7 +109,8 @@ int run(const std::vector<std::string>& arguments) {
 
   std::vector<Task> tasks;
   std::vector<std::size_t> variant_of;
-  std::vector<InferConfig> quality_of;
+  std::vector<InferConfig> quality_settings_of;  // of the variants below, where there are any
+  std::vector<std::size_t> measured;
   for (const Settings& settings : product(axes)) {
     Variant v;
     v.settings = settings;
@@ -121,7 +122,10 @@ int run(const std::vector<std::string>& arguments) {
       c.scenario = loaded.scenario.name;
       v.quality = weight_quality(loaded.scenario, library);
       if (c.model.empty()) c.model = loaded.scenario.model.name;
-      quality_of.push_back(quality_settings(loaded.scenario));
+      if (const std::optional<InferConfig> formats = quality_settings(loaded.scenario)) {
+        quality_settings_of.push_back(*formats);
+        measured.push_back(c.variants.size());
+      }
       Task task{{"run", name, "-o", (results / std::to_string(c.variants.size() + 1)).string(), "--set",
                  "output.timeline=false"}};
       for (const std::string& s : set) task.arguments.insert(task.arguments.end(), {"--set", s});
@@ -138,11 +142,11 @@ int run(const std::vector<std::string>& arguments) {
   // Before the runs: files that cannot be used should not cost a user those.
   if (measure) {
     std::unique_ptr<Progress> progress;
-    c.measurement = measure_quality(source_of_quality, quality_of, [&](std::size_t done, std::size_t total) {
+    c.measurement = measure_quality(source_of_quality, quality_settings_of, [&](std::size_t done, std::size_t total) {
       if (!progress) progress = std::make_unique<Progress>("tokens of quality", static_cast<double>(total));
       progress->update(static_cast<double>(done));
     });
-    for (std::size_t i = 0; i < variant_of.size(); ++i) c.variants[variant_of[i]].measured = c.measurement->settings[i];
+    for (std::size_t i = 0; i < measured.size(); ++i) c.variants[measured[i]].measured = c.measurement->settings[i];
   }
 
   {

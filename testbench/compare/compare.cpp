@@ -146,8 +146,13 @@ std::string Comparison::text() const {
       std::vector<std::vector<std::string>> rows = {{"variant", "weights", "KV cache", "perplexity", "NLL loss to FP32",
                                                      "agreement", "DRAM bytes/token", "time/token", "energy/token"}};
       for (const Variant& v : variants) {
-        if (!v.metrics || !v.measured) continue;
+        if (!v.metrics) continue;
         const Metrics& m = *v.metrics;
+        if (!v.measured) {
+          rows.push_back({v.label, "-", "-", "-", "array not modelled", "-", si(ratio(m.bytes, m.tokens), "B"),
+                          si(m.time_per_token_s, "s"), si(m.energy_per_token_j, "J")});
+          continue;
+        }
         rows.push_back({v.label, v.measured->weights, v.measured->kv, fixed(v.measured->perplexity, 3),
                         fixed(v.measured->loss.nll, 4) + " +- " + fixed(v.measured->loss.standard_error, 4),
                         percent(v.measured->loss.agreement), si(ratio(m.bytes, m.tokens), "B"),

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <memory>
 
-#include "harmonia/accelerator/step_program.h"
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/quality/quality_table.h"
@@ -18,7 +17,9 @@ std::string file_name(const std::string& path) { return std::filesystem::path(pa
 
 }  // namespace
 
-InferConfig quality_settings(const Scenario& s) {
+std::optional<InferConfig> quality_settings(const Scenario& s) {
+  const accelerator::PeKind kind = s.accelerator.pe.kind;
+  if (kind != accelerator::PeKind::harmonia && kind != accelerator::PeKind::fp16) return std::nullopt;
   InferConfig c;
   c.weights.format = s.weights.format;
   c.weights.codebook = s.weights.codebook == "int5"   ? formats::CodebookKind::kInt5
@@ -30,9 +31,8 @@ InferConfig quality_settings(const Scenario& s) {
   c.kv.format = accelerator::kv_format(s.kv.format);
   c.kv.n_initial = s.kv.n_initial;
   c.kv.n_local = s.kv.n_local;
-  c.activations.format = accelerator::OnChip::from(s.accelerator).bfp_activations
-                             ? accelerator::ActivationFormat::kBfp8
-                             : accelerator::ActivationFormat::kFp16;
+  c.activations.format = kind == accelerator::PeKind::harmonia ? accelerator::ActivationFormat::kBfp8
+                                                               : accelerator::ActivationFormat::kFp16;
   c.smoothing.online = s.accelerator.smoother.online;
   c.smoothing.channels_per_head = s.accelerator.smoother.channels_per_head;
   c.seed = s.seed;

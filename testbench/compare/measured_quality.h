@@ -39,8 +39,9 @@ struct QualityMeasurement {
   std::vector<MeasuredQuality> settings;
 };
 
-/// Formats, windows and smoother of a scenario as the golden machine's settings.
-InferConfig quality_settings(const Scenario& scenario);
+/// Formats, windows and smoother of a scenario as the golden machine's settings. Empty for a PE array whose arithmetic
+/// it does not have: the baselines with mantissas of their own.
+std::optional<InferConfig> quality_settings(const Scenario& scenario);
 
 /// Measures every setting on all texts together. Throws config::InputError for unusable files.
 QualityMeasurement measure_quality(const QualitySource& source, const std::vector<InferConfig>& settings,

@@ -4,6 +4,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/testbench/compare/measured_quality.h"
 #include "harmonia/testbench/quality/quality_table.h"
 #include "tests/infer/model_files.h"
 #include "tests/support/catch.h"
@@ -53,6 +54,29 @@ TEST_CASE("settings come from a YAML list, and errors say where") {
   says("- int8\n", "settings.yaml:1:3: expected a map");
   says("- {kv: {format: fp16}}\n- {kv: {formt: fp16}}\n", "settings.yaml:2:9");
   says("- {kv: {format: bfp5}}\n", "settings.yaml:1:17");
+}
+
+TEST_CASE("a scenario's formats and smoother become the golden machine's; baselines of other arithmetic have none") {
+  Scenario s;
+  s.weights.format = "int4";
+  s.weights.zero_point = true;
+  s.kv.format = "bfp4+windows";
+  s.kv.n_local = 7;
+  s.accelerator.smoother.online = true;
+  s.accelerator.smoother.channels_per_head = 3;
+  const std::optional<InferConfig> c = quality_settings(s);
+  REQUIRE(c.has_value());
+  REQUIRE(weight_format(c->weights, c->weights.format) == accelerator::WeightFormat::kInt4Zero);
+  REQUIRE(c->golden().n_local == 7);
+  REQUIRE(c->golden().online_smoothing);
+  REQUIRE(c->golden().smoothed_channels == 3);
+  REQUIRE(c->golden().activations == accelerator::ActivationFormat::kBfp8);
+  s.accelerator.pe.kind = accelerator::PeKind::fp16;
+  REQUIRE(quality_settings(s)->golden().activations == accelerator::ActivationFormat::kFp16);
+  for (const auto kind : {accelerator::PeKind::anda, accelerator::PeKind::figna, accelerator::PeKind::fp_int}) {
+    s.accelerator.pe.kind = kind;
+    REQUIRE_FALSE(quality_settings(s).has_value());
+  }
 }
 
 /// Cells of the table in docs/quality.md, by line.
