@@ -34,6 +34,7 @@ sc_time ck(std::int64_t n) { return sc_time(static_cast<double>(625 * n), sc_cor
 
 struct Bench {
   DramChannel<> channel;
+  RulesKept kept{channel};
   bus::ProtocolChecker<> check{"check"};
   std::unique_ptr<Requester<>> requester;
 
@@ -235,9 +236,11 @@ TEST_CASE("channel: 1 to 256 outstanding") {
     static std::vector<std::unique_ptr<DramChannel<>>> channels;
     static std::vector<std::unique_ptr<bus::ProtocolChecker<>>> checks;
     static std::vector<std::unique_ptr<Requester<>>> requesters;
+    static std::vector<std::unique_ptr<RulesKept>> kept;
     const std::string tag = std::to_string(k);
     auto random = std::make_shared<std::mt19937_64>(k);
     channels.push_back(std::make_unique<DramChannel<>>(("channel" + tag).c_str(), ddr4(), Contents::kNone));
+    kept.push_back(std::make_unique<RulesKept>(*channels.back()));
     checks.push_back(std::make_unique<bus::ProtocolChecker<>>(("check" + tag).c_str()));
     requesters.push_back(std::make_unique<Requester<>>(("requester" + tag).c_str(), 20000u, k, [random](std::uint64_t) {
       return Ask{false, ((*random)() % (1 << 23)) * 64, 64, {}};
@@ -254,6 +257,7 @@ TEST_CASE("channel: 1 to 256 outstanding") {
     }
     requesters.clear();
     checks.clear();
+    kept.clear();
     channels.clear();
   }
 }
@@ -333,6 +337,7 @@ TEST_CASE("system: contents through the interleave, two initiators in windows of
 TEST_CASE("channel: timing-only payloads take the same time as functional ones and touch no storage") {
   static std::vector<sc_time> times[2];
   DramChannel<> functional("functional", ddr4(), Contents::kStored), timing("timing", ddr4(), Contents::kStored);
+  RulesKept kept_functional(functional), kept_timing(timing);
   Requester<> a("a", 20000u, 32u, crowd(50, 16384), 0u, std::size_t{16384});
   Requester<> b("b", 20000u, 32u, crowd(50, 16384));
   a.keep_times = b.keep_times = true;
@@ -347,6 +352,7 @@ TEST_CASE("channel: timing-only payloads take the same time as functional ones a
 TEST_CASE("channel: errors are answered as TLM says, and byte enables are honoured") {
   // No checker between: some of these requests are illegal, and the channel must refuse them all the same.
   DramChannel<> channel("channel", ddr4(), Contents::kStored);
+  RulesKept kept(channel);
   struct Caller : sc_core::sc_module {
     bus::MemoryInitiator<> isock{"isock"};
     std::vector<tlm::tlm_response_status> answers;
@@ -448,6 +454,7 @@ TEST_CASE("channel: the commands port publishes every command") {
 
 TEST_CASE("channel: other bus widths bind and behave alike") {
   DramChannel<512> wide("wide", ddr4(), Contents::kNone);
+  RulesKept kept(wide);
   Requester<512> requester("requester", 1u, 1u, [](std::uint64_t) { return read(0, 4096); });
   requester.isock.bind(wide.tsock);
   sc_core::sc_start();
@@ -563,6 +570,7 @@ TEST_CASE("channel: blocking threads directly at the socket, beside nothing else
 TEST_CASE("channel: loosely timed streams of 4 KiB take the approximately timed time within 2 %") {
   DramChannel<> at("at", find_preset("DDR4-3200"), Contents::kNone),
       lt("lt", find_preset("DDR4-3200"), Contents::kNone);
+  RulesKept kept_at(at), kept_lt(lt);
   const auto stream = [](std::uint64_t i) { return read(4096 * i, 4096); };
   Requester<> a("a", 5000u, 16u, stream), b("b", 5000u, 16u, stream);
   b.isock.set_style(bus::Style::loosely_timed);

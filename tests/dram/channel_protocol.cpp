@@ -141,6 +141,7 @@ struct ForeignInitiator : sc_core::sc_module {
 TEST_CASE("channel: foreign AT initiators of every manner - 1 to 256 outstanding") {
   struct Pair {
     std::unique_ptr<DramChannel<>> channel;
+    std::unique_ptr<RulesKept> kept;
     std::unique_ptr<bus::ProtocolChecker<>> check;
     std::unique_ptr<ForeignInitiator> initiator;
   };
@@ -149,6 +150,7 @@ TEST_CASE("channel: foreign AT initiators of every manner - 1 to 256 outstanding
     const std::string tag = std::to_string(most);
     Pair p;
     p.channel = std::make_unique<DramChannel<>>(("channel" + tag).c_str(), find_preset("DDR4-3200"), Contents::kStored);
+    p.kept = std::make_unique<RulesKept>(*p.channel);
     p.check = std::make_unique<bus::ProtocolChecker<>>(("check" + tag).c_str());
     p.initiator = std::make_unique<ForeignInitiator>(("initiator" + tag).c_str(), 100 + most, 4000u, most);
     p.initiator->isock.bind(p.check->tsock);
@@ -174,6 +176,7 @@ TEST_CASE("channel: every standard keeps contents under stalls on both sides - 2
   constexpr std::uint64_t kWindow = 65536;
   struct Path {
     std::unique_ptr<DramChannel<>> channel;
+    std::unique_ptr<RulesKept> kept;
     std::unique_ptr<bus::ProtocolChecker<>> inner, outer;
     std::unique_ptr<bus::StallInjector<>> injector;
     std::unique_ptr<Requester<>> requester;
@@ -188,6 +191,7 @@ TEST_CASE("channel: every standard keeps contents under stalls on both sides - 2
     stall.seed = seed;
     stall.keep_response_order = seed % 2 == 0;
     p.channel = std::make_unique<DramChannel<>>(("channel" + tag).c_str(), find_preset(preset), Contents::kStored);
+    p.kept = std::make_unique<RulesKept>(*p.channel);
     p.inner = std::make_unique<bus::ProtocolChecker<>>(("inner" + tag).c_str());
     p.injector = std::make_unique<bus::StallInjector<>>(("injector" + tag).c_str(), stall);
     p.outer = std::make_unique<bus::ProtocolChecker<>>(("outer" + tag).c_str());
@@ -228,6 +232,7 @@ TEST_CASE("channel: one request of 1 MiB is one answer, to the clock") {
   // 16384 bursts that never wait for each other: the first RD at 23, then one every 4 clocks. The row changes after
   // every 32 KiB of the four banks (bgi); the next four ACTs come while the last row still streams.
   DramChannel<> channel("channel", find_preset("ddr4_3200.bgi.noref"), Contents::kStored);
+  RulesKept kept(channel);
   bus::ProtocolChecker<> check("check");
   Requester<> requester(
       "requester", 2u, 1u,
@@ -254,6 +259,7 @@ namespace {
 template <unsigned W>
 struct Wide {
   DramChannel<W> channel;
+  RulesKept kept{channel};
   bus::ProtocolChecker<W> check;
   Requester<W> requester;
   explicit Wide(std::function<Ask(std::uint64_t)> next)
@@ -362,6 +368,7 @@ TEST_CASE("channel: b_transport refuses what nb_transport refuses") {
     unsigned char data[64] = {};
   };
   DramChannel<> channel("channel", find_preset("LPDDR5-6400"), Contents::kStored);
+  RulesKept kept(channel);
   Caller caller("caller");
   caller.capacity = channel.capacity_bytes();
   caller.isock.bind(channel.tsock);

@@ -12,6 +12,8 @@
 #include "harmonia/bus/memory_initiator.h"
 #include "harmonia/bus/payload_pool.h"
 #include "harmonia/bus/ring.h"
+#include "harmonia/dram/rule_checker.h"
+#include "tests/support/catch.h"
 
 namespace harmonia::test {
 
@@ -20,6 +22,21 @@ struct Ask {
   std::uint64_t address = 0;
   unsigned length = 64;
   sc_core::sc_time not_before;
+};
+
+/// Watches the commands of a channel: no rule may have been broken when it goes out of scope, before the channel.
+class RulesKept {
+ public:
+  template <class Channel>
+  explicit RulesKept(Channel& channel) : checker_(channel.config()) {
+    channel.engine().add_observer(&checker_);
+  }
+  RulesKept(const RulesKept&) = delete;
+  RulesKept& operator=(const RulesKept&) = delete;
+  ~RulesKept() { CHECK(checker_.report() == ""); }
+
+ private:
+  dram::RuleChecker checker_;
 };
 
 template <unsigned BUSWIDTH = 32>
