@@ -115,8 +115,7 @@ int run(const std::vector<std::string>& arguments) {
     Variant v;
     v.settings = settings;
     v.label = label_of(settings);
-    std::vector<std::string> set = common.set;
-    for (const auto& [key, value] : settings) set.push_back(key + "=" + value);
+    const std::vector<std::string> set = overrides_of(common.set, settings);
     try {
       const LoadedScenario loaded = load_scenario(name, set, library);
       c.scenario = loaded.scenario.name;

@@ -1,5 +1,8 @@
 #include "harmonia/testbench/sweep/grid.h"
 
+#include <algorithm>
+#include <cstddef>
+
 #include "harmonia/config/error.h"
 #include "harmonia/config/fields.h"
 #include "harmonia/config/yaml.h"
@@ -115,6 +118,24 @@ Settings flatten(const Node& map) {
   Settings settings;
   flatten_into(map, "", settings);
   return settings;
+}
+
+std::vector<std::string> overrides_of(const std::vector<std::string>& common, const Settings& own) {
+  std::vector<std::string> set = common;
+  for (const auto& [key, value] : own) set.push_back(key + "=" + value);
+  const auto depth = [](const std::string& text) {
+    return std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(text.find('='), text.size())),
+                      '.');
+  };
+  std::stable_sort(set.begin(), set.end(),
+                   [&](const std::string& a, const std::string& b) { return depth(a) < depth(b); });
+  return set;
+}
+
+std::vector<std::string> overrides_of(const Settings& common, const Settings& own) {
+  std::vector<std::string> set;
+  for (const auto& [key, value] : common) set.push_back(key + "=" + value);
+  return overrides_of(set, own);
 }
 
 std::string label_of(const Settings& settings) {

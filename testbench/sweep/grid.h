@@ -38,6 +38,12 @@ std::vector<Settings> product(const std::vector<Axis>& axes);
 /// A map of (nested) keys as settings: {workload: {batch: 2}} is workload.batch=2. Lists stay values.
 Settings flatten(const config::Node& map);
 
+/// What --set gets: settings of all points, then a point's own, but a key before the keys below it, whoever says it:
+/// `accelerator=NAME` of a point must not undo `accelerator.pe.rows=32` of all.
+std::vector<std::string> overrides_of(const Settings& common, const Settings& own);
+/// The same for settings that are "key=value" texts already.
+std::vector<std::string> overrides_of(const std::vector<std::string>& common, const Settings& own);
+
 /// "weights=kmeans4, workload.batch=2": what names a point in tables.
 std::string label_of(const Settings& settings);
 

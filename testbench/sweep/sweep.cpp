@@ -112,12 +112,7 @@ std::string point_name(std::size_t index) {
   return text;
 }
 
-std::vector<std::string> overrides_of(const Sweep& s, const SweepPoint& p) {
-  std::vector<std::string> set;
-  for (const auto& [key, value] : s.set) set.push_back(key + "=" + value);
-  for (const auto& [key, value] : p.settings) set.push_back(key + "=" + value);
-  return set;
-}
+std::vector<std::string> overrides_of(const Sweep& s, const SweepPoint& p) { return overrides_of(s.set, p.settings); }
 
 Json manifest(const Sweep& s) {
   Json j = {{"schema", kSchema},      {"kind", "sweep"},           {"name", s.name}, {"description", s.description},

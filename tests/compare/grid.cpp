@@ -37,6 +37,14 @@ TEST_CASE("an axis names a key that scenarios have") {
   REQUIRE_THAT(message_of([] { parse_over("weights"); }), ContainsSubstring("no key"));
 }
 
+TEST_CASE("a name is laid down before the keys below it, whoever says it") {
+  const Settings common = {{"accelerator.pe.rows", "32"}, {"weights.codebook", "int5"}, {"seed", "2"}};
+  REQUIRE(overrides_of(common, {{"accelerator", "fp-fp"}, {"weights", "kmeans1"}, {"accelerator.pe.rows", "8"}}) ==
+          Texts{"seed=2", "accelerator=fp-fp", "weights=kmeans1", "weights.codebook=int5", "accelerator.pe.rows=32",
+                "accelerator.pe.rows=8"});
+  REQUIRE(overrides_of(Texts{"a.b=1.5"}, {{"a", "x.y.z"}}) == Texts{"a=x.y.z", "a.b=1.5"});
+}
+
 TEST_CASE("a product varies its last axis fastest, and maps flatten to dotted keys") {
   const std::vector<Settings> points = product({{"a", {"1", "2"}}, {"b", {"x", "y", "z"}}});
   REQUIRE(points.size() == 6);
