@@ -112,7 +112,9 @@ std::string point_name(std::size_t index) {
   return text;
 }
 
-std::vector<std::string> overrides_of(const Sweep& s, const SweepPoint& p) { return overrides_of(s.set, p.settings); }
+std::vector<std::string> overrides_of(const Sweep& s, const SweepPoint& p) {
+  return testbench::overrides_of(s.set, p.settings);
+}
 
 Json manifest(const Sweep& s) {
   Json j = {{"schema", kSchema},      {"kind", "sweep"},           {"name", s.name}, {"description", s.description},
