@@ -105,6 +105,12 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
   map.query = place.spill(q, r.shape.head_dim, true);
   map.attended = place.spill(q, r.shape.head_dim, true);
   map.activated = place.spill(f, 128, true);
+  map.score_bytes = r.score_bytes;
+  if (r.score_bytes != 0)
+    for (std::size_t i = 0; i < 2; ++i) {
+      map.scores[i] = place.take(r.score_bytes);
+      map.probabilities[i] = place.take(r.score_bytes);
+    }
   place.finish();
 
   if (r.memory_bytes != 0 && map.end > r.memory_bytes) {

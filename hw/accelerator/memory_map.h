@@ -68,6 +68,7 @@ struct MapRequest {
   std::uint64_t kv_capacity_tokens = 4096;
   std::uint64_t slots = 1;
   std::uint64_t max_step_tokens = 1;
+  std::uint64_t score_bytes = 0;  // unfused attention: scores of the largest strip of queries; 0: they stay on chip
   std::uint64_t region_alignment = 1 << 20;
   std::uint64_t tensor_alignment = 4096;
   std::uint64_t memory_bytes = 0;  // 0: not checked
@@ -80,6 +81,9 @@ struct MemoryMap {
   std::uint64_t embedding = 0, final_norm = 0;
   KvCacheLayout kv;
   SpillPlace residual, normed, query, attended, activated;  // used only when a step's activations do not fit on chip
+  // Unfused attention only: two places each, used in turn by the strips of queries.
+  std::array<std::uint64_t, 2> scores{}, probabilities{};
+  std::uint64_t score_bytes = 0;  // of one place
   std::uint64_t end = 0;
 
   /// Throws config::InputError, saying what takes how much, when it does not fit into memory_bytes.

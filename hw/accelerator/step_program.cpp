@@ -77,6 +77,7 @@ OnChip OnChip::from(const AcceleratorConfig& c) {
   chip.scratch_bytes = c.activation_buffer.capacity_bytes - chip.operand_bytes;
   chip.pe_rows = c.pe.rows;
   chip.pe_cols = c.pe.cols;
+  chip.decoder = c.decoder;
   chip.order = c.sequencer.order;
   chip.fused_attention = c.sequencer.attention == AttentionScores::fused;
   chip.bfp_activations = takes_bfp(c.pe.kind);
@@ -84,12 +85,14 @@ OnChip OnChip::from(const AcceleratorConfig& c) {
 }
 
 Ema external_access(std::uint64_t m, std::uint64_t n, std::uint64_t a_row, std::uint64_t b_row, std::uint64_t c_row,
-                    std::uint64_t rows_a, std::uint64_t rows_b, bool a_resident, LoopOrder order) {
+                    std::uint64_t rows_a, std::uint64_t rows_b, bool a_resident, LoopOrder order,
+                    std::uint64_t b_strips) {
   const std::uint64_t a = a_resident ? 0 : m * a_row, b = n * b_row;
   Ema row_first{a, b * (a_resident ? 1 : ceil_div(m, std::max<std::uint64_t>(rows_a, 1))), m * c_row, false,
                 a_resident ? 1 : ceil_div(m, std::max<std::uint64_t>(rows_a, 1))};
   if (a_resident || rows_b == 0 || order == LoopOrder::row_first) return row_first;
-  Ema column_first{a * ceil_div(n, rows_b), b, m * c_row, true, ceil_div(n, rows_b)};
+  if (b_strips == 0) b_strips = ceil_div(n, rows_b);
+  Ema column_first{a * b_strips, b, m * c_row, true, b_strips};
   if (order == LoopOrder::column_first) return column_first;
   return column_first.a_bytes + column_first.b_bytes < row_first.a_bytes + row_first.b_bytes ? column_first : row_first;
 }
@@ -107,9 +110,32 @@ StepProgram::StepProgram(const ModelShape& shape, const MemoryMap& map, const On
                                " tokens in a slot of " + std::to_string(map.kv.capacity_tokens()));
   }
   const std::uint64_t scratch = rows_ * 2 * (shape.hidden_size + shape.q_width());
-  const std::uint64_t operands = rows_ * (operand_row(shape.hidden_size) + operand_row(shape.intermediate_size));
+  // On chip at the same time: the norm's rows and what the linear behind it makes of them.
+  const std::uint64_t queries = query_row_bytes();
+  const std::uint64_t operands =
+      rows_ * (operand_row(shape.hidden_size) + std::max(operand_row(shape.intermediate_size), queries));
   resident_ = scratch <= chip.scratch_bytes && operands <= chip.operand_bytes;
+  for (const SequenceStep& s : work.sequences)
+    resident_ = resident_ && rows_ * queries + token_operands(s) <= chip.operand_bytes;
+  if (!resident_ && chip.bfp_activations && shape.head_dim % 32 != 0)
+    throw config::InputError("accelerator.activation_buffer.capacity_bytes: the activations of " +
+                             std::to_string(rows_) + " tokens do not fit on chip, and attention outputs of head_dim " +
+                             std::to_string(shape.head_dim) +
+                             " cannot leave it, because a group of 32 channels would span heads; take a larger buffer, "
+                             "a smaller batch or shorter prefill chunks");
   for (const SequenceStep& s : work.sequences) query_strip_.push_back(query_tokens_per_strip(s));
+}
+
+/// All queries of a token as A operands, head by head.
+std::uint64_t StepProgram::query_row_bytes() const {
+  return static_cast<std::uint64_t>(shape_.num_attention_heads) *
+         operand_row(static_cast<std::uint64_t>(shape_.head_dim));
+}
+
+/// Queries and probabilities of one token and one kv head: the least that attention needs on chip.
+std::uint64_t StepProgram::token_operands(const SequenceStep& s) const {
+  return static_cast<std::uint64_t>(shape_.queries_per_kv_head()) *
+         (operand_row(static_cast<std::uint64_t>(shape_.head_dim)) + operand_row(s.cached + s.tokens));
 }
 
 std::uint64_t StepProgram::query_tokens_per_strip(const SequenceStep& s) const {
@@ -117,8 +143,15 @@ std::uint64_t StepProgram::query_tokens_per_strip(const SequenceStep& s) const {
   const std::uint64_t context = s.cached + s.tokens, group = shape_.queries_per_kv_head();
   const std::uint64_t held = resident_ ? rows_ * 2 * (shape_.hidden_size + shape_.q_width()) : 0;
   const std::uint64_t by_scores = (chip_.scratch_bytes - held) / 2 / (group * context * 2);
-  const std::uint64_t by_operand =
-      chip_.operand_bytes / 2 / (group * std::max(operand_row(context), operand_row(shape_.head_dim)));
+  const std::uint64_t free = chip_.operand_bytes - (resident_ ? rows_ * query_row_bytes() : 0);
+  if (token_operands(s) > free)
+    throw config::InputError(
+        "accelerator.activation_buffer.capacity_bytes: the accelerator cannot hold one tile: "
+        "probabilities of one token over a context of " +
+        std::to_string(context) + " take " + std::to_string(token_operands(s)) +
+        " bytes with their queries and the activation buffer has " + std::to_string(free) +
+        " for them; take a larger buffer or a shorter context");
+  const std::uint64_t by_operand = free / 2 / token_operands(s);
   std::uint64_t tokens = std::max<std::uint64_t>(std::min(by_scores, by_operand), 1);
   if (tokens > 32) tokens = tokens / 32 * 32;
   return std::min(tokens, s.tokens);
@@ -394,18 +427,21 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
         std::to_string(k) + " weights in " + name(parts.front()->format) + " takes " + std::to_string(b_row) +
         " bytes and half of the weight buffer is " + std::to_string(chip_.weight_tile_bytes) +
         "; take a larger buffer or fewer bits");
-  // A strip's room is given back when the array has taken the next one: two must fit.
+  // A strip is read while the array still works with the one before.
   const std::uint64_t rows_a = a_resident ? rows : chip_.operand_bytes / 2 / a_row;
   if (rows_a == 0 || (a_resident && rows * a_row > chip_.operand_bytes))
     throw config::InputError("accelerator.activation_buffer.capacity_bytes: the accelerator cannot hold one tile: " +
                              std::to_string(a_resident ? rows : 1) + " activation row(s) of " + std::to_string(k) +
-                             " values take " + std::to_string((a_resident ? rows : 1) * a_row) + " bytes and " +
-                             (a_resident ? "half" : "a quarter") + " of the activation buffer is " +
-                             std::to_string(a_resident ? chip_.operand_bytes : chip_.operand_bytes / 2));
+                             " values take " + std::to_string((a_resident ? rows : 1) * a_row) +
+                             " bytes and the activation buffer has " +
+                             std::to_string(chip_.operand_bytes / (a_resident ? 1 : 2)) + " for them");
   const std::uint64_t kept_units = unit_columns * (paired ? 2 : 1);
   const bool can_keep_b = tile_rows == unit_columns && kept_units * b_row <= chip_.weight_tile_bytes;
+  // Strips of B do not span tensors: q, k and v are strips of their own.
+  std::uint64_t b_strips = 0;
+  for (std::size_t i = 0; i < (paired ? 1 : parts.size()); ++i) b_strips += ceil_div(parts[i]->rows, unit_columns);
   const Ema ema =
-      external_access(rows, n, a_row, b_row, 0, rows_a, can_keep_b ? kept_units : 0, a_resident, chip_.order);
+      external_access(rows, n, a_row, b_row, 0, rows_a, can_keep_b ? kept_units : 0, a_resident, chip_.order, b_strips);
 
   const std::uint32_t op = next_operation(c);
   // Conservation, from the formula and not from the descriptors below.
@@ -418,11 +454,7 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
     expected_.of_class[static_cast<std::size_t>(class_)].weights += decoded;
     expect_macs(rows * p->rows * k, 0);
   }
-  // Column-first A streams once for each strip of B; no strip reaches from one tensor into the next.
-  std::uint64_t b_strips = 0;
-  for (const TensorPlace* p : parts) b_strips += ceil_div(p->rows, unit_columns);
-  if (paired) b_strips /= parts.size();
-  expect(TrafficClass::activations, ema.column_first ? b_strips * rows * a_row : ema.a_bytes);
+  expect(TrafficClass::activations, ema.a_bytes);
 
   const LinearMode mode = linear_mode(parts.front()->format, settings_.codebook, settings_.array);
   std::vector<Strip> strips;
@@ -431,9 +463,16 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
 
   auto load_a = [&](const Strip& s) {
     const std::uint32_t number = a_resident ? operand : ++operand_;
-    b.operands.push_back({number, static_cast<std::uint32_t>(a_row), static_cast<std::uint32_t>(s.rows),
-                          static_cast<std::uint8_t>(!a_resident), static_cast<std::uint32_t>(s.rows),
-                          a_resident ? 0 : a->block_row_bytes});
+    memory::OperandDescriptor o;
+    o.operand = number;
+    o.row_bytes = static_cast<std::uint32_t>(a_row);
+    o.rows = static_cast<std::uint32_t>(s.rows);
+    if (!a_resident) {
+      o.from_memory = 1;
+      o.block_bytes = a->block_row_bytes;
+      o.block_rows = o.rows;
+    }
+    b.operands.push_back(o);
     if (!a_resident) {
       gate(b, Queue::operand_read, Queue::out_write);
       DmaDescriptor d;
@@ -508,6 +547,9 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
     d.one_bit = mode.one_bit;
     d.block = static_cast<std::uint16_t>(storage.block);
     d.reuse_b = reuse;
+    if (reuse)
+      d.replay_cycles =
+          static_cast<std::uint32_t>(std::ceil(static_cast<double>(count * k) / chip_.decoder.rate(storage.bits)));
     d.bits = static_cast<std::uint8_t>(storage.bits);
     if (settings_.table && is_codebook(p.format)) d.codebook_scale = settings_.table(p.id).scale;
     b.pe.push_back(d);
@@ -708,8 +750,16 @@ void StepProgram::attention(Batch& b, int layer) {
                 first_row_[j.sequence] + j.first_token, j.tokens, static_cast<std::uint32_t>(operand_row(d)), number,
                 Queue::out_write);
     }
-    b.operands.push_back({number, static_cast<std::uint32_t>(operand_row(d)), m, static_cast<std::uint8_t>(!resident_),
-                          static_cast<std::uint32_t>(j.tokens), static_cast<std::uint32_t>(operand_row(d))});
+    memory::OperandDescriptor q;
+    q.operand = number;
+    q.row_bytes = static_cast<std::uint32_t>(operand_row(d));
+    q.rows = m;
+    if (!resident_) {  // head by head, put back token by token
+      q.from_memory = 1;
+      q.block_bytes = q.row_bytes;
+      q.block_rows = static_cast<std::uint32_t>(j.tokens);
+    }
+    b.operands.push_back(q);
 
     std::vector<Segment> main, low;
     kv.k_read(place, context, visible, main, low);
@@ -768,6 +818,10 @@ void StepProgram::attention(Batch& b, int layer) {
     c.operand_row_bytes = static_cast<std::uint32_t>(operand_row(visible));
     c.out_bytes = m * c.operand_row_bytes;
     probability[i] = ++operand_;
+    if (!chip_.fused_attention) {
+      unfused_softmax(b, i, score_op, v, c);
+      return;
+    }
     c.operation = probability[i];
     b.vector.push_back(v);
     b.converter.push_back(c);
@@ -779,7 +833,20 @@ void StepProgram::attention(Batch& b, int layer) {
     const std::uint64_t context = s.cached + s.tokens, visible = s.cached + j.first_token + j.tokens;
     const KvCacheLayout::Place place{s.slot, layer, j.head};
     const std::uint32_t m = static_cast<std::uint32_t>(j.tokens) * group;
-    b.operands.push_back({probability[i], static_cast<std::uint32_t>(operand_row(visible)), m, 0});
+    memory::OperandDescriptor o;
+    o.operand = probability[i];
+    o.row_bytes = static_cast<std::uint32_t>(operand_row(visible));
+    o.rows = m;
+    if (!chip_.fused_attention) {
+      o.from_memory = 1;
+      gate(b, Queue::operand_read, Queue::out_write);
+      DmaDescriptor read;
+      read.operation = o.operand;
+      read.add(segment(map_.probabilities[i % 2], o.bytes(), TrafficClass::activations));
+      push(b, Queue::operand_read, read);
+      expect(TrafficClass::activations, o.bytes());
+    }
+    b.operands.push_back(o);
 
     std::vector<Segment> main, low;
     kv.v_read(place, context, visible, main, low);
@@ -859,6 +926,51 @@ void StepProgram::attention(Batch& b, int layer) {
     if (i < jobs.size()) scores(i);
     if (i > 0) values(i - 1);
   }
+}
+
+/// Scores go to memory, come back for the softmax, and the probabilities go to memory. Strips take two places in turn:
+/// the array works on a strip's probabilities before it has given out the scores of the strip after the next.
+void StepProgram::unfused_softmax(Batch& b, std::size_t strip, std::uint32_t operation, vector::Descriptor softmax,
+                                  converter::Descriptor probabilities) {
+  const std::uint64_t bytes = std::uint64_t{softmax.rows} * softmax.columns * 2;
+  if (std::max<std::uint64_t>(bytes, probabilities.out_bytes) > map_.score_bytes)
+    throw config::InputError("unfused attention: the scores of " + std::to_string(softmax.rows) + " queries and " +
+                             std::to_string(softmax.columns) + " tokens take " + std::to_string(bytes) +
+                             " bytes and the address map has room for " + std::to_string(map_.score_bytes));
+  auto write = [&](std::uint64_t address, std::uint64_t length) {
+    DmaDescriptor d;
+    d.operation = operation;
+    d.add(segment(address, length, TrafficClass::activations));
+    push(b, Queue::out_write, d);
+    expect(TrafficClass::activations, length);
+  };
+  vector::Descriptor scores = softmax;
+  scores.kind = vector::Kind::value;
+  b.vector.push_back(scores);
+  converter::Descriptor pass;
+  pass.operation = operation;
+  pass.path = Path::pass;
+  pass.destination = Destination::out_write;
+  pass.rows = softmax.rows;
+  pass.columns = softmax.columns;
+  pass.out_bytes = static_cast<std::uint32_t>(bytes);
+  b.converter.push_back(pass);
+  write(map_.scores[strip % 2], bytes);
+
+  gate(b, Queue::vector_read, Queue::out_write);
+  DmaDescriptor read;
+  read.operation = operation;
+  read.add(segment(map_.scores[strip % 2], bytes, TrafficClass::activations));
+  push(b, Queue::vector_read, read);
+  expect(TrafficClass::activations, bytes);
+  softmax.spilled = 1;
+  softmax.operand_bytes = static_cast<std::uint32_t>(bytes);
+  b.vector.push_back(softmax);
+
+  probabilities.operation = operation;
+  probabilities.destination = Destination::out_write;
+  b.converter.push_back(probabilities);
+  write(map_.probabilities[strip % 2], probabilities.out_bytes);
 }
 
 void StepProgram::residual_unit(Batch& b, const Unit& u) {

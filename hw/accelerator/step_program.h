@@ -63,6 +63,7 @@ struct OnChip {
   std::uint64_t operand_bytes = 0;      // A operands in the activation buffer
   std::uint64_t scratch_bytes = 0;      // FP16 values of the vector unit in the activation buffer
   int pe_rows = 16, pe_cols = 8;
+  DecoderSection decoder;  // how long a tile takes that is expanded again
   LoopOrder order = LoopOrder::fewest_bytes;
   bool fused_attention = true;
   bool bfp_activations = true;
@@ -76,9 +77,11 @@ struct Ema {
   std::uint64_t strips = 1;  // of A when row-first, of B when column-first
 };
 /// a_row, b_row: stored bytes of a row of A and of B; a_resident: A is on chip already; rows_a, rows_b: rows of A and B
-/// that fit. c_row: bytes that a row of C takes in memory (0: it stays on chip).
+/// that fit. c_row: bytes that a row of C takes in memory (0: it stays on chip). b_strips: strips of B where they are
+/// not ceil(n / rows_b), because B is several tensors.
 Ema external_access(std::uint64_t m, std::uint64_t n, std::uint64_t a_row, std::uint64_t b_row, std::uint64_t c_row,
-                    std::uint64_t rows_a, std::uint64_t rows_b, bool a_resident, LoopOrder order);
+                    std::uint64_t rows_a, std::uint64_t rows_b, bool a_resident, LoopOrder order,
+                    std::uint64_t b_strips = 0);
 
 /// Queues that descriptors go to.
 enum class Queue : std::uint8_t {
@@ -202,6 +205,8 @@ class StepProgram {
 
   void norm(Batch& b, std::uint64_t gamma, std::uint32_t operand);
   void residual_unit(Batch& b, const Unit& u);
+  void unfused_softmax(Batch& b, std::size_t strip, std::uint32_t operation, vector::Descriptor softmax,
+                       converter::Descriptor probabilities);
   void linears(Batch& b, const std::vector<const TensorPlace*>& parts, bool paired, std::uint64_t unit_columns,
                std::uint64_t rows, std::uint32_t operand, const SpillPlace* a, OperationClass c,
                const std::function<void(std::size_t part, const Unit&)>& unit);
@@ -224,6 +229,8 @@ class StepProgram {
     return map_.layers[layer].linear[static_cast<std::size_t>(which)];
   }
   std::uint64_t operand_row(std::uint64_t columns) const { return operand_row_bytes(columns, chip_.bfp_activations); }
+  std::uint64_t query_row_bytes() const;
+  std::uint64_t token_operands(const SequenceStep& s) const;
   std::uint64_t query_tokens_per_strip(const SequenceStep& s) const;
 
   const ModelShape& shape_;

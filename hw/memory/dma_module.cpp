@@ -69,7 +69,10 @@ void DmaBase::run_thread() {
 }
 
 std::optional<sc_core::sc_time> DmaBase::command(tlm::tlm_generic_payload& payload, const sc_core::sc_time& arrival) {
-  if (queue_.size() >= config_.descriptors) return std::nullopt;  // END_REQ waits for a place
+  if (queue_.size() >= config_.descriptors) {  // END_REQ waits for a place
+    waiting_since_ = arrival;
+    return std::nullopt;
+  }
   if (!enqueue(payload, arrival)) return arrival;
   command_tsock.respond(payload, arrival);
   return std::nullopt;
@@ -113,11 +116,12 @@ bool DmaBase::next_plan() {
   ++plan_number_;
   plan_active_ = true;
   if (tlm::tlm_generic_payload* waiting = command_tsock.pending()) {
-    const sc_core::sc_time now = sc_core::sc_time_stamp();
-    if (enqueue(*waiting, now)) {
-      command_tsock.respond(*waiting, now);
+    // It may have been sent ahead of its time.
+    const sc_core::sc_time when = std::max(sc_core::sc_time_stamp(), waiting_since_);
+    if (enqueue(*waiting, when)) {
+      command_tsock.respond(*waiting, when);
     } else {
-      command_tsock.accept(now);
+      command_tsock.accept(when);
     }
   }
   return true;

@@ -117,6 +117,7 @@ class DmaBase : public sc_core::sc_module {
   sc_core::sc_event event_;
   sc_core::sc_time event_at_;
   bool event_set_ = false;
+  sc_core::sc_time waiting_since_;  // arrival of the command that waits for a place
   bus::Ring<Queued> queue_;
   bus::Ring<Transfer> transfers_;     // accepted and not complete, oldest first
   std::uint64_t first_transfer_ = 1;  // number of the oldest

@@ -58,6 +58,7 @@ bool OperandBuffer::take(bus::ChunkInput& input, bool from_memory) {
   tlm::tlm_generic_payload* payload = input.waiting();
   if (payload == nullptr) return false;
   const std::uint64_t bytes = payload->get_data_length();
+  if (from_memory && !may_read_ahead(bus::chunk_of(*payload).operation)) return false;
   // With nothing held a chunk that is too large for the buffer can never be taken: that is a fault of whoever planned
   // it.
   if (held_bytes_ + bytes > config_.capacity_bytes) {
@@ -89,6 +90,17 @@ bool OperandBuffer::take(bus::ChunkInput& input, bool from_memory) {
   e.complete = std::max(e.complete, at);
   input.accept(std::max(input.arrival(), clock_.time(at)));
   return true;
+}
+
+/// What comes from memory is read ahead, and must not take the room that operands before it need: they, the one at the
+/// array and this one must fit together. The first in the queue is always let in.
+bool OperandBuffer::may_read_ahead(std::uint32_t operand) const {
+  std::uint64_t bytes = at_array_bytes_ + sending_bytes_;
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    bytes += command.at(i).bytes();
+    if (command.at(i).operand == operand) return i == 0 || bytes <= config_.capacity_bytes;
+  }
+  return command.empty();  // its descriptor is still on its way
 }
 
 bool OperandBuffer::send() {
@@ -136,6 +148,7 @@ void OperandBuffer::release(Cycle when) {
   held_bytes_ -= at_array_bytes_;
   if (at_array_bytes_ != 0) room_ = std::max(room_, when);
   at_array_bytes_ = sending_bytes_;
+  sending_bytes_ = 0;
 }
 
 }  // namespace harmonia::memory

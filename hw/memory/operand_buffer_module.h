@@ -53,6 +53,7 @@ class OperandBuffer : public sc_core::sc_module {
 
   void progress();
   bool take(bus::ChunkInput& input, bool from_memory);
+  bool may_read_ahead(std::uint32_t operand) const;
   bool send();
   void release(bus::Cycle when);
 

@@ -14,7 +14,7 @@ enum class Kind : std::uint8_t {
   norm,        // RMSNorm of residual rows; gamma is the operand
   rope_query,  // PE results -> rotated -> out
   rope_key,
-  value,          // PE results -> out, unchanged
+  value,          // PE results -> out, unchanged (values; scores of unfused attention)
   softmax,        // scores -> probabilities -> out
   attention_out,  // P V results -> collected per row -> out when `emit`
   residual_add,   // PE results + residual -> residual
@@ -29,7 +29,8 @@ struct Descriptor {
   std::uint32_t operation = 0;
   Kind kind = Kind::setup;
   std::uint8_t emit = 1;           // 0: keep the result in the scratch memory
-  std::uint8_t spilled = 0;        // 1: the residual stream is not in the scratch memory but comes and goes as bytes
+  std::uint8_t spilled = 0;        // 1: the residual stream is not in the scratch memory but comes and goes as bytes;
+                                   // softmax: the scores are the operand
   std::uint8_t half_split = 1;     // RoPE pairing: 1 (c, c + d/2), 0 adjacent
   std::uint32_t rows = 0;          // of the result, or of the scratch rows
   std::uint32_t columns = 0;       // of the result (silu_mul: of gate, and as many of up); setup: sequences

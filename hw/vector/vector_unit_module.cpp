@@ -62,6 +62,8 @@ std::uint64_t VectorUnit::results_expected() const {
       return 0;
     case Kind::silu_mul:
       return 2ull * d.rows * d.columns;
+    case Kind::softmax:
+      return d.spilled != 0 ? 0 : std::uint64_t{d.rows} * d.columns;
     default:
       return std::uint64_t{d.rows} * d.columns;
   }
@@ -167,7 +169,9 @@ void VectorUnit::finish() {
   const Cost c = cost(config_, d.kind);
   std::uint64_t cycles = ceil_div(elements * c.per_element_final, config_.lanes);
   if (d.kind == Kind::embed) cycles = ceil_div(elements, config_.lanes);
-  if (d.kind == Kind::embed || d.kind == Kind::norm) elements_total_ += elements;
+  const bool read_scores = d.kind == Kind::softmax && d.spilled != 0;
+  if (read_scores) cycles = ceil_div(elements * (c.per_element_streaming + c.per_element_final), config_.lanes);
+  if (d.kind == Kind::embed || d.kind == Kind::norm || read_scores) elements_total_ += elements;
   activity_.busy += cycles;
   free_ += cycles;
   ready_ = free_ + config_.pipeline_cycles;
@@ -185,24 +189,30 @@ void VectorUnit::finish() {
 void VectorUnit::compute() {
   const Descriptor& d = command.front();
   const std::size_t rows = d.rows, columns = d.columns;
-  residual_.resize(step_rows_ * hidden_);
+  if (d.spilled == 0) residual_.resize(step_rows_ * hidden_);
+  const auto* words = reinterpret_cast<const Fp16*>(operand_data_.data());
   switch (d.kind) {
     case Kind::embed:
-      std::memcpy(static_cast<void*>(residual_.data() + std::size_t{d.row_begin} * hidden_), operand_data_.data(),
-                  operand_data_.size());
+      if (d.spilled != 0)
+        gathered_.assign(words, words + rows * columns);
+      else
+        std::copy_n(words, rows * columns, residual_.data() + std::size_t{d.row_begin} * hidden_);
       break;
     case Kind::norm: {
-      // Of a spilled norm only the first strip of rows brings the weights.
-      if (d.spilled == 0 || d.row_begin == 0) {
-        std::vector<Fp16> gamma(columns);
-        std::memcpy(static_cast<void*>(gamma.data()), operand_data_.data(), 2 * columns);
-        norm_weight_.resize(columns);
-        for (std::size_t i = 0; i < columns; ++i) norm_weight_[i] = formats::to_float(gamma[i]);
+      std::size_t values = operand_data_.size() / 2;
+      const std::size_t from_memory = d.spilled != 0 ? rows * columns : 0;
+      if (values > from_memory) {  // gamma comes before the first rows only
+        gamma_.resize(columns);
+        formats::to_float(words, columns, gamma_.data());
+        words += columns;
       }
       out_.resize(rows * columns);
-      for (std::uint32_t r = 0; r < rows; ++r)
-        rms_norm(residual_.data() + std::size_t{step_row(r)} * hidden_, norm_weight_.data(), columns, d.scale,
-                 out_.data() + r * columns);
+      if (d.spilled != 0) collect_rows(words);
+      for (std::uint32_t r = 0; r < rows; ++r) {
+        Fp16* out = out_.data() + r * columns;
+        const Fp16* row = d.spilled != 0 ? out : residual_.data() + std::size_t{step_row(r)} * hidden_;
+        rms_norm(row, gamma_.data(), columns, d.scale, out);
+      }
       break;
     }
     case Kind::rope_query:
@@ -225,6 +235,7 @@ void VectorUnit::compute() {
     }
     case Kind::softmax: {
       const float scale = attention_scale(d.head_dim);
+      if (d.spilled != 0) gathered_.assign(words, words + rows * columns);
       for (std::size_t r = 0; r < rows; ++r) {
         Fp16* row = gathered_.data() + r * columns;
         const std::size_t visible = std::min<std::size_t>(columns, d.visible + r / d.group);
@@ -242,6 +253,10 @@ void VectorUnit::compute() {
       break;
     }
     case Kind::residual_add:
+      if (d.spilled != 0) {
+        residual_add(words, gathered_.data(), rows * columns, gathered_.data());
+        break;
+      }
       for (std::size_t r = 0; r < rows; ++r) {
         Fp16* x = residual_.data() + (d.row_begin + r) * hidden_ + d.column_begin;
         residual_add(x, gathered_.data() + r * columns, columns, x);
@@ -253,6 +268,18 @@ void VectorUnit::compute() {
       break;
     default:
       break;
+  }
+}
+
+/// Rows of the operand, which come block of columns by block of columns (or whole, when d.block_columns is 0), into
+/// out_.
+void VectorUnit::collect_rows(const Fp16* from) {
+  const Descriptor& d = command.front();
+  const std::size_t width = d.block_columns != 0 ? d.block_columns : d.columns;
+  for (std::size_t column = 0; column < d.columns; column += width) {
+    const std::size_t piece = std::min<std::size_t>(width, d.columns - column);
+    for (std::size_t r = 0; r < d.rows; ++r, from += piece)
+      std::copy_n(from, piece, out_.data() + r * d.columns + column);
   }
 }
 
@@ -274,9 +301,7 @@ void VectorUnit::send_rows(std::uint32_t rows, std::uint32_t columns, const Fp16
 
 void VectorUnit::send_outputs() {
   const Descriptor d = command.front();
-  const Fp16* data = d.kind == Kind::norm    ? out_.data()
-                     : d.kind == Kind::embed ? residual_.data() + std::size_t{d.row_begin} * hidden_
-                                             : gathered_.data();
+  const Fp16* data = d.kind == Kind::norm ? out_.data() : gathered_.data();
   std::uint32_t rows = d.rows, columns = d.columns;
   if (d.kind == Kind::attention_out) {
     if (d.spilled == 0) {  // all rows of the step, whole

@@ -52,6 +52,7 @@ class VectorUnit : public sc_core::sc_module {
   void finish();
   void setup();
   void compute();
+  void collect_rows(const formats::Fp16* from);
   void send_rows(std::uint32_t rows, std::uint32_t columns, const formats::Fp16* data, std::uint32_t stride);
   void send_outputs();
   void send_host();
@@ -76,8 +77,8 @@ class VectorUnit : public sc_core::sc_module {
   bool functional_ = false;
   std::size_t hidden_ = 0, step_rows_ = 0;
   std::vector<std::uint8_t> operand_data_;
+  std::vector<float> gamma_;
   std::vector<formats::Fp16> residual_, attended_, gathered_, second_, out_;
-  std::vector<float> norm_weight_;
   std::vector<float> frequencies_;  // of the setup table; empty: from theta
   std::unique_ptr<RopeTable> rope_;
   double rope_theta_ = 0;

@@ -50,6 +50,13 @@ accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity)
   r.kv_capacity_tokens = capacity.tokens_per_slot;
   r.slots = capacity.slots;
   r.max_step_tokens = capacity.max_step_tokens;
+  const accelerator::OnChip chip = accelerator::OnChip::from(s.accelerator);
+  if (!chip.fused_attention) {
+    // A strip of queries is as large as its scores on chip allow, but never less than one token's. Probabilities take
+    // less than scores but for padding of their last group.
+    const auto group = static_cast<std::uint64_t>(s.model.queries_per_kv_head());
+    r.score_bytes = std::max(chip.scratch_bytes, group * (2 * capacity.tokens_per_slot + 64));
+  }
   r.region_alignment = s.accelerator.address_map.region_alignment_bytes;
   r.tensor_alignment = s.accelerator.address_map.tensor_alignment_bytes;
   r.memory_bytes = accelerator::memory_bytes(s.accelerator);

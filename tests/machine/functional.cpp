@@ -164,3 +164,61 @@ TEST_CASE("spill: several strips of rows, weights kept on chip for all of them")
   Instruments instruments;
   run_beside_golden(scenario, weights, schedule(1, 70, 0, 14), &instruments, false);
 }
+// Half of 32 KiB holds neither the operands nor the FP16 values of 70 tokens: the residual stream, normed rows,
+// queries, attention outputs and activations go through memory, strip by strip.
+namespace {
+Scenario small_buffers(const GoldenModelWeights& weights) {
+  Scenario s = functional_scenario(weights);
+  s.accelerator.activation_buffer.capacity_bytes = 32 * 1024;
+  s.accelerator.smoother.online = false;  // offsets are those of the first strip, not of the whole prefill
+  return s;
+}
+}  // namespace
+TEST_CASE("spill: activations through memory, the loop order that moves fewest bytes") {
+  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 30);
+  const Outcome o = seventy_and_forty(small_buffers(*weights), weights, false);
+  REQUIRE(o.bytes[static_cast<std::size_t>(bus::TrafficClass::activations)] > 70 * 10 * 256);
+}
+TEST_CASE("spill: activations through memory, row-first") {
+  const auto weights = random_model({}, WeightFormat::kInt4, CodebookKind::kInt8, 33);
+  Scenario s = small_buffers(*weights);
+  s.accelerator.sequencer.order = accelerator::LoopOrder::row_first;
+  seventy_and_forty(s, weights, false);
+}
+TEST_CASE("spill: activations through memory, column-first") {
+  const auto weights = random_model({}, WeightFormat::kKmeans1, CodebookKind::kInt8, 34);
+  Scenario s = small_buffers(*weights);
+  s.accelerator.sequencer.order = accelerator::LoopOrder::column_first;
+  seventy_and_forty(s, weights, false);
+}
+TEST_CASE("spill: sizes that are no multiples of 32 or 128, two sequences, random stalls") {
+  const auto weights = random_model({200, 2, 6, 2, 32, 300, 70}, WeightFormat::kKmeans2, CodebookKind::kInt8, 35);
+  Instruments instruments(0.2, 5);
+  run_beside_golden(small_buffers(*weights), weights, schedule(2, 45, 5), &instruments, false);
+}
+TEST_CASE("spill: a plain FP16 array") {
+  const auto weights = random_model({}, WeightFormat::kFp16, CodebookKind::kInt8, 36);
+  Scenario s = small_buffers(*weights);
+  s.accelerator.pe.kind = accelerator::PeKind::fp16;
+  seventy_and_forty(s, weights, false);
+}
+TEST_CASE("attention: unfused, scores and probabilities through memory") {
+  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 31);
+  Scenario s = functional_scenario(*weights);
+  s.accelerator.sequencer.attention = accelerator::AttentionScores::unfused;
+  const Outcome o = seventy_and_forty(s, weights);
+  // Scores (2 bytes a value, written and read) and probabilities (37 bytes in 32, padded) of 8 heads, in strips of
+  // queries that all see the strip's last token: at least those of the decode steps.
+  std::uint64_t bytes = 0;
+  for (std::uint64_t context = 71; context <= 110; ++context) bytes += 2 * 8 * (2 * context + (context + 31) / 32 * 37);
+  const std::uint64_t prefill = 2 * 70 * 8 * (2 * 70 + 3 * 37);
+  REQUIRE(o.bytes[static_cast<std::size_t>(bus::TrafficClass::activations)] == bytes + prefill);
+}
+TEST_CASE("attention: unfused with small buffers, an FP16 array and an INT8 cache") {
+  const auto weights = random_model({}, WeightFormat::kFp16, CodebookKind::kInt8, 37);
+  Scenario s = small_buffers(*weights);
+  s.accelerator.sequencer.attention = accelerator::AttentionScores::unfused;
+  s.accelerator.pe.kind = accelerator::PeKind::fp16;
+  s.kv.format = "int8";
+  seventy_and_forty(s, weights, false);
+}
