@@ -311,7 +311,8 @@ class Engine::Impl {
   Cycle done_until_ = -1;           // all decisions up to here are made
   bool decided_ = false;
   Decision decision_;
-  Cycle next_row_ = kNever, next_event_ = kNever;  // found with the decision: first row command, first event
+  // Found with the decision: the first column command, row command and event.
+  Cycle next_column_ = kNever, next_row_ = kNever, next_event_ = kNever;
   int round_ = 0;  // column accesses after which the burst address has moved by a constant; 0: by none
 
   // Scratch of advance_hits(): banks with hits, and a sequence of choices that may repeat.
@@ -327,6 +328,7 @@ class Engine::Impl {
     std::int64_t age() const { return age_bias + static_cast<std::int64_t>(burst); }
   };
   std::array<Hit, 64> hits_{};
+  std::array<int, 64> by_age_{};
   std::vector<Cycle> group_free_;
   static constexpr int kLongestPeriod = 64;
   struct Period {
@@ -997,6 +999,7 @@ Decision Engine::Impl::decide() {
     const Cycle t = std::max(floor_, due);
     if (t < event.t) event = {t, What::kModeSwitch, lane, 0, false};
   }
+  next_column_ = column.t;
   next_row_ = row.t;
   next_event_ = event.t;
   if (event.t <= column.t && event.t <= row.t) return event;
@@ -1022,7 +1025,12 @@ void Engine::Impl::run_until(Cycle limit) {
     const Decision& d = next_decision();
     if (d.t > limit) break;
     if (d.what == What::kColumn && closed_form_ && stream(d, limit)) continue;
-    perform(Decision(d));
+    const Decision now = d;
+    perform(now);
+    // ACT2 right behind ACT1, unless a column command or an event could come first: what the next decision would find.
+    if (now.what == What::kActivate && table_.split_activate && units_ == 1 && next_column_ > now.t + 1 &&
+        next_event_ > now.t + 1 && now.t + 1 <= limit)
+      perform({now.t + 1, What::kActivate2, now.unit, now.bank, false});
   }
   done_until_ = limit;
   if (floor_ <= limit) floor_ = limit + 1;
@@ -1353,8 +1361,19 @@ void Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon) {
     h.age_bias = run.age_bias;
     h.left = run.count - 1;
     h.served = 0;
-    if (bank == d.bank) chosen = n;
     group_free_[static_cast<std::size_t>(h.group)] = group_time(cmd, h.group);
+    const std::int64_t age = h.age();
+    int at = n;
+    for (; at > 0 && hits[by_age_[at - 1]].age() > age; --at) by_age_[at] = by_age_[at - 1];
+    by_age_[at] = n;
+    if (bank == d.bank) chosen = n;
+  }
+  // When each run is older than the next from end to end the order stays as it is.
+  bool disjoint = true;
+  for (int i = 1; i < n; ++i) {
+    const Hit& older = hits[by_age_[i - 1]];
+    disjoint = disjoint &&
+               older.age_bias + static_cast<std::int64_t>(runs_[hit_[op][older.bank]].last) < hits[by_age_[i]].age();
   }
   Cycle t = d.t, last_t = t, floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
   const Cycle last_start = table_.wck_sync ? wck_until_[u] - 1 : kNever;
@@ -1375,6 +1394,17 @@ void Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon) {
   };
   const auto choose = [&] {
     t = kNever;
+    if (disjoint) {
+      for (int k = 0; k < n; ++k) {
+        const int i = by_age_[k];
+        const Cycle ready = std::max({hits[i].ready, group_free_[static_cast<std::size_t>(hits[i].group)], floor});
+        if (ready >= t) continue;
+        t = ready;
+        chosen = i;
+        if (t == floor) return;  // nobody younger can be before it
+      }
+      return;
+    }
     std::int64_t best_age = 0;
     for (int i = 0; i < n; ++i) {
       const Cycle ready = std::max({hits[i].ready, group_free_[static_cast<std::size_t>(hits[i].group)], floor});
