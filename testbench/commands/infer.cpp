@@ -17,6 +17,7 @@
 #include "harmonia/testbench/infer/evaluate.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/program/interrupt.h"
 #include "harmonia/testbench/program/progress.h"
 #include "harmonia/testbench/quality/quality_table.h"
 
@@ -156,6 +157,10 @@ void print_table(const Options& o, const std::shared_ptr<const ModelWeights>& mo
     });
   }
   std::cout << table.text();
+  if (!table.complete)
+    throw config::RunError("stopped by an interrupt: the table above has " + std::to_string(table.rows.size()) +
+                           " of " + std::to_string(settings.settings.size()) + " settings" +
+                           (o.markdown.empty() ? "" : ", " + o.markdown + " is not written"));
   if (o.markdown.empty()) return;
   const std::string partial = o.markdown + ".partial";
   std::ofstream out(partial);
@@ -259,7 +264,7 @@ void continue_prompt(const Options& o, StepEngine& engine, const Tokenizer& toke
               << engine.description() << "\n"
               << added << " tokens after a prompt of " << prompt_tokens << ", "
               << fixed(static_cast<double>(added) / seconds, 0) << " tokens/s of this computer's time\n";
-  if (o.expect.empty()) return;
+  if (o.expect.empty() || interrupted()) return;
   compare_with(text, expected, o.expect);
   result["equals"] = o.expect;
   if (!o.json) std::cout << "equals " << o.expect << " (" << expected.size() << " bytes)\n";
@@ -268,6 +273,7 @@ void continue_prompt(const Options& o, StepEngine& engine, const Tokenizer& toke
 void evaluate_texts(const Options& o, StepEngine& engine, const std::vector<QualityText>& texts,
                     nlohmann::json& result) {
   for (const QualityText& t : texts) {
+    if (interrupted()) return;
     TextQuality q;
     double total = 0;
     for (const std::vector<int>& d : t.documents) total += static_cast<double>(d.size() - 1);
@@ -276,10 +282,14 @@ void evaluate_texts(const Options& o, StepEngine& engine, const std::vector<Qual
       q = evaluate_text(engine, t.documents, static_cast<std::size_t>(o.prefill),
                         [&](std::size_t done) { progress.update(static_cast<double>(done)); });
     }
-    result["quality"].push_back(
-        {{"text", t.name}, {"tokens", q.tokens}, {"nll_per_token", q.nll}, {"perplexity", q.perplexity()}});
+    result["quality"].push_back({{"text", t.name},
+                                 {"tokens", q.tokens},
+                                 {"nll_per_token", q.nll},
+                                 {"perplexity", q.perplexity()},
+                                 {"complete", q.complete}});
     if (o.json) continue;
     std::cout << t.name << ": " << q.tokens << " tokens";
+    if (!q.complete) std::cout << " before the interrupt";
     if (engine.last_logits_only() && o.prefill > 1)
       std::cout << " (of " << fixed(total, 0) << "; the machine's output head runs on the last token of a step only)";
     std::cout << ", NLL " << fixed(q.nll, 4) << " nats/token, perplexity " << fixed(q.perplexity(), 3) << '\n';
@@ -319,6 +329,7 @@ int run(const std::vector<std::string>& arguments) {
     request.calibration = documents(tokenizer, config::read_text_file(o.calibration, kLargestText), info.max_context);
   const std::vector<QualityText> texts = read_texts(o, tokenizer, info.max_context);
   if (o.tabulated()) {
+    const InterruptGuard guard;
     print_table(o, request.model, texts, settings, request.calibration);
     return 0;
   }
@@ -329,6 +340,7 @@ int run(const std::vector<std::string>& arguments) {
   request.max_step_tokens =
       std::max(o.tokens > 0 ? static_cast<std::int64_t>(prompt.size()) : 1, texts.empty() ? 1 : o.prefill);
 
+  const InterruptGuard guard;
   const std::unique_ptr<StepEngine> engine = make_engine(o.path, request);
   nlohmann::json result = {{"path", o.path}, {"engine", engine->description()}, {"seed", o.seed}};
   if (o.tokens > 0)
@@ -337,11 +349,13 @@ int run(const std::vector<std::string>& arguments) {
     std::cout << engine->description() << '\n';
   engine->reset();
   evaluate_texts(o, *engine, texts, result);
-  if (const std::unique_ptr<MachineCost> cost = engine->cost()) {
+  const std::unique_ptr<MachineCost> cost = engine->cost();
+  if (cost && !cost->steps.empty()) {
     result["predicted"] = cost_json(*cost);
     if (!o.json) std::cout << cost_text(*cost);
   }
   if (o.json) std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  if (interrupted()) throw config::RunError("stopped by an interrupt; what is above stands");
   return 0;
 }
 

@@ -56,6 +56,7 @@ QualityMeasurement measure_quality(const QualitySource& source, const std::vecto
   QualitySettings wanted;
   for (const InferConfig& c : settings) wanted.settings.push_back({{}, c});
   const QualityTable table = quality_table(model, {all}, wanted, {}, progress);
+  if (!table.complete) throw config::RunError("stopped by an interrupt while quality was measured");
   out.tokens = table.reference[0].tokens;
   out.reference_nll = table.reference[0].nll;
   out.reference_perplexity = table.reference[0].perplexity();

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "harmonia/formats/random.h"
+#include "harmonia/testbench/program/interrupt.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -53,7 +54,7 @@ std::vector<int> generate(StepEngine& engine, const std::vector<int>& prompt, st
   formats::SplitMix64 random(sampling.seed);
   std::vector<int> added, input = prompt;
   std::vector<float> logits;
-  while (added.size() < count &&
+  while (added.size() < count && !interrupted() &&
          engine.position() + static_cast<std::int64_t>(input.size()) <= engine.model().max_context) {
     engine.step(input, logits);
     const int token = draw(logits.data() + (logits.size() - vocab), vocab, sampling, random);
@@ -122,6 +123,10 @@ TextQuality evaluate_text(StepEngine& engine, const std::vector<std::vector<int>
     engine.reset();
     // The last token is predicted, never fed.
     for (std::size_t i = 0; i + 1 < document.size();) {
+      if (interrupted()) {
+        q.complete = false;
+        break;
+      }
       const std::size_t n = i == 0 ? std::min(std::max<std::size_t>(prefill, 1), document.size() - 1) : 1;
       engine.step(
           {document.begin() + static_cast<std::ptrdiff_t>(i), document.begin() + static_cast<std::ptrdiff_t>(i + n)},

@@ -21,9 +21,9 @@ struct Sampling {
   std::uint64_t seed = 1;
 };
 
-/// Continues a sequence until `count` tokens are added, one of `stop` is drawn (it is not added) or the model's
-/// context is full. `prompt` is fed as one step and has at least one token. `on_token` may be empty. Returns the added
-/// tokens.
+/// Continues a sequence until `count` tokens are added, one of `stop` is drawn (it is not added), the model's context
+/// is full or an interrupt comes (interrupt.h). `prompt` is fed as one step and has at least one token. `on_token` may
+/// be empty. Returns the added tokens.
 std::vector<int> generate(StepEngine& engine, const std::vector<int>& prompt, std::size_t count,
                           const Sampling& sampling, const std::vector<int>& stop,
                           const std::function<void(int token)>& on_token = {});
@@ -37,6 +37,7 @@ std::vector<std::vector<int>> documents(const Tokenizer& tokenizer, std::string_
 struct TextQuality {
   std::size_t tokens = 0;  ///< predicted ones: the sequence starts do not count, nor what an engine has no logits for
   double nll = 0.0;        ///< mean, nats per token
+  bool complete = true;    ///< false: an interrupt came before the end
   double perplexity() const;
   std::vector<int> greedy;     ///< likeliest token of every position
   std::vector<double> nll_of;  ///< of every position

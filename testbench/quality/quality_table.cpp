@@ -152,9 +152,11 @@ QualityTable quality_table(const std::shared_ptr<const ModelWeights>& model, con
   for (const QualityText& t : texts) {
     out.reference.push_back(evaluate_text(reference, t.documents, 32, report));
     before += out.reference.back().tokens;
+    out.complete = out.complete && out.reference.back().complete;
   }
   std::map<double, SmoothingFactors> factors;  // by exponent
   for (const auto& [setting, c] : settings.settings) {
+    if (!out.complete) break;
     const double exponent = c.smoothing.offline_exponent;
     if (exponent > 0 && factors.count(exponent) == 0)
       factors[exponent] = calibrate_smoothing(model, calibration, exponent);
@@ -171,10 +173,14 @@ QualityTable quality_table(const std::shared_ptr<const ModelWeights>& model, con
     GoldenEngine engine(model->info, weights, c);
     for (std::size_t i = 0; i < texts.size(); ++i) {
       row.texts.push_back(evaluate_text(engine, texts[i].documents, 32, report));
+      if (!row.texts.back().complete) {
+        out.complete = false;
+        break;
+      }
       row.losses.push_back(quality_loss(row.texts.back(), out.reference[i]));
       before += row.texts.back().tokens;
     }
-    out.rows.push_back(std::move(row));
+    if (out.complete) out.rows.push_back(std::move(row));
   }
   return out;
 }

@@ -58,6 +58,7 @@ struct QualityTable {
   std::int64_t context = 0;
   std::vector<TextQuality> reference;  ///< FP32, by text
   std::vector<QualityRow> rows;
+  bool complete = true;  ///< false: an interrupt came; `rows` has what was finished before
 
   /// Aligned columns for a terminal, or a Markdown table.
   std::string text() const;

@@ -1,10 +1,12 @@
 // Quality: the loss function itself, and the committed table against a fresh measurement of some of its lines.
 #include <cmath>
+#include <csignal>
 #include <sstream>
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/compare/measured_quality.h"
+#include "harmonia/testbench/program/interrupt.h"
 #include "harmonia/testbench/quality/quality_table.h"
 #include "tests/infer/model_files.h"
 #include "tests/support/catch.h"
@@ -77,6 +79,21 @@ TEST_CASE("a scenario's formats and smoother become the golden machine's; baseli
     s.accelerator.pe.kind = kind;
     REQUIRE_FALSE(quality_settings(s).has_value());
   }
+}
+
+TEST_CASE("an interrupt ends a table after its last finished line, and a text after its last token") {
+  const test::TemporaryFolder folder;
+  const auto model = std::make_shared<const ModelWeights>(
+      load_weights(folder.write("model.bin", test::llama2c_bytes(test::TinyModel(3)))));
+  const QualitySettings settings = quality_combinations({}, {{"weights.format", {"fp16", "int8", "int4"}}});
+  const QualityText text{"text", {{1, 100, 101, 102, 103, 104}}};
+  const InterruptGuard guard;
+  const QualityTable table = quality_table(model, {text}, settings, {}, [](std::size_t done, std::size_t) {
+    if (done > 12) std::raise(SIGINT);  // five tokens a line: at the end of INT8's, FP32 being the first
+  });
+  REQUIRE_FALSE(table.complete);
+  REQUIRE(table.rows.size() == 2);
+  REQUIRE(table.text().find("fp16") != std::string::npos);
 }
 
 /// Cells of the table in docs/quality.md, by line.
