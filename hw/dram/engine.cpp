@@ -945,8 +945,11 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
     const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kPre) * banks_)];
     const Cycle* const capped_from = capped_from_[mode].data();
     const std::uint64_t hit = hit_mask_[mode][u];
+    // A row opened for the other kind keeps its bank only while that kind is still being served: it was opened when the
+    // bus was about to turn to it. Should the bus turn back first, nothing would ever use or close it.
+    const std::uint64_t kept = committed_mask_[mode][u] | committed_mask_[column_mode][u];
     const Cycle t = find_best(
-        kClosing, unit, wanted & open & ~committed & (~hit | older_conflict_mask_[mode][u]), floor,
+        kClosing, unit, wanted & open & ~kept & (~hit | older_conflict_mask_[mode][u]), floor,
         candidate_age_[mode].data(), [&](int bank) {
           return ((hit >> (bank - first_bank)) & 1) != 0 ? std::max(of_bank[bank], capped_from[bank]) : of_bank[bank];
         });

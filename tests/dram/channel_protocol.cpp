@@ -184,7 +184,8 @@ TEST_CASE("channel: every standard keeps contents under stalls on both sides - 2
   static std::vector<Path> paths;
   std::uint64_t seed = 500;
   for (const char* preset :
-       {"DDR4-3200", "DDR5-4800", "LPDDR4-3200", "LPDDR5-6400", "HBM2-2000", "HBM3-6400", "GDDR6-16000"}) {
+       {"DDR4-3200", "DDR5-4800", "LPDDR4-3200", "LPDDR5-6400", "HBM2-2000", "HBM3-6400", "GDDR6-16000",
+        "ddr4_3200.bgi.noref", "lpddr4_3200.rbc.noref", "lpddr5_6400.cbg.noref", "hbm2_2000.rbc.noref"}) {
     Path p;
     const std::string tag = std::to_string(++seed);
     bus::StallConfig stall;

@@ -210,6 +210,30 @@ TEST_CASE("dram: vectors name pseudo channels on HBM and pass through flipped ba
         "short.trace:1:3: 5 indices, expected 6: channel,pseudo channel,bank group,bank,row,column\n");
 }
 
+TEST_CASE("dram: rows opened for reads do not stand in the way of writes for ever") {
+  // Without refresh nothing else closes them: the bus turned to reads, opened rows, and turned back before it used
+  // them.
+  const Scratch s;
+  s.write("t.stl",
+          "0: (4308) write 0xc09f\n"
+          "0: (114) read 0xbf1d\n"
+          "0: (4316) read 0xafd8\n"
+          "0: (49) read 0x6f1b\n"
+          "0: (85) write 0x2b12\n"
+          "0: (22) read 0x5d15\n"
+          "0: (1421) read 0x9c5c\n"
+          "0: (359) read 0x29b1\n"
+          "0: (1151) read 0xc963\n"
+          "0: (57) write 0x8ec9\n"
+          "0: (3353) write 0x88a0\n"
+          "0: (110) read 0x9ed9\n"
+          "0: (39) read 0x40a2\n"
+          "0: (97) read 0xa032\n");
+  const Json j = run(s, "--config HBM2-2000 --set refresh=none --trace t.stl");
+  REQUIRE(j["traffic"]["requests"] == 14);
+  REQUIRE(j["simulated_cycles"].get<int>() < 3000);
+}
+
 TEST_CASE("dram: times of a trace are kept, also of a clock of its own") {
   const Scratch s;
   s.write("slow.trace", "0x0 READ 0\n0x40 READ 1000\n0x80 WRITE 2000\n");
