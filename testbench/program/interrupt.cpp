@@ -28,6 +28,6 @@ InterruptGuard::~InterruptGuard() {
   std::signal(SIGTERM, SIG_DFL);
 }
 
-bool interrupted() { return flag != 0; }
+bool interrupted() { return guards > 0 && flag != 0; }
 
 }  // namespace harmonia::testbench

@@ -12,7 +12,7 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 };
 
-/// Whether an interrupt has come. Cheap enough for an inner loop.
+/// Whether an interrupt has come while a guard existed that still does. Cheap enough for an inner loop.
 bool interrupted();
 
 }  // namespace harmonia::testbench

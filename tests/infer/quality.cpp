@@ -138,6 +138,7 @@ TEST_CASE("docs/quality.md says what a measurement of today gives") {
     some.settings.push_back(all.settings[i]);
   }
   const QualityTable table = quality_table(model, {text}, some, {});
+  REQUIRE(table.rows.size() == lines.size());
   for (std::size_t i = 0; i < lines.size(); ++i) {
     INFO(table.rows[i].summary);
     REQUIRE(std::fabs(table.rows[i].texts[0].nll - std::stod(committed[lines[i]][column])) < 0.00011);
