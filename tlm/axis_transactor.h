@@ -2,8 +2,9 @@
 //
 // Models: the TVALID/TREADY/TDATA/TKEEP/TLAST handshake of AMBA AXI4-Stream (ARM IHI 0051A, chapter 2), one packet a
 // chunk, TKEEP marking the bytes of the last beat, byte 0 in TDATA[7:0]. Pins are sampled at the rising edge of clk and
-// driven after it; rst_n is synchronous and active low. Random gaps on either side with a seed. Does not model: TSTRB,
-// TID, TDEST, TUSER: a chunk's side-band fields do not cross the pins; AxisToStream asks for them.
+// driven after it; rst_n is synchronous and active low. Random gaps on either side with a seed. TUSER, up to 32 bits,
+// is whatever a hook says of each beat. Does not model: TSTRB, TID, TDEST: a chunk's side-band fields do not cross the
+// pins; AxisToStream asks for them.
 //
 // DATA is the pin's C++ type: sc_bv<BITS> by default; unsigned integers of at least BITS bits fit what Verilator makes
 // of narrow ports.
@@ -71,6 +72,7 @@ struct AxisSignals {
         tready((name + "_tready").c_str()),
         tdata((name + "_tdata").c_str()),
         tkeep((name + "_tkeep").c_str()),
+        tuser((name + "_tuser").c_str()),
         tlast((name + "_tlast").c_str()) {}
   /// Adds the wires to a wave file under their own names.
   void trace(sc_core::sc_trace_file* file) const {
@@ -78,11 +80,13 @@ struct AxisSignals {
     sc_core::sc_trace(file, tready, tready.name());
     sc_core::sc_trace(file, tdata, tdata.name());
     sc_core::sc_trace(file, tkeep, tkeep.name());
+    sc_core::sc_trace(file, tuser, tuser.name());
     sc_core::sc_trace(file, tlast, tlast.name());
   }
   sc_core::sc_signal<bool> tvalid, tready;
   sc_core::sc_signal<DATA> tdata;
   sc_core::sc_signal<KEEP> tkeep;
+  sc_core::sc_signal<std::uint32_t> tuser;
   sc_core::sc_signal<bool> tlast;
 };
 
@@ -115,8 +119,13 @@ class StreamToAxis : public sc_core::sc_module {
     tready(signals.tready);
     tdata(signals.tdata);
     tkeep(signals.tkeep);
+    tuser(signals.tuser);
     tlast(signals.tlast);
   }
+  /// What TUSER shows with each beat, asked in order; 0 without.
+  void on_user(std::function<std::uint32_t()> user) { user_ = std::move(user); }
+  /// Called when a beat has been taken.
+  void on_taken(std::function<void()> taken) { taken_ = std::move(taken); }
   /// No chunk waits and no beat is on the pins.
   bool idle() const { return held_ == 0; }
 
@@ -127,6 +136,7 @@ class StreamToAxis : public sc_core::sc_module {
   sc_core::sc_in<bool> tready{"tready"};
   sc_core::sc_out<DATA> tdata{"tdata"};
   sc_core::sc_out<KEEP> tkeep{"tkeep"};
+  sc_core::sc_out<std::uint32_t> tuser{"tuser"};
   sc_core::sc_out<bool> tlast{"tlast"};
 
  private:
@@ -150,6 +160,7 @@ class StreamToAxis : public sc_core::sc_module {
     }
     if (valid_ && tready.read()) {
       valid_ = false;
+      if (taken_) taken_();
       offset_ += beat_bytes;
       if (offset_ >= slots_[first_].bytes.size()) {
         offset_ = 0;
@@ -172,6 +183,7 @@ class StreamToAxis : public sc_core::sc_module {
       }
       tdata.write(data);
       tkeep.write(keep);
+      tuser.write(user_ ? user_() : 0);
       tlast.write(left <= beat_bytes);
       valid_ = true;
     }
@@ -183,6 +195,8 @@ class StreamToAxis : public sc_core::sc_module {
 
   AxisStall stall_;
   std::mt19937_64 random_;
+  std::function<std::uint32_t()> user_;
+  std::function<void()> taken_;
   Slot slots_[2];
   unsigned first_ = 0;
   unsigned held_ = 0;
@@ -208,10 +222,13 @@ class AxisToStream : public sc_core::sc_module {
     tready(signals.tready);
     tdata(signals.tdata);
     tkeep(signals.tkeep);
+    tuser(signals.tuser);
     tlast(signals.tlast);
   }
   /// Fills in the side-band fields of each chunk (fields to set, packet length in bytes), in order of the packets.
   void on_packet(std::function<void(Chunk&, std::size_t)> describe) { describe_ = std::move(describe); }
+  /// Called with TDATA, TKEEP, TUSER and TLAST of every beat that is taken, before its packet leaves.
+  void on_beat(std::function<void(const DATA&, const KEEP&, std::uint32_t, bool)> beat) { beat_ = std::move(beat); }
 
   StreamSource<BUSWIDTH> isock{"isock"};
   sc_core::sc_in<bool> clk{"clk"};
@@ -220,6 +237,7 @@ class AxisToStream : public sc_core::sc_module {
   sc_core::sc_out<bool> tready{"tready"};
   sc_core::sc_in<DATA> tdata{"tdata"};
   sc_core::sc_in<KEEP> tkeep{"tkeep"};
+  sc_core::sc_in<std::uint32_t> tuser{"tuser"};
   sc_core::sc_in<bool> tlast{"tlast"};
 
  private:
@@ -235,6 +253,7 @@ class AxisToStream : public sc_core::sc_module {
       const KEEP& keep = tkeep.read();
       for (unsigned i = 0; i < BITS / 8; ++i)
         if (axis::get_bit(keep, i)) bytes_.push_back(axis::get_byte(data, i));
+      if (beat_) beat_(data, keep, tuser.read(), tlast.read());
       if (tlast.read()) finish();
     }
     ready_ = !isock.blocked() && isock.queued() == 0 && isock.free_at() <= sc_core::sc_time_stamp() && !stalls();
@@ -257,6 +276,7 @@ class AxisToStream : public sc_core::sc_module {
   std::mt19937_64 random_;
   PayloadPool pool_;
   std::function<void(Chunk&, std::size_t)> describe_;
+  std::function<void(const DATA&, const KEEP&, std::uint32_t, bool)> beat_;
   std::vector<unsigned char> bytes_;
   bool ready_ = false;  // what tready shows after this edge
 };
@@ -291,12 +311,14 @@ class AxisChecker : public sc_core::sc_module {
     ++cycles_;
     if (waiting_ && !signals_.tvalid.read()) violate("TVALID fell before the beat was taken");
     if (waiting_ && signals_.tvalid.read() &&
-        (!(signals_.tdata.read() == data_) || !(signals_.tkeep.read() == keep_) || signals_.tlast.read() != last_))
+        (!(signals_.tdata.read() == data_) || !(signals_.tkeep.read() == keep_) || signals_.tuser.read() != user_ ||
+         signals_.tlast.read() != last_))
       violate("the beat changed before it was taken");
     waiting_ = signals_.tvalid.read() && !signals_.tready.read();
     if (signals_.tvalid.read() && signals_.tready.read()) ++beats_;
     data_ = signals_.tdata.read();
     keep_ = signals_.tkeep.read();
+    user_ = signals_.tuser.read();
     last_ = signals_.tlast.read();
   }
   void violate(const char* what) {
@@ -313,6 +335,7 @@ class AxisChecker : public sc_core::sc_module {
   bool waiting_ = false;
   DATA data_{};
   KEEP keep_{};
+  std::uint32_t user_ = 0;
   bool last_ = false;
   std::uint64_t violations_ = 0;
   std::uint64_t beats_ = 0;

@@ -7,6 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
 #include "harmonia/config/error.h"
 #include "harmonia/converter/bfp_converter_core_rtl.h"
 #include "harmonia/converter/bfp_converter_ports.h"
@@ -144,6 +148,25 @@ TEST_CASE("a decoder of another depth than its RTL shows in the cycles") {
 }
 TEST_CASE("a PE of another depth than its RTL shows in the cycles") {
   deeper([](auto& a) { a.pe.pipeline_cycles += 5000; });
+}
+
+// ---- On pins ----
+
+TEST_CASE(
+    "layer with all four blocks on pins: identical bytes, every chunk at most its pipeline and transactors later") {
+  const std::string file = "rtl_pins_" + std::to_string(getpid());
+  BlocksSection b = all(BlockModel::rtl_pins);
+  b.smoother.vcd = file + ".vcd";
+  const Case c{WeightFormat::kKmeans4, 8, 1, 0, "bfp4+windows", [](auto& a) { a.pe.rows = a.pe.cols = 2; }};
+  const std::vector<std::uint64_t> models = run_models(c), pins = run(c, b);
+  CAPTURE(models, pins);
+  REQUIRE(pins[0] >= models[0]);
+  REQUIRE(static_cast<double>(pins[1]) < 1.5 * static_cast<double>(models[1]));
+  std::ifstream waves(file + ".vcd");
+  const std::string text((std::istreambuf_iterator<char>(waves)), std::istreambuf_iterator<char>());
+  REQUIRE(text.find("s_axis_tvalid") != std::string::npos);
+  REQUIRE(text.size() > 1000);
+  std::remove((file + ".vcd").c_str());
 }
 
 // ---- A flipped bit in one lane ----
