@@ -320,10 +320,10 @@ class Engine::Impl {
     int bank, group;
     Cycle ready, last;  // the bank's own; last access
     std::uint64_t burst;
-    std::int64_t age_bias;
-    std::uint32_t left, served;  // accesses before the last of the run; that were made
-    int turns;                   // in the period
-    Cycle start_ready;           // when the period began, counted from there
+    std::int64_t age_bias, last_age;  // last_age: of the last access of the run
+    std::uint32_t left, served;       // accesses before the last of the run; that were made
+    int turns;                        // in the period
+    Cycle start_ready;                // when the period began, counted from there
     std::int64_t start_age;
     std::int64_t age() const { return age_bias + static_cast<std::int64_t>(burst); }
   };
@@ -802,6 +802,10 @@ template <class Ready>
 Cycle Engine::Impl::find_best(Kind kind, int unit, std::uint64_t members, Cycle floor, const std::int64_t* ages,
                               const Ready& ready) {
   Best& best = best_[kind][static_cast<std::size_t>(unit)];
+  if (members == 0) {
+    best = {kNever, kNever, 0, -1, 0};
+    return kNever;
+  }
   const int first_bank = unit * banks_per_unit_;
   constexpr std::uint64_t kAll = ~std::uint64_t{0};
   Cycle t = kNever;
@@ -1353,15 +1357,18 @@ void Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon) {
   const Cycle to_group = same_column_[op][0], to_unit = same_column_[op][1];
   Hit* const hits = hits_.data();
   int n = 0, chosen = 0;
-  for (std::uint64_t m = hit_mask_[op][u]; m != 0; m &= m - 1, ++n) {
+  for (std::uint64_t m = hit_mask_[op][u]; m != 0; m &= m - 1) {
     const int bank = first_bank + lowest_bit(m);
+    const Cycle ready = bank_time(cmd, bank);
+    if (ready > horizon) continue;  // cannot be chosen here; behind the horizon everything is decided anew
     const Run& run = runs_[hit_[op][bank]];
     Hit& h = hits[n];
     h.bank = bank;
     h.group = group_of_[static_cast<std::size_t>(bank)];
-    h.ready = bank_time(cmd, bank);
+    h.ready = ready;
     h.burst = run.burst;
     h.age_bias = run.age_bias;
+    h.last_age = run.age_bias + static_cast<std::int64_t>(run.last);
     h.left = run.count - 1;
     h.served = 0;
     group_free_[static_cast<std::size_t>(h.group)] = group_time(cmd, h.group);
@@ -1370,13 +1377,12 @@ void Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon) {
     for (; at > 0 && hits[by_age_[at - 1]].age() > age; --at) by_age_[at] = by_age_[at - 1];
     by_age_[at] = n;
     if (bank == d.bank) chosen = n;
+    ++n;
   }
   // When each run is older than the next from end to end the order stays as it is.
   bool disjoint = true;
   for (int i = 1; i < n; ++i) {
-    const Hit& older = hits[by_age_[i - 1]];
-    disjoint = disjoint &&
-               older.age_bias + static_cast<std::int64_t>(runs_[hit_[op][older.bank]].last) < hits[by_age_[i]].age();
+    disjoint = disjoint && hits[by_age_[i - 1]].last_age < hits[by_age_[i]].age();
   }
   Cycle t = d.t, last_t = t, floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
   const Cycle last_start = table_.wck_sync ? wck_until_[u] - 1 : kNever;
@@ -1420,7 +1426,8 @@ void Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon) {
       }
     }
   };
-  int attempts = round_ > 0 && horizon - t >= 4 * to_unit ? 3 : 0;
+  int attempts =
+      round_ > 0 && horizon - t >= 4 * to_unit && hits[chosen].left > static_cast<std::uint32_t>(round_) ? 3 : 0;
   if (attempts > 0) begin_period(t == floor);
   while (true) {
     Hit& h = hits[chosen];
