@@ -123,5 +123,11 @@ int main(int argc, char* argv[]) {
   gzFile file = gzopen(compressed.c_str(), "wb");
   gzputs(file, "arrival_s,prompt_tokens,output_tokens\n0,1,2\n");
   gzclose(file);
+  const fs::path addresses = folder / "address_trace";
+  write(addresses / "dramsim3", std::string("0x12340 READ 0\n0x80 WRITE 10\n# remark\n0x12380 READ 12\n"));
+  write(addresses / "load-store", std::string("LD 0x40\nST 128\n"));
+  write(addresses / "vector", std::string("R 0,0,1,2,100,5\nW 0,0,1,2,100,6\n"));
+  write(addresses / "stl", std::string("0: read 0x40\n7: (64) write 0x80 0123\n"));
+  write(addresses / "csv", std::string("op,addr_hex\nR,40\nW,80\n"));
   return 0;
 }
