@@ -10,6 +10,7 @@
 #include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/program/output_folder.h"
 #include "harmonia/testbench/scenario/scenario.h"
+#include "harmonia/testbench/system/machine.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -20,9 +21,19 @@ int run_command(const std::vector<std::string>& arguments) {
   std::string name = "default";
   a.common(common);
   a.positional("SCENARIO", name, "built-in name or file");
+  bool print_map = false;
+  a.flag("print-map", print_map, "prints where everything lies in memory and ends");
   if (!a.parse(arguments)) return 0;
 
   const LoadedScenario scenario = load_scenario(name, common.set, Library(common.workloads, common.data));
+  if (print_map) {
+    try {
+      std::cout << address_map_text(scenario.scenario);
+    } catch (const config::InputError& e) {
+      throw located(e, scenario);
+    }
+    return 0;
+  }
   std::unique_ptr<OutputFolder> folder;
   RunOptions options;
   if (!common.output.empty()) {
@@ -30,7 +41,13 @@ int run_command(const std::vector<std::string>& arguments) {
     if (scenario.scenario.output.timeline) options.timeline_file = (folder->path() / "timeline.pftrace").string();
     if (scenario.scenario.output.waves) options.waves_file = (folder->path() / "waves.vcd").string();
   }
-  const RunResult result = run_scenario(scenario, options);
+  const RunResult result = [&] {
+    try {
+      return run_scenario(scenario, options);
+    } catch (const config::InputError& e) {
+      throw located(e, scenario);
+    }
+  }();
   const std::string text = summary(result);
   std::cout << text;
   std::string problem;
@@ -50,7 +67,7 @@ int run_command(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kRunCommand = {"run", "[SCENARIO] [--set path.to.key=value]... [-o DIR]",
+const Command kRunCommand = {"run", "[SCENARIO] [--set path.to.key=value]... [-o DIR] [--print-map]",
                              "replays one scenario and prints what it costs", run_command};
 
 }  // namespace harmonia::testbench

@@ -451,6 +451,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
   }
   check_blocks(loaded.scenario, document.find("blocks"));
   loaded.resolved = fields.dump();
+  loaded.document = document;
   for (const std::string& key : idle_keys(workload)) loaded.resolved.find("workload")->erase(key);
   fields.assumptions(loaded.assumptions);
   drop_idle_assumptions(loaded);
@@ -461,6 +462,19 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
   }
   for (const std::string& w : channel.warnings) loaded.notices.push_back("DRAM channel: " + w);
   return loaded;
+}
+
+config::InputError located(const config::InputError& error, const LoadedScenario& scenario) {
+  const std::string text = error.what();
+  const std::string path = text.substr(0, text.find(": "));
+  const Node* node = &scenario.document;
+  for (std::size_t begin = 0; node != nullptr && begin <= path.size();) {
+    const std::size_t end = std::min(path.find('.', begin), path.size());
+    node = node->find(path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (node == nullptr || node->where.file.empty()) return error;
+  return {node->where, text};
 }
 
 }  // namespace harmonia::testbench

@@ -112,7 +112,12 @@ struct LoadedScenario {
   config::Node resolved;                        // every key with its value; reads back as a scenario
   std::vector<config::Assumption> assumptions;  // every value that is assumed
   std::vector<std::string> notices;             // one sentence each, for the summary
+  config::Node document;                        // as read, with the place of every value
 };
+
+/// The same error with file, line and column in front, when it begins with the path of a key ("accelerator.pe.rows:
+/// ...") that stands in the scenario's files; for what is found wrong only when the machine is built.
+config::InputError located(const config::InputError& error, const LoadedScenario& scenario);
 
 /// Loads a scenario by built-in name or file, lays `overrides` ("path.to.key=value") on it, looks up everything that it
 /// names, reads and checks it. Throws InputError.

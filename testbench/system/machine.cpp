@@ -1,6 +1,8 @@
 #include "harmonia/testbench/system/machine.h"
 
 #include <algorithm>
+#include <iomanip>
+#include <sstream>
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
@@ -76,6 +78,43 @@ accelerator::MachineOptions machine_options(const Scenario& s) {
   // Asked before anything is built, so that the error comes before the run.
   accelerator::linear_mode(accelerator::weight_format(s.weights.format), o.program.codebook, o.program.array);
   return o;
+}
+
+Capacity capacity_of(const Scenario& s) {
+  const WorkloadConfig& w = s.workload;
+  if (w.is_trace()) throw config::InputError("workload.trace: the room for a request trace is its scheduler's to say");
+  Capacity c;
+  const auto context = static_cast<std::uint64_t>(w.context);
+  const bool prefill = w.phase == Phase::prefill;
+  c.slots = static_cast<std::uint64_t>(w.batch);
+  c.tokens_per_slot = context + (prefill ? 0 : static_cast<std::uint64_t>(w.tokens));
+  const std::uint64_t chunk =
+      w.prefill_chunk_tokens == 0 ? context : std::min(static_cast<std::uint64_t>(w.prefill_chunk_tokens), context);
+  c.max_step_tokens = prefill ? chunk * c.slots : c.slots;
+  return c;
+}
+
+std::string address_map_text(const Scenario& s) {
+  const accelerator::MapRequest request = map_request(s, capacity_of(s));
+  const accelerator::MemoryMap map = accelerator::MemoryMap::build(request);
+  const accelerator::KvCacheLayout& kv = map.kv;
+  std::ostringstream out;
+  auto row = [&](const std::string& name, std::uint64_t base, std::uint64_t bytes) {
+    out << "  " << std::left << std::setw(12) << name << std::right << "  0x" << std::hex << std::setfill('0')
+        << std::setw(10) << base << "  0x" << std::setw(10) << base + bytes << std::setfill(' ') << std::dec
+        << std::setw(16) << bytes << '\n';
+  };
+  out << "Address map of " << s.model.name << " on " << s.accelerator.name << "\n\n  region        from          to"
+      << "                     bytes\n";
+  for (const accelerator::Region& r : map.regions) row(r.name, r.base, r.bytes);
+  out << "\n  " << s.accelerator.dram.channels << " channel(s), interleaved every "
+      << s.accelerator.interconnect.interleave_bytes << " bytes; regions aligned to " << request.region_alignment
+      << ", tensors to " << request.tensor_alignment << " bytes; " << request.memory_bytes << " bytes of DRAM\n"
+      << "  KV cache: " << kv.slots() << " slot(s) of " << kv.slot_bytes() << " bytes for " << kv.capacity_tokens()
+      << " tokens each; per layer and kv head K main " << kv.k_main_token_bytes() << " and low "
+      << kv.k_low_token_bytes() << " bytes a token, V main " << kv.v_main_unit_bytes() << " and low "
+      << kv.v_low_unit_bytes() << " bytes a " << (kv.policy().grouped() ? "group of 32 tokens" : "token") << '\n';
+  return out.str();
 }
 
 void MemoryLoader::access(tlm::tlm_command command, std::uint64_t address, void* data, std::uint64_t bytes) {

@@ -186,6 +186,8 @@ struct StepTimes {
 struct Outcome {
   std::vector<StepTimes> steps;
   std::vector<std::vector<Fp16>> logits;  // by step: [sequence of the step][vocab]
+  std::vector<std::vector<int>> tokens;   // by step and sequence of it, and the last layer's output, [token][hidden]
+  std::vector<std::vector<Fp16>> outputs;
   accelerator::Expected expected;
   std::vector<std::uint64_t> bytes;  // requested at the channels, by class
 };
@@ -275,6 +277,8 @@ inline Outcome run_beside_golden(const Scenario& scenario, std::shared_ptr<Golde
         const auto first = outcome.logits.back().begin() + static_cast<std::ptrdiff_t>(q * vocab);
         require_equal({first, first + static_cast<std::ptrdiff_t>(vocab)}, logits.data(), vocab, what + ": logits");
         row += tokens[q].size();
+        outcome.tokens.push_back(tokens[q]);
+        outcome.outputs.push_back(residual);
       }
     }
     // Answers that a stall injector still holds.
@@ -296,6 +300,15 @@ inline Outcome run_beside_golden(const Scenario& scenario, std::shared_ptr<Golde
   for (std::size_t c = 0; c < bus::traffic_class_count; ++c) {
     INFO("traffic class " << bus::name_of(static_cast<bus::TrafficClass>(c)));
     REQUIRE(outcome.bytes[c] == outcome.expected.bytes[c]);
+  }
+  for (const auto& unit : m.accelerator->unit_activity()) {
+    double sum = unit.busy;
+    for (const auto& [cause, share] : unit.waiting) {
+      REQUIRE(share >= 0);
+      sum += share;
+    }
+    INFO(unit.name);
+    REQUIRE(sum == Approx(1).epsilon(1e-9));
   }
   REQUIRE(m.accelerator->pe_array.macs() == outcome.expected.macs);
   REQUIRE(m.accelerator->pe_array.slots() == outcome.expected.pe_slots);

@@ -1,0 +1,114 @@
+// What a machine refuses before it runs, and the loop orders' bytes: no kernel needed.
+#include "harmonia/accelerator/step_program.h"
+#include "harmonia/config/error.h"
+#include "harmonia/testbench/system/machine.h"
+#include "tests/support/catch.h"
+
+using namespace harmonia;
+using accelerator::Ema;
+using accelerator::external_access;
+using accelerator::LoopOrder;
+
+// C[100 x 300], rows of A of 50 bytes, of B of 20 bytes; 30 rows of A or 80 of B fit.
+TEST_CASE("external access: row-first reads A once and B for each strip of A") {
+  const Ema e = external_access(100, 300, 50, 20, 2, 30, 80, false, LoopOrder::row_first);
+  REQUIRE(e.a_bytes == 100 * 50);
+  REQUIRE(e.strips == 4);
+  REQUIRE(e.b_bytes == 4 * 300 * 20);
+  REQUIRE(e.c_bytes == 200);
+}
+TEST_CASE("external access: column-first reads B once and A for each strip of B") {
+  const Ema e = external_access(100, 300, 50, 20, 0, 30, 80, false, LoopOrder::column_first);
+  REQUIRE(e.b_bytes == 300 * 20);
+  REQUIRE(e.strips == 4);
+  REQUIRE(e.a_bytes == 4 * 100 * 50);
+}
+TEST_CASE("external access: the order that moves fewer bytes is taken") {
+  // Row-first 5000 + 24000, column-first 20000 + 6000.
+  REQUIRE(external_access(100, 300, 50, 20, 0, 30, 80, false, LoopOrder::fewest_bytes).column_first);
+  // With room for 50 rows of A: row-first 5000 + 12000.
+  REQUIRE_FALSE(external_access(100, 300, 50, 20, 0, 50, 80, false, LoopOrder::fewest_bytes).column_first);
+}
+TEST_CASE("external access: what fits whole is read once in either order") {
+  for (const LoopOrder order : {LoopOrder::row_first, LoopOrder::fewest_bytes}) {
+    const Ema e = external_access(10, 300, 50, 20, 0, 30, 80, false, order);
+    REQUIRE(e.a_bytes + e.b_bytes == 10 * 50 + 300 * 20);
+  }
+  REQUIRE(external_access(10, 300, 50, 20, 0, 10, 80, true, LoopOrder::fewest_bytes).a_bytes == 0);
+}
+
+namespace {
+testbench::Scenario small() {
+  testbench::Scenario s;
+  s.model.hidden_size = 512;
+  s.model.num_hidden_layers = 1;
+  s.model.num_attention_heads = 8;
+  s.model.num_key_value_heads = 2;
+  s.model.head_dim = 64;
+  s.model.intermediate_size = 1024;
+  s.model.vocab_size = 1000;
+  s.workload.context = 100;
+  s.workload.tokens = 4;
+  return s;
+}
+std::string refusal(const testbench::Scenario& s, std::uint64_t cached = 100, std::uint64_t tokens = 1) {
+  try {
+    const testbench::Capacity capacity = testbench::capacity_of(s);
+    const auto map = accelerator::MemoryMap::build(testbench::map_request(s, capacity));
+    accelerator::StepWork work;
+    work.sequences.push_back({0, cached, tokens, true});
+    accelerator::StepProgram program(s.model, map, accelerator::OnChip::from(s.accelerator),
+                                     testbench::machine_options(s).program, work);
+    program.layer(0);
+    program.head();
+  } catch (const config::InputError& e) {
+    return e.what();
+  }
+  return {};
+}
+}  // namespace
+
+TEST_CASE("limits: the small machine runs") { REQUIRE(refusal(small()) == ""); }
+TEST_CASE("limits: a weight row that no buffer holds names the key and both sizes") {
+  testbench::Scenario s = small();
+  s.accelerator.weight_buffer.capacity_bytes = 256;
+  REQUIRE_THAT(refusal(s), Catch::Contains("accelerator.weight_buffer.capacity_bytes") &&
+                               Catch::Contains("cannot hold one tile") && Catch::Contains("128"));
+}
+TEST_CASE("limits: an activation buffer too small for one row") {
+  testbench::Scenario s = small();
+  s.accelerator.activation_buffer.capacity_bytes = 1024;
+  REQUIRE_THAT(refusal(s), Catch::Contains("accelerator.activation_buffer.capacity_bytes"));
+}
+TEST_CASE("limits: a KV cache that overflows") {
+  REQUIRE_THAT(refusal(small(), 200), Catch::Contains("overflows") && Catch::Contains("201"));
+}
+TEST_CASE("limits: a model that does not fit the memory says what takes how much") {
+  testbench::Scenario s = small();
+  s.accelerator.dram.channels = 1;
+  s.workload.batch = 4096;
+  s.workload.context = 100000;
+  REQUIRE_THAT(refusal(s), Catch::Contains("does not fit the DRAM") && Catch::Contains("kv_cache"));
+}
+TEST_CASE("limits: a codebook that the array has no mode for") {
+  testbench::Scenario s = small();
+  s.weights.codebook = "bf16";
+  REQUIRE_THAT(refusal(s), Catch::Contains("weights.codebook"));
+}
+TEST_CASE("map: every region begins at its alignment and nothing overlaps") {
+  testbench::Scenario s = small();
+  s.accelerator.address_map.region_alignment_bytes = 1 << 16;
+  s.accelerator.address_map.tensor_alignment_bytes = 256;
+  const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::capacity_of(s)));
+  std::uint64_t end = 0;
+  for (const accelerator::Region& r : map.regions) {
+    REQUIRE(r.base % (1 << 16) == 0);
+    REQUIRE(r.base >= end);
+    end = r.base + r.bytes;
+  }
+  for (const auto& t : map.layers[0].linear) {
+    REQUIRE(t.index % 256 == 0);
+    REQUIRE(t.scale % 256 == 0);
+  }
+  REQUIRE_THAT(testbench::address_map_text(s), Catch::Contains("kv_cache") && Catch::Contains("interleaved every 256"));
+}
