@@ -7,5 +7,5 @@ configure_package_config_file(cmake/harmonia-config.cmake.in ${CMAKE_BINARY_DIR}
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/harmonia)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/harmonia-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/harmonia-config.cmake ${CMAKE_BINARY_DIR}/harmonia-config-version.cmake
-              cmake/SystemC.cmake
+              cmake/SystemC.cmake cmake/HarmoniaVerilate.cmake cmake/VerilatorUnite.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/harmonia)

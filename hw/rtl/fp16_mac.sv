@@ -32,7 +32,10 @@ module fp16_mac (
   assign b_exponent = b1[14:10] != 0 ? {1'b0, b1[14:10]} : 6'd1;
 
   // The product normalised: its leading one is bit 21 - zeros of 22.
-  logic [21:0] raw, aligned;
+  logic [21:0] raw;
+  /* verilator lint_off UNUSEDSIGNAL */
+  logic [21:0] aligned;  // 21 is the hidden bit
+  /* verilator lint_on UNUSEDSIGNAL */
   logic [ 4:0] zeros;
   integer      k;
   assign raw = {11'd0, a_sig} * {11'd0, b_sig};

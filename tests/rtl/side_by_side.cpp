@@ -1,5 +1,6 @@
 // The side-by-side check finds what it is for: RTL with one bit flipped in one lane, a broken handshake, a block that
 // hangs. And the floating-point adder of the smoother and of the area reference against the processor's.
+#include <Vfp16_mac.h>
 #include <Vfp_add_probe.h>
 #include <Vmutant_converter.h>
 #include <Vmutant_decoder.h>
@@ -170,6 +171,44 @@ TEST_CASE("floating-point adder RTL equals the processor's, FP16 and FP32") {
       CAPTURE(x[0].bits, x[1].bits, adder.sum16, a, b, adder.sum32, expected);
       REQUIRE(adder.sum16 == formats::subtract(x[0], negated).bits);
       REQUIRE(adder.sum32 == expected);
+    }
+  }
+}
+
+TEST_CASE("FP16 multiply-accumulate, the reference of areas, equals the golden dot product") {
+  constexpr std::uint64_t kSeed = 11;
+  CAPTURE(kSeed);
+  Vfp16_mac mac;
+  test::Random random(kSeed);
+  const auto clock = [&] {
+    mac.clk = 0;
+    mac.eval();
+    mac.clk = 1;
+    mac.eval();
+  };
+  mac.rst_n = 0;
+  clock();
+  mac.rst_n = 1;
+  for (int n = 0; n < 20000; ++n) {
+    std::array<Fp16, 8> a, b;
+    test::random_fp16(random, a.data(), 8);
+    test::random_fp16(random, b.data(), 8);
+    for (std::size_t i = 0; i < 8; ++i) {
+      mac.valid = 1;
+      mac.first = i == 0;
+      mac.a = a[i].bits;
+      mac.b = b[i].bits;
+      clock();
+    }
+    mac.valid = 0;
+    clock();
+    clock();
+    const float expected = formats::dot_fp16(a.data(), b.data(), 8, 0.0f);
+    if (std::isnan(expected)) {
+      REQUIRE((mac.sum & 0x7fffffffU) > 0x7f800000U);
+    } else if (mac.sum != formats::float_bits(expected)) {
+      CAPTURE(n, expected, mac.sum, formats::float_bits(expected));
+      REQUIRE(mac.sum == formats::float_bits(expected));
     }
   }
 }
