@@ -310,7 +310,7 @@ class Engine::Impl {
   Cycle floor_ = 0;                 // no decision before this
   Cycle done_until_ = -1;           // all decisions up to here are made
   bool decided_ = false;
-  Decision decision_;
+  Decision decision_, row_decision_;
   // Found with the decision: the first column command, row command and event.
   Cycle next_column_ = kNever, next_row_ = kNever, next_event_ = kNever;
   int round_ = 0;  // column accesses after which the burst address has moved by a constant; 0: by none
@@ -1008,6 +1008,7 @@ Decision Engine::Impl::decide() {
   }
   next_column_ = column.t;
   next_row_ = row.t;
+  row_decision_ = row;
   next_event_ = event.t;
   if (event.t <= column.t && event.t <= row.t) return event;
   if (row.what == What::kNothing) return column;
@@ -1308,13 +1309,22 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
     horizon = std::min(horizon, capped_from_[op][first_bank + lowest_bit(m)] - 1);
   if (horizon < first.t + (table_.wck_sync ? 1 : 0)) return false;
 
+  // Where columns have pins of their own, the row command that ended the stream has not changed meanwhile.
+  const bool up_to_row = table_.split_command_bus && horizon == next_row_;
+  const auto row_is_next = [&] {
+    decided_ = up_to_row;
+    if (up_to_row) decision_ = row_decision_;
+    return true;
+  };
+
   Decision d = first;
   const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(cmd) * banks_)];
   const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(cmd) * groups_)];
   while (true) {
     if (runs_[hit_[op][d.bank]].count > 1 && !(table_.wck_sync && d.t >= wck_until_[u])) {
       advance_hits(op, d, horizon);
-      if (d.t > horizon || (table_.wck_sync && d.t >= wck_until_[u])) break;
+      if (d.t > horizon) return row_is_next();
+      if (table_.wck_sync && d.t >= wck_until_[u]) break;
     }
     // The last access of a run, which may end its request, or one that needs CAS: the long way.
     const std::uint32_t run = hit_[op][d.bank];
@@ -1340,7 +1350,8 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
         best_age = hit_age_[op][bank];
       }
     }
-    if (d.t > horizon || (table_.wck_sync && d.t >= wck_until_[u])) break;
+    if (d.t > horizon) return row_is_next();
+    if (table_.wck_sync && d.t >= wck_until_[u]) break;
   }
   decided_ = false;
   return true;
