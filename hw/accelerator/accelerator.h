@@ -19,6 +19,7 @@
 #include <systemc>
 #include <vector>
 
+#include "harmonia/accelerator/block_cores.h"
 #include "harmonia/accelerator/block_models.h"
 #include "harmonia/accelerator/config.h"
 #include "harmonia/accelerator/memory_map.h"

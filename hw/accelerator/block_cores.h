@@ -1,0 +1,24 @@
+// How another datapath than the model reaches a block: as its core, behind the sockets that it has anyway.
+//
+// Models: who makes each block's core. Does not model: the cores themselves (hw/rtl, or your own).
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "harmonia/converter/bfp_converter_module.h"
+#include "harmonia/decoder/lut_decoder_module.h"
+#include "harmonia/pe/pe_array_module.h"
+#include "harmonia/smoother/outlier_smoother_module.h"
+
+namespace harmonia::accelerator {
+
+/// Makes a block's core when the machine is built; empty: the model. Your own RTL goes in here (docs/rtl.md).
+struct BlockCores {
+  std::function<std::unique_ptr<converter::ConverterCore>(const converter::Config&)> converter;
+  std::function<std::unique_ptr<smoother::SmootherCore>(const smoother::Config&)> smoother;
+  std::function<std::unique_ptr<decoder::DecoderCore>(const decoder::Config&)> decoder;
+  std::function<std::unique_ptr<pe::PeCore>(const pe::Config&)> pe;
+};
+
+}  // namespace harmonia::accelerator
