@@ -189,7 +189,7 @@ std::string engineering(double value, const char* unit) {
 std::string cost_text(const MachineCost& c) {
   std::string text = "predicted on machine '" + c.machine + "', " + std::to_string(c.steps.size()) + " steps:\n";
   std::int64_t outputs = 0, prompts = 0;
-  double prompt_seconds = 0, least = INFINITY, most = 0;
+  double prompt_seconds = 0, prompt_bytes = 0, prompt_joules = 0, least = INFINITY, most = 0;
   for (const MachineCost::Step& s : c.steps) {
     if (s.tokens == 1) {
       ++outputs;
@@ -198,21 +198,24 @@ std::string cost_text(const MachineCost& c) {
     } else {
       prompts += s.tokens;
       prompt_seconds += s.seconds;
+      prompt_bytes += static_cast<double>(s.pin_bytes);
+      prompt_joules += s.joules;
     }
   }
   if (prompts > 0)
-    text += "  prompt     " + std::to_string(prompts) + " tokens in " + engineering(prompt_seconds, "s") + '\n';
-  if (outputs > 0) {
-    const double mean = c.seconds_per_output_token();
-    text += "  time       " + engineering(mean, "s") + " per token (" + engineering(least, "s") + " to " +
-            engineering(most, "s") + "), " + engineering(1 / mean, "tokens/s") + '\n';
-  }
-  const auto tokens = static_cast<double>(c.tokens());
+    text += "  prompt     " + std::to_string(prompts) + " tokens in " + engineering(prompt_seconds, "s") + ", " +
+            engineering(prompt_bytes, "B") + ", " + engineering(prompt_joules, "J") + '\n';
+  const MachineCost::PerToken mean = c.per_output_token();
   const double achieved = static_cast<double>(c.pin_bytes) / c.seconds;
-  text += "  DRAM       " + engineering(static_cast<double>(c.pin_bytes) / tokens, "B") + " per token, " +
-          engineering(achieved, "B/s") + " of " + engineering(c.peak_bytes_per_s, "B/s") + " (" +
-          fixed(100 * achieved / c.peak_bytes_per_s, 1) + " %)\n";
-  text += "  energy     " + engineering(c.energy.per_token_j, "J") + " per token:";
+  if (outputs > 0)
+    text += "  time       " + engineering(mean.seconds, "s") + " per token (" + engineering(least, "s") + " to " +
+            engineering(most, "s") + "), " + engineering(1 / mean.seconds, "tokens/s") + '\n';
+  text += "  DRAM       ";
+  if (outputs > 0) text += engineering(mean.pin_bytes, "B") + " per token, ";
+  text += engineering(achieved, "B/s") + " of " + engineering(c.peak_bytes_per_s, "B/s") + " (" +
+          fixed(100 * achieved / c.peak_bytes_per_s, 1) + " %)\n  energy     ";
+  if (outputs > 0) text += engineering(mean.joules, "J") + " per token, ";
+  text += engineering(c.energy.total_j, "J") + " in all:";
   for (const ComponentEnergy& e : c.energy.components)
     if (e.joules > 0) text += ' ' + e.component + ' ' + fixed(100 * e.joules / c.energy.total_j, 1) + " %,";
   text.back() = '\n';
@@ -223,14 +226,19 @@ nlohmann::json cost_json(const MachineCost& c) {
   nlohmann::json j = {{"machine", c.machine},
                       {"steps", nlohmann::json::array()},
                       {"simulated_s", c.seconds},
-                      {"time_per_output_token_s", c.seconds_per_output_token()},
+                      {"time_per_output_token_s", c.per_output_token().seconds},
+                      {"pin_bytes_per_output_token", c.per_output_token().pin_bytes},
                       {"pin_bytes", c.pin_bytes},
                       {"achieved_bytes_per_s", static_cast<double>(c.pin_bytes) / c.seconds},
                       {"peak_bytes_per_s", c.peak_bytes_per_s},
-                      {"energy", {{"total_j", c.energy.total_j}, {"per_token_j", c.energy.per_token_j}}},
+                      {"energy", {{"total_j", c.energy.total_j}, {"per_output_token_j", c.energy.per_token_j}}},
                       {"assumptions", nlohmann::json::array()}};
   for (const MachineCost::Step& s : c.steps)
-    j["steps"].push_back({{"tokens", s.tokens}, {"context", s.context}, {"simulated_s", s.seconds}});
+    j["steps"].push_back({{"tokens", s.tokens},
+                          {"context", s.context},
+                          {"simulated_s", s.seconds},
+                          {"pin_bytes", s.pin_bytes},
+                          {"energy_j", s.joules}});
   for (std::size_t i = 0; i < kTrafficClasses; ++i) j["bytes_by_class"][kTrafficClassNames[i]] = c.bytes_by_class[i];
   for (const ComponentEnergy& e : c.energy.components) j["energy"]["components"][e.component] = e.joules;
   for (const config::Assumption& a : c.assumptions)

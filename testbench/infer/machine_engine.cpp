@@ -67,27 +67,46 @@ void MachineEngine::step(const std::vector<int>& tokens, std::vector<float>& log
   work_.sequences.push_back({0, static_cast<std::uint64_t>(position_), tokens.size(), true});
   work_.token_ids.assign(tokens.begin(), tokens.end());
   pending_ = true;
+  const std::uint64_t bytes_before = pin_bytes();
+  const double joules_before = energy().total_j;
   machine_->simulate_until([this] { return !pending_; });
   position_ += static_cast<std::int64_t>(tokens.size());
   const accelerator::StepRecord& record = machine_->accelerator->sequencer.record();
-  steps_.push_back({static_cast<std::int64_t>(tokens.size()), position_, (record.end - record.begin).to_seconds()});
+  steps_.push_back({static_cast<std::int64_t>(tokens.size()), position_, (record.end - record.begin).to_seconds(),
+                    pin_bytes() - bytes_before, 0});
+  steps_.back().joules = energy().total_j - joules_before;
   logits.resize(logits_.size());
   formats::to_float(logits_.data(), logits_.size(), logits.data());
+}
+
+std::uint64_t MachineEngine::pin_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& channel : machine_->accelerator->channels)
+    for (const std::uint64_t bytes : channel->counts().pin_bytes) sum += bytes;
+  return sum;
+}
+
+double MachineEngine::seconds() const {
+  double sum = 0;
+  for (const MachineCost::Step& s : steps_) sum += s.seconds;
+  return sum;
+}
+
+EnergyResult MachineEngine::energy() const {
+  return machine_energy(*machine_->accelerator, scenario_.accelerator.energy, seconds());
 }
 
 std::unique_ptr<MachineCost> MachineEngine::cost() const {
   auto cost = std::make_unique<MachineCost>();
   cost->machine = scenario_.accelerator.name;
   cost->steps = steps_;
-  for (const MachineCost::Step& s : steps_) cost->seconds += s.seconds;
+  cost->seconds = seconds();
   for (const auto& channel : machine_->accelerator->channels)
-    for (std::size_t i = 0; i < kTrafficClasses; ++i) {
-      cost->bytes_by_class[i] += channel->counts().request_bytes[i];
-      cost->pin_bytes += channel->counts().pin_bytes[i];
-    }
+    for (std::size_t i = 0; i < kTrafficClasses; ++i) cost->bytes_by_class[i] += channel->counts().request_bytes[i];
+  cost->pin_bytes = pin_bytes();
   cost->peak_bytes_per_s = accelerator::peak_bandwidth(scenario_.accelerator);
-  cost->energy = machine_energy(*machine_->accelerator, scenario_.accelerator.energy, cost->seconds);
-  if (cost->tokens() > 0) cost->energy.per_token_j = cost->energy.total_j / static_cast<double>(cost->tokens());
+  cost->energy = energy();
+  cost->energy.per_token_j = cost->per_output_token().joules;
   cost->assumptions = assumptions_;
   return cost;
 }

@@ -40,6 +40,9 @@ class MachineEngine : public StepEngine {
 
  private:
   void serve(Host& host);
+  std::uint64_t pin_bytes() const;
+  double seconds() const;
+  EnergyResult energy() const;
 
   ModelInfo info_;
   std::shared_ptr<const accelerator::GoldenModelWeights> weights_;

@@ -10,15 +10,18 @@ std::int64_t MachineCost::tokens() const {
   return sum;
 }
 
-double MachineCost::seconds_per_output_token() const {
-  double sum = 0;
-  std::int64_t count = 0;
+MachineCost::PerToken MachineCost::per_output_token() const {
+  PerToken mean;
+  double count = 0;
   for (const Step& s : steps) {
     if (s.tokens != 1) continue;
-    sum += s.seconds;
+    mean.seconds += s.seconds;
+    mean.pin_bytes += static_cast<double>(s.pin_bytes);
+    mean.joules += s.joules;
     ++count;
   }
-  return count == 0 ? 0 : sum / static_cast<double>(count);
+  if (count > 0) mean = {mean.seconds / count, mean.pin_bytes / count, mean.joules / count};
+  return mean;
 }
 
 void StepEngine::check(const std::vector<int>& tokens) const {

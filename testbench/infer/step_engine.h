@@ -22,6 +22,8 @@ struct MachineCost {
     std::int64_t tokens = 0;   ///< added by the step
     std::int64_t context = 0;  ///< in the sequence after it
     double seconds = 0;        ///< simulated
+    std::uint64_t pin_bytes = 0;
+    double joules = 0;
   };
   std::string machine;  ///< name
   std::vector<Step> steps;
@@ -29,12 +31,15 @@ struct MachineCost {
   BytesByClass bytes_by_class{};
   std::uint64_t pin_bytes = 0;  ///< what crossed the DRAM pins: whole bursts
   double peak_bytes_per_s = 0;
-  EnergyResult energy;  ///< per token of all steps
+  EnergyResult energy;  ///< of all steps; per token: of those that added one token, as below
   std::vector<config::Assumption> assumptions;
 
   std::int64_t tokens() const;
-  /// Mean over the steps that added one token; 0 when there is none.
-  double seconds_per_output_token() const;
+  /// Means over the steps that added one token, zeros when there is none.
+  struct PerToken {
+    double seconds = 0, pin_bytes = 0, joules = 0;
+  };
+  PerToken per_output_token() const;
 };
 
 class StepEngine {

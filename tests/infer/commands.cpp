@@ -86,7 +86,7 @@ TEST_CASE("the systemc path prints the golden path's text and says what it costs
   REQUIRE(predicted["steps"].size() == 6);
   REQUIRE(predicted["time_per_output_token_s"].get<double>() > 0);
   REQUIRE(predicted["achieved_bytes_per_s"].get<double>() < predicted["peak_bytes_per_s"].get<double>());
-  REQUIRE(predicted["energy"]["per_token_j"].get<double>() > 0);
+  REQUIRE(predicted["energy"]["per_output_token_j"].get<double>() > 0);
   REQUIRE(predicted["assumptions"].size() > 10);
 
   s.write("text.txt", "ab ba abba");

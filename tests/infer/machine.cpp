@@ -76,6 +76,19 @@ void require_equality(const std::shared_ptr<const ModelWeights>& model, const st
   REQUIRE(cost->bytes_by_class[static_cast<std::size_t>(TrafficClass::weights)] >
           cost->steps.size() * weight_bytes(*weights).linears / 2);
   REQUIRE(cost->energy.total_j > 0);
+  // The steps add up to the whole.
+  double joules = 0;
+  std::uint64_t bytes = 0;
+  for (const MachineCost::Step& s : cost->steps) {
+    joules += s.joules;
+    bytes += s.pin_bytes;
+    REQUIRE(s.seconds > 0);
+  }
+  REQUIRE(bytes == cost->pin_bytes);
+  REQUIRE(joules == Approx(cost->energy.total_j));
+  const MachineCost::PerToken mean = cost->per_output_token();
+  REQUIRE(mean.seconds >= mean.pin_bytes / cost->peak_bytes_per_s);
+  REQUIRE(mean.joules == cost->energy.per_token_j);
   REQUIRE_FALSE(cost->assumptions.empty());
 }
 
