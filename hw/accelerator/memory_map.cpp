@@ -98,6 +98,8 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
   }
   place.begin("kv_cache");
   map.kv = KvCacheLayout(r.shape, r.kv, r.kv_capacity_tokens, r.slots, map.end, r.tensor_alignment);
+  if (r.kv_tokens != 0 && r.kv_capacity_tokens != 0)
+    map.kv.overlap_slots(map.kv.slot_bytes() * r.kv_tokens / r.kv_capacity_tokens, r.tensor_alignment);
   map.end = map.kv.base() + map.kv.bytes();
   place.begin("activations");
   map.residual = place.spill(h, 128, false);

@@ -67,6 +67,7 @@ struct MapRequest {
   bool bfp_activations = true;
   std::uint64_t kv_capacity_tokens = 4096;
   std::uint64_t slots = 1;
+  std::uint64_t kv_tokens = 0;  // that all slots hold together at most; fewer than their sum: slots overlap. 0: the sum
   std::uint64_t max_step_tokens = 1;
   std::uint64_t score_bytes = 0;  // unfused attention: scores of the largest strip of queries; 0: they stay on chip
   std::uint64_t region_alignment = 1 << 20;

@@ -31,11 +31,14 @@ std::vector<unsigned char> encoded(const D& d) {
 
 }  // namespace
 
-std::vector<unsigned char> encode_step(const StepWork& work, std::uint32_t layers) {
+std::vector<unsigned char> encode_step(const StepWork& work, std::uint32_t layers, std::uint32_t head_columns,
+                                       bool single_linear) {
   StepHeader header;
   header.sequences = static_cast<std::uint32_t>(work.sequences.size());
   header.tokens = static_cast<std::uint32_t>(work.token_ids.size());
   header.layers = layers;
+  header.head_columns = head_columns;
+  header.single_linear = single_linear ? 1 : 0;
   const std::size_t sequences = work.sequences.size() * sizeof(SequenceStep),
                     tokens = work.token_ids.size() * sizeof(std::uint32_t);
   std::vector<unsigned char> bytes(sizeof header + sequences + tokens);
@@ -110,6 +113,11 @@ void Sequencer::start(tlm::tlm_generic_payload& payload) {
   program_ = std::make_unique<StepProgram>(shape_, map_, chip_, settings_, work_);
   layers_ = header.layers == 0 ? static_cast<unsigned>(shape_.num_hidden_layers)
                                : std::min(header.layers, static_cast<std::uint32_t>(shape_.num_hidden_layers));
+  single_linear_ = header.single_linear != 0;
+  if (single_linear_) layers_ = 0;
+  head_columns_ =
+      std::uint64_t{3} * header.head_columns < static_cast<std::uint64_t>(shape_.vocab_size) ? header.head_columns : 0;
+  head_parts_ = head_columns_ == 0 ? 1 : 3;
   record_ = StepRecord{};
   record_.begin = sc_core::sc_time_stamp();
   record_.resident = program_->resident();
@@ -137,12 +145,13 @@ void Sequencer::push_next_batch() {
   if (all_pushed_) return;
   Batch batch;
   if (next_batch_ == 0) {
-    batch = program_->embedding();
+    batch = single_linear_ ? program_->input() : program_->embedding();
   } else if (next_batch_ <= layers_) {
     batch = program_->layer(static_cast<int>(next_batch_) - 1);
   } else {
-    batch = program_->head();
-    all_pushed_ = true;
+    const std::uint64_t part = next_batch_ - layers_ - 1;
+    batch = head_columns_ == 0 ? program_->head() : program_->head(part * head_columns_, (part + 1) * head_columns_);
+    all_pushed_ = part + 1 == head_parts_;
   }
   ++next_batch_;
   add_marker(batch);
@@ -245,7 +254,8 @@ void Sequencer::host_chunk() {
 void Sequencer::marker(std::uint32_t number) {
   // Markers stand behind the embedding, behind each layer and behind the head.
   if (number <= layers_) record_.layer_begin.push_back(sc_core::sc_time_stamp());
-  if (number == layers_ + 1) {
+  if (on_marker) on_marker(number);
+  if (number == layers_ + head_parts_) {
     last_marker_seen_ = true;
     finish_if_done();
     return;

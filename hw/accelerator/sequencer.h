@@ -32,9 +32,15 @@ struct StepHeader {
   std::uint32_t sequences = 0;
   std::uint32_t tokens = 0;
   std::uint32_t layers = 0;  // simulate only the first so many layers (sampled fidelity); 0: all
+  /// Sampled fidelity: lm_head ends after three pieces of so many output channels, a marker behind each; 0: it is
+  /// whole.
+  std::uint32_t head_columns = 0;
+  /// 1: no layers and no norms; the step's vectors are read from memory and multiplied by the matrix of lm_head alone.
+  std::uint32_t single_linear = 0;
   std::uint32_t reserved = 0;
 };
-std::vector<unsigned char> encode_step(const StepWork& work, std::uint32_t layers = 0);
+std::vector<unsigned char> encode_step(const StepWork& work, std::uint32_t layers = 0, std::uint32_t head_columns = 0,
+                                       bool single_linear = false);
 
 struct StepRecord {
   sc_core::sc_time begin, end;
@@ -68,6 +74,9 @@ class Sequencer : public sc_core::sc_module {
   /// Sums over all steps.
   const Expected& expected() const { return expected_; }
   std::uint64_t steps() const { return steps_; }
+  /// Called when the vector unit has passed marker `number`: 0 embedding, 1 to L the layers, then the pieces of
+  /// lm_head.
+  std::function<void(std::uint32_t number)> on_marker;
   /// Called for each class of operation number once a batch exists; lets observers of blocks sort their records.
   OperationClass class_of(std::uint32_t operation) const {
     return program_ ? program_->class_of(operation) : OperationClass::elementwise;
@@ -113,7 +122,10 @@ class Sequencer : public sc_core::sc_module {
   StepRecord record_;
   Expected expected_;
   std::uint64_t steps_ = 0;
-  unsigned layers_ = 0;        // of this step
+  bool single_linear_ = false;
+  unsigned layers_ = 0;      // of this step
+  unsigned head_parts_ = 1;  // of lm_head
+  std::uint64_t head_columns_ = 0;
   unsigned next_batch_ = 0;    // 0 embedding, 1.. layers, then head
   std::uint32_t markers_ = 0;  // sent
   bool all_pushed_ = false, last_marker_seen_ = false;

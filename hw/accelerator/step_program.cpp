@@ -170,6 +170,20 @@ Expected& Expected::operator+=(const Expected& other) {
   return *this;
 }
 
+Expected operator-(const Expected& later, const Expected& earlier) {
+  Expected d = later;
+  for (std::size_t i = 0; i < d.bytes.size(); ++i) d.bytes[i] -= earlier.bytes[i];
+  d.macs -= earlier.macs;
+  d.pe_slots -= earlier.pe_slots;
+  d.weights -= earlier.weights;
+  for (std::size_t i = 0; i < d.of_class.size(); ++i) {
+    d.of_class[i].bytes -= earlier.of_class[i].bytes;
+    d.of_class[i].macs -= earlier.of_class[i].macs;
+    d.of_class[i].weights -= earlier.of_class[i].weights;
+  }
+  return d;
+}
+
 void StepProgram::expect(TrafficClass traffic, std::uint64_t bytes) {
   expected_.bytes[static_cast<std::size_t>(traffic)] += bytes;
   expected_.of_class[static_cast<std::size_t>(class_)].bytes += bytes;
@@ -350,6 +364,26 @@ Batch StepProgram::embedding() {
   return b;
 }
 
+Batch StepProgram::input() {
+  if (!resident_)
+    throw config::InputError("accelerator.activation_buffer.capacity_bytes: the vectors of a single linear must fit");
+  Batch b = embedding();
+  head_operand_ = ++operand_;
+  converter::Descriptor c;
+  c.path = chip_.bfp_activations ? Path::row : Path::pass;
+  c.operation = head_operand_;
+  c.columns = static_cast<std::uint32_t>(shape_.hidden_size);
+  c.operand_row_bytes = static_cast<std::uint32_t>(operand_row(shape_.hidden_size));
+  for (vector::Descriptor& v : b.vector) {
+    if (v.kind != vector::Kind::embed) continue;
+    v.emit = 1;
+    c.rows += v.rows;
+  }
+  c.out_bytes = c.rows * c.operand_row_bytes;
+  b.converter.push_back(c);
+  return b;
+}
+
 void StepProgram::norm(Batch& b, std::uint64_t gamma, std::uint32_t operand) {
   const std::uint32_t op = next_operation(OperationClass::elementwise);
   const std::uint32_t h = shape_.hidden_size;
@@ -419,14 +453,16 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
     n += p->rows;
     b_row = std::max(b_row, p->index_row_bytes() + p->scale_row_bytes());
   }
-  const std::uint64_t tile_rows = std::min<std::uint64_t>(
+  const std::uint64_t most_rows = std::min<std::uint64_t>(
       {chip_.weight_tile_bytes / b_row, unit_columns, static_cast<std::uint64_t>(chip_.pe_rows) * chip_.pe_cols});
-  if (tile_rows == 0)
+  if (most_rows == 0)
     throw config::InputError(
         "accelerator.weight_buffer.capacity_bytes: the accelerator cannot hold one tile: one row of " +
         std::to_string(k) + " weights in " + name(parts.front()->format) + " takes " + std::to_string(b_row) +
         " bytes and half of the weight buffer is " + std::to_string(chip_.weight_tile_bytes) +
         "; take a larger buffer or fewer bits");
+  // Equal tiles: a short one behind two long ones would leave the memory without orders.
+  const std::uint64_t tile_rows = ceil_div(unit_columns, ceil_div(unit_columns, most_rows));
   // A strip is read while the array still works with the one before.
   const std::uint64_t rows_a = a_resident ? rows : chip_.operand_bytes / 2 / a_row;
   if (rows_a == 0 || (a_resident && rows * a_row > chip_.operand_bytes))
@@ -463,6 +499,7 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
 
   auto load_a = [&](const Strip& s) {
     const std::uint32_t number = a_resident ? operand : ++operand_;
+    if (number == operand_at_array_) return number;
     memory::OperandDescriptor o;
     o.operand = number;
     o.row_bytes = static_cast<std::uint32_t>(a_row);
@@ -574,7 +611,7 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
   if (!ema.column_first) {
     for (const Strip& s : strips) {
       const std::uint32_t number = load_a(s);
-      bool load = true;
+      bool load = number != operand_at_array_;
       each_unit([&](std::size_t part, std::uint64_t column, std::uint64_t columns) {
         unit_tiles(part, column, columns, s, number, load, false);
         load = false;
@@ -1061,14 +1098,36 @@ Batch StepProgram::layer(int index) {
   return b;
 }
 
-Batch StepProgram::head() {
+Batch StepProgram::head(std::uint64_t from, std::uint64_t to) {
   Batch b;
   std::uint64_t wanted = 0;
   for (const SequenceStep& s : work_.sequences) wanted += s.logits;
   if (wanted == 0) return b;
+  if (from == 0 && head_operand_ == 0) final_norm(b, wanted);
+  TensorPlace piece = map_.lm_head;
+  piece.rows = std::min(to, piece.rows) - from;
+  piece.index += from * piece.index_row_bytes();
+  piece.scale += from * piece.scale_row_bytes();
+  operand_at_array_ = from == 0 ? 0 : head_operand_;  // a later piece finds its operand where the first had it brought
+  linears(b, {&piece}, false, 128, wanted, head_operand_, nullptr, OperationClass::lm_head,
+          [&](std::size_t, const Unit& u) {
+            vector::Descriptor logits;
+            logits.operation = u.operation;
+            logits.kind = vector::Kind::logits;
+            logits.last_rows = 1;
+            logits.rows = static_cast<std::uint32_t>(u.strip.rows);
+            logits.columns = static_cast<std::uint32_t>(u.columns);
+            logits.column_begin = static_cast<std::uint32_t>(from + u.column);
+            logits.row_width = shape_.vocab_size;
+            b.vector.push_back(logits);
+          });
+  return b;
+}
+
+void StepProgram::final_norm(Batch& b, std::uint64_t wanted) {
   const std::uint32_t h = shape_.hidden_size;
   const std::uint32_t op = next_operation(OperationClass::elementwise);
-  const std::uint32_t operand = ++operand_;
+  head_operand_ = ++operand_;
 
   DmaDescriptor g;
   g.operation = op;
@@ -1097,27 +1156,13 @@ Batch StepProgram::head() {
   v.scale = static_cast<float>(shape_.rms_norm_eps);
   b.vector.push_back(v);
   converter::Descriptor c;
-  c.operation = operand;
+  c.operation = head_operand_;
   c.path = chip_.bfp_activations ? Path::row : Path::pass;
   c.rows = v.rows;
   c.columns = h;
   c.operand_row_bytes = static_cast<std::uint32_t>(operand_row(h));
   c.out_bytes = c.rows * c.operand_row_bytes;
   b.converter.push_back(c);
-
-  linears(b, {&map_.lm_head}, false, 128, wanted, operand, nullptr, OperationClass::lm_head,
-          [&](std::size_t, const Unit& u) {
-            vector::Descriptor logits;
-            logits.operation = u.operation;
-            logits.kind = vector::Kind::logits;
-            logits.last_rows = 1;
-            logits.rows = static_cast<std::uint32_t>(u.strip.rows);
-            logits.columns = static_cast<std::uint32_t>(u.columns);
-            logits.column_begin = static_cast<std::uint32_t>(u.column);
-            logits.row_width = shape_.vocab_size;
-            b.vector.push_back(logits);
-          });
-  return b;
 }
 
 }  // namespace harmonia::accelerator

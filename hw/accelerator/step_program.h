@@ -147,6 +147,7 @@ struct Expected {
   std::array<OfClass, operation_class_count> of_class{};
 
   Expected& operator+=(const Expected& other);
+  friend Expected operator-(const Expected& later, const Expected& earlier);
 };
 
 /// Codebook of a tensor as the decoder holds it, for functional runs.
@@ -176,8 +177,12 @@ class StepProgram {
   /// What the vector unit's setup descriptor is followed by: SequenceRows, then RoPE frequencies if there are any.
   std::vector<unsigned char> setup_table() const;
   Batch embedding();
+  /// In place of embedding, layers and final norm: the step's vectors straight to the operand of the head's matrix.
+  Batch input();
   Batch layer(int index);
-  Batch head();
+  Batch head() { return head(0, map_.lm_head.rows); }
+  /// Output channels [from, to) of lm_head; the piece from 0 also does the final norm. from must be a multiple of 128.
+  Batch head(std::uint64_t from, std::uint64_t to);
 
   bool resident() const { return resident_; }
   /// Of what was generated so far.
@@ -203,6 +208,7 @@ class StepProgram {
     std::uint32_t operation;
   };
 
+  void final_norm(Batch& b, std::uint64_t wanted);
   void norm(Batch& b, std::uint64_t gamma, std::uint32_t operand);
   void residual_unit(Batch& b, const Unit& u);
   void unfused_softmax(Batch& b, std::size_t strip, std::uint32_t operation, vector::Descriptor softmax,
@@ -249,7 +255,8 @@ class StepProgram {
   std::vector<std::vector<std::vector<std::uint32_t>>>
       query_operand_;                       // [sequence][kv head][strip], of the layer under way
   std::vector<std::uint64_t> query_strip_;  // tokens per strip, by sequence
-  std::uint32_t attended_operand_ = 0, activated_operand_ = 0;
+  std::uint32_t attended_operand_ = 0, activated_operand_ = 0, head_operand_ = 0,
+                operand_at_array_ = 0;  // 0: none is known to be there
 };
 
 }  // namespace harmonia::accelerator

@@ -79,6 +79,7 @@ KvCacheLayout::KvCacheLayout(const ModelShape& shape, const KvStorage& policy, s
   v_low_offset_ = v_main_offset_ + align_up(v_units * v_main_unit_, 64);
   head_bytes_ = align_up(v_low_offset_ + (v_low_fixed_ + v_low_ring_) * v_low_unit_, alignment);
   slot_bytes_ = head_bytes_ * kv_heads_ * layers_;
+  slot_stride_ = slot_bytes_;
 }
 
 std::uint64_t KvCacheLayout::k_low_address(const Place& p, std::uint64_t token) const {
@@ -113,6 +114,11 @@ void KvCacheLayout::v_low_range(const Place& p, std::uint64_t from, std::uint64_
     add(out, v_low_address(p, from), (end - from) * v_low_unit_);
     from = end;
   }
+}
+
+void KvCacheLayout::overlap_slots(std::uint64_t region, std::uint64_t alignment) {
+  if (slots_ < 2 || region >= slot_bytes_ * slots_) return;
+  slot_stride_ = region > slot_bytes_ ? (region - slot_bytes_) / (slots_ - 1) / alignment * alignment : 0;
 }
 
 bool KvCacheLayout::v_group_wide(std::uint64_t group, std::uint64_t context) const {

@@ -72,7 +72,10 @@ class KvCacheLayout {
                 std::uint64_t base, std::uint64_t alignment);
 
   std::uint64_t base() const { return base_; }
-  std::uint64_t bytes() const { return slot_bytes_ * slots_; }
+  std::uint64_t bytes() const { return slots_ == 0 ? 0 : slot_stride_ * (slots_ - 1) + slot_bytes_; }
+  /// Lays the slots over each other so that all of them fit into `region` bytes (at least one slot's): for runs without
+  /// contents, where the sequences together hold less than their slots could.
+  void overlap_slots(std::uint64_t region, std::uint64_t alignment);
   std::uint64_t slot_bytes() const { return slot_bytes_; }
   std::uint64_t capacity_tokens() const { return capacity_; }
   std::uint64_t slots() const { return slots_; }
@@ -126,7 +129,7 @@ class KvCacheLayout {
 
  private:
   std::uint64_t head_base(const Place& p) const {
-    return base_ + p.slot * slot_bytes_ + (std::uint64_t(p.layer) * kv_heads_ + p.head) * head_bytes_;
+    return base_ + p.slot * slot_stride_ + (std::uint64_t(p.layer) * kv_heads_ + p.head) * head_bytes_;
   }
   std::uint64_t k_main(const Place& p) const { return head_base(p); }
   std::uint64_t k_low(const Place& p) const { return head_base(p) + k_low_offset_; }
@@ -141,7 +144,8 @@ class KvCacheLayout {
   std::uint64_t k_main_token_ = 0, k_low_token_ = 0, v_main_unit_ = 0, v_low_unit_ = 0;
   std::uint64_t k_low_fixed_ = 0, k_low_ring_ = 0;  // tokens
   std::uint64_t v_low_fixed_ = 0, v_low_ring_ = 0;  // groups
-  std::uint64_t k_low_offset_ = 0, v_main_offset_ = 0, v_low_offset_ = 0, head_bytes_ = 0, slot_bytes_ = 0;
+  std::uint64_t k_low_offset_ = 0, v_main_offset_ = 0, v_low_offset_ = 0, head_bytes_ = 0, slot_bytes_ = 0,
+                slot_stride_ = 0;
 };
 
 }  // namespace harmonia::accelerator

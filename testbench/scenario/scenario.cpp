@@ -80,8 +80,10 @@ void ActivationsConfig::describe(config::Fields& f) {
 }
 
 void WorkloadConfig::describe(config::Fields& f) {
-  f.add("phase", phase, {{"decode", Phase::decode}, {"prefill", Phase::prefill}})
-      .says("of a fixed workload: tokens one by one after a context, or a whole prompt");
+  f.add("phase", phase, {{"decode", Phase::decode}, {"prefill", Phase::prefill}, {"gemv", Phase::gemv}})
+      .says(
+          "of a fixed workload: tokens one by one after a context, a whole prompt, or one matrix times `batch` "
+          "vectors");
   f.add("batch", batch).range(1, 65536).unit("sequences").says("of a fixed workload: sequences processed together");
   f.add("context", context)
       .range(0, 1 << 26)
@@ -91,6 +93,11 @@ void WorkloadConfig::describe(config::Fields& f) {
       .range(1, 1 << 26)
       .unit("tokens")
       .says("of a fixed decode workload: tokens to generate for each sequence");
+  f.add("rows", rows)
+      .range(1, 1 << 24)
+      .unit("outputs")
+      .says("of phase gemv: output features of the matrix, in the format of `weights`; the model plays no part");
+  f.add("cols", cols).range(1, 1 << 24).unit("inputs").says("of phase gemv: input features of the matrix");
   f.add("trace", trace).says("request trace to replay (CSV or JSONL, optionally gzip), instead of a fixed workload");
   f.add("trace_fallback", trace_fallback).says("trace to replay, with a notice, when `trace` is not found");
   f.add("limit", limit).range(0, 1e9).unit("requests").says("requests taken from the trace; 0: all");
@@ -251,22 +258,46 @@ dram::ReadConfig check_dram(const accelerator::AcceleratorConfig& machine, const
   return dram::read_config(machine.dram.preset, machine.dram.channel);
 }
 
+// What stands for the model when the workload is one matrix.
+Node single_matrix(const Node& workload) {
+  const auto size = [&](const char* key) {
+    const Node* n = workload.find(key);
+    return Node::scalar(n && n->is_scalar() ? n->text : "8192", false);
+  };
+  Node model = Node::map();
+  model.set("name", Node::scalar("matrix", true));
+  model.set("hidden_size", size("cols"));
+  model.set("vocab_size", size("rows"));
+  model.set("intermediate_size", size("cols"));
+  for (const char* key : {"num_hidden_layers", "num_attention_heads", "num_key_value_heads"})
+    model.set(key, Node::scalar("1", false));
+  model.set("head_dim", Node::scalar("2", false));
+  return model;
+}
+
 // Keys that a workload of its kind does not read.
-const std::vector<std::string>& idle_keys(const WorkloadConfig& w) {
-  static const std::vector<std::string> fixed = {"phase", "batch", "context", "tokens"};
-  static const std::vector<std::string> traced = {"trace_fallback", "limit", "max_batch", "kv_capacity_tokens",
-                                                  "time_scale"};
-  return w.is_trace() ? fixed : traced;
+std::vector<std::string> idle_keys(const WorkloadConfig& w) {
+  if (w.is_trace()) return {"phase", "batch", "context", "tokens", "rows", "cols"};
+  std::vector<std::string> idle = {"trace_fallback", "limit", "max_batch", "kv_capacity_tokens", "time_scale"};
+  const bool gemv = w.phase == Phase::gemv;
+  for (const char* key : {"rows", "cols"})
+    if (!gemv) idle.emplace_back(key);
+  for (const char* key : {"context", "tokens", "prefill_chunk_tokens"})
+    if (gemv) idle.emplace_back(key);
+  return idle;
 }
 
 // A value that nothing reads misleads: keys of a fixed workload beside a trace, and the other way round.
 void refuse_idle_keys(const Node& workload, const WorkloadConfig& w) {
   for (const config::Member& m : workload.members) {
-    const std::vector<std::string>& idle = idle_keys(w);
+    const std::vector<std::string> idle = idle_keys(w);
     if (std::find(idle.begin(), idle.end(), m.key) == idle.end()) continue;
-    throw InputError(m.where, "workload." + m.key + " has no effect " +
-                                  (w.is_trace() ? "when a trace is replayed, expected no such key beside workload.trace"
-                                                : "on a fixed workload, expected workload.trace beside it"));
+    throw InputError(
+        m.where, "workload." + m.key + " has no effect " +
+                     (w.is_trace() ? "when a trace is replayed, expected no such key beside workload.trace"
+                      : m.key == "rows" || m.key == "cols" ? "without workload.phase: gemv, expected that beside it"
+                      : w.phase == Phase::gemv ? "on a single matrix (phase gemv), expected rows, cols and batch only"
+                                               : "on a fixed workload, expected workload.trace beside it"));
   }
 }
 
@@ -427,6 +458,11 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
   machine = document.find("accelerator");
   Node* dram = machine && machine->is_map() ? machine->find("dram") : nullptr;
   if (dram) resolve_dram(*dram);
+
+  // A single matrix needs no model; results and the address map carry its shape.
+  if (const Node* w = document.find("workload"); w && w->is_map() && !document.find("model"))
+    if (const Node* phase = w->find("phase"); phase && phase->is_scalar() && phase->text == "gemv")
+      document.set("model", single_matrix(*w), phase->where);
 
   config::Fields fields;
   loaded.scenario.describe(fields);

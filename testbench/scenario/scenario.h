@@ -46,7 +46,7 @@ struct ActivationsConfig {
   void describe(config::Fields& f);
 };
 
-enum class Phase : std::uint8_t { decode, prefill };
+enum class Phase : std::uint8_t { decode, prefill, gemv };
 
 /// Either a fixed batch of equal sequences, or requests from a trace when `trace` is given.
 struct WorkloadConfig {
@@ -54,6 +54,8 @@ struct WorkloadConfig {
   int batch = 1;
   int context = 2048;  // tokens in the cache before the first decode step; prompt tokens in prefill
   int tokens = 4;      // decode steps
+  int rows = 8192;     // of the matrix of phase gemv
+  int cols = 8192;
 
   std::string trace;
   std::string trace_fallback;

@@ -8,12 +8,13 @@
 
 #include "harmonia/accelerator/accelerator.h"
 #include "harmonia/testbench/results/run_result.h"
+#include "harmonia/testbench/system/totals.h"
 
 namespace harmonia::testbench {
 
-/// `seconds` of simulated time count for static power; counts are multiplied by `scale` (1: the whole run was
-/// simulated). `per_token_j` is left for the caller.
-EnergyResult machine_energy(const accelerator::Accelerator& machine, const accelerator::EnergySection& seeds,
-                            double seconds, double scale = 1.0);
+/// `seconds` of simulated time count for static power. `per_token_j` is left for the caller.
+EnergyResult energy_of(const Totals& totals, const accelerator::EnergySection& seeds, double seconds);
+/// Of a machine so far.
+EnergyResult machine_energy(accelerator::Accelerator& machine, const accelerator::EnergySection& seeds, double seconds);
 
 }  // namespace harmonia::testbench

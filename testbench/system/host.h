@@ -34,8 +34,9 @@ class Host : public sc_core::sc_module {
 
   bool finished() const { return finished_; }
   /// Runs one step; called from the body.
-  void step(const accelerator::StepWork& work, std::uint32_t layers = 0) {
-    const std::vector<unsigned char> bytes = accelerator::encode_step(work, layers);
+  void step(const accelerator::StepWork& work, std::uint32_t layers = 0, std::uint32_t head_columns = 0,
+            bool single_linear = false) {
+    const std::vector<unsigned char> bytes = accelerator::encode_step(work, layers, head_columns, single_linear);
     bus::PayloadPtr payload =
         pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(bytes.size()), bus::Data::buffer);
     std::memcpy(payload->get_data_ptr(), bytes.data(), bytes.size());

@@ -51,6 +51,7 @@ accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity)
   r.bfp_activations = accelerator::OnChip::from(s.accelerator).bfp_activations;
   r.kv_capacity_tokens = capacity.tokens_per_slot;
   r.slots = capacity.slots;
+  r.kv_tokens = capacity.kv_tokens;
   r.max_step_tokens = capacity.max_step_tokens;
   const accelerator::OnChip chip = accelerator::OnChip::from(s.accelerator);
   if (!chip.fused_attention) {

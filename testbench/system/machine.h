@@ -19,6 +19,7 @@ struct Capacity {
   std::uint64_t slots = 1;
   std::uint64_t tokens_per_slot = 1;
   std::uint64_t max_step_tokens = 1;
+  std::uint64_t kv_tokens = 0;  // of all slots together; 0: slots x tokens_per_slot
 };
 
 /// Throws config::InputError when formats and array do not go together or the map does not fit the memory.

@@ -1,0 +1,78 @@
+// Continuous batching: which requests of a trace run together in each step, and when each of their tokens comes.
+//
+// Models: first come, first served admission under a limit of sequences and of KV-cache tokens, where a request
+// reserves
+//   room for its whole prompt and output when it is admitted; prompts processed in chunks, as many tokens of them a
+//   step as one chunk has, mixed with one token of every sequence that is decoding; the last chunk of a prompt gives
+//   the first output token; requests that can never fit are refused.
+// Does not model: preemption, priorities, prefix sharing, output lengths that the scheduler does not know.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "harmonia/testbench/replay/request_trace.h"
+
+namespace harmonia::testbench {
+
+struct BatchLimits {
+  std::uint64_t sequences = 16;
+  std::uint64_t kv_tokens = 0;
+  std::uint64_t chunk_tokens = 512;  // 0: whole prompts
+};
+
+/// A request's way through the machine. Times are seconds after the first arrival.
+struct RequestProgress {
+  Request request;
+  bool refused = false;
+  double first_token_s = -1, last_token_s = -1;  // -1: not yet
+  std::uint64_t generated = 0;
+};
+
+class ContinuousBatching {
+ public:
+  /// Throws std::invalid_argument when a limit is 0 that must not be.
+  ContinuousBatching(std::vector<Request> requests, const BatchLimits& limits);
+
+  /// What one sequence does in a step.
+  struct Part {
+    std::uint64_t request = 0;
+    std::uint64_t slot = 0;    // 0 .. sequences - 1, the same from admission to the end
+    std::uint64_t cached = 0;  // tokens in the KV cache before the step
+    std::uint64_t tokens = 1;
+    bool prefill = false;
+    bool token_out = true;  // the step ends with an output token of this sequence
+  };
+
+  /// Admits what has arrived by `now` and puts the next step together. Empty: nothing is in flight; then next_arrival()
+  /// says when to come back.
+  const std::vector<Part>& begin_step(double now);
+  /// The step begun last ended at `end`.
+  void end_step(double end);
+
+  bool finished() const { return active_.empty() && next_ == requests_.size(); }
+  /// Arrival of the next request that was not admitted yet; meaningless when finished.
+  double next_arrival() const { return next_ < requests_.size() ? requests_[next_].request.arrival_s : 0; }
+  const std::vector<RequestProgress>& requests() const { return requests_; }
+  std::uint64_t completed() const { return completed_; }
+  std::uint64_t refused() const { return refused_; }
+
+ private:
+  struct Active {
+    std::uint64_t request, slot, cached, prompt, output;
+  };
+  void admit(double now);
+  static std::uint64_t room(const Request& r) {
+    return static_cast<std::uint64_t>(r.prompt_tokens) + static_cast<std::uint64_t>(r.output_tokens);
+  }
+
+  std::vector<RequestProgress> requests_;
+  BatchLimits limits_;
+  std::vector<Active> active_;  // in order of admission
+  std::vector<std::uint64_t> free_slots_;
+  std::vector<Part> step_;
+  std::size_t next_ = 0;
+  std::uint64_t reserved_ = 0, completed_ = 0, refused_ = 0;
+};
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,77 @@
+// Bytes by channel and traffic class in bins of time; bins grow with the run.
+// Models: bytes spread evenly over the stretch they are reported for. Does not model: where in the stretch they moved.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include "harmonia/testbench/results/run_result.h"
+
+namespace harmonia::testbench {
+
+class BandwidthBins {
+ public:
+  using Bytes = std::array<double, kTrafficClasses>;
+  /// bin_s > 0. With `grow`, neighbours are merged and the bin doubles whenever there are more than `most` bins.
+  BandwidthBins(double bin_s, bool grow, std::size_t most = 400) : bin_s_(bin_s), grow_(grow), most_(most) {}
+
+  double bin_s() const { return bin_s_; }
+  void add(std::size_t channel, double begin_s, double end_s, const Bytes& bytes) {
+    if (series_.size() <= channel) series_.resize(channel + 1);
+    if (grow_)
+      while (end_s / bin_s_ > static_cast<double>(most_)) merge();
+    const auto first = static_cast<std::size_t>(begin_s / bin_s_), last = static_cast<std::size_t>(end_s / bin_s_);
+    std::vector<Bytes>& series = series_[channel];
+    if (series.size() <= last) series.resize(last + 1);
+    const double length = end_s - begin_s;
+    for (std::size_t i = first; i <= last; ++i) {
+      const double from = std::max(begin_s, static_cast<double>(i) * bin_s_),
+                   to = std::min(end_s, static_cast<double>(i + 1) * bin_s_);
+      const double share = first == last || length <= 0 ? (i == first ? 1.0 : 0.0) : std::max(0.0, to - from) / length;
+      for (std::size_t c = 0; c < bytes.size(); ++c) series[i][c] += share * bytes[c];
+    }
+  }
+  /// As lines of bandwidth.csv; bytes are rounded so that the sum over bins keeps to the total.
+  std::vector<BandwidthSample> samples() const {
+    std::vector<BandwidthSample> out;
+    std::size_t bins = 0;
+    for (const auto& s : series_) bins = std::max(bins, s.size());
+    std::vector<Bytes> sum(series_.size()), given(series_.size());
+    for (std::size_t i = 0; i < bins; ++i)
+      for (std::size_t channel = 0; channel < series_.size(); ++channel) {
+        BandwidthSample sample;
+        sample.start_s = static_cast<double>(i) * bin_s_;
+        sample.channel = static_cast<int>(channel);
+        for (std::size_t c = 0; c < kTrafficClasses; ++c) {
+          if (i < series_[channel].size()) sum[channel][c] += series_[channel][i][c];
+          const double whole = std::max(0.0, std::round(sum[channel][c]) - given[channel][c]);
+          given[channel][c] += whole;
+          sample.bytes[c] = static_cast<std::uint64_t>(whole);
+        }
+        out.push_back(sample);
+      }
+    return out;
+  }
+
+ private:
+  void merge() {
+    bin_s_ *= 2;
+    for (std::vector<Bytes>& s : series_) {
+      for (std::size_t i = 0; i < s.size(); ++i)
+        for (std::size_t c = 0; c < kTrafficClasses; ++c) {
+          if (i % 2 == 0) s[i / 2][c] = s[i][c] + (i + 1 < s.size() ? s[i + 1][c] : 0.0);
+        }
+      s.resize((s.size() + 1) / 2);
+    }
+  }
+
+  double bin_s_;
+  bool grow_;
+  std::size_t most_;
+  std::vector<std::vector<Bytes>> series_;
+};
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,130 @@
+#include "harmonia/testbench/system/instruments.h"
+
+#include <algorithm>
+
+#include "harmonia/config/error.h"
+#include "harmonia/testbench/program/interrupt.h"
+
+namespace harmonia::testbench {
+namespace {
+
+std::uint64_t now() { return sc_core::sc_time_stamp().value(); }
+
+std::array<const bus::Activity*, 6> activities(const accelerator::Accelerator& a) {
+  return {&a.pe_array.activity(),  &a.decoder.activity(),  &a.vector_unit.activity(),
+          &a.converter.activity(), &a.smoother.activity(), &a.operand_buffer.activity()};
+}
+
+bus::ActivityRecord record(const char* unit, accelerator::OperationClass c, std::uint64_t begin_ps,
+                           std::uint64_t end_ps, std::uint32_t operation) {
+  return {unit, accelerator::name_of(c), sc_core::sc_time::from_value(begin_ps), sc_core::sc_time::from_value(end_ps),
+          operation};
+}
+
+}  // namespace
+
+Instruments::Instruments(accelerator::Accelerator& machine, const InstrumentOptions& options)
+    : machine_(machine),
+      options_(options),
+      bins_(options.bandwidth_interval_s > 0 ? options.bandwidth_interval_s : 1e-6, options.bandwidth_interval_s <= 0),
+      seen_(machine.channels.size()) {
+  machine.pe_array.observer = [this](const pe::TileRecord& t) { tile(t); };
+  machine.vector_unit.observer = [this](const bus::Work& work) {
+    times_.vector(machine_, work);
+    const accelerator::OperationClass c = machine_.sequencer.class_of(work.operation);
+    if (timeline_ && slices_++ < options_.most_slices)
+      timeline_->slice(vector_track_, accelerator::name_of(c), work.begin_ps, work.end_ps, work.operation);
+    if (waves_) waves_->write(record("vector_unit", c, work.begin_ps, work.end_ps, work.operation));
+  };
+  if (!options_.timeline_file.empty()) {
+    timeline_ = std::make_unique<bus::PftraceWriter>(options_.timeline_file);
+    const auto units = timeline_->add_group("units"), counters = timeline_->add_group("counters");
+    phase_track_ = timeline_->add_track("step", units);
+    pe_track_ = timeline_->add_track("pe_array", units);
+    vector_track_ = timeline_->add_track("vector_unit", units);
+    for (const std::string& unit : unit_names())
+      busy_tracks_.push_back(timeline_->add_counter(unit + " busy", "%", units));
+    for (std::size_t i = 0; i < machine.channels.size(); ++i) {
+      const std::string channel = "channel " + std::to_string(i);
+      bandwidth_tracks_.push_back(timeline_->add_counter(channel + " bandwidth", "GB/s", counters));
+      queue_tracks_.push_back(timeline_->add_counter(channel + " requests in flight", "requests", counters));
+    }
+  }
+  if (!options_.waves_file.empty()) waves_ = std::make_unique<bus::ActivityVcd>();
+}
+
+Instruments::~Instruments() {
+  machine_.pe_array.observer = nullptr;
+  machine_.vector_unit.observer = nullptr;
+}
+
+void Instruments::step_begins() { times_.step_begins(now()); }
+
+void Instruments::step_ends() {
+  times_.step_ends(now());
+  sample(now());
+}
+
+void Instruments::phase(const std::string& name, std::uint64_t begin_ps, std::uint64_t end_ps) {
+  if (timeline_ && slices_++ < options_.most_slices) timeline_->slice(phase_track_, name, begin_ps, end_ps);
+}
+
+void Instruments::tile(const pe::TileRecord& t) {
+  times_.tile(machine_, t);
+  const accelerator::OperationClass c = machine_.sequencer.class_of(t.operation);
+  if (timeline_ && slices_++ < options_.most_slices)
+    timeline_->slice(pe_track_, accelerator::name_of(c), t.begin_ps, t.end_ps, t.operation);
+  if (waves_) waves_->write(record("pe_array", c, t.begin_ps, t.end_ps, t.operation));
+  // A tenth of a bin keeps the series exact and costs nothing beside the tiles.
+  if (static_cast<double>(now() - sampled_ps_) * 1e-12 >= bins_.bin_s() / 10) sample(now());
+  if (interrupted() && !stopped_) {
+    stopped_ = true;
+    sc_core::sc_pause();
+  }
+}
+
+void Instruments::sample(std::uint64_t now_ps) {
+  if (now_ps <= sampled_ps_) return;
+  const double begin = static_cast<double>(sampled_ps_) * 1e-12, end = static_cast<double>(now_ps) * 1e-12;
+  for (std::size_t i = 0; i < machine_.channels.size(); ++i) {
+    const dram::ChannelCounts& counts = machine_.channels[i]->counts();
+    BandwidthBins::Bytes bytes{};
+    double sum = 0;
+    for (std::size_t c = 0; c < kTrafficClasses; ++c) {
+      bytes[c] = static_cast<double>(counts.pin_bytes[c] - seen_[i][c]);
+      seen_[i][c] = counts.pin_bytes[c];
+      sum += bytes[c];
+    }
+    bins_.add(i, begin, end, bytes);
+    if (timeline_ && slices_ < options_.most_slices) {
+      timeline_->counter(bandwidth_tracks_[i], sampled_ps_, sum / (end - begin) * 1e-9);
+      timeline_->counter(queue_tracks_[i], now_ps, static_cast<double>(machine_.channels[i]->in_flight()));
+    }
+  }
+  if (timeline_ && slices_ < options_.most_slices) {
+    const double cycles = (end - begin) * machine_.config().clock_mhz * 1e6;
+    const auto units = activities(machine_);
+    for (std::size_t u = 0; u < units.size(); ++u) {
+      const double busy = static_cast<double>(units[u]->busy - unit_busy_[u]);
+      unit_busy_[u] = units[u]->busy;
+      timeline_->counter(busy_tracks_[u], sampled_ps_, std::min(100.0, 100 * busy / cycles));
+    }
+  }
+  sampled_ps_ = now_ps;
+}
+
+std::string Instruments::finish() {
+  std::string note;
+  try {
+    if (timeline_) timeline_->close();
+    if (waves_) waves_->finish(options_.waves_file);
+  } catch (const std::runtime_error& e) {
+    throw config::RunError(e.what());
+  }
+  if (timeline_ && slices_ > options_.most_slices)
+    note = "the time line holds the first " + std::to_string(options_.most_slices) + " of " + std::to_string(slices_) +
+           " slices";
+  return note;
+}
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,65 @@
+// What listens to a machine while it runs: time per operation class, bytes over time, time line, waves, interrupts.
+//
+// Models: nothing; it takes no simulated time and schedules nothing. Samples are taken when the PE array ends a tile,
+// so
+//   that a bin of the bandwidth series is exact to a tile.
+// Does not model: single transactions (bus::Monitor records those).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harmonia/accelerator/accelerator.h"
+#include "harmonia/bus/pftrace.h"
+#include "harmonia/bus/recorder.h"
+#include "harmonia/testbench/system/bandwidth_bins.h"
+#include "harmonia/testbench/system/totals.h"
+
+namespace harmonia::testbench {
+
+struct InstrumentOptions {
+  std::string timeline_file, waves_file;  // empty: not written
+  double bandwidth_interval_s = 0;        // 0: grows with the run
+  std::uint64_t most_slices = 2000000;    // of the time line; what comes after is left out
+};
+
+class Instruments {
+ public:
+  /// The machine must outlive the instruments. Throws config::RunError when a file cannot be made.
+  Instruments(accelerator::Accelerator& machine, const InstrumentOptions& options);
+  ~Instruments();
+
+  void step_begins();
+  void step_ends();
+  /// A named stretch of a step on the time line's first track.
+  void phase(const std::string& name, std::uint64_t begin_ps, std::uint64_t end_ps);
+  const ClassTimes& times() const { return times_; }
+  BandwidthBins& bins() { return bins_; }
+  /// Whether an interrupt came and the simulation was paused for it.
+  bool stopped() const { return stopped_; }
+  /// Completes the files. Returns what was left out, or nothing.
+  std::string finish();
+
+ private:
+  void tile(const pe::TileRecord& tile);
+  void sample(std::uint64_t now_ps);
+
+  accelerator::Accelerator& machine_;
+  InstrumentOptions options_;
+  ClassTimes times_;
+  BandwidthBins bins_;
+  bool stopped_ = false;
+  std::uint64_t sampled_ps_ = 0, slices_ = 0;
+  std::vector<std::array<std::uint64_t, kTrafficClasses>> seen_;
+  std::array<std::uint64_t, 6> unit_busy_{};
+
+  std::unique_ptr<bus::PftraceWriter> timeline_;
+  bus::PftraceWriter::Track phase_track_ = 0, pe_track_ = 0, vector_track_ = 0;
+  std::vector<bus::PftraceWriter::Track> busy_tracks_, bandwidth_tracks_, queue_tracks_;
+  std::unique_ptr<bus::ActivityVcd> waves_;
+};
+
+}  // namespace harmonia::testbench
