@@ -138,6 +138,51 @@ std::uint64_t StepProgram::token_operands(const SequenceStep& s) const {
          (operand_row(static_cast<std::uint64_t>(shape_.head_dim)) + operand_row(s.cached + s.tokens));
 }
 
+std::uint64_t StepProgram::rows_on_chip(const ModelShape& shape, const OnChip& chip) {
+  const std::uint64_t scratch = 2 * (shape.hidden_size + shape.q_width());
+  const auto row = [&](std::uint64_t columns) { return operand_row_bytes(columns, chip.bfp_activations); };
+  const std::uint64_t operands =
+      row(shape.hidden_size) + std::max(row(shape.intermediate_size), shape.num_attention_heads * row(shape.head_dim));
+  return std::min(chip.scratch_bytes / scratch, chip.operand_bytes / operands);
+}
+
+double StepProgram::attention_seconds(double bytes_per_s, double slots_per_s) const {
+  const KvCacheLayout& kv = map_.kv;
+  const KvStorage& policy = kv.policy();
+  const std::uint64_t d = shape_.head_dim, group = shape_.queries_per_kv_head(), lines = ceil_div(d, 32);
+  const std::uint64_t passes = !policy.grouped() && chip_.bfp_activations ? 2 : 1;
+  const std::uint64_t plain_token = policy.format == KvFormat::kInt8 ? d + 2 : 2 * d;
+  double seconds = 0;
+  for (std::size_t i = 0; i < work_.sequences.size(); ++i) {
+    const SequenceStep& s = work_.sequences[i];
+    const std::uint64_t context = s.cached + s.tokens;
+    const std::uint64_t local = context - std::min<std::uint64_t>(context, policy.n_local);
+    for (std::uint64_t t = 0; t < s.tokens; t += query_strip_[i]) {
+      const std::uint64_t tokens = std::min(query_strip_[i], s.tokens - t), m = tokens * group;
+      const std::uint64_t visible = s.cached + t + tokens, groups = ceil_div(visible, 32);
+      std::uint64_t wide_keys = 0, wide_groups = 0;
+      if (policy.format == KvFormat::kBfp8) {
+        wide_keys = visible;
+        wide_groups = groups;
+      } else if (policy.format == KvFormat::kBfp4Windows) {
+        const std::uint64_t initial = std::min<std::uint64_t>(policy.n_initial, visible);
+        wide_keys = initial + visible - std::min(visible, std::max(initial, local));
+        const std::uint64_t first = ceil_div(initial, 32), last = std::max(first, local / 32);
+        wide_groups = std::min(first, groups) + groups - std::min(groups, last);
+      }
+      const double key_bytes = policy.grouped() ? static_cast<double>(lines * (21 * visible + 16 * wide_keys))
+                                                : static_cast<double>(visible * plain_token);
+      const double value_bytes = policy.grouped() ? static_cast<double>(d * (21 * groups + 16 * wide_groups))
+                                                  : static_cast<double>(visible * plain_token);
+      seconds += std::max(key_bytes / bytes_per_s,
+                          static_cast<double>(m * lines * (visible * passes + wide_keys)) / slots_per_s) +
+                 std::max(value_bytes / bytes_per_s,
+                          static_cast<double>(m * d * (groups * passes + wide_groups)) / slots_per_s);
+    }
+  }
+  return seconds * shape_.num_key_value_heads * shape_.num_hidden_layers;
+}
+
 std::uint64_t StepProgram::query_tokens_per_strip(const SequenceStep& s) const {
   // Scores (FP16) and probabilities (A operand) of a strip must fit beside the residual stream.
   const std::uint64_t context = s.cached + s.tokens, group = shape_.queries_per_kv_head();

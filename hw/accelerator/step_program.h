@@ -192,6 +192,11 @@ class StepProgram {
     return operation < classes_.size() ? classes_[operation] : OperationClass::elementwise;
   }
   std::uint64_t rows() const { return rows_; }
+  /// Attention of all layers, each product at the rate of whichever of memory and array holds it up longer: a measure
+  /// to interpolate by, from the shapes and strips alone; masks, softmax and pipelines play no part in it.
+  double attention_seconds(double bytes_per_s, double slots_per_s) const;
+  /// Most rows of a step whose activations stay on chip.
+  static std::uint64_t rows_on_chip(const ModelShape& shape, const OnChip& chip);
 
  private:
   struct Strip {

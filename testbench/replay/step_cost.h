@@ -1,15 +1,15 @@
 // What a step of continuous batching costs, from few simulated steps: the interpolation behind sampled trace replay.
 //
-// Models: a step as (sequences that decode, their mean context, prompt tokens, tokens cached before those, whether
-// lm_head
-//   runs). Cost is
-//     decode alone:  D(sequences, context), bilinear between simulated steps
-//     with prompts:  P(prompt tokens + sequences, cached), bilinear, plus what the decoding sequences add to such a
-//     step,
-//                    M(sequences, context), bilinear; less lm_head when no output token is wanted
-//   Time of attention grows linearly with context, that of linears with tokens once the array is the limit: between
-//   neighbouring points of the axes both are straight lines.
-// Does not model: differences between sequences of one step (their mean context counts), neighbours in time.
+// Models: the time of a step is that of its linears, which follows the number of its rows (tokens), that of its
+// attention, and that of lm_head, which follows the number of output tokens. Attention is measured by its demand: the
+// time that its memory traffic and array operations take at peak rates, known exactly for every step (it depends on the
+// context of each sequence and on how a prompt's queries are cut into strips).
+//     decode alone:  D(sequences, demand), bilinear between simulated steps
+//     with prompts:  P(rows), linear between simulated prompts, plus (demand - P's demand) times the slope between two
+//                    prompts of the same length after different contexts, plus lm_head as simulated decode steps have
+//                    it
+//   The axis of rows has a point on either side of where activations cease to fit on chip.
+// Does not model: in which order the sequences of one step stand, neighbours in time.
 //
 // A cost is returned as weights of simulated points, so that every count of a run is interpolated alike.
 #pragma once
@@ -35,21 +35,25 @@ struct StepShape {
   }
 };
 
-/// A step whose cost is wanted; sums of several prompts' chunks come as one.
+/// A step whose cost is wanted.
 struct StepQuery {
-  double sequences = 0, context = 0, prompt = 0, cached = 0;
-  bool logits = true;
+  std::uint64_t sequences = 0;  // that decode
+  std::uint64_t prompt = 0;     // tokens of prompts
+  std::uint64_t outputs = 0;    // output tokens, the rows of lm_head
+  double demand = 0;            // of attention
 };
 
 class StepCost {
  public:
   struct Limits {
     std::uint64_t sequences = 1, context = 1, prompt = 1, cached = 0;  // largest that will be asked for
+    std::uint64_t rows_on_chip = 0;  // most rows of a step whose activations stay on chip
   };
   using Point = std::size_t;
   using Mix = std::vector<std::pair<Point, double>>;  // weights may be negative; each point once
-  /// `simulate` gives the number of a new point for a shape; it is asked for each shape at most once.
-  StepCost(const Limits& limits, std::function<Point(const StepShape&)> simulate);
+  /// `simulate` gives the number of a new point for a shape, at most once each; `demand` that of a shape's attention.
+  StepCost(const Limits& limits, std::function<Point(const StepShape&)> simulate,
+           std::function<double(const StepShape&)> demand);
 
   Mix cost(const StepQuery& query);
   std::size_t points() const { return points_.size(); }
@@ -60,15 +64,20 @@ class StepCost {
     std::uint64_t low, high;
     double share;  // of high
   };
-  static Axis axis(std::uint64_t first, std::uint64_t factor, std::uint64_t last);
-  static Between between(const Axis& axis, double value);
+  static Between between(const Axis& axis, std::uint64_t value);
+  Axis axis(std::uint64_t first, std::uint64_t factor, std::uint64_t last) const;
   Point point(const StepShape& shape);
   void add(std::map<Point, double>& mix, const StepShape& shape, double weight);
-  void prompts(std::map<Point, double>& mix, double rows, double cached, double weight);
+  void attention(std::map<Point, double>& mix, const std::function<StepShape(std::uint64_t)>& shape, const Axis& axis,
+                 double demand, double weight);
+  void decode(std::map<Point, double>& mix, std::uint64_t sequences, double demand);
+  void prompts(std::map<Point, double>& mix, const StepQuery& query);
 
-  Axis sequences_, context_, prompt_, cached_;
-  std::uint64_t reference_prompt_;  // of the steps that tell what decoding adds
+  Limits limits_;
+  Axis sequences_, context_, rows_, cached_;
+  std::uint64_t reference_ = 1;  // tokens of the prompts that tell what attention costs
   std::function<Point(const StepShape&)> simulate_;
+  std::function<double(const StepShape&)> demand_;
   std::map<StepShape, Point> points_;
 };
 

@@ -368,7 +368,7 @@ class Run {
     StepWork work;
     const std::uint64_t slots = machine_->map.kv.slots(), room = longest_context_ - 1;
     for (std::uint64_t i = 0; i < shape.sequences; ++i)
-      work.sequences.push_back({i % slots, std::min(shape.context, room), 1, true});
+      work.sequences.push_back({i % slots, std::min(shape.context, room), 1, shape.logits});
     if (shape.prompt > 0)
       work.sequences.push_back({std::min(shape.sequences, slots - 1),
                                 std::min(shape.cached, longest_context_ - std::min(longest_context_, shape.prompt)),
@@ -376,17 +376,22 @@ class Run {
     return work;
   }
 
-  static StepQuery query_of(const std::vector<ContinuousBatching::Part>& parts) {
+  StepQuery query_of(const std::vector<ContinuousBatching::Part>& parts, const StepWork& work) const {
     StepQuery q;
-    q.logits = false;
     for (const ContinuousBatching::Part& p : parts) {
-      q.logits = q.logits || p.token_out;
-      (p.prefill ? q.prompt : q.sequences) += static_cast<double>(p.tokens);
-      (p.prefill ? q.cached : q.context) += static_cast<double>(p.cached * p.tokens);
+      q.outputs += p.token_out ? 1 : 0;
+      (p.prefill ? q.prompt : q.sequences) += p.tokens;
     }
-    if (q.prompt > 0) q.cached /= q.prompt;
-    if (q.sequences > 0) q.context /= q.sequences;
+    q.demand = attention_demand(work);
     return q;
+  }
+
+  double attention_demand(const StepWork& work) const {
+    const accelerator::PeSection& pe = s_.accelerator.pe;
+    const accelerator::OnChip chip = accelerator::OnChip::from(s_.accelerator);
+    const accelerator::StepProgram program(machine_->shape, machine_->map, chip, program_settings_, work);
+    return program.attention_seconds(accelerator::peak_bandwidth(s_.accelerator),
+                                     static_cast<double>(pe.rows) * pe.cols * s_.accelerator.clock_mhz * 1e6);
   }
 
   void replay(Host& host) {
@@ -397,14 +402,20 @@ class Run {
     limits.sequences = limits_.sequences;
     limits.context = longest_context_ > 1 ? longest_context_ - 1 : 1;
     limits.prompt = std::min(longest_chunk_ + limits_.sequences, longest_context_);
-    limits.cached = longest_context_ > longest_chunk_ ? longest_context_ - longest_chunk_ : 0;
-    StepCost cost(limits, [&](const StepShape& shape) {
-      const StepOutcome o = simulate(host, work_of(shape));
-      worst_error_ = std::max(worst_error_, o.error);
-      points.push_back(o.totals);
-      uses.push_back(0);
-      return points.size() - 1;
-    });
+    limits.cached = longest_context_ > 64 ? longest_context_ - 64 : 0;
+    limits.rows_on_chip =
+        accelerator::StepProgram::rows_on_chip(machine_->shape, accelerator::OnChip::from(s_.accelerator));
+    program_settings_ = machine_options(s_).program;
+    StepCost cost(
+        limits,
+        [&](const StepShape& shape) {
+          const StepOutcome o = simulate(host, work_of(shape));
+          worst_error_ = std::max(worst_error_, o.error);
+          points.push_back(o.totals);
+          uses.push_back(0);
+          return points.size() - 1;
+        },
+        [&](const StepShape& shape) { return attention_demand(work_of(shape)); });
     Progress progress("requests", static_cast<double>(b.requests().size()));
     std::uint64_t steps = 0, probe = 4;
     double squares = 0, probes = 0;
@@ -418,7 +429,7 @@ class Run {
       const StepWork work = work_of(parts);
       const double begin = now_;
       if (sampled_) {
-        const StepCost::Mix mix = cost.cost(query_of(parts));
+        const StepCost::Mix mix = cost.cost(query_of(parts, work));
         double seconds = 0;
         Totals moved;
         for (const auto& [point, weight] : mix) seconds += weight * points[point].seconds();
@@ -741,9 +752,10 @@ class Run {
   BatchLimits limits_;
   std::unique_ptr<ContinuousBatching> batching_;
   std::uint64_t longest_context_ = 1, longest_chunk_ = 1;
-  double now_ = 0;              // of the replay
-  std::vector<Totals> points_;  // simulated steps that others are interpolated between
-  std::vector<double> uses_;    // how often each counts
+  double now_ = 0;                                       // of the replay
+  std::vector<Totals> points_;                           // simulated steps that others are interpolated between
+  std::vector<double> uses_;                             // how often each counts
+  accelerator::StepProgram::Settings program_settings_;  // of the steps whose demand is asked for
 };
 
 }  // namespace
