@@ -16,6 +16,33 @@ ContinuousBatching::ContinuousBatching(std::vector<Request> requests, const Batc
   for (std::uint64_t slot = limits.sequences; slot-- > 0;) free_slots_.push_back(slot);
 }
 
+/// Time goes on to `now`, while requests arrive.
+void ContinuousBatching::pass(double now) {
+  now = std::max(now, now_);
+  const double passed = now - now_;
+  running_s_ += passed * static_cast<double>(active_.size());
+  waiting_s_ += passed * static_cast<double>(waiting_);
+  reserved_s_ += passed * static_cast<double>(reserved_);
+  if (active_.empty()) statistics_.idle_s += passed;
+  for (; arrived_ < requests_.size() && requests_[arrived_].request.arrival_s <= now; ++arrived_) {
+    if (requests_[arrived_].refused) continue;
+    ++waiting_;
+    waiting_s_ += now - requests_[arrived_].request.arrival_s;
+  }
+  now_ = now;
+}
+
+BatchingStatistics ContinuousBatching::statistics() const {
+  BatchingStatistics s = statistics_;
+  s.seconds = now_;
+  if (now_ > 0) {
+    s.running_mean = running_s_ / now_;
+    s.waiting_mean = waiting_s_ / now_;
+    s.kv_tokens_mean = reserved_s_ / now_;
+  }
+  return s;
+}
+
 void ContinuousBatching::admit(double now) {
   while (next_ < requests_.size() && requests_[next_].request.arrival_s <= now) {
     const RequestProgress& candidate = requests_[next_];
@@ -30,12 +57,18 @@ void ContinuousBatching::admit(double now) {
                        static_cast<std::uint64_t>(candidate.request.output_tokens)});
     free_slots_.pop_back();
     reserved_ += room(candidate.request);
+    requests_[next_].admitted_s = now_;
+    --waiting_;
     ++next_;
   }
 }
 
 const std::vector<ContinuousBatching::Part>& ContinuousBatching::begin_step(double now) {
+  pass(now);
   admit(now);
+  statistics_.running_max = std::max<std::uint64_t>(statistics_.running_max, active_.size());
+  statistics_.waiting_max = std::max(statistics_.waiting_max, waiting_);
+  statistics_.kv_tokens_max = std::max(statistics_.kv_tokens_max, reserved_);
   step_.clear();
   std::uint64_t budget = limits_.chunk_tokens == 0 ? ~std::uint64_t{0} : limits_.chunk_tokens;
   for (const Active& a : active_) {
@@ -52,6 +85,7 @@ const std::vector<ContinuousBatching::Part>& ContinuousBatching::begin_step(doub
 }
 
 void ContinuousBatching::end_step(double end) {
+  pass(end);
   std::size_t at = 0;
   for (const Part& part : step_) {
     while (active_[at].request != part.request) ++at;

@@ -25,8 +25,15 @@ struct BatchLimits {
 struct RequestProgress {
   Request request;
   bool refused = false;
-  double first_token_s = -1, last_token_s = -1;  // -1: not yet
+  double admitted_s = -1, first_token_s = -1, last_token_s = -1;  // -1: not yet
   std::uint64_t generated = 0;
+};
+
+/// What the queue and the batch were like over time, up to the end of the last step.
+struct BatchingStatistics {
+  double seconds = 0, idle_s = 0;  // idle: nothing in flight
+  double running_mean = 0, waiting_mean = 0, kv_tokens_mean = 0;
+  std::uint64_t running_max = 0, waiting_max = 0, kv_tokens_max = 0;
 };
 
 class ContinuousBatching {
@@ -56,12 +63,14 @@ class ContinuousBatching {
   const std::vector<RequestProgress>& requests() const { return requests_; }
   std::uint64_t completed() const { return completed_; }
   std::uint64_t refused() const { return refused_; }
+  BatchingStatistics statistics() const;
 
  private:
   struct Active {
     std::uint64_t request, slot, cached, prompt, output;
   };
   void admit(double now);
+  void pass(double now);
   static std::uint64_t room(const Request& r) {
     return static_cast<std::uint64_t>(r.prompt_tokens) + static_cast<std::uint64_t>(r.output_tokens);
   }
@@ -71,7 +80,12 @@ class ContinuousBatching {
   std::vector<Active> active_;  // in order of admission
   std::vector<std::uint64_t> free_slots_;
   std::vector<Part> step_;
-  std::size_t next_ = 0;
+  std::size_t next_ = 0;     // not admitted or refused before it
+  std::size_t arrived_ = 0;  // by now_
+  double now_ = 0;
+  double running_s_ = 0, waiting_s_ = 0, reserved_s_ = 0;  // integrals over time
+  std::uint64_t waiting_ = 0;
+  BatchingStatistics statistics_;
   std::uint64_t reserved_ = 0, completed_ = 0, refused_ = 0;
 };
 

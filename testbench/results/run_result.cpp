@@ -223,6 +223,17 @@ std::string to_json(const RunResult& r) {
               .put("actual", k.actual)
               .put("unit", k.unit);
         }));
+  if (r.serving.requests > 0) {
+    const ServingResult& v = r.serving;
+    Object serving("serving.");
+    serving.put("trace", v.trace).put("requests", v.requests).put("completed", v.completed).put("refused", v.refused);
+    serving.put("idle_s", v.idle_s).put("running_mean", v.running_mean).put("running_max", v.running_max);
+    serving.put("waiting_mean", v.waiting_mean).put("waiting_max", v.waiting_max);
+    serving.put("kv_tokens_mean", v.kv_tokens_mean)
+        .put("kv_tokens_max", v.kv_tokens_max)
+        .put("kv_tokens_capacity", v.kv_tokens_capacity);
+    o.put("serving", serving.take());
+  }
   o.put("requests", list("requests", r.requests, [](Object& c, const RequestResult& q) {
           c.put("index", q.index)
               .put("arrival_s", q.arrival_s)
@@ -230,7 +241,8 @@ std::string to_json(const RunResult& r) {
               .put("output_tokens", q.output_tokens);
           c.put("time_to_first_token_s", q.time_to_first_token_s)
               .put("time_per_output_token_s", q.time_per_output_token_s)
-              .put("end_to_end_s", q.end_to_end_s);
+              .put("end_to_end_s", q.end_to_end_s)
+              .put("waiting_s", q.waiting_s);
         }));
   o.put("assumptions", list("assumptions", r.assumptions, [](Object& c, const config::Assumption& a) {
           c.put("key", a.key)
@@ -261,11 +273,12 @@ std::string bandwidth_csv(const RunResult& r) {
 std::string requests_csv(const RunResult& r) {
   if (r.requests.empty()) return {};
   std::string out =
-      "index,arrival_s,prompt_tokens,output_tokens,time_to_first_token_s,time_per_output_token_s,end_to_end_s\n";
+      "index,arrival_s,prompt_tokens,output_tokens,time_to_first_token_s,time_per_output_token_s,end_to_end_s,waiting_"
+      "s\n";
   for (const RequestResult& q : r.requests)
     out += std::to_string(q.index) + ',' + number(q.arrival_s) + ',' + std::to_string(q.prompt_tokens) + ',' +
            std::to_string(q.output_tokens) + ',' + number(q.time_to_first_token_s) + ',' +
-           number(q.time_per_output_token_s) + ',' + number(q.end_to_end_s) + '\n';
+           number(q.time_per_output_token_s) + ',' + number(q.end_to_end_s) + ',' + number(q.waiting_s) + '\n';
   return out;
 }
 

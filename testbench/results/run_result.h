@@ -139,6 +139,23 @@ struct RequestResult {
   double time_to_first_token_s = 0;
   double time_per_output_token_s = 0;
   double end_to_end_s = 0;
+  double waiting_s = 0;  // of end_to_end_s: until it was admitted
+};
+
+/// Queue and batch of a replayed trace. Means are over time.
+struct ServingResult {
+  std::string trace;  // file
+  std::uint64_t requests = 0;
+  std::uint64_t completed = 0;
+  std::uint64_t refused = 0;  // can never fit the KV cache
+  double idle_s = 0;          // nothing in flight
+  double running_mean = 0;    // requests
+  std::uint64_t running_max = 0;
+  double waiting_mean = 0;
+  std::uint64_t waiting_max = 0;
+  double kv_tokens_mean = 0;  // reserved
+  std::uint64_t kv_tokens_max = 0;
+  std::uint64_t kv_tokens_capacity = 0;
 };
 
 /// Bytes of one channel in one interval, by class: a line of bandwidth.csv.
@@ -175,6 +192,7 @@ struct RunResult {
   std::vector<CheckResult> checks;
   std::vector<config::Assumption> assumptions;
   std::vector<std::string> notices;
+  ServingResult serving;  // of a trace; no requests otherwise
   std::vector<RequestResult> requests;
 
   double bandwidth_interval_s = 0;

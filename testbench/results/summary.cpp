@@ -56,6 +56,19 @@ void overview(std::string& out, const RunResult& r) {
     out += "         time per output token " + distribution_text(l.time_per_output_token_s) + '\n';
   if (l.end_to_end_s.count > 0) out += "         end to end            " + distribution_text(l.end_to_end_s) + '\n';
 
+  if (r.serving.requests > 0) {
+    const ServingResult& v = r.serving;
+    char text[256];
+    std::snprintf(text, sizeof text,
+                  "         %llu of %s served, %llu refused; in flight %.1f on average, %llu at most; waiting %.1f on "
+                  "average, %llu at most\n",
+                  static_cast<unsigned long long>(v.completed), counted(v.requests, "request").c_str(),
+                  static_cast<unsigned long long>(v.refused), v.running_mean,
+                  static_cast<unsigned long long>(v.running_max), v.waiting_mean,
+                  static_cast<unsigned long long>(v.waiting_max));
+    out += text;
+  }
+
   out += "Limit    " + r.bound + ": " + percent(share_of_bound(r, r.bound)) +
          " of the time is in operations that it bounds";
   const std::string meaning = what_it_means(r.bound);

@@ -410,7 +410,7 @@ class Run {
         limits,
         [&](const StepShape& shape) {
           const StepOutcome o = simulate(host, work_of(shape));
-          worst_error_ = std::max(worst_error_, o.error);
+          point_errors_.push_back(o.error);
           points.push_back(o.totals);
           uses.push_back(0);
           return points.size() - 1;
@@ -418,7 +418,7 @@ class Run {
         [&](const StepShape& shape) { return attention_demand(work_of(shape)); });
     Progress progress("requests", static_cast<double>(b.requests().size()));
     std::uint64_t steps = 0, probe = 4;
-    double squares = 0, probes = 0;
+    double probes = 0;
     while (!b.finished()) {
       if (interrupted()) throw Interrupted{};
       const auto& parts = b.begin_step(now_);
@@ -438,8 +438,7 @@ class Run {
           probe *= 4;
           ++probes;
           const double real = simulate(host, work).totals.seconds();
-          squares += (seconds / real - 1) * (seconds / real - 1);
-          interpolation_error_ = std::sqrt(squares / probes);
+          interpolation_error_ = std::max(interpolation_error_, std::abs(seconds / real - 1));
         }
         now_ += seconds;
         std::vector<BandwidthBins::Bytes> bytes(points.front().channels.size());
@@ -471,7 +470,15 @@ class Run {
     LatencyResult& l = result_.latency;
     if (batching_) {
       result_.simulated_seconds = now_;
-      for (std::size_t i = 0; i < points_.size(); ++i) run_.add(points_[i], uses_[i]);
+      double weight = 0;
+      for (std::size_t i = 0; i < points_.size(); ++i) {
+        run_.add(points_[i], uses_[i]);
+        // What the sampled layers of a point differ by counts as much as the point does.
+        const double use = std::abs(uses_[i]) * points_[i].seconds();
+        worst_error_ += use * point_errors_[i];
+        weight += use;
+      }
+      if (weight > 0) worst_error_ /= weight;
       const ContinuousBatching& b = *batching_;
       for (std::size_t i = 0; i < b.requests().size(); ++i) {
         const RequestProgress& p = b.requests()[i];
@@ -484,6 +491,7 @@ class Run {
         r.output_tokens = p.request.output_tokens;
         r.time_to_first_token_s = p.first_token_s - r.arrival_s;
         r.end_to_end_s = p.last_token_s - r.arrival_s;
+        r.waiting_s = p.admitted_s - r.arrival_s;
         r.time_per_output_token_s =
             outputs > 1 ? (p.last_token_s - p.first_token_s) / static_cast<double>(outputs - 1) : 0;
         first_token_.add(r.time_to_first_token_s);
@@ -491,6 +499,10 @@ class Run {
         if (outputs > 1) per_token_.add(r.time_per_output_token_s);
         result_.requests.push_back(r);
       }
+      const BatchingStatistics q = b.statistics();
+      result_.serving = {loaded_.trace_file, b.requests().size(), b.completed(),   b.refused(),
+                         q.idle_s,           q.running_mean,      q.running_max,   q.waiting_mean,
+                         q.waiting_max,      q.kv_tokens_mean,    q.kv_tokens_max, limits_.kv_tokens};
       if (b.refused() > 0)
         result_.notices.push_back(std::to_string(b.refused()) +
                                   " request(s) were refused: prompt and output together exceed the KV cache of " +
@@ -752,9 +764,10 @@ class Run {
   BatchLimits limits_;
   std::unique_ptr<ContinuousBatching> batching_;
   std::uint64_t longest_context_ = 1, longest_chunk_ = 1;
-  double now_ = 0;                                       // of the replay
-  std::vector<Totals> points_;                           // simulated steps that others are interpolated between
-  std::vector<double> uses_;                             // how often each counts
+  double now_ = 0;              // of the replay
+  std::vector<Totals> points_;  // simulated steps that others are interpolated between
+  std::vector<double> uses_;    // how often each counts
+  std::vector<double> point_errors_;
   accelerator::StepProgram::Settings program_settings_;  // of the steps whose demand is asked for
 };
 

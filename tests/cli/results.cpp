@@ -186,8 +186,9 @@ TEST_CASE("the series and the requests are plain CSV") {
   const std::string bandwidth = tb::bandwidth_csv(example());
   REQUIRE(bandwidth.find("start_s,channel,class,bytes,bytes_per_s\n0,0,weights,1000,1e+06\n0,0,scales,0,0\n") == 0);
   REQUIRE(tb::requests_csv(example()) ==
-          "index,arrival_s,prompt_tokens,output_tokens,time_to_first_token_s,time_per_output_token_s,end_to_end_s\n0,0,"
-          "10,4,0.1,0.08,0.34\n");
+          "index,arrival_s,prompt_tokens,output_tokens,time_to_first_token_s,time_per_output_token_s,end_to_end_s,"
+          "waiting_s\n0,0,"
+          "10,4,0.1,0.08,0.34,0\n");
   tb::RunResult none = example();
   none.requests.clear();
   REQUIRE(tb::requests_csv(none).empty());
