@@ -146,6 +146,13 @@ std::uint64_t StepProgram::rows_on_chip(const ModelShape& shape, const OnChip& c
   return std::min(chip.scratch_bytes / scratch, chip.operand_bytes / operands);
 }
 
+std::uint64_t StepProgram::longest_context(const ModelShape& shape, const OnChip& chip) {
+  const std::uint64_t of_head = chip.operand_bytes / shape.queries_per_kv_head(),
+                      query = operand_row_bytes(shape.head_dim, chip.bfp_activations),
+                      group = operand_row_bytes(32, chip.bfp_activations);
+  return of_head > query ? (of_head - query) / group * 32 : 0;
+}
+
 double StepProgram::attention_seconds(double bytes_per_s, double slots_per_s) const {
   const KvCacheLayout& kv = map_.kv;
   const KvStorage& policy = kv.policy();

@@ -197,6 +197,8 @@ class StepProgram {
   double attention_seconds(double bytes_per_s, double slots_per_s) const;
   /// Most rows of a step whose activations stay on chip.
   static std::uint64_t rows_on_chip(const ModelShape& shape, const OnChip& chip);
+  /// Longest context that a token can attend to: its probabilities must fit beside its queries.
+  static std::uint64_t longest_context(const ModelShape& shape, const OnChip& chip);
 
  private:
   struct Strip {

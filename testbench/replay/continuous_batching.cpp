@@ -11,7 +11,7 @@ ContinuousBatching::ContinuousBatching(std::vector<Request> requests, const Batc
   for (const Request& r : requests) {
     requests_.emplace_back();
     requests_.back().request = r;
-    requests_.back().refused = room(r) > limits.kv_tokens;
+    requests_.back().refused = room(r) > std::min(limits.kv_tokens, limits.request_tokens);
   }
   for (std::uint64_t slot = limits.sequences; slot-- > 0;) free_slots_.push_back(slot);
 }

@@ -142,11 +142,14 @@ class Run {
     limits_.sequences = c.slots;
     limits_.chunk_tokens = static_cast<std::uint64_t>(w.prefill_chunk_tokens);
     limits_.kv_tokens = wanted == 0 ? room : wanted;
+    limits_.request_tokens =
+        accelerator::StepProgram::longest_context(s_.model, accelerator::OnChip::from(s_.accelerator));
     c.kv_tokens = limits_.kv_tokens;
     c.tokens_per_slot = 0;
     for (const Request& r : requests) {
       const auto tokens = static_cast<std::uint64_t>(r.prompt_tokens + r.output_tokens);
-      if (tokens <= limits_.kv_tokens) c.tokens_per_slot = std::max(c.tokens_per_slot, tokens);
+      if (tokens <= std::min(limits_.kv_tokens, limits_.request_tokens))
+        c.tokens_per_slot = std::max(c.tokens_per_slot, tokens);
     }
     if (c.tokens_per_slot == 0)
       throw config::InputError({loaded_.trace_file, 0, 0}, "no request of the trace fits the KV cache of " +
@@ -504,9 +507,12 @@ class Run {
                          q.idle_s,           q.running_mean,      q.running_max,   q.waiting_mean,
                          q.waiting_max,      q.kv_tokens_mean,    q.kv_tokens_max, limits_.kv_tokens};
       if (b.refused() > 0)
-        result_.notices.push_back(std::to_string(b.refused()) +
-                                  " request(s) were refused: prompt and output together exceed the KV cache of " +
-                                  std::to_string(limits_.kv_tokens) + " tokens");
+        result_.notices.push_back(
+            std::to_string(b.refused()) + " request(s) were refused: prompt and output together are longer than " +
+            std::to_string(std::min(limits_.kv_tokens, limits_.request_tokens)) + " tokens, the " +
+            (limits_.kv_tokens <= limits_.request_tokens
+                 ? "room of the KV cache"
+                 : "longest context whose probabilities fit the activation buffer"));
     } else {
       result_.simulated_seconds = run_.seconds();
     }
