@@ -43,7 +43,7 @@ void require_part(const Part& p, std::uint64_t request, std::uint64_t cached, st
 }  // namespace
 
 TEST_CASE("batching: the prompt's step gives the first token, each later step one more") {
-  ContinuousBatching b({{0, 3, 3}}, {2, 100, 512});
+  ContinuousBatching b(std::vector<Request>{{0, 3, 3}}, {2, 100, 512});
   const auto steps = run(b, one_second);
   REQUIRE(steps.size() == 3);
   require_part(steps[0][0], 0, 0, 3, true);
@@ -55,7 +55,7 @@ TEST_CASE("batching: the prompt's step gives the first token, each later step on
 }
 
 TEST_CASE("batching: chunks of two prompts share a step's budget and mix with decoding, cost 0.1 s a token") {
-  ContinuousBatching b({{0, 6, 2}, {0.2, 3, 2}}, {2, 100, 4});
+  ContinuousBatching b(std::vector<Request>{{0, 6, 2}, {0.2, 3, 2}}, {2, 100, 4});
   const auto steps = run(b, [](const std::vector<Part>& parts) {
     double sum = 0;
     for (const Part& p : parts) sum += 0.1 * static_cast<double>(p.tokens);
@@ -84,7 +84,7 @@ TEST_CASE("batching: chunks of two prompts share a step's budget and mix with de
 }
 
 TEST_CASE("batching: whole prompts, one a step") {
-  ContinuousBatching b({{0, 7, 1}, {0, 5, 2}}, {4, 100, 0});
+  ContinuousBatching b(std::vector<Request>{{0, 7, 1}, {0, 5, 2}}, {4, 100, 0});
   const auto steps = run(b, one_second);
   REQUIRE(steps.size() == 3);
   REQUIRE(steps[0].size() == 1);
@@ -95,7 +95,7 @@ TEST_CASE("batching: whole prompts, one a step") {
 
 TEST_CASE("batching: the KV limit holds up the queue, in order; what can never fit is refused") {
   // Room for 10: the second would fit after the first only, and the fourth waits behind it although it would fit.
-  ContinuousBatching b({{0, 4, 4}, {0, 2, 2}, {0, 8, 4}, {0, 1, 1}}, {4, 10, 512});
+  ContinuousBatching b(std::vector<Request>{{0, 4, 4}, {0, 2, 2}, {0, 8, 4}, {0, 1, 1}}, {4, 10, 512});
   const auto steps = run(b, one_second);
   for (std::size_t i = 0; i < 4; ++i) REQUIRE(steps.at(i).size() == 1);
   REQUIRE(steps.at(4).size() == 2);
@@ -109,7 +109,7 @@ TEST_CASE("batching: the KV limit holds up the queue, in order; what can never f
 }
 
 TEST_CASE("batching: at most so many sequences, each with a slot of its own; time without requests passes at once") {
-  ContinuousBatching b({{0, 1, 2}, {0, 1, 2}, {0, 1, 2}, {10, 1, 1}}, {2, 1000, 512});
+  ContinuousBatching b(std::vector<Request>{{0, 1, 2}, {0, 1, 2}, {0, 1, 2}, {10, 1, 1}}, {2, 1000, 512});
   const auto steps = run(b, one_second);
   REQUIRE(steps.at(0).size() == 2);
   REQUIRE(steps.at(0)[0].slot != steps.at(0)[1].slot);

@@ -52,7 +52,7 @@ TEST_CASE(
   const auto up_to = [&](std::uint64_t n) { return random() % n + 1; };
   for (int i = 0; i < 300; ++i) {
     StepQuery q;
-    q.sequences = up_to(32);
+    q.sequences = up_to(31);  // and one prompt at most, within the limit of 32
     q.demand = static_cast<double>(q.sequences * up_to(4000));
     q.outputs = q.sequences;
     if (i % 2 == 0) {
