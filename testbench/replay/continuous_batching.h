@@ -18,8 +18,8 @@ namespace harmonia::testbench {
 struct BatchLimits {
   std::uint64_t sequences = 16;
   std::uint64_t kv_tokens = 0;
-  std::uint64_t request_tokens = ~std::uint64_t{0};  // prompt and output of one request; longer ones are refused
   std::uint64_t chunk_tokens = 512;                  // 0: whole prompts
+  std::uint64_t request_tokens = ~std::uint64_t{0};  // prompt and output of one request; longer ones are refused
 };
 
 /// A request's way through the machine. Times are seconds after the first arrival.

