@@ -19,6 +19,7 @@
 #include "harmonia/testbench/replay/request_trace.h"
 #include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/scenario/scenario.h"
+#include "harmonia/testbench/sweep/sweep.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -40,6 +41,14 @@ std::string check_model(const std::string& file, const Library& library) {
   const accelerator::ModelShape m = load_model(file, library, &notices);
   return with_notices("a model: " + m.name + ", " + si(static_cast<double>(m.parameters()), "") + " parameters",
                       notices);
+}
+
+std::string check_sweep(const std::string& file, const Library& library) {
+  const Sweep sweep = load_sweep(file, {}, library);
+  for (const SweepPoint& p : sweep.points)
+    if (!p.failure.empty()) throw config::InputError({file}, "the point " + label_of(p.settings) + ": " + p.failure);
+  return "a sweep: " + std::to_string(sweep.points.size()) + " points over " + std::to_string(sweep.keys.size()) +
+         " keys";
 }
 
 std::string check_accelerator(const std::string& file, const Library& library) {
@@ -107,7 +116,8 @@ std::string check_document(const std::string& file, const Library& library) {
   const Kind kinds[] = {{scenario_keys, check_scenario},
                         {keys_of<accelerator::ModelShape>(), check_model},
                         {keys_of<accelerator::AcceleratorConfig>(), check_accelerator},
-                        {channel_file_keys(), check_channel}};
+                        {channel_file_keys(), check_channel},
+                        {{"scenario", "set", "points", "grid"}, check_sweep}};
   // A file may hold several DRAM channels, each under its name.
   if (!node.members.empty() && std::all_of(node.members.begin(), node.members.end(), [&](const config::Member& m) {
         return m.value.is_map() && (m.value.find("tCK_ps") || m.value.find("base"));
@@ -130,9 +140,9 @@ std::string check_document(const std::string& file, const Library& library) {
     }
   }
   if (!best)
-    throw config::InputError(
-        node.where,
-        "no key of a scenario, model, accelerator or DRAM channel, expected one of these files (`harmonia list keys`)");
+    throw config::InputError(node.where,
+                             "no key of a scenario, model, accelerator, DRAM channel or sweep, expected one of these "
+                             "files (`harmonia list keys`)");
   return best->check(as_path(file), library);
 }
 
@@ -141,8 +151,8 @@ int run_check(const std::vector<std::string>& arguments) {
   std::vector<std::string> files;
   Arguments a(kCheckCommand);
   a.folders(common).positionals(
-      "FILE", files, "scenarios, models (config.json too), accelerators, DRAM channels, request traces, address traces",
-      true);
+      "FILE", files,
+      "scenarios, models (config.json too), accelerators, DRAM channels, sweeps, request traces, address traces", true);
   if (!a.parse(arguments)) return 0;
   const Library library(common.workloads, common.data);
   bool all_fine = true;

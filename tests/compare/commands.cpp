@@ -200,6 +200,21 @@ TEST_CASE("sweep: resuming with a changed sweep file or scenario is noticed") {
   REQUIRE_THAT(same.out, ContainsSubstring("1 run now, 1 kept"));
 }
 
+TEST_CASE("every committed sweep can be used, and check says so") {
+  const Scratch s;
+  std::size_t sweeps = 0;
+  for (const auto& file : fs::directory_iterator(HARMONIA_SOURCE "/workloads/sweeps")) {
+    const Outcome o = run_harmonia(s, "check '" + file.path().string() + "'");
+    INFO(o.err);
+    REQUIRE(o.status == 0);
+    REQUIRE_THAT(o.out, ContainsSubstring("a sweep: "));
+    ++sweeps;
+  }
+  REQUIRE(sweeps >= 5);
+  s.write("bad.yaml", "{scenario: default, grid: {weights: [fp16, kmeans9]}}");
+  REQUIRE_THAT(run_harmonia(s, "check bad.yaml").err, ContainsSubstring("the point weights=kmeans9"));
+}
+
 TEST_CASE("sweep: listed points combine with the grid, and rows are in order") {
   const Scratch s;
   s.write("sweep.yaml",
