@@ -79,7 +79,7 @@ struct Options {
 
 /// Overrides of the machine's own keys, and the others, which say how the model is computed.
 bool concerns_machine(const std::string& override_text) {
-  for (const char* section : {"accelerator", "dram", "fidelity.timing"}) {
+  for (const char* section : {"accelerator", "blocks", "dram", "fidelity.timing"}) {
     const std::string prefix = section;
     if (override_text.compare(0, prefix.size(), prefix) == 0 && override_text.size() > prefix.size() &&
         (override_text[prefix.size()] == '.' || override_text[prefix.size()] == '='))
@@ -94,6 +94,9 @@ LoadedScenario load_machine(const Options& o, accelerator::ModelShape shape) {
   config::Node document = config::Node::map();
   document.set("model", model.dump());
   document.set("accelerator", config::Node::scalar(o.accelerator, false, {"--accelerator"}));
+  config::Node fidelity = config::Node::map();
+  fidelity.set("data", config::Node::scalar("functional"));
+  document.set("fidelity", std::move(fidelity));
   std::vector<std::string> overrides;
   std::copy_if(o.set.begin(), o.set.end(), std::back_inserter(overrides), concerns_machine);
   return load_scenario(document, overrides, Library(o.folders.workloads, o.folders.data));
@@ -110,7 +113,7 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
       .integer("tokens", o.tokens, 0, 1 << 24, "N", "tokens to add (default 256, or 0 with --text)")
       .texts("set", o.set, "KEY=VALUE",
              "weights.format, weights.codebook, kv.format, activations.format, smoothing.online, ...; of the systemc "
-             "path also accelerator.KEY, dram.KEY, fidelity.timing")
+             "path also accelerator.KEY, dram.KEY, blocks.NAME.model, fidelity.timing")
       .text("accelerator", o.accelerator, "NAME", "machine of the systemc path, a built-in name or a file")
       .number("temperature", o.temperature, 0, 100, "T", "0: greedy")
       .number("top-p", o.top_p, 0, 1, "P", "sample from the likeliest tokens of this total probability")
