@@ -445,6 +445,9 @@ std::vector<std::string> Config::finish() {
   if (c[Param::RRD_L] < c[Param::RRD_S]) wrong("RRD_L", "RRD_L < RRD_S");
   if (refresh == RefreshPolicy::kAllBank && c[Param::RFC] >= c[Param::REFI])
     wrong("RFC", "RFC >= REFI: the channel would do nothing but refresh");
+  if (refresh == RefreshPolicy::kAllBank &&
+      c[Param::RFC] + c[Param::RPab] + std::max(c[Param::RCDRD], c[Param::RCDWR]) >= c[Param::REFI])
+    wrong("RFC", "RFC + RPab + RCD >= REFI: no access fits between two refreshes");
   if (refresh == RefreshPolicy::kPerBank && c[Param::PBR2PBR] > c[Param::REFIpb])
     warnings.push_back("PBR2PBR > REFIpb: per-bank refresh cannot keep up");
 
