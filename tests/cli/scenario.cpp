@@ -196,7 +196,7 @@ TEST_CASE("errors of a scenario say where, what, what was expected and what is n
       {"[1, 2]\n",
        "s.yaml:1:1: this is a list, expected a map of keys; expected one of: name, description, model, accelerator, "
        "weights, kv, activations, workload, fidelity, "
-       "output, seed"},
+       "blocks, output, seed"},
   };
   for (const auto& [text, message] : cases) {
     CAPTURE(text);
