@@ -116,8 +116,13 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
   place.finish();
 
   if (r.memory_bytes != 0 && map.end > r.memory_bytes) {
+    // The key that decides: with weights that fit alone it is what the KV cache has to hold.
+    std::uint64_t weights = 0;
+    for (const Region& region : map.regions)
+      if (region.name == "embedding" || region.name == "weights" || region.name == "lm_head") weights += region.bytes;
     std::ostringstream text;
-    text << "the model does not fit the DRAM: " << map.end << " bytes are needed and " << r.memory_bytes
+    text << (weights > r.memory_bytes ? "model" : "workload.context")
+         << ": the model does not fit the DRAM: " << map.end << " bytes are needed and " << r.memory_bytes
          << " are there (";
     for (std::size_t i = 0; i < map.regions.size(); ++i)
       text << (i == 0 ? "" : ", ") << map.regions[i].name << ' ' << map.regions[i].bytes;

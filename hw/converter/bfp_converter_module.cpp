@@ -206,7 +206,7 @@ bool BfpConverter::step() {
     command.pop();
     input.accept(std::max(input.arrival(), clock_.time(start)));
     core_->run(d, rows->data(), residual_data->data(), start,
-               [this, d, out, rows, residual_data, predicted = free_](ConverterCore::Result&& result) {
+               [this, d, out, rows, residual_data, start, predicted = free_](ConverterCore::Result&& result) {
                  if (result.bytes.size() != d.out_bytes)
                    SC_REPORT_ERROR("/harmonia/converter/size",
                                    "the converted chunk has another size than its descriptor says");
@@ -214,6 +214,7 @@ bool BfpConverter::step() {
                  nonfinite_ += result.nonfinite;
                  activity_.busy += result.free - predicted;
                  free_ = result.free;
+                 if (observer) observer({d.operation, clock_.ps(start), clock_.ps(free_), clock_.ps(free_ - start)});
                  working_ = false;
                  leave(d, out, result.ready);
                  progress();
@@ -227,6 +228,7 @@ bool BfpConverter::step() {
       SC_REPORT_ERROR("/harmonia/converter/size", "the converted chunk has another size than its descriptor says");
     std::memcpy(out->get_data_ptr(), bytes_.data(), bytes_.size());
   }
+  if (observer) observer({d.operation, clock_.ps(start), clock_.ps(free_), clock_.ps(cycles)});
   input.accept(std::max(input.arrival(), clock_.time(start)));
   residual_bytes_ = 0;
   residual_data_.clear();

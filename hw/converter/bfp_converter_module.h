@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <systemc>
 #include <vector>
@@ -49,6 +50,9 @@ class BfpConverter : public sc_core::sc_module {
   bus::StreamSource<> isock_operands{"isock_operands"};
   bus::StreamSource<> isock_kv{"isock_kv"};
   bus::StreamSource<> isock_out{"isock_out"};
+
+  /// Called when a chunk is converted; begin and end are those of the work, which may lie ahead of the simulated time.
+  std::function<void(const bus::Work&)> observer;
 
   const bus::Activity& activity() const { return activity_; }
   bus::Cycle free_at() const { return free_; }

@@ -59,7 +59,9 @@ void LutDecoder::process() {
   const std::uint64_t padding = (whole_rows - rows_counted_) * (row_blocks * 64 - d.row_elements);
   rows_counted_ = whole_rows;
   const bool follows = clock_.cycle(arrival) <= timing_.free_at();
+  if (elements_ == elements) busy_before_ = timing_.activity().busy;
   const Timing::Slot slot = timing_.chunk(clock_.cycle(arrival), elements + (d.block == 0 ? 0 : padding));
+  if (elements_ == elements) begin_ = slot.start;
   const bool last = index_bytes_ == d.index_bytes();
 
   bus::PayloadPtr out;
@@ -123,6 +125,9 @@ void LutDecoder::leave(bus::PayloadPtr out, bus::Cycle ready) {
 void LutDecoder::finish_if_complete() {
   const Descriptor& d = command.front();
   if (index_bytes_ < d.index_bytes() || scale_bytes_ < d.scale_bytes()) return;
+  if (observer)
+    observer({d.operation, clock_.ps(begin_), clock_.ps(timing_.free_at()),
+              clock_.ps(timing_.activity().busy - busy_before_)});
   index_bytes_ = scale_bytes_ = elements_ = rows_counted_ = 0;
   rows_out_ = 0;
   codes_.clear();

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <systemc>
 #include <vector>
@@ -29,6 +30,9 @@ class LutDecoder : public sc_core::sc_module {
   bus::ChunkInput input;  // target socket tsock
   bus::StreamSource<> isock{"isock"};
 
+  /// Called when a tile is decoded; begin and end are those of the work, which may lie ahead of the simulated time.
+  std::function<void(const bus::Work&)> observer;
+
   const bus::Activity& activity() const { return timing_.activity(); }
   bus::Cycle free_at() const { return timing_.free_at(); }
   std::uint64_t weights_decoded() const { return weights_; }
@@ -44,6 +48,8 @@ class LutDecoder : public sc_core::sc_module {
   Timing timing_;
   bus::PayloadPool pool_;
   bool begun_ = false;
+  bus::Cycle begin_ = 0;  // of the tile, and what the decoder had worked then
+  std::uint64_t busy_before_ = 0;
   bool working_ = false;  // the core has a chunk
   std::unique_ptr<DecoderCore> core_;
   bool blocked_ = false;  // the consumer has not said when it takes the last chunk

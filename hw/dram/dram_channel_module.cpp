@@ -69,13 +69,23 @@ bool DramChannelBase::refuse(tlm::tlm_generic_payload& payload) const {
   return false;
 }
 
+std::uint64_t DramChannelBase::pin_bytes_of(const tlm::tlm_generic_payload& payload) const {
+  const std::uint64_t first = payload.get_address(), last = first + payload.get_data_length() - 1;
+  return (last / burst_bytes_ - first / burst_bytes_ + 1) * burst_bytes_;
+}
+
+void DramChannelBase::answered(const tlm::tlm_generic_payload& payload) {
+  ++counts_.responses;
+  counts_.answered_pin_bytes[static_cast<std::size_t>(bus::chunk_of(payload).traffic)] += pin_bytes_of(payload);
+}
+
 void DramChannelBase::take(tlm::tlm_generic_payload& payload, Cycle at) {
   const std::uint64_t address = payload.get_address();
   const std::uint32_t length = payload.get_data_length();
   const bus::Chunk& chunk = bus::chunk_of(payload);
   const auto traffic = static_cast<std::size_t>(chunk.traffic);
   counts_.request_bytes[traffic] += length;
-  counts_.pin_bytes[traffic] += ((address + length - 1) / burst_bytes_ - address / burst_bytes_ + 1) * burst_bytes_;
+  counts_.pin_bytes[traffic] += pin_bytes_of(payload);
   ++counts_.requests;
   if (storage_ && chunk.data_valid) {
     if (payload.is_read()) {
@@ -144,7 +154,7 @@ void DramChannelBase::deliver() {
   // An initiator may send its next request from within the response, so the list can grow underneath.
   for (std::size_t i = 0; i < engine_.completions().size(); ++i) {
     const Completion completion = engine_.completions()[i];
-    ++counts_.responses;
+    answered(payload_of(completion.tag));
     respond(payload_of(completion.tag), time_of(completion.done));
   }
   engine_.completions().clear();
@@ -191,7 +201,7 @@ void DramChannelBase::blocking(tlm::tlm_generic_payload& payload, sc_core::sc_ti
   }
   delay = time_of(found->done) - now;
   completions.erase(found);
-  ++counts_.responses;
+  answered(payload);
   schedule();
 }
 

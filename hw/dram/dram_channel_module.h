@@ -52,6 +52,8 @@ struct ChannelCounts {
   /// Bytes that move over the data pins (whole bursts), and bytes asked for, by traffic class.
   std::array<std::uint64_t, bus::traffic_class_count> pin_bytes = {};
   std::array<std::uint64_t, bus::traffic_class_count> request_bytes = {};
+  /// Of pin_bytes, those of requests that are answered: what to sample for a bandwidth over time.
+  std::array<std::uint64_t, bus::traffic_class_count> answered_pin_bytes = {};
 };
 
 enum class Contents : std::uint8_t { kNone, kStored };
@@ -98,6 +100,8 @@ class DramChannelBase : public sc_core::sc_module, private CommandObserver {
 
   bool refuse(tlm::tlm_generic_payload& payload) const;
   void take(tlm::tlm_generic_payload& payload, Cycle at);
+  std::uint64_t pin_bytes_of(const tlm::tlm_generic_payload& payload) const;
+  void answered(const tlm::tlm_generic_payload& payload);
   void wake();
   void settle(Cycle at);
   void deliver();

@@ -116,6 +116,7 @@ bool OperandBuffer::send() {
   activity_.busy += cycles;
   bytes_read_ += d.bytes();
   free_ = start + cycles;
+  if (observer) observer({d.operand, clock_.ps(start), clock_.ps(free_), clock_.ps(cycles)});
   const bool functional = !it->second.data.empty();
   bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, static_cast<unsigned>(d.bytes()),
                                    functional ? bus::Data::buffer : bus::Data::scratch);

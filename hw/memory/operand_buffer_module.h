@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <systemc>
 #include <vector>
@@ -37,6 +38,9 @@ class OperandBuffer : public sc_core::sc_module {
   bus::ChunkInput converter;  // target socket tsock_converter
   bus::ChunkInput dma;        // target socket tsock_dma
   bus::StreamSource<> isock{"isock"};
+
+  /// Called when an operand is read; begin and end are those of the work, which may lie ahead of the simulated time.
+  std::function<void(const bus::Work&)> observer;
 
   const bus::Activity& activity() const { return activity_; }
   bus::Cycle free_at() const { return free_; }

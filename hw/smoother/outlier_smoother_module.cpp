@@ -61,19 +61,22 @@ void OutlierSmoother::process() {
       if (core_ != nullptr) {
         working_ = true;
         input.accept(taken_at);
-        core_->run({d.slot, d.layer, d.head}, offsets, keys, d.rows, d.columns, free_ - pass_cycles(config_, d),
-                   [this, out, keys, bytes, predicted = free_](SmootherCore::Result&& result) {
-                     std::memcpy(static_cast<void*>(keys), result.keys.data(), bytes);
-                     activity_.busy += result.free - predicted;
-                     free_ = result.free;
-                     working_ = false;
-                     leave(out, clock_.time(result.ready));
-                     progress();
-                   });
+        core_->run(
+            {d.slot, d.layer, d.head}, offsets, keys, d.rows, d.columns, free_ - pass_cycles(config_, d),
+            [this, out, keys, bytes, start, operation = d.operation, predicted = free_](SmootherCore::Result&& result) {
+              std::memcpy(static_cast<void*>(keys), result.keys.data(), bytes);
+              activity_.busy += result.free - predicted;
+              free_ = result.free;
+              if (observer) observer({operation, clock_.ps(start), clock_.ps(free_), clock_.ps(free_ - start)});
+              working_ = false;
+              leave(out, clock_.time(result.ready));
+              progress();
+            });
         return;
       }
       for (std::uint32_t r = 0; r < d.rows; ++r) formats::subtract_offsets(offsets, keys + std::size_t{r} * d.columns);
     }
+    if (observer) observer({d.operation, clock_.ps(start), clock_.ps(free_), clock_.ps(cycles)});
   }
   blocked_ = true;
   input.accept(taken_at);

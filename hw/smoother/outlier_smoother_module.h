@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <systemc>
@@ -46,6 +47,10 @@ class OutlierSmoother : public sc_core::sc_module {
   bus::DescriptorPort<converter::Descriptor> command;
   bus::ChunkInput input;  // target socket tsock
   bus::StreamSource<> isock{"isock"};
+
+  /// Called when a chunk of keys is smoothed; begin and end are those of the work, which may lie ahead of the simulated
+  /// time.
+  std::function<void(const bus::Work&)> observer;
 
   const bus::Activity& activity() const { return activity_; }
   bus::Cycle free_at() const { return free_; }

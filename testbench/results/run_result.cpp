@@ -108,6 +108,7 @@ Json bandwidth(const RunResult& r) {
       .put("achieved_bytes_per_s", b.achieved_bytes_per_s)
       .put("utilisation", b.utilisation);
   o.put("bytes", total(b.bytes_by_class)).put("bytes_by_class", b.bytes_by_class);
+  o.put("pin_bytes_by_class", b.pin_bytes_by_class);
   return o.take();
 }
 

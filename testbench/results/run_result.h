@@ -55,8 +55,9 @@ struct LatencyResult {
 struct BandwidthResult {
   double peak_bytes_per_s = 0;
   double achieved_bytes_per_s = 0;
-  double utilisation = 0;  // achieved / peak
-  BytesByClass bytes_by_class{};
+  double utilisation = 0;             // achieved / peak
+  BytesByClass bytes_by_class{};      // asked for: what the formulas say
+  BytesByClass pin_bytes_by_class{};  // whole bursts, of which an access may use a part
 };
 
 struct ChannelResult {

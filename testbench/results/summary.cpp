@@ -117,7 +117,10 @@ void traffic(std::string& out, const RunResult& r) {
     rows.push_back({kTrafficClassNames[c], si(bytes, "B"), percent(bytes / static_cast<double>(all)),
                     si(bytes / static_cast<double>(tokens), "B")});
   }
-  out += "\nBytes at the DRAM pins\n" + table(rows, "  ");
+  const std::uint64_t pins = total(r.bandwidth.pin_bytes_by_class);
+  out += "\nBytes of the DRAM";
+  if (pins != 0) out += " (at its pins " + si(static_cast<double>(pins), "B") + ": whole bursts)";
+  out += '\n' + table(rows, "  ");
 }
 
 void units(std::string& out, const RunResult& r) {

@@ -504,13 +504,19 @@ config::InputError located(const config::InputError& error, const LoadedScenario
   const std::string text = error.what();
   const std::string path = text.substr(0, text.find(": "));
   const Node* node = &scenario.document;
-  for (std::size_t begin = 0; node != nullptr && begin <= path.size();) {
+  config::Location where;
+  for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find('.', begin), path.size());
-    node = node->find(path.substr(begin, end - begin));
+    const std::string key = path.substr(begin, end - begin);
+    const auto member =
+        std::find_if(node->members.begin(), node->members.end(), [&](const config::Member& m) { return m.key == key; });
+    if (member == node->members.end()) return error;
+    node = &member->value;
+    // A section read from a file stands where the scenario names it.
+    where = node->is_map() && node->where.file != member->where.file ? member->where : node->where;
     begin = end + 1;
   }
-  if (node == nullptr || node->where.file.empty()) return error;
-  return {node->where, text};
+  return where.file.empty() ? error : config::InputError(where, text);
 }
 
 }  // namespace harmonia::testbench

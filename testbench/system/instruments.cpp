@@ -29,19 +29,15 @@ Instruments::Instruments(accelerator::Accelerator& machine, const InstrumentOpti
       bins_(options.bandwidth_interval_s > 0 ? options.bandwidth_interval_s : 1e-6, options.bandwidth_interval_s <= 0),
       seen_(machine.channels.size()) {
   machine.pe_array.observer = [this](const pe::TileRecord& t) { tile(t); };
-  machine.vector_unit.observer = [this](const bus::Work& work) {
-    times_.vector(machine_, work);
-    const accelerator::OperationClass c = machine_.sequencer.class_of(work.operation);
-    if (timeline_ && slices_++ < options_.most_slices)
-      timeline_->slice(vector_track_, accelerator::name_of(c), work.begin_ps, work.end_ps, work.operation);
-    if (waves_) waves_->write(record("vector_unit", c, work.begin_ps, work.end_ps, work.operation));
+  machine.vector_unit.observer = [this](const bus::Work& w) {
+    times_.vector(machine_, w);
+    work(vector_unit, w);
   };
   if (!options_.timeline_file.empty()) {
     timeline_ = std::make_unique<bus::PftraceWriter>(options_.timeline_file);
     const auto units = timeline_->add_group("units"), counters = timeline_->add_group("counters");
     phase_track_ = timeline_->add_track("step", units);
-    pe_track_ = timeline_->add_track("pe_array", units);
-    vector_track_ = timeline_->add_track("vector_unit", units);
+    for (const std::string& unit : unit_names()) unit_tracks_.push_back(timeline_->add_track(unit, units));
     for (const std::string& unit : unit_names())
       busy_tracks_.push_back(timeline_->add_counter(unit + " busy", "%", units));
     for (std::size_t i = 0; i < machine.channels.size(); ++i) {
@@ -51,11 +47,21 @@ Instruments::Instruments(accelerator::Accelerator& machine, const InstrumentOpti
     }
   }
   if (!options_.waves_file.empty()) waves_ = std::make_unique<bus::ActivityVcd>();
+  if (timeline_ || waves_) {
+    machine.decoder.observer = [this](const bus::Work& w) { work(decoder, w); };
+    machine.converter.observer = [this](const bus::Work& w) { work(converter, w); };
+    machine.smoother.observer = [this](const bus::Work& w) { work(smoother, w); };
+    machine.operand_buffer.observer = [this](const bus::Work& w) { work(operand_buffer, w); };
+  }
 }
 
 Instruments::~Instruments() {
   machine_.pe_array.observer = nullptr;
   machine_.vector_unit.observer = nullptr;
+  machine_.decoder.observer = nullptr;
+  machine_.converter.observer = nullptr;
+  machine_.smoother.observer = nullptr;
+  machine_.operand_buffer.observer = nullptr;
 }
 
 void Instruments::step_begins() { times_.step_begins(now()); }
@@ -69,12 +75,16 @@ void Instruments::phase(const std::string& name, std::uint64_t begin_ps, std::ui
   if (timeline_ && slices_++ < options_.most_slices) timeline_->slice(phase_track_, name, begin_ps, end_ps);
 }
 
+void Instruments::work(Unit unit, const bus::Work& w) {
+  const accelerator::OperationClass c = machine_.sequencer.class_of(w.operation);
+  if (timeline_ && slices_++ < options_.most_slices)
+    timeline_->slice(unit_tracks_[unit], accelerator::name_of(c), w.begin_ps, w.end_ps, w.operation);
+  if (waves_) waves_->write(record(names_[unit].c_str(), c, w.begin_ps, w.end_ps, w.operation));
+}
+
 void Instruments::tile(const pe::TileRecord& t) {
   times_.tile(machine_, t);
-  const accelerator::OperationClass c = machine_.sequencer.class_of(t.operation);
-  if (timeline_ && slices_++ < options_.most_slices)
-    timeline_->slice(pe_track_, accelerator::name_of(c), t.begin_ps, t.end_ps, t.operation);
-  if (waves_) waves_->write(record("pe_array", c, t.begin_ps, t.end_ps, t.operation));
+  work(pe_array, {t.operation, t.begin_ps, t.end_ps, 0});
   // A tenth of a bin keeps the series exact and costs nothing beside the tiles.
   if (static_cast<double>(now() - sampled_ps_) * 1e-12 >= bins_.bin_s() / 10) sample(now());
   if (interrupted() && !stopped_) {
@@ -91,8 +101,8 @@ void Instruments::sample(std::uint64_t now_ps) {
     BandwidthBins::Bytes bytes{};
     double sum = 0;
     for (std::size_t c = 0; c < kTrafficClasses; ++c) {
-      bytes[c] = static_cast<double>(counts.pin_bytes[c] - seen_[i][c]);
-      seen_[i][c] = counts.pin_bytes[c];
+      bytes[c] = static_cast<double>(counts.answered_pin_bytes[c] - seen_[i][c]);
+      seen_[i][c] = counts.answered_pin_bytes[c];
       sum += bytes[c];
     }
     bins_.add(i, begin, end, bytes);

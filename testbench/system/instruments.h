@@ -44,7 +44,9 @@ class Instruments {
   std::string finish();
 
  private:
+  enum Unit : std::size_t { pe_array, decoder, vector_unit, converter, smoother, operand_buffer };  // of unit_names()
   void tile(const pe::TileRecord& tile);
+  void work(Unit unit, const bus::Work& work);
   void sample(std::uint64_t now_ps);
 
   accelerator::Accelerator& machine_;
@@ -57,8 +59,9 @@ class Instruments {
   std::array<std::uint64_t, 6> unit_busy_{};
 
   std::unique_ptr<bus::PftraceWriter> timeline_;
-  bus::PftraceWriter::Track phase_track_ = 0, pe_track_ = 0, vector_track_ = 0;
-  std::vector<bus::PftraceWriter::Track> busy_tracks_, bandwidth_tracks_, queue_tracks_;
+  const std::vector<std::string> names_ = unit_names();
+  bus::PftraceWriter::Track phase_track_ = 0;
+  std::vector<bus::PftraceWriter::Track> unit_tracks_, busy_tracks_, bandwidth_tracks_, queue_tracks_;
   std::unique_ptr<bus::ActivityVcd> waves_;
 };
 

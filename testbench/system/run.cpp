@@ -1,6 +1,7 @@
 #include "harmonia/testbench/system/run.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -583,6 +584,7 @@ class Run {
     const double seconds = result_.simulated_seconds;
     for (std::size_t i = 0; i < kTrafficClasses; ++i)
       b.bytes_by_class[i] = static_cast<std::uint64_t>(std::llround(run_.expected_bytes[i]));
+    std::array<double, kTrafficClasses> at_pins{};
     run_.channels.resize(a.channels.size());
     for (std::size_t i = 0; i < a.channels.size(); ++i) {
       const ChannelTotals& t = run_.channels[i];
@@ -590,7 +592,10 @@ class Run {
       const dram::Config& config = a.channels[i]->config();
       ChannelResult c;
       double pins = 0;
-      for (const double bytes : t.pin_bytes) pins += bytes;
+      for (std::size_t k = 0; k < kTrafficClasses; ++k) {
+        pins += t.pin_bytes[k];
+        at_pins[k] += t.pin_bytes[k];
+      }
       c.bytes_written = count(t.bytes_written);
       c.bytes_read = count(pins - t.bytes_written);
       const double peak = b.peak_bytes_per_s / static_cast<double>(a.channels.size());
@@ -608,6 +613,7 @@ class Run {
       c.read_latency_s = latency(s.latency[0], config.tCK_ps * 1e-12);
       result_.channels.push_back(c);
     }
+    for (std::size_t k = 0; k < kTrafficClasses; ++k) b.pin_bytes_by_class[k] = count(at_pins[k]);
     b.achieved_bytes_per_s = seconds > 0 ? run_.pin_bytes() / seconds : 0;
     b.utilisation = b.achieved_bytes_per_s / b.peak_bytes_per_s;
   }

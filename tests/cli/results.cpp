@@ -36,7 +36,7 @@ tb::RunResult example() {
   tb::Samples tpot;
   for (const double s : {0.081, 0.079, 0.080, 0.080}) tpot.add(s);
   r.latency.time_per_output_token_s = tpot.distribution();
-  r.bandwidth = {64e9, 60e9, 0.9375, {1000, 100, 50, 5, 20, 0}};
+  r.bandwidth = {64e9, 60e9, 0.9375, {1000, 100, 50, 5, 20, 0}, {1024, 128, 64, 64, 32, 0}};
   r.channels.push_back({1100, 75, 0.9, {{"ACT", 10}, {"RD", 100}}, 90, 9, 1, 0.03, 12.5, 64, tpot.distribution()});
   r.units.push_back({"pe_array", 0.25, {{"no_input", 0.5}, {"output_blocked", 0.25}}});
   r.units.push_back({"decoder", 0.75, {{"no_input", 0.25}}});
@@ -120,6 +120,7 @@ TEST_CASE("result.json holds every promised key, and the documentation explains 
   REQUIRE(j["latency"]["time_per_output_token_s"]["p50"] == 0.080);
   REQUIRE(j["bandwidth"]["bytes"] == 1175);
   REQUIRE(j["bandwidth"]["bytes_by_class"]["kv_read"] == 50);
+  REQUIRE(j["bandwidth"]["pin_bytes_by_class"]["kv_read"] == 64);
   REQUIRE(j["channels"][0]["commands"]["ACT"] == 10);
   REQUIRE(j["channels"][0]["row_hits"] == 90);
   REQUIRE(j["units"][0]["stalled"]["no_input"] == 0.5);

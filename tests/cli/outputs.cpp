@@ -1,0 +1,143 @@
+// What `harmonia run -o DIR` leaves behind, read by decoders that know nothing of the program (outputs.py); and inputs
+// that it refuses: place, reason, status 2, nothing written.
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/cli/scratch.h"
+#include "tests/support/catch.h"
+
+namespace fs = std::filesystem;
+using Catch::Matchers::Contains;
+using harmonia::test::Outcome;
+using harmonia::test::run_harmonia;
+using harmonia::test::Scratch;
+
+namespace {
+
+const std::string kTiny =
+    "name: tiny\nmodel: stories260k\naccelerator: harmonia\nweights: kmeans4\n"
+    "workload:\n  phase: decode\n  context: 64\n  tokens: 2\nfidelity: full\nseed: 3\n";
+const std::string kTraced =
+    "name: traced\nmodel: stories260k\naccelerator: harmonia\nweights: kmeans4\n"
+    "workload: {trace: trace.csv, max_batch: 4}\nfidelity: full\nseed: 3\n";
+const std::string kTrace = "arrival_s,prompt_tokens,output_tokens\n0,40,3\n0.00001,20,5\n0.0001,9,1\n";
+
+/// Runs a scenario into `out` and has the folder decoded; what the decoders found there.
+std::string decoded(const Scratch& s, const std::string& arguments) {
+  const Outcome o = run_harmonia(s, "run " + arguments + " -o out");
+  INFO(o.err << o.out);
+  REQUIRE(o.status == 0);
+  const std::string command =
+      "python3 " HARMONIA_SOURCE "/tests/cli/outputs.py '" + (s / "out") + "' > '" + (s / "decoded") + "' 2>&1";
+  const int status = std::system(command.c_str());
+  const std::string text = Scratch::read(s / "decoded");
+  INFO(text);
+  REQUIRE(status == 0);
+  return text;
+}
+
+nlohmann::json without_cost(const std::string& text) {
+  nlohmann::json j = nlohmann::json::parse(text);
+  REQUIRE(j.erase("wall_seconds") == 1);
+  REQUIRE(j.erase("simulation_events") == 1);
+  return j;
+}
+
+/// The program refuses it with status 2, this message in front of all, and leaves nothing.
+void refused(const Scratch& s, const std::string& arguments, const std::string& begins, const std::string& holds) {
+  const Outcome o = run_harmonia(s, "run " + arguments + " -o out");
+  INFO(o.err << o.out);
+  CHECK(o.status == 2);
+  CHECK_THAT(o.err, Contains(begins) && Contains(holds));
+  CHECK(o.out.empty());
+  for (const fs::directory_entry& e : fs::directory_iterator(s.path())) {
+    INFO(e.path());
+    CHECK_FALSE(e.is_directory());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("time line, waves, bandwidth and result of a run are there for independent readers and agree") {
+  const Scratch s;
+  s.write("tiny.yaml", kTiny);
+  const std::string text = decoded(s, "tiny.yaml --set output.waves=true");
+  REQUIRE_THAT(text, Contains("timeline:") && Contains("waves:"));
+}
+
+TEST_CASE("the outputs of prefill, loosely timed and sampled runs keep to the same rules") {
+  for (const char* set : {"workload.phase=prefill", "fidelity.timing=lt", "fidelity=sampled"}) {
+    const Scratch s;
+    s.write("tiny.yaml", kTiny);
+    INFO(set);
+    REQUIRE_THAT(decoded(s, std::string("tiny.yaml --set output.waves=true --set ") + set), Contains("waves:"));
+  }
+}
+
+TEST_CASE("a replayed trace leaves a line for each request, full and sampled") {
+  for (const char* fidelity : {"full", "sampled"}) {
+    const Scratch s;
+    s.write("traced.yaml", kTraced);
+    s.write("trace.csv", kTrace);
+    REQUIRE_THAT(decoded(s, std::string("traced.yaml --set fidelity=") + fidelity), Contains("requests: 3"));
+  }
+}
+
+TEST_CASE("time line and waves can be left out") {
+  const Scratch s;
+  s.write("tiny.yaml", kTiny);
+  decoded(s, "tiny.yaml --set output.timeline=false");
+  REQUIRE_FALSE(fs::exists(s / "out/timeline.pftrace"));
+  REQUIRE_FALSE(fs::exists(s / "out/waves.vcd"));
+}
+
+TEST_CASE("the same scenario and seed give the same result but for what it took to compute") {
+  const Scratch s;
+  s.write("tiny.yaml", kTiny);
+  for (const char* folder : {"a", "b"}) REQUIRE(run_harmonia(s, std::string("run tiny.yaml -o ") + folder).status == 0);
+  REQUIRE(without_cost(Scratch::read(s / "a/result.json")) == without_cost(Scratch::read(s / "b/result.json")));
+  for (const char* file : {"bandwidth.csv", "timeline.pftrace"})
+    REQUIRE(Scratch::read(s / "a/" + file) == Scratch::read(s / "b/" + file));
+}
+
+TEST_CASE("run refuses bad input with its place and writes nothing") {
+  const Scratch s;
+  const auto with = [&](const std::string& line, const std::string& instead) {
+    std::string text = kTiny;
+    const std::size_t at = text.find(line);
+    REQUIRE(at != std::string::npos);
+    s.write("bad.yaml", text.replace(at, line.size(), instead));
+  };
+  SECTION("an unknown key") {
+    with("  context: 64", "  contxt: 64");
+    refused(s, "bad.yaml", "bad.yaml:7:3: ", "context");
+  }
+  SECTION("a negative size") {
+    with("  context: 64", "  context: -64");
+    refused(s, "bad.yaml", "bad.yaml:7:12: ", "workload.context");
+  }
+  SECTION("a model that does not fit: the line of the model") {
+    with("model: stories260k", "model: llama-3.1-405b");
+    refused(s, "bad.yaml", "bad.yaml:2:1: ", "does not fit the DRAM");
+  }
+  SECTION("a context whose KV cache does not fit: the line of the context") {
+    with("  context: 64", "  context: 60000000");
+    refused(s, "bad.yaml", "bad.yaml:7:12: ", "does not fit the DRAM");
+  }
+  SECTION("more KV tokens than there is room for: the line that wants them") {
+    s.write("trace.csv", kTrace);
+    s.write("bad.yaml", "model: stories260k\nworkload:\n  trace: trace.csv\n  kv_capacity_tokens: 100000000\n");
+    refused(s, "bad.yaml", "bad.yaml:4:23: ", "the KV cache overflows the DRAM");
+  }
+  SECTION("a broken line of a trace") {
+    s.write("trace.csv", kTrace + "1,many,1\n");
+    s.write("bad.yaml", kTraced);
+    refused(s, "bad.yaml", "trace.csv:5:3: ", "prompt_tokens is 'many'");
+  }
+  SECTION("a value that --set gives: the place is the option") {
+    s.write("tiny.yaml", kTiny);
+    refused(s, "tiny.yaml --set model=llama-3.1-405b", "--set model=llama-3.1-405b", "does not fit the DRAM");
+  }
+}
