@@ -128,7 +128,7 @@ class RtlCore final : public ConverterCore {
                                     std::min<std::size_t>(32, d.columns - 32 * g)));
       }
     }
-    convert(work, beats, start, [this, work](Cycle) { finish(*work); });
+    convert(work, beats, start, [work](Cycle) { finish(*work); });
   }
 
   /// A group that begins with this chunk is one beat per channel; the stored group takes its newcomers one by one.
@@ -194,7 +194,7 @@ class RtlCore final : public ConverterCore {
       finish(*work);
       return;
     }
-    convert(work, beats, start, [this, work](Cycle) { finish(*work); });
+    convert(work, beats, start, [work](Cycle) { finish(*work); });
   }
 
   static void finish(Work& work) {

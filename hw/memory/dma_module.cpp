@@ -103,7 +103,7 @@ bool DmaBase::enqueue(tlm::tlm_generic_payload& payload, const sc_core::sc_time&
   transfer.bytes = entry.descriptor.bytes();
   transfers_.push(transfer);
   const Cycle from = entry.from;
-  queue_.push(std::move(entry));
+  queue_.push(entry);
   run_at(from);
   return transfer.command == nullptr;
 }

@@ -82,28 +82,27 @@ class RtlCore final : public PeCore {
       }
 
     if (!d.accumulate) sums.assign(m * n, 0.0f);
-    instances_.run(std::move(jobs), {start},
-                   [this, d, columns, order, &sums, out, start,
-                    done = std::move(done)](std::vector<rtl::StreamOutcome>&& outcomes) {
-                     const std::size_t each = d.groups();
-                     Cycle busy = start, ready = start;
-                     std::vector<PeResult> results(each);
-                     for (std::size_t pe = 0; pe < outcomes.size(); ++pe) {
-                       const rtl::StreamOutcome& o = outcomes[pe];
-                       if (o.results.empty()) continue;
-                       busy =
-                           std::max(busy, o.accept_ends[kSecondOperand] + last_passes(d, *columns, (*order)[pe]) - 1);
-                       ready = std::max(ready, o.result_end);
-                       for (std::size_t i = 0; i < (*order)[pe].size(); ++i) {
-                         const Output& output = (*order)[pe][i];
-                         for (std::size_t g = 0; g < each; ++g) results[g] = result_of(o.results[i * each + g]);
-                         float& sum = sums[output.token * d.n + output.column];
-                         sum = value_of_output(d, results, columns->scale_words, output.column, sum);
-                         if (d.emit) out[output.token * d.n + output.column] = formats::to_fp16(sum);
-                       }
-                     }
-                     done({busy - start, ready - busy});
-                   });
+    instances_.run(
+        std::move(jobs), {start},
+        [d, columns, order, &sums, out, start, done = std::move(done)](std::vector<rtl::StreamOutcome>&& outcomes) {
+          const std::size_t each = d.groups();
+          Cycle busy = start, ready = start;
+          std::vector<PeResult> results(each);
+          for (std::size_t pe = 0; pe < outcomes.size(); ++pe) {
+            const rtl::StreamOutcome& o = outcomes[pe];
+            if (o.results.empty()) continue;
+            busy = std::max(busy, o.accept_ends[kSecondOperand] + last_passes(d, *columns, (*order)[pe]) - 1);
+            ready = std::max(ready, o.result_end);
+            for (std::size_t i = 0; i < (*order)[pe].size(); ++i) {
+              const Output& output = (*order)[pe][i];
+              for (std::size_t g = 0; g < each; ++g) results[g] = result_of(o.results[i * each + g]);
+              float& sum = sums[output.token * d.n + output.column];
+              sum = value_of_output(d, results, columns->scale_words, output.column, sum);
+              if (d.emit) out[output.token * d.n + output.column] = formats::to_fp16(sum);
+            }
+          }
+          done({busy - start, ready - busy});
+        });
   }
 
  private:

@@ -5,7 +5,8 @@
 
 namespace harmonia::testbench {
 
-ContinuousBatching::ContinuousBatching(std::vector<Request> requests, const BatchLimits& limits) : limits_(limits) {
+ContinuousBatching::ContinuousBatching(const std::vector<Request>& requests, const BatchLimits& limits)
+    : limits_(limits) {
   if (limits.sequences == 0) throw std::invalid_argument("at least one sequence must be able to run");
   requests_.reserve(requests.size());
   for (const Request& r : requests) {

@@ -40,7 +40,7 @@ struct BatchingStatistics {
 class ContinuousBatching {
  public:
   /// Throws std::invalid_argument when a limit is 0 that must not be.
-  ContinuousBatching(std::vector<Request> requests, const BatchLimits& limits);
+  ContinuousBatching(const std::vector<Request>& requests, const BatchLimits& limits);
 
   /// What one sequence does in a step.
   struct Part {

@@ -129,7 +129,7 @@ accelerator::GoldenSettings golden_settings(const Scenario& scenario) {
 }
 
 accelerator::MachineOptions functional_options(const Scenario& scenario,
-                                               std::shared_ptr<const GoldenModelWeights> weights) {
+                                               const std::shared_ptr<const GoldenModelWeights>& weights) {
   accelerator::MachineOptions options = machine_options(scenario);
   options.program.data_valid = true;
   options.program.half_split_rope = weights->rope_pairing == formats::RopePairing::kHalfSplit;

@@ -27,7 +27,7 @@ accelerator::GoldenSettings golden_settings(const Scenario& scenario);
 /// Options of a functional machine with these weights: payloads carry bytes, the decoder's tables and the RoPE
 /// frequencies are those of the model. Throws config::InputError when the array has no mode for the weights.
 accelerator::MachineOptions functional_options(const Scenario& scenario,
-                                               std::shared_ptr<const accelerator::GoldenModelWeights> weights);
+                                               const std::shared_ptr<const accelerator::GoldenModelWeights>& weights);
 
 /// Writes embedding, norms, codes, scales, zero-points and output head into the machine's memory. Takes no simulated
 /// time; call it before the first step. Throws std::invalid_argument when shape or formats are not the map's.
