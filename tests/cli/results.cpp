@@ -202,8 +202,9 @@ TEST_CASE("the summary says in words what ran, how fast, what limits it and how 
        {"Scenario default", "llama-3-8b on harmonia: 4 output tokens in 4 steps",
         "320 ms of simulated time, 12.5 token/s",
         "time per output token 80.0 ms (p50 80.0 ms, p95 81.0 ms, p99 81.0 ms)", "Limit    memory: 62.5 %",
-        "60.0 GB/s of 64.0 GB/s (93.8 %)", "every transaction was simulated", "1 of 1 check passed; 1 input assumed",
-        "qkv", "no input", "row hits 90.0 %", "Energy 500 mJ, 125 mJ per token", "Area 3.500 mm2", "Note     a notice"})
+        "their bytes at peak bandwidth alone would take ", "60.0 GB/s of 64.0 GB/s (93.8 %)",
+        "every transaction was simulated", "1 of 1 check passed; 1 input assumed", "qkv", "no input", "row hits 90.0 %",
+        "Energy 500 mJ, 125 mJ per token", "Area 3.500 mm2", "Note     a notice"})
     CHECK(text.find(part) != std::string::npos);
   tb::RunResult sampled = example();
   sampled.fidelity = {"sampled", "at", "timing_only", 3, 32, 2, 4, 0.004};
