@@ -54,7 +54,7 @@ void overview(std::string& out, const RunResult& r) {
   if (r.prompt_tokens > 0) what += counted(r.prompt_tokens, "prompt token");
   if (r.prompt_tokens > 0 && r.output_tokens > 0) what += ", ";
   if (r.output_tokens > 0) what += counted(r.output_tokens, "output token");
-  what += " in " + counted(r.steps, "step");
+  what += (r.prompt_tokens + r.output_tokens > 0 ? " in " : "") + counted(r.steps, "step");
   out += "What     " + what + "\n";
   if (!r.complete) out += "         stopped before the end; this is what was complete\n";
 
