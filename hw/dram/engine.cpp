@@ -196,7 +196,7 @@ class Engine::Impl {
   void perform(const Decision& d);
   void issue_column(const Decision& d);
   bool stream(const Decision& first, Cycle limit);
-  void advance_hits(int op, Decision& d, Cycle horizon);
+  Cycle advance_hits(int op, Decision& d, Cycle horizon, Cycle stay);
   std::int64_t repetitions(int n, Cycle t, Cycle floor, Cycle horizon) const;
   void update_mode(int lane, Cycle t);
   Cycle write_due(int lane) const;
@@ -342,6 +342,7 @@ class Engine::Impl {
     std::array<Step, kLongestPeriod> step{};
   } period_;
   Cycle same_column_[2][2] = {};  // by op: RD to RD or WR to WR of the group, of the unit
+  Cycle other_column_[2] = {};    // by op: of another rank
 
   std::vector<Completion> completions_;
   Statistics stats_;
@@ -443,6 +444,8 @@ Engine::Impl::Impl(const Config& config)
         Cycle& d = same_column_[op][r.level == Level::kUnit ? 1 : 0];
         d = std::max<Cycle>(d, evaluate(r.distance, config_));
       }
+    for (const OtherRule& r : other_rules_[index(cmd)])
+      if (r.next == cmd) other_column_[op] = std::max<Cycle>(other_column_[op], r.distance);
   }
   blocked_in_bank_.assign(size(banks_), 0);
   open_mask_.assign(size(units_), 0);
@@ -1299,9 +1302,16 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
   if (horizon < first.t + config_[Param::CCD_S] || s.mode != op || lane_waiting_[1 - op][l] != 0 || staged_.left > 0 ||
       refresh_[u].active || second_bank_[u] >= 0 || config_.scheduler == SchedulerPolicy::kFcfs)
     return false;
+  Cycle stay = kNever;
   for (int other = 0; other < units_; ++other) {
     const auto o = static_cast<std::size_t>(other);
-    if (other != unit && (work_mask(other) != 0 || refresh_[o].active || second_bank_[o] >= 0)) return false;
+    if (other == unit) continue;
+    if (refresh_[o].active || second_bank_[o] >= 0) return false;
+    if (work_mask(other) == 0) continue;
+    // Another rank's row commands bound the horizon like this one's. Its columns come behind every column of this one
+    // by the time that the bus takes to change hands: as long as each is nearer to the last one, none can come between.
+    if (lane_of(other) != lane || other_column_[op] == 0) return false;
+    if (hit_mask_[op][o] != 0) stay = other_column_[op];
   }
   const std::uint64_t conflicts = older_conflict_mask_[op][u];
   const int first_bank = unit * banks_per_unit_;
@@ -1309,8 +1319,9 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
     horizon = std::min(horizon, capped_from_[op][first_bank + lowest_bit(m)] - 1);
   if (horizon < first.t + (table_.wck_sync ? 1 : 0)) return false;
 
-  // Where columns have pins of their own, the row command that ended the stream has not changed meanwhile.
-  const bool up_to_row = table_.split_command_bus && horizon == next_row_;
+  // Where columns have pins of their own, the row command that ended the stream has not changed meanwhile. A column of
+  // another rank may come before it.
+  const bool up_to_row = table_.split_command_bus && horizon == next_row_ && stay == kNever;
   const auto row_is_next = [&] {
     decided_ = up_to_row;
     if (up_to_row) decision_ = row_decision_;
@@ -1322,12 +1333,13 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
   const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(cmd) * groups_)];
   while (true) {
     if (runs_[hit_[op][d.bank]].count > 1 && !(table_.wck_sync && d.t >= wck_until_[u])) {
-      advance_hits(op, d, horizon);
+      const Cycle last = advance_hits(op, d, horizon, stay);
       if (d.t > horizon) return row_is_next();
-      if (table_.wck_sync && d.t >= wck_until_[u]) break;
+      if ((table_.wck_sync && d.t >= wck_until_[u]) || d.t - last >= stay) break;
     }
     // The last access of a run, which may end its request, or one that needs CAS: the long way.
-    const std::uint32_t run = hit_[op][d.bank];
+    const int bank = d.bank;
+    const std::uint32_t run = hit_[op][bank];
     floor_ = d.t;
     issue_column(d);
     if (hit_[op][d.bank] != run) {
@@ -1342,26 +1354,27 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
     d.t = kNever;
     std::int64_t best_age = 0;
     for (std::uint64_t m = hit_mask_[op][u]; m != 0; m &= m - 1) {
-      const int bank = first_bank + lowest_bit(m);
-      const Cycle t = std::max({of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]], floor});
-      if (t < d.t || (t == d.t && hit_age_[op][bank] < best_age)) {
+      const int next = first_bank + lowest_bit(m);
+      const Cycle t = std::max({of_bank[next], of_group[group_of_[static_cast<std::size_t>(next)]], floor});
+      if (t < d.t || (t == d.t && hit_age_[op][next] < best_age)) {
         d.t = t;
-        d.bank = bank;
-        best_age = hit_age_[op][bank];
+        d.bank = next;
+        best_age = hit_age_[op][next];
       }
     }
     if (d.t > horizon) return row_is_next();
-    if (table_.wck_sync && d.t >= wck_until_[u]) break;
+    if ((table_.wck_sync && d.t >= wck_until_[u]) || d.t - last_use_[static_cast<std::size_t>(bank)] >= stay) break;
   }
   decided_ = false;
   return true;
 }
 
-/// Accesses of the open rows from `d` on up to the horizon or to the last access of a run, whichever comes first; `d`
-/// is then the next one. The choice needs only when each bank, each group and the bus are free and whose turn it is, so
-/// that is kept apart here and everything else is brought up to date once, at the end. A sequence of choices that leads
-/// back to the state it began in is a period; it is repeated at once as often as it is certain to come again.
-void Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon) {
+/// Accesses of the open rows from `d` on up to the horizon, to the last access of a run or to one that is `stay` or
+/// more behind the one before it, whichever comes first; `d` is then the next one. Returns the time of the last access.
+/// The choice needs only when each bank, each group and the bus are free and whose turn it is, so that is kept apart
+/// here and everything else is brought up to date once, at the end. A sequence of choices that leads back to the state
+/// it began in is a period; it is repeated at once as often as it is certain to come again.
+Cycle Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon, Cycle stay) {
   const int unit = d.unit, first_bank = unit * banks_per_unit_;
   const auto u = static_cast<std::size_t>(unit), l = static_cast<std::size_t>(lane_of(unit));
   const Cmd cmd = column_command(op);
@@ -1461,7 +1474,8 @@ void Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon) {
       ++p.steps;
     }
     choose();
-    if (t > horizon || hits[chosen].left == 0 || (table_.wck_sync && t >= std::max(last_start, last_t + wck - 1) + 1))
+    if (t > horizon || hits[chosen].left == 0 || t - last_t >= stay ||
+        (table_.wck_sync && t >= std::max(last_start, last_t + wck - 1) + 1))
       break;
     if (attempts == 0) continue;
     if (chosen == p.step[0].hit && hits[chosen].turns == round_) {
@@ -1495,7 +1509,7 @@ void Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon) {
         last_t += moved;
         attempts = 0;
         choose();
-        if (t > horizon || hits[chosen].left == 0) break;
+        if (t > horizon || hits[chosen].left == 0 || t - last_t >= stay) break;
         continue;
       }
       if (--attempts > 0) begin_period(t == floor);
@@ -1541,6 +1555,7 @@ void Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon) {
   lane_waiting_[op][l] -= static_cast<int>(accesses);
   d.t = t;
   d.bank = hits[chosen].bank;
+  return last_t;
 }
 
 /// How often the period that has just been seen is certain to come again, the next time from `t` on.

@@ -153,6 +153,17 @@ TEST_CASE("Closed form: streams equal the step-by-step path command for command"
   configs.push_back(configured("HBM2-2000", {{"pseudo_channels", "2"}, {"mapping", "rbc"}}));
   configs.push_back(configured("DDR4-3200", {{"ranks", "2"}, {"mapping", "rbc"}}));
   configs.push_back(configured("LPDDR4-3200", {{"refresh", "per_bank"}}));
+  // Streams in several ranks at once: the data bus changes hands only where the step-by-step path lets it.
+  for (const char* preset : {"LPDDR5-6400", "DDR4-3200", "HBM2-2000", "LPDDR4-3200", "DDR5-4800"}) {
+    configs.push_back(configured(preset, {{"ranks", "4"}, {"mapping", "bgi"}}));
+    configs.push_back(configured(preset, {{"ranks", "4"}, {"mapping", "rbc"}, {"fairness_cap_cycles", "150"}}));
+    configs.push_back(configured(preset, {{"ranks", "2"},
+                                          {"mapping", "rbc"},
+                                          {"page_policy", "adaptive"},
+                                          {"page_timeout_cycles", "70"},
+                                          {"power_down_idle_cycles", "30"}}));
+  }
+  configs.push_back(configured("HBM2-2000", {{"pseudo_channels", "2"}, {"ranks", "2"}, {"mapping", "rbc"}}));
   std::uint64_t columns = 0, longest = 0;
   for (int i = 0; i < cases; ++i) {
     const std::uint64_t seed = 0x9e3779b9u + static_cast<std::uint64_t>(i);
