@@ -1299,7 +1299,10 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
   const Cmd cmd = column_command(op);
   const int length = table_.command_cycles[static_cast<std::size_t>(index(cmd))];
   Cycle horizon = std::min({limit, next_event_ - 1, table_.split_command_bus ? next_row_ : next_row_ - length});
-  if (horizon < first.t + config_[Param::CCD_S] || s.mode != op || lane_waiting_[1 - op][l] != 0 || staged_.left > 0 ||
+  // The next piece of a long request is taken in when the queue has room for it: that is decided step by step.
+  if (staged_.left > 0)
+    horizon = std::min(horizon, first.t + std::max(0, waiting_[op] - capacity_) * same_column_[op][1] - 1);
+  if (horizon < first.t + config_[Param::CCD_S] || s.mode != op || lane_waiting_[1 - op][l] != 0 ||
       refresh_[u].active || second_bank_[u] >= 0 || config_.scheduler == SchedulerPolicy::kFcfs)
     return false;
   Cycle stay = kNever;
@@ -1600,13 +1603,19 @@ Cycle Engine::Impl::next_wake() {
   const Decision& d = next_decision();
   const Cycle soonest = done_until_ - config_.frontend_cycles + 2;  // the cycle after the last `now`
   if (d.t >= kNever) return kNever;
-  if (staged_.left > 0) return std::max(soonest, d.t + 1 - config_.frontend_cycles);
   const Cycle spacing = std::max(1, burst_ / lanes_);
-  // A full queue has room again when what is beyond its capacity has passed the bus.
-  Cycle wake = kNever;
-  for (int waiting : waiting_)
-    if (waiting >= capacity_)
-      wake = std::min(wake, d.t + (waiting - capacity_) * spacing + 1 - config_.frontend_cycles);
+  // A full queue has room again when what is beyond its capacity has passed the bus. None has before the request that
+  // is being taken in piece by piece is in as a whole; each piece but the last is as long as the queue.
+  Cycle wake = kNever, taken_in = 0;
+  if (staged_.left > 0)
+    taken_in = waiting_[index(staged_.op)] - capacity_ +
+               static_cast<Cycle>((staged_.left - 1) / static_cast<std::uint64_t>(capacity_)) * capacity_;
+  for (int op = 0; op < 2; ++op) {
+    Cycle before = waiting_[op] - capacity_;
+    if (staged_.left > 0 && index(staged_.op) == op) before += static_cast<Cycle>(staged_.left);
+    if (before >= 0 || staged_.left > 0)
+      wake = std::min(wake, d.t + std::max(before, taken_in) * spacing + 1 - config_.frontend_cycles);
+  }
   // The request with the fewest bursts left cannot end before those have passed the bus.
   Cycle bursts = 1;
   if (requests_.size() <= 32) {
