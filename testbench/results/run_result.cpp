@@ -262,8 +262,12 @@ std::string to_json(const RunResult& r) {
 std::string bandwidth_csv(const RunResult& r) {
   std::string out = "start_s,channel,class,bytes,bytes_per_s\n";
   for (const BandwidthSample& s : r.bandwidth_series) {
+    // The run ends within the last interval. What is left of one when an end falls on an edge is rounding.
+    const double left = r.simulated_seconds - s.start_s;
+    const double length =
+        left > 0.01 * r.bandwidth_interval_s ? std::min(left, r.bandwidth_interval_s) : r.bandwidth_interval_s;
     for (std::size_t c = 0; c < kTrafficClasses; ++c) {
-      const double rate = r.bandwidth_interval_s > 0 ? static_cast<double>(s.bytes[c]) / r.bandwidth_interval_s : 0;
+      const double rate = length > 0 ? static_cast<double>(s.bytes[c]) / length : 0;
       out += number(s.start_s) + ',' + std::to_string(s.channel) + ',' + kTrafficClassNames[c] + ',' +
              std::to_string(s.bytes[c]) + ',' + number(rate) + '\n';
     }

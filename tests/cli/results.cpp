@@ -186,6 +186,10 @@ TEST_CASE("the bound of an operation is its largest time, that of the run the on
 TEST_CASE("the series and the requests are plain CSV") {
   const std::string bandwidth = tb::bandwidth_csv(example());
   REQUIRE(bandwidth.find("start_s,channel,class,bytes,bytes_per_s\n0,0,weights,1000,1e+06\n0,0,scales,0,0\n") == 0);
+  // An interval of which the run has half.
+  tb::RunResult half = example();
+  half.simulated_seconds = 0.0005;
+  REQUIRE(tb::bandwidth_csv(half).find("\n0,0,weights,1000,2e+06\n") != std::string::npos);
   REQUIRE(tb::requests_csv(example()) ==
           "index,arrival_s,prompt_tokens,output_tokens,time_to_first_token_s,time_per_output_token_s,end_to_end_s,"
           "waiting_s\n0,0,"
