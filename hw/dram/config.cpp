@@ -571,7 +571,7 @@ const std::vector<Config>& presets() {
   return all;
 }
 
-const Config& find_preset(const std::string& name) { return named(presets(), name); }
+const Config& find_preset(std::string_view name) { return named(presets(), std::string(name)); }
 
 Config preset_as_written(const std::string& name) {
   static const std::vector<Config> all = written_presets();

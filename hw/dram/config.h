@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -129,6 +130,6 @@ Mapping make_mapping(const Config& c, const std::string& name);
 /// off. find throws config::InputError with the nearest name.
 /// All are finished. The vector's order is that of the documentation.
 const std::vector<Config>& presets();
-const Config& find_preset(const std::string& name);
+const Config& find_preset(std::string_view name);
 
 }  // namespace harmonia::dram
