@@ -18,13 +18,14 @@ std::uint64_t allocations = 0;
 }
 
 // The others of the standard library end here.
-void* operator new(std::size_t bytes) {
+// Not inlined: the compiler would see one half of a pair and take it for a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   ++allocations;
   if (void* memory = std::malloc(bytes)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 using namespace harmonia::formats;
 
