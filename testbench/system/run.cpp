@@ -308,7 +308,8 @@ class Run {
     const auto prompt = static_cast<std::uint64_t>(w.context);
     const std::uint64_t chunk =
         w.prefill_chunk_tokens == 0 ? prompt : static_cast<std::uint64_t>(w.prefill_chunk_tokens);
-    Progress progress("chunks", static_cast<double>((prompt + chunk - 1) / chunk));
+    const std::uint64_t chunks = (prompt + chunk - 1) / chunk;
+    Progress progress("chunks", static_cast<double>(chunks));
     for (std::uint64_t done = 0; done < prompt; done += chunk) {
       StepWork work = work_at(done, std::min(chunk, prompt - done));
       for (SequenceStep& q : work.sequences) q.logits = done + chunk >= prompt;
