@@ -46,14 +46,18 @@ void OutlierSmoother::process() {
   bus::PayloadPool::chunk(out) = chunk;
   if (chunk.data_valid) std::memcpy(out->get_data_ptr(), in.get_data_ptr(), bytes);
 
-  sc_core::sc_time taken_at = input.arrival(), ready = input.arrival();
-  if (config_.online && d.path == converter::Path::key) {
-    const Cycle start = std::max(clock_.cycle(input.arrival()), free_);
-    if (start > free_) activity_.wait(Wait::input, start - free_);
+  passes_ = !config_.online || d.path != converter::Path::key;
+  if (passes_) free_ = std::max(free_, left_);  // no lanes between what passes and the chunk before
+  const Cycle start = std::max(clock_.cycle(input.arrival()), free_);
+  if (start > free_) activity_.wait(Wait::input, start - free_);
+  const sc_core::sc_time taken_at = std::max(input.arrival(), clock_.time(start));
+  sc_core::sc_time ready = taken_at;
+  if (passes_) {
+    free_ = start;
+  } else {
     const Cycle cycles = smoothing_cycles(config_, d);
     activity_.busy += cycles;
     free_ = start + cycles;
-    taken_at = std::max(input.arrival(), clock_.time(start));
     ready = clock_.time(free_ + static_cast<Cycle>(config_.stages));
     if (chunk.data_valid) {
       auto* keys = reinterpret_cast<Fp16*>(out->get_data_ptr());
@@ -90,13 +94,14 @@ void OutlierSmoother::leave(bus::PayloadPtr out, const sc_core::sc_time& ready) 
   if (const std::optional<sc_core::sc_time> when = isock.send(std::move(out), ready)) taken(*when);
 }
 
-/// A chunk that is taken later than it stood at the output held the lanes for so long.
+/// A chunk that is taken later than it stood at the output held the lanes for so long: they are free again as many
+/// cycles later as the keys in them were stopped, or, with nothing in them, when it was taken.
 void OutlierSmoother::taken(const sc_core::sc_time& when) {
   blocked_ = false;
-  const Cycle at = clock_.cycle(when);
+  const Cycle at = left_ = clock_.cycle(when);
   if (at <= ready_) return;
   activity_.wait(Wait::output, at - ready_);
-  free_ += at - ready_;
+  free_ = passes_ ? at : free_ + (at - ready_);
 }
 
 /// The head's offsets; a sequence's first keys choose them.

@@ -68,9 +68,10 @@ class OutlierSmoother : public sc_core::sc_module {
   bus::PayloadPool pool_;
   bus::Activity activity_;
   bool blocked_ = false;
+  bool passes_ = false;   // the chunk at the output is no key
   bool working_ = false;  // the core has a chunk
   std::unique_ptr<SmootherCore> core_;
-  bus::Cycle free_ = 0, ready_ = 0;
+  bus::Cycle free_ = 0, ready_ = 0, left_ = 0;  // the lanes; the chunk at the output; the one before was taken
   std::map<TableKey, formats::KeyOffsets> table_;
 };
 

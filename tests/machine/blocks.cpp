@@ -201,6 +201,31 @@ TEST_CASE("smoother: the first keys of a sequence choose offsets, which all keys
   REQUIRE(out.arrivals[1].bytes == bytes_of(decode));
 }
 
+TEST_CASE("smoother: what passes and stands at the output holds a key back until it is taken, and no longer") {
+  smoother::OutlierSmoother block("smoother", {});
+  ForeignSource commands("commands");
+  ChunkSender input("input");
+  LateSink out("out", [] { return 40u; });
+  commands.isock.bind(block.command.tsock);
+  input.isock.bind(block.input.tsock);
+  block.isock.bind(out.tsock);
+  const std::vector<Fp16> row = ramp(32);
+  converter::Descriptor key = rows(converter::Path::key, 1, 32, 0);
+  key.first_position = 16;
+  for (int i = 0; i < 2; ++i) commands.command(rows(converter::Path::row, 1, 32, 0));
+  commands.command(key);
+  commands.command(rows(converter::Path::row, 1, 32, 0));
+  for (std::uint64_t cycle : {10, 11, 12, 13}) input.at(at_cycle(cycle), bytes_of(row), values(32));
+  sc_core::sc_start();
+  REQUIRE(out.arrivals.size() == 4);
+  REQUIRE(cycle_of(out.arrivals[0].when) == 10);
+  REQUIRE(cycle_of(out.arrivals[1].when) == 50);
+  REQUIRE(cycle_of(out.arrivals[2].when) == 90 + 1 + 3);  // a cycle on the lanes, three stages
+  REQUIRE(cycle_of(out.arrivals[3].when) == 94 + 40);
+  REQUIRE(block.activity().busy == 1);
+  REQUIRE(block.activity().waiting[static_cast<std::size_t>(bus::Wait::output)] == 4 * 40);
+}
+
 // ---- Decoder: `rate` weights a cycle, 3 stages, reload of 2^n cycles when the tensor changes ----
 
 namespace {
