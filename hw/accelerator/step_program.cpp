@@ -282,8 +282,8 @@ void StepProgram::push(Batch& b, Queue q, DmaDescriptor& d) {
   queue_of(b, q).push_back(d);
 }
 
-void StepProgram::gate(Batch& b, Queue queue, Queue on) {
-  const std::uint64_t count = on == Queue::kv_write ? kv_writes_ : out_writes_;
+/// The next descriptor of `queue` waits until the first `count` of the write queue `on` are complete.
+void StepProgram::gate(Batch& b, Queue queue, Queue on, std::uint64_t count) {
   if (count != 0) b.gates.push_back({queue, queue_of(b, queue).size(), on, count});
 }
 
@@ -297,10 +297,25 @@ std::vector<StepProgram::Part> StepProgram::parts_of(const Strip& s) const {
   return parts;
 }
 
+/// How many descriptors of out_write must be complete before rows of `blocks` blocks are in memory.
+std::uint64_t StepProgram::written(const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks,
+                                   std::uint64_t row, std::uint64_t rows) const {
+  const Written& w = written_.at(&place);
+  const auto youngest = [&](const std::vector<std::uint64_t>& list, std::uint64_t first) {
+    const auto at = list.begin() + static_cast<std::ptrdiff_t>(first + row);
+    return *std::max_element(at, at + static_cast<std::ptrdiff_t>(rows));
+  };
+  if (blocks == place.blocks) return youngest(w.row, 0);
+  std::uint64_t count = 0;
+  for (std::uint64_t block = first_block; block < first_block + blocks; ++block)
+    count = std::max(count, youngest(w.piece, block * rows_));
+  return count;
+}
+
 void StepProgram::read_rows(Batch& b, Queue queue, const SpillPlace& place, std::uint64_t first_block,
                             std::uint64_t blocks, std::uint64_t row, std::uint64_t rows, std::uint32_t row_bytes,
-                            std::uint32_t operation, Queue after) {
-  gate(b, queue, after);
+                            std::uint32_t operation) {
+  gate(b, queue, Queue::out_write, written(place, first_block, blocks, row, rows));
   DmaDescriptor d;
   d.operation = operation;
   DmaSegment s = segment(place.address(first_block, row), rows * row_bytes, TrafficClass::activations);
@@ -318,6 +333,11 @@ void StepProgram::write_rows(Batch& b, const SpillPlace& place, std::uint64_t bl
   d.add(segment(place.address(block, row), rows * row_bytes, TrafficClass::activations));
   push(b, Queue::out_write, d);
   expect(TrafficClass::activations, rows * row_bytes);
+  Written& w = written_[&place];
+  w.piece.resize(place.blocks * rows_);
+  w.row.resize(rows_);
+  std::fill_n(w.piece.begin() + static_cast<std::ptrdiff_t>(block * rows_ + row), rows, out_writes_);
+  std::fill_n(w.row.begin() + static_cast<std::ptrdiff_t>(row), rows, out_writes_);
 }
 
 void StepProgram::add_segments(Batch& b, Queue queue, const std::vector<Segment>& main, const std::vector<Segment>& low,
@@ -471,8 +491,7 @@ void StepProgram::norm(Batch& b, std::uint64_t gamma, std::uint32_t operand) {
     for (std::uint64_t block = 0; block < map_.residual.blocks; ++block) {
       const std::uint64_t columns =
           std::min<std::uint64_t>(map_.residual.block_columns, h - block * map_.residual.block_columns);
-      read_rows(b, Queue::vector_read, map_.residual, block, 1, row, rows, static_cast<std::uint32_t>(2 * columns), op,
-                Queue::out_write);
+      read_rows(b, Queue::vector_read, map_.residual, block, 1, row, rows, static_cast<std::uint32_t>(2 * columns), op);
     }
     v.rows = static_cast<std::uint32_t>(rows);
     v.row_begin = static_cast<std::uint32_t>(row);
@@ -561,7 +580,7 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
     }
     b.operands.push_back(o);
     if (!a_resident) {
-      gate(b, Queue::operand_read, Queue::out_write);
+      gate(b, Queue::operand_read, Queue::out_write, written(*a, 0, a->blocks, s.first, s.rows));
       DmaDescriptor d;
       d.operation = number;
       const std::uint64_t last_columns = k - std::uint64_t(a->blocks - 1) * a->block_columns;
@@ -767,7 +786,8 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
           }
         }
         if (c.residual_bytes != 0) {
-          if (p.position > s.cached) gate(b, Queue::residual, Queue::kv_write);  // the strip before wrote it
+          if (p.position > s.cached)
+            gate(b, Queue::residual, Queue::kv_write, kv_writes_);  // the strip before wrote it
           add_segments(b, Queue::residual, residual_main, residual_low, op, TrafficClass::kv_read,
                        KvCacheLayout::group_main_bytes, false);
           expect(TrafficClass::kv_read, c.residual_bytes);
@@ -818,8 +838,9 @@ void StepProgram::attention(Batch& b, int layer) {
       for (std::uint64_t t = 0, strip = 0; t < work_.sequences[s].tokens; t += query_strip_[s], ++strip)
         jobs.push_back({s, head, strip, t, std::min(query_strip_[s], work_.sequences[s].tokens - t)});
 
-  gate(b, Queue::kv_read, Queue::kv_write);
+  gate(b, Queue::kv_read, Queue::kv_write, kv_writes_);
   std::vector<std::uint32_t> probability(jobs.size());
+  std::vector<std::uint64_t> probability_written(jobs.size());  // unfused: descriptors of out_write up to them
 
   auto scores = [&](std::size_t i) {
     class_ = OperationClass::attention_scores;
@@ -834,8 +855,7 @@ void StepProgram::attention(Batch& b, int layer) {
     } else {
       number = ++operand_;
       read_rows(b, Queue::operand_read, map_.query, std::uint64_t(j.head) * group, group,
-                first_row_[j.sequence] + j.first_token, j.tokens, static_cast<std::uint32_t>(operand_row(d)), number,
-                Queue::out_write);
+                first_row_[j.sequence] + j.first_token, j.tokens, static_cast<std::uint32_t>(operand_row(d)), number);
     }
     memory::OperandDescriptor q;
     q.operand = number;
@@ -907,6 +927,7 @@ void StepProgram::attention(Batch& b, int layer) {
     probability[i] = ++operand_;
     if (!chip_.fused_attention) {
       unfused_softmax(b, i, score_op, v, c);
+      probability_written[i] = out_writes_;
       return;
     }
     c.operation = probability[i];
@@ -926,7 +947,7 @@ void StepProgram::attention(Batch& b, int layer) {
     o.rows = m;
     if (!chip_.fused_attention) {
       o.from_memory = 1;
-      gate(b, Queue::operand_read, Queue::out_write);
+      gate(b, Queue::operand_read, Queue::out_write, probability_written[i]);
       DmaDescriptor read;
       read.operation = o.operand;
       read.add(segment(map_.probabilities[i % 2], o.bytes(), TrafficClass::activations));
@@ -1044,7 +1065,7 @@ void StepProgram::unfused_softmax(Batch& b, std::size_t strip, std::uint32_t ope
   b.converter.push_back(pass);
   write(map_.scores[strip % 2], bytes);
 
-  gate(b, Queue::vector_read, Queue::out_write);
+  gate(b, Queue::vector_read, Queue::out_write, out_writes_);
   DmaDescriptor read;
   read.operation = operation;
   read.add(segment(map_.scores[strip % 2], bytes, TrafficClass::activations));
@@ -1074,8 +1095,7 @@ void StepProgram::residual_unit(Batch& b, const Unit& u) {
     const std::uint64_t block = u.column / map_.residual.block_columns;
     const std::uint32_t row_bytes = 2 * v.columns;
     v.operand_bytes = v.rows * row_bytes;
-    read_rows(b, Queue::vector_read, map_.residual, block, 1, u.strip.first, u.strip.rows, row_bytes, u.operation,
-              Queue::out_write);
+    read_rows(b, Queue::vector_read, map_.residual, block, 1, u.strip.first, u.strip.rows, row_bytes, u.operation);
     converter::Descriptor c;
     c.operation = u.operation;
     c.path = Path::pass;
@@ -1191,8 +1211,7 @@ void StepProgram::final_norm(Batch& b, std::uint64_t wanted) {
       for (std::uint64_t block = 0; block < map_.residual.blocks; ++block) {
         const std::uint64_t columns =
             std::min<std::uint64_t>(map_.residual.block_columns, h - block * map_.residual.block_columns);
-        read_rows(b, Queue::vector_read, map_.residual, block, 1, row, 1, static_cast<std::uint32_t>(2 * columns), op,
-                  Queue::out_write);
+        read_rows(b, Queue::vector_read, map_.residual, block, 1, row, 1, static_cast<std::uint32_t>(2 * columns), op);
       }
     }
   vector::Descriptor v;

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -215,6 +216,13 @@ class StepProgram {
     std::uint32_t operation;
   };
 
+  /// For each piece of a spilled tensor, the out_write descriptor that wrote it last: a read waits for those that wrote
+  /// what it reads, and not for younger ones.
+  struct Written {
+    std::vector<std::uint64_t> piece;  // [block][row]
+    std::vector<std::uint64_t> row;    // the youngest of its blocks
+  };
+
   void final_norm(Batch& b, std::uint64_t wanted);
   void norm(Batch& b, std::uint64_t gamma, std::uint32_t operand);
   void residual_unit(Batch& b, const Unit& u);
@@ -229,9 +237,11 @@ class StepProgram {
   std::uint32_t next_operation(OperationClass c);
   void expect(bus::TrafficClass traffic, std::uint64_t bytes);
   void expect_macs(std::uint64_t macs, std::uint64_t slots);
-  void gate(Batch& b, Queue queue, Queue on);
+  void gate(Batch& b, Queue queue, Queue on, std::uint64_t count);
+  std::uint64_t written(const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks, std::uint64_t row,
+                        std::uint64_t rows) const;
   void read_rows(Batch& b, Queue queue, const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks,
-                 std::uint64_t row, std::uint64_t rows, std::uint32_t row_bytes, std::uint32_t operation, Queue after);
+                 std::uint64_t row, std::uint64_t rows, std::uint32_t row_bytes, std::uint32_t operation);
   void write_rows(Batch& b, const SpillPlace& place, std::uint64_t block, std::uint64_t row, std::uint64_t rows,
                   std::uint32_t row_bytes, std::uint32_t operation);
   void add_segments(Batch& b, Queue queue, const std::vector<Segment>& main, const std::vector<Segment>& low,
@@ -259,6 +269,7 @@ class StepProgram {
   std::vector<OperationClass> classes_;
   std::uint32_t operand_ = 0;  // last number given to an A operand
   std::uint64_t kv_writes_ = 0, out_writes_ = 0;
+  std::map<const SpillPlace*, Written> written_;
   std::vector<std::vector<std::vector<std::uint32_t>>>
       query_operand_;                       // [sequence][kv head][strip], of the layer under way
   std::vector<std::uint64_t> query_strip_;  // tokens per strip, by sequence

@@ -95,6 +95,50 @@ TEST_CASE("limits: a codebook that the array has no mode for") {
   s.weights.codebook = "bf16";
   REQUIRE_THAT(refusal(s), Catch::Contains("weights.codebook"));
 }
+namespace {
+bool meet(const memory::DmaDescriptor& a, const memory::DmaDescriptor& b) {
+  for (std::size_t i = 0; i < a.segment_count; ++i)
+    for (std::size_t j = 0; j < b.segment_count; ++j)
+      for (std::uint32_t r = 0; r < a.segments[i].rows; ++r)
+        for (std::uint32_t q = 0; q < b.segments[j].rows; ++q) {
+          const std::uint64_t x = a.segments[i].address + r * a.segments[i].stride_bytes,
+                              y = b.segments[j].address + q * b.segments[j].stride_bytes;
+          if (x < y + b.segments[j].row_bytes && y < x + a.segments[i].row_bytes) return true;
+        }
+  return false;
+}
+}  // namespace
+
+// What is read back waits for the write that brought it, and for no younger one: scores of a strip that are read must
+// not wait for those of the strip behind, nor a residual block for the block before it.
+TEST_CASE("gates: a read of spilled activations waits for a write of what it reads") {
+  for (const auto attention : {accelerator::AttentionScores::fused, accelerator::AttentionScores::unfused})
+    for (const LoopOrder order : {LoopOrder::row_first, LoopOrder::column_first}) {
+      testbench::Scenario s = small();
+      s.accelerator.activation_buffer.capacity_bytes = 16 * 1024;
+      s.accelerator.sequencer.attention = attention;
+      s.accelerator.sequencer.order = order;
+      const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::capacity_of(s)));
+      accelerator::StepWork work;
+      work.sequences.push_back({0, 0, 100, true});
+      accelerator::StepProgram program(s.model, map, accelerator::OnChip::from(s.accelerator),
+                                       testbench::machine_options(s).program, work);
+      REQUIRE_FALSE(program.resident());
+      std::vector<memory::DmaDescriptor> written;
+      std::size_t gates = 0;
+      for (const accelerator::Batch& b : {program.embedding(), program.layer(0)}) {
+        written.insert(written.end(), b.out_write.begin(), b.out_write.end());
+        for (const accelerator::Gate& g : b.gates) {
+          if (g.on != accelerator::Queue::out_write) continue;
+          const auto& reads = g.queue == accelerator::Queue::vector_read ? b.vector_read : b.operand_read;
+          REQUIRE(g.count <= written.size());
+          REQUIRE(meet(reads.at(g.item), written[g.count - 1]));
+          ++gates;
+        }
+      }
+      REQUIRE(gates > 100);
+    }
+}
 TEST_CASE("map: every region begins at its alignment and nothing overlaps") {
   testbench::Scenario s = small();
   s.accelerator.address_map.region_alignment_bytes = 1 << 16;
