@@ -80,6 +80,14 @@ void ConverterSection::describe(config::Fields& f) {
       .unit("cycles")
       .says("additional latency of the K path in the converter itself")
       .assumed("demotion leaves a plane out when it packs; offsets are subtracted in the smoother's stages");
+  f.add("growing_channels", growing_channels)
+      .range(0, 65535)
+      .unit("channels")
+      .says(
+          "channels whose growing V group the converter keeps from one strip of a step to the next; others grow "
+          "through "
+          "memory")
+      .assumed("an output tile of 128 channels: 4.6 KiB");
 }
 
 void SmootherSection::describe(config::Fields& f) {

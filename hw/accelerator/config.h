@@ -43,6 +43,7 @@ struct ConverterSection {
   int stages = 4;
   int lanes = 2;
   int k_path_extra_cycles = 0;
+  std::uint32_t growing_channels = 128;
   void describe(config::Fields& f);
 };
 

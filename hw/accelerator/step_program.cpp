@@ -77,6 +77,7 @@ OnChip OnChip::from(const AcceleratorConfig& c) {
   chip.scratch_bytes = c.activation_buffer.capacity_bytes - chip.operand_bytes;
   chip.pe_rows = c.pe.rows;
   chip.pe_cols = c.pe.cols;
+  chip.growing_channels = c.converter.growing_channels;
   chip.decoder = c.decoder;
   chip.order = c.sequencer.order;
   chip.fused_attention = c.sequencer.attention == AttentionScores::fused;
@@ -746,6 +747,7 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
       const std::uint64_t context = s.cached + s.tokens;
       const KvCacheLayout::Place place{s.slot, layer, static_cast<int>(head)};
       std::vector<Segment> main, low, residual_main, residual_low;
+      std::uint64_t stored_rows = p.rows;
       converter::Descriptor c;
       c.operation = op;
       c.path = which == Linear::k ? Path::key : Path::value;
@@ -767,8 +769,17 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
           c.low_end[i] = static_cast<std::uint32_t>(ranges[i].to);
         }
       } else {
-        kv.v_write(place, p.position, p.rows, context, main, low);
-        kv.v_residual(place, p.position, residual_main, residual_low);
+        const std::uint64_t end = p.position + p.rows;
+        const auto key = std::make_pair(p.sequence, head);
+        const bool ends_in_group = c.grouped != 0 && end < context && end % KvCacheLayout::group_tokens != 0;
+        if (p.position > s.cached && p.position % KvCacheLayout::group_tokens != 0)
+          c.growing_from = growing_[key].place;
+        if (ends_in_group) c.growing_to = c.growing_from != 0 ? c.growing_from : keep_growing();
+        if (c.growing_from != c.growing_to) growing_taken_[c.growing_from] = false;
+        // Rows up to the last full group, or all: a group that goes on growing in memory is written as it is.
+        if (c.growing_to != 0) stored_rows = std::max(end / 32 * 32, p.position) - p.position;
+        if (stored_rows != 0) kv.v_write(place, p.position, stored_rows, context, main, low);
+        if (c.growing_from == 0) kv.v_residual(place, p.position, residual_main, residual_low);
         for (const auto* list : {&residual_main, &residual_low})
           for (const Segment& piece : *list) c.residual_bytes += static_cast<std::uint32_t>(piece.bytes);
         if (c.grouped) {
@@ -786,12 +797,13 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
           }
         }
         if (c.residual_bytes != 0) {
-          if (p.position > s.cached)
-            gate(b, Queue::residual, Queue::kv_write, kv_writes_);  // the strip before wrote it
+          if (p.position > s.cached)  // the strip before wrote it
+            gate(b, Queue::residual, Queue::kv_write, growing_[key].written);
           add_segments(b, Queue::residual, residual_main, residual_low, op, TrafficClass::kv_read,
                        KvCacheLayout::group_main_bytes, false);
           expect(TrafficClass::kv_read, c.residual_bytes);
         }
+        if (ends_in_group) growing_[key].place = c.growing_to;
       }
       std::uint64_t out = 0;
       for (const auto* list : {&main, &low})
@@ -800,6 +812,7 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
       b.converter.push_back(c);
       add_segments(b, Queue::kv_write, main, low, op, TrafficClass::kv_write,
                    c.grouped ? KvCacheLayout::group_main_bytes : 1, true);
+      if (which == Linear::v) growing_[{p.sequence, head}].written = kv_writes_;
 
       // The formula: tokens times bytes of a token's groups, and low planes for those that stay wide.
       const std::uint64_t key_groups = ceil_div(d, 32);
@@ -810,13 +823,25 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
         for (std::uint64_t t = p.position; t < p.position + p.rows; ++t) wide += kv.policy().wide(t, context);
         expect(TrafficClass::kv_write, key_groups * (21 * p.rows + 16 * wide));
       } else {
-        for (std::uint64_t g = p.position / 32; g * 32 < p.position + p.rows; ++g)
+        for (std::uint64_t g = p.position / 32; stored_rows != 0 && g * 32 < p.position + stored_rows; ++g)
           expect(TrafficClass::kv_write,
-                 d * (kv.v_group_wide(g, context) || (g + 1) * 32 > p.position + p.rows ? 37 : 21));
+                 d * (kv.v_group_wide(g, context) || (g + 1) * 32 > p.position + stored_rows ? 37 : 21));
       }
     }
   }
   b.vector.push_back(v);
+}
+
+/// A free place for a V group in the converter, counted from 1; 0 when all are taken.
+std::uint16_t StepProgram::keep_growing() {
+  const std::size_t places = chip_.growing_channels / static_cast<std::uint32_t>(shape_.head_dim);
+  growing_taken_.resize(places + 1);
+  for (std::size_t i = 1; i <= places; ++i)
+    if (!growing_taken_[i]) {
+      growing_taken_[i] = true;
+      return static_cast<std::uint16_t>(i);
+    }
+  return 0;
 }
 
 void StepProgram::attention(Batch& b, int layer) {

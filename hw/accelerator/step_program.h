@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harmonia/accelerator/config.h"
@@ -64,7 +65,8 @@ struct OnChip {
   std::uint64_t operand_bytes = 0;      // A operands in the activation buffer
   std::uint64_t scratch_bytes = 0;      // FP16 values of the vector unit in the activation buffer
   int pe_rows = 16, pe_cols = 8;
-  DecoderSection decoder;  // how long a tile takes that is expanded again
+  std::uint32_t growing_channels = 0;  // of V groups kept in the converter from strip to strip
+  DecoderSection decoder;              // how long a tile takes that is expanded again
   LoopOrder order = LoopOrder::fewest_bytes;
   bool fused_attention = true;
   bool bfp_activations = true;
@@ -232,6 +234,7 @@ class StepProgram {
                std::uint64_t rows, std::uint32_t operand, const SpillPlace* a, OperationClass c,
                const std::function<void(std::size_t part, const Unit&)>& unit);
   void qkv_unit(Batch& b, int layer, Linear which, const Unit& u);
+  std::uint16_t keep_growing();
   void attention(Batch& b, int layer);
   std::vector<Part> parts_of(const Strip& s) const;
   std::uint32_t next_operation(OperationClass c);
@@ -270,6 +273,14 @@ class StepProgram {
   std::uint32_t operand_ = 0;  // last number given to an A operand
   std::uint64_t kv_writes_ = 0, out_writes_ = 0;
   std::map<const SpillPlace*, Written> written_;
+  // V of a sequence and kv head that a strip ended within a group: the group's place in the converter (from 1), or 0
+  // and how many descriptors of kv_write have brought it to memory.
+  struct Growing {
+    std::uint16_t place = 0;
+    std::uint64_t written = 0;
+  };
+  std::map<std::pair<std::size_t, std::uint64_t>, Growing> growing_;
+  std::vector<bool> growing_taken_;  // [place]
   std::vector<std::vector<std::vector<std::uint32_t>>>
       query_operand_;                       // [sequence][kv head][strip], of the layer under way
   std::vector<std::uint64_t> query_strip_;  // tokens per strip, by sequence

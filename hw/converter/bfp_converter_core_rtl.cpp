@@ -140,7 +140,7 @@ class RtlCore final : public ConverterCore {
     for (std::uint32_t g = 0; g < groups; ++g)
       for (std::uint32_t c = 0; c < d.columns; ++c)
         work->groups[std::size_t{g} * d.columns + c].wide = keeps_low(d, first_group + g);
-    if (d.residual_bytes == 0) {
+    if (!d.grows()) {
       whole_groups(work, 0, start);
       return;
     }

@@ -45,7 +45,7 @@ std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uin
   for (std::uint32_t g = 0; g < groups; ++g)
     for (std::uint32_t c = 0; c < d.columns; ++c) {
       std::uint8_t* group = stored.data() + (std::size_t{g} * d.columns + c) * size;
-      if (g == 0 && d.residual_bytes != 0) {
+      if (g == 0 && d.grows()) {
         std::memcpy(group, residual + c * main_bytes, main_bytes);
         std::memcpy(group + main_bytes, residual + d.columns * main_bytes + c * low_bytes, low_bytes);
       } else {
@@ -116,10 +116,26 @@ std::uint64_t convert_cycles(const Config& config, const Descriptor& d) {
   if (d.path == Path::value && d.grouped != 0) {
     const std::uint64_t pieces = (d.first_position + d.rows + 31) / 32 - d.first_position / 32;
     const std::uint64_t newcomers = std::min(d.rows, 32 - d.first_position % 32);
-    groups = std::uint64_t{d.columns} * (d.residual_bytes != 0 ? pieces - 1 + newcomers : pieces);
+    groups = std::uint64_t{d.columns} * (d.grows() ? pieces - 1 + newcomers : pieces);
   }
   return (groups + config.lanes - 1) / config.lanes;
 }
+
+namespace {
+
+/// Takes the last V group's main parts and low planes out of a converted chunk: what a residual read would bring.
+std::vector<std::uint8_t> take_growing(const Descriptor& d, std::vector<std::uint8_t>& bytes) {
+  const std::uint32_t groups = (d.first_position + d.rows + 31) / 32 - d.first_position / 32;
+  const std::ptrdiff_t main = std::ptrdiff_t{d.columns} * main_bytes, low = std::ptrdiff_t{d.columns} * low_bytes;
+  const auto from = bytes.begin() + (groups - 1) * main;
+  std::vector<std::uint8_t> growing(from, from + main);
+  growing.insert(growing.end(), bytes.end() - low, bytes.end());
+  bytes.erase(bytes.end() - low, bytes.end());
+  bytes.erase(from, from + main);
+  return growing;
+}
+
+}  // namespace
 
 BfpConverter::BfpConverter(sc_core::sc_module_name name, const Config& config, std::unique_ptr<ConverterCore> core)
     : sc_module(name),
@@ -184,6 +200,7 @@ bool BfpConverter::step() {
 
   if (payload->get_data_length() != 2ull * d.rows * d.columns)
     SC_REPORT_ERROR("/harmonia/converter/chunk", "a chunk has another size than its descriptor says");
+  if (d.growing_from != 0 && in.data_valid) residual_data_ = std::move(growing_[d.growing_from]);
   bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, d.out_bytes),
                                    in.data_valid ? bus::Data::buffer : bus::Data::scratch);
   bus::Chunk& c = bus::PayloadPool::chunk(out);
@@ -207,10 +224,7 @@ bool BfpConverter::step() {
     input.accept(std::max(input.arrival(), clock_.time(start)));
     core_->run(d, rows->data(), residual_data->data(), start,
                [this, d, out, rows, residual_data, start, predicted = free_](ConverterCore::Result&& result) {
-                 if (result.bytes.size() != d.out_bytes)
-                   SC_REPORT_ERROR("/harmonia/converter/size",
-                                   "the converted chunk has another size than its descriptor says");
-                 std::memcpy(out->get_data_ptr(), result.bytes.data(), result.bytes.size());
+                 fill(d, *out, result.bytes);
                  nonfinite_ += result.nonfinite;
                  activity_.busy += result.free - predicted;
                  free_ = result.free;
@@ -224,9 +238,7 @@ bool BfpConverter::step() {
   if (in.data_valid) {
     bytes_.clear();
     nonfinite_ += convert(d, reinterpret_cast<const Fp16*>(payload->get_data_ptr()), residual_data_.data(), bytes_);
-    if (bytes_.size() != d.out_bytes)
-      SC_REPORT_ERROR("/harmonia/converter/size", "the converted chunk has another size than its descriptor says");
-    std::memcpy(out->get_data_ptr(), bytes_.data(), bytes_.size());
+    fill(d, *out, bytes_);
   }
   if (observer) observer({d.operation, clock_.ps(start), clock_.ps(free_), clock_.ps(cycles)});
   input.accept(std::max(input.arrival(), clock_.time(start)));
@@ -237,11 +249,20 @@ bool BfpConverter::step() {
   return true;
 }
 
+/// The converted bytes that leave go into the payload, a group that is not full yet stays.
+void BfpConverter::fill(const Descriptor& d, tlm::tlm_generic_payload& out, std::vector<std::uint8_t>& bytes) {
+  if (d.growing_to != 0) growing_[d.growing_to] = take_growing(d, bytes);
+  if (bytes.size() != d.out_bytes)
+    SC_REPORT_ERROR("/harmonia/converter/size", "the converted chunk has another size than its descriptor says");
+  std::copy(bytes.begin(), bytes.end(), out.get_data_ptr());
+}
+
 /// Offers a converted chunk to where its descriptor sends it.
 void BfpConverter::leave(const Descriptor& d, bus::PayloadPtr out, Cycle ready) {
   bus::StreamSource<>& isock = d.destination == Destination::activations ? isock_operands
                                : d.destination == Destination::kv_write  ? isock_kv
                                                                          : isock_out;
+  if (d.out_bytes == 0) return;
   blocked_ = true;
   ready_ = ready;
   if (const std::optional<sc_core::sc_time> when = isock.send(std::move(out), clock_.time(ready_))) taken(*when);

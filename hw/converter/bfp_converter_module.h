@@ -1,15 +1,16 @@
 // SystemC module of the FP16-to-BFP converter: rows, keys, values (with the growing group), or FP16 passed on.
 //
 // Models: groups of 32 on `lanes` lanes, one group per cycle and lane; pipeline stages, more on the key path; the V
-// path's
-//   merge of new tokens into the growing group; planes written in the order in which the KV layout stores them (all
-//   main parts, then the low planes that stay); three destinations.
+//   path's merge of new tokens into the growing group, which comes from memory or was kept from an earlier chunk;
+//   planes written in the order in which the KV layout stores them (all main parts, then the low planes that stay);
+//   three destinations.
 // Does not model: the transposition memory of the V path beyond its latency.
 // Source: number formats specification, section 1; lanes and stages are configuration values.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <systemc>
 #include <vector>
@@ -32,7 +33,7 @@ struct Config {
 };
 
 /// What a chunk of d.rows x d.columns FP16 values becomes. residual: the growing V group's main parts then low planes
-/// (d.residual_bytes). Appends to `out`; returns how many values were infinite or NaN.
+/// (d.grows()). Appends to `out`; returns how many values were infinite or NaN.
 std::size_t convert(const Descriptor& d, const formats::Fp16* rows, const std::uint8_t* residual,
                     std::vector<std::uint8_t>& out);
 
@@ -63,6 +64,7 @@ class BfpConverter : public sc_core::sc_module {
  private:
   void progress();
   bool step();
+  void fill(const Descriptor& d, tlm::tlm_generic_payload& out, std::vector<std::uint8_t>& bytes);
   void leave(const Descriptor& d, bus::PayloadPtr out, bus::Cycle ready);
   void taken(const sc_core::sc_time& when);
 
@@ -76,6 +78,7 @@ class BfpConverter : public sc_core::sc_module {
   std::unique_ptr<ConverterCore> core_;
   std::uint32_t residual_bytes_ = 0;
   std::vector<std::uint8_t> residual_data_;
+  std::map<std::uint16_t, std::vector<std::uint8_t>> growing_;  // by place; empty in timing-only runs
   std::vector<std::uint8_t> bytes_;
   bus::Cycle free_ = 0, ready_ = 0;  // the lanes; the chunk at the output
   std::uint64_t nonfinite_ = 0, elements_ = 0;

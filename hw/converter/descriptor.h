@@ -27,9 +27,16 @@ struct Descriptor {
   std::uint32_t first_position = 0;
   std::uint32_t low_begin[2] = {0, 0};
   std::uint32_t low_end[2] = {0, 0};
-  std::uint32_t residual_bytes = 0;  // V: bytes of the growing group, to be taken from the residual socket first
+  // V: the growing group that the new tokens go into. It comes from the residual socket (so many bytes), or from where
+  // an earlier chunk left it in the converter; the chunk's own last group is left there when it is not full. Places
+  // count from 1, 0 is none.
+  std::uint32_t residual_bytes = 0;
+  std::uint16_t growing_from = 0;
+  std::uint16_t growing_to = 0;
   std::uint32_t slot = 0, layer = 0, head = 0;  // which smoother table entry
-  std::uint32_t out_bytes = 0;
+  std::uint32_t out_bytes = 0;                  // what leaves; 0: all of the chunk stays in the growing group
+
+  bool grows() const { return residual_bytes != 0 || growing_from != 0; }
 };
 
 }  // namespace harmonia::converter

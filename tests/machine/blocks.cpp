@@ -148,6 +148,48 @@ TEST_CASE("converter: the growing group is merged in place as if it had been con
     REQUIRE(is == scratch);
   }
 }
+// 13, 7 and 13 tokens of 2 channels: the first two chunks leave nothing, the third a full group and keeps its last
+// token, which a fourth chunk then gives out. A channel's newcomers take a cycle each (2 channels, 2 lanes).
+TEST_CASE("converter: a growing group is kept from chunk to chunk and leaves when it is full") {
+  ConverterAlone c({});
+  const std::vector<Fp16> x = ramp(34 * 2);
+  std::uint32_t position = 0;
+  const auto chunk = [&](std::uint64_t cycle, std::uint32_t n, std::uint16_t from, std::uint16_t to,
+                         std::uint32_t out) {
+    converter::Descriptor d = rows(converter::Path::value, n, 2, out);
+    d.first_position = position;
+    d.growing_from = from;
+    d.growing_to = to;
+    d.low_end[0] = 2;
+    c.commands.command(d);
+    const auto first = x.begin() + 2 * position;
+    c.input.send(cycle, bytes_of({first, first + 2 * n}), values(2 * n));
+    position += n;
+  };
+  chunk(0, 13, 0, 3, 0);
+  chunk(100, 7, 3, 3, 0);
+  chunk(200, 13, 3, 1, 2 * 37);
+  chunk(300, 1, 1, 0, 2 * 37);
+  sc_core::sc_start();
+  const auto stored = [&](std::size_t first, std::size_t count) {
+    std::vector<std::uint8_t> out(2 * 37);
+    for (std::size_t channel = 0; channel < 2; ++channel) {
+      std::vector<Fp16> column;
+      for (std::size_t t = first; t < first + count; ++t) column.push_back(x[2 * t + channel]);
+      std::vector<std::uint8_t> group(37);
+      formats::encode_row(formats::kBfp8, column.data(), column.size(), group.data());
+      std::copy_n(group.begin(), 21, out.begin() + static_cast<std::ptrdiff_t>(21 * channel));
+      std::copy_n(group.begin() + 21, 16, out.begin() + static_cast<std::ptrdiff_t>(42 + 16 * channel));
+    }
+    return out;
+  };
+  REQUIRE(c.kv.arrivals.size() == 2);
+  REQUIRE(c.kv.arrivals[0].bytes == stored(0, 32));
+  REQUIRE(c.kv.arrivals[0].cycle == 200 + 12 + 1 + 4);  // 12 newcomers, a group that begins, four stages
+  REQUIRE(c.kv.arrivals[1].bytes == stored(32, 2));
+  REQUIRE(c.kv.arrivals[1].cycle == 300 + 1 + 4);
+  REQUIRE(c.block.activity().busy == 1 + 7 + 13 + 1);
+}
 TEST_CASE("converter: chunks follow each other through the pipeline without a gap when the consumer answers at once") {
   converter::BfpConverter block("converter", {});
   ForeignSource commands("commands"), residual("residual");

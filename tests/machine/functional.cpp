@@ -202,6 +202,25 @@ TEST_CASE("spill: a plain FP16 array") {
   s.accelerator.pe.kind = accelerator::PeKind::fp16;
   seventy_and_forty(s, weights, false);
 }
+// 70 tokens in strips of 24, 24 and 22, two kv heads of 32 channels. Keys: 37 bytes a token and head, all within the
+// windows. Values: groups of 32 x 37 bytes; strips end within the first and the second of three. Kept in the converter
+// each is written once; through memory the first two are written by two strips, and read by the second.
+namespace {
+void grown_values(std::uint32_t channels, std::uint64_t heads_in_memory) {
+  const auto weights = random_model({}, WeightFormat::kInt4, CodebookKind::kInt8, 37);
+  Scenario s = small_buffers(*weights);
+  s.accelerator.sequencer.order = accelerator::LoopOrder::row_first;
+  s.accelerator.converter.growing_channels = channels;
+  Instruments instruments(0.2, 6);
+  const Outcome o = run_beside_golden(s, weights, schedule(1, 70, 0), &instruments, false);
+  const std::uint64_t group = 32 * 37;
+  REQUIRE(o.bytes[static_cast<std::size_t>(bus::TrafficClass::kv_write)] ==
+          2 * (70 * 37 + 3 * group) + heads_in_memory * 2 * group);
+}
+}  // namespace
+TEST_CASE("spill: V groups that strips cut grow in the converter and are written once") { grown_values(64, 0); }
+TEST_CASE("spill: V groups that strips cut grow in the converter, as many as it has room for") { grown_values(63, 1); }
+TEST_CASE("spill: V groups that strips cut grow in memory without room in the converter") { grown_values(0, 2); }
 TEST_CASE("attention: unfused, scores and probabilities through memory") {
   const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 31);
   Scenario s = functional_scenario(*weights);

@@ -37,6 +37,7 @@ struct Case {
   std::size_t prompt = 70, decode = 40, chunk = 0;
   std::string kv = "bfp4+windows";
   std::function<void(accelerator::AcceleratorConfig&)> change{};
+  bool resident = true;  // the prompt's activations fit on chip
 };
 
 Scenario scenario_of(const Case& c, const GoldenModelWeights& weights, const BlocksSection& blocks) {
@@ -51,8 +52,8 @@ Scenario scenario_of(const Case& c, const GoldenModelWeights& weights, const Blo
 
 std::vector<std::uint64_t> run(const Case& c, const BlocksSection& blocks) {
   const auto weights = random_model({}, c.format, CodebookKind::kInt8, 1);
-  const Outcome outcome =
-      run_beside_golden(scenario_of(c, *weights, blocks), weights, schedule(1, c.prompt, c.decode, c.chunk));
+  const Outcome outcome = run_beside_golden(scenario_of(c, *weights, blocks), weights,
+                                            schedule(1, c.prompt, c.decode, c.chunk), nullptr, c.resident);
   std::vector<std::uint64_t> ends;
   for (const StepTimes& t : outcome.steps) ends.push_back(t.end.value());
   return ends;
@@ -128,6 +129,18 @@ TEST_CASE("layer with all four blocks as RTL: INT4 with zero-points and a prompt
 }
 TEST_CASE("layer with all four blocks as RTL: two-bit weights and an INT8 cache that no RTL touches") {
   layer_as({WeightFormat::kKmeans2, 20, 2, 0, "int8"}, all(BlockModel::rtl));
+}
+
+TEST_CASE("layer with the converter as RTL: a prompt in strips, V groups that grow from one to the next") {
+  Case c{WeightFormat::kInt4, 70, 2, 0, "bfp4+windows"};
+  c.change = [](auto& a) {
+    a.activation_buffer.capacity_bytes = 32 * 1024;
+    a.smoother.online = false;  // offsets would be those of the first strip
+  };
+  c.resident = false;
+  BlocksSection b;
+  b.converter.model = BlockModel::rtl;
+  layer_as(c, b);
 }
 
 /// A model far deeper than the RTL must show in the step's time, or equal times would say nothing.
