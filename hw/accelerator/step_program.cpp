@@ -327,13 +327,17 @@ void StepProgram::read_rows(Batch& b, Queue queue, const SpillPlace& place, std:
   expect(TrafficClass::activations, rows * row_bytes * blocks);
 }
 
-void StepProgram::write_rows(Batch& b, const SpillPlace& place, std::uint64_t block, std::uint64_t row,
-                             std::uint64_t rows, std::uint32_t row_bytes, std::uint32_t operation) {
+void StepProgram::write_piece(Batch& b, std::uint64_t address, std::uint64_t bytes, std::uint32_t operation) {
   DmaDescriptor d;
   d.operation = operation;
-  d.add(segment(place.address(block, row), rows * row_bytes, TrafficClass::activations));
+  d.add(segment(address, bytes, TrafficClass::activations));
   push(b, Queue::out_write, d);
-  expect(TrafficClass::activations, rows * row_bytes);
+  expect(TrafficClass::activations, bytes);
+}
+
+void StepProgram::write_rows(Batch& b, const SpillPlace& place, std::uint64_t block, std::uint64_t row,
+                             std::uint64_t rows, std::uint32_t row_bytes, std::uint32_t operation) {
+  write_piece(b, place.address(block, row), rows * row_bytes, operation);
   Written& w = written_[&place];
   w.piece.resize(place.blocks * rows_);
   w.row.resize(rows_);
@@ -865,7 +869,9 @@ void StepProgram::attention(Batch& b, int layer) {
 
   gate(b, Queue::kv_read, Queue::kv_write, kv_writes_);
   std::vector<std::uint32_t> probability(jobs.size());
-  std::vector<std::uint64_t> probability_written(jobs.size());  // unfused: descriptors of out_write up to them
+  // Unfused: what turns a strip's scores into probabilities, and how many descriptors of out_write bring either.
+  std::vector<std::pair<vector::Descriptor, converter::Descriptor>> softmax(jobs.size());
+  std::vector<std::uint64_t> scores_written(jobs.size()), probability_written(jobs.size());
 
   auto scores = [&](std::size_t i) {
     class_ = OperationClass::attention_scores;
@@ -951,8 +957,9 @@ void StepProgram::attention(Batch& b, int layer) {
     c.out_bytes = m * c.operand_row_bytes;
     probability[i] = ++operand_;
     if (!chip_.fused_attention) {
-      unfused_softmax(b, i, score_op, v, c);
-      probability_written[i] = out_writes_;
+      write_scores(b, i, v);
+      scores_written[i] = out_writes_;
+      softmax[i] = {v, c};
       return;
     }
     c.operation = probability[i];
@@ -1054,45 +1061,56 @@ void StepProgram::attention(Batch& b, int layer) {
     }
   };
 
-  // Scores of the next head run on the array while the vector unit does the softmax of this one.
-  for (std::size_t i = 0; i <= jobs.size(); ++i) {
+  // Scores of the next strip run on the array while the vector unit does the softmax of this one. With scores through
+  // memory a strip more is under way: one's scores leave while another's come back and a third's probabilities do.
+  if (chip_.fused_attention) {
+    for (std::size_t i = 0; i <= jobs.size(); ++i) {
+      if (i < jobs.size()) scores(i);
+      if (i > 0) values(i - 1);
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < jobs.size() + 2; ++i) {
     if (i < jobs.size()) scores(i);
-    if (i > 0) values(i - 1);
+    if (i >= 1 && i <= jobs.size()) {
+      class_ = OperationClass::attention_scores;
+      softmax_of_scores(b, i - 1, softmax[i - 1].first, softmax[i - 1].second, scores_written[i - 1]);
+      probability_written[i - 1] = out_writes_;
+    }
+    if (i >= 2) values(i - 2);
   }
 }
 
-/// Scores go to memory, come back for the softmax, and the probabilities go to memory. Strips take two places in turn:
-/// the array works on a strip's probabilities before it has given out the scores of the strip after the next.
-void StepProgram::unfused_softmax(Batch& b, std::size_t strip, std::uint32_t operation, vector::Descriptor softmax,
-                                  converter::Descriptor probabilities) {
+/// A strip's scores to memory. Strips take two places in turn: the vector unit has read a strip's scores before it
+/// gives out those of the strip after the next.
+void StepProgram::write_scores(Batch& b, std::size_t strip, const vector::Descriptor& softmax) {
   const std::uint64_t bytes = std::uint64_t{softmax.rows} * softmax.columns * 2;
-  if (std::max<std::uint64_t>(bytes, probabilities.out_bytes) > map_.score_bytes)
+  if (bytes > map_.score_bytes)
     throw config::InputError("unfused attention: the scores of " + std::to_string(softmax.rows) + " queries and " +
                              std::to_string(softmax.columns) + " tokens take " + std::to_string(bytes) +
                              " bytes and the address map has room for " + std::to_string(map_.score_bytes));
-  auto write = [&](std::uint64_t address, std::uint64_t length) {
-    DmaDescriptor d;
-    d.operation = operation;
-    d.add(segment(address, length, TrafficClass::activations));
-    push(b, Queue::out_write, d);
-    expect(TrafficClass::activations, length);
-  };
   vector::Descriptor scores = softmax;
   scores.kind = vector::Kind::value;
   b.vector.push_back(scores);
   converter::Descriptor pass;
-  pass.operation = operation;
+  pass.operation = softmax.operation;
   pass.path = Path::pass;
   pass.destination = Destination::out_write;
   pass.rows = softmax.rows;
   pass.columns = softmax.columns;
   pass.out_bytes = static_cast<std::uint32_t>(bytes);
   b.converter.push_back(pass);
-  write(map_.scores[strip % 2], bytes);
+  write_piece(b, map_.scores[strip % 2], bytes, softmax.operation);
+}
 
-  gate(b, Queue::vector_read, Queue::out_write, out_writes_);
+/// They come back for the softmax, and the probabilities go to memory, to two places in turn: the array has read a
+/// strip's before the vector unit gives out those of the strip after the next.
+void StepProgram::softmax_of_scores(Batch& b, std::size_t strip, vector::Descriptor softmax,
+                                    converter::Descriptor probabilities, std::uint64_t written) {
+  const std::uint64_t bytes = std::uint64_t{softmax.rows} * softmax.columns * 2;
+  gate(b, Queue::vector_read, Queue::out_write, written);
   DmaDescriptor read;
-  read.operation = operation;
+  read.operation = softmax.operation;
   read.add(segment(map_.scores[strip % 2], bytes, TrafficClass::activations));
   push(b, Queue::vector_read, read);
   expect(TrafficClass::activations, bytes);
@@ -1100,10 +1118,10 @@ void StepProgram::unfused_softmax(Batch& b, std::size_t strip, std::uint32_t ope
   softmax.operand_bytes = static_cast<std::uint32_t>(bytes);
   b.vector.push_back(softmax);
 
-  probabilities.operation = operation;
+  probabilities.operation = softmax.operation;
   probabilities.destination = Destination::out_write;
   b.converter.push_back(probabilities);
-  write(map_.probabilities[strip % 2], probabilities.out_bytes);
+  write_piece(b, map_.probabilities[strip % 2], probabilities.out_bytes, softmax.operation);
 }
 
 void StepProgram::residual_unit(Batch& b, const Unit& u) {

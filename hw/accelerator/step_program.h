@@ -228,8 +228,9 @@ class StepProgram {
   void final_norm(Batch& b, std::uint64_t wanted);
   void norm(Batch& b, std::uint64_t gamma, std::uint32_t operand);
   void residual_unit(Batch& b, const Unit& u);
-  void unfused_softmax(Batch& b, std::size_t strip, std::uint32_t operation, vector::Descriptor softmax,
-                       converter::Descriptor probabilities);
+  void write_scores(Batch& b, std::size_t strip, const vector::Descriptor& softmax);
+  void softmax_of_scores(Batch& b, std::size_t strip, vector::Descriptor softmax, converter::Descriptor probabilities,
+                         std::uint64_t written);
   void linears(Batch& b, const std::vector<const TensorPlace*>& parts, bool paired, std::uint64_t unit_columns,
                std::uint64_t rows, std::uint32_t operand, const SpillPlace* a, OperationClass c,
                const std::function<void(std::size_t part, const Unit&)>& unit);
@@ -245,6 +246,7 @@ class StepProgram {
                         std::uint64_t rows) const;
   void read_rows(Batch& b, Queue queue, const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks,
                  std::uint64_t row, std::uint64_t rows, std::uint32_t row_bytes, std::uint32_t operation);
+  void write_piece(Batch& b, std::uint64_t address, std::uint64_t bytes, std::uint32_t operation);
   void write_rows(Batch& b, const SpillPlace& place, std::uint64_t block, std::uint64_t row, std::uint64_t rows,
                   std::uint32_t row_bytes, std::uint32_t operation);
   void add_segments(Batch& b, Queue queue, const std::vector<Segment>& main, const std::vector<Segment>& low,

@@ -221,6 +221,14 @@ void grown_values(std::uint32_t channels, std::uint64_t heads_in_memory) {
 TEST_CASE("spill: V groups that strips cut grow in the converter and are written once") { grown_values(64, 0); }
 TEST_CASE("spill: V groups that strips cut grow in the converter, as many as it has room for") { grown_values(63, 1); }
 TEST_CASE("spill: V groups that strips cut grow in memory without room in the converter") { grown_values(0, 2); }
+TEST_CASE("spill: unfused attention of several strips, random stalls") {
+  const auto weights = random_model({}, WeightFormat::kInt4, CodebookKind::kInt8, 38);
+  Scenario s = small_buffers(*weights);
+  s.accelerator.activation_buffer.capacity_bytes = 16 * 1024;
+  s.accelerator.sequencer.attention = accelerator::AttentionScores::unfused;
+  Instruments instruments(0.2, 7);
+  run_beside_golden(s, weights, schedule(2, 70, 2), &instruments, false);
+}
 TEST_CASE("attention: unfused, scores and probabilities through memory") {
   const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 31);
   Scenario s = functional_scenario(*weights);
