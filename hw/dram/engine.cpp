@@ -56,6 +56,25 @@ class Field {
   std::uint64_t mask_ = 0;
 };
 
+/// A queue that keeps its memory.
+template <class T>
+class Ring {
+ public:
+  bool empty() const { return head_ == items_.size(); }
+  const T& front() const { return items_[head_]; }
+  void push_back(const T& item) { items_.push_back(item); }
+  void pop_front() {
+    if (++head_ == items_.size()) {
+      items_.clear();
+      head_ = 0;
+    }
+  }
+
+ private:
+  std::vector<T> items_;
+  std::size_t head_ = 0;
+};
+
 /// Bursts of one request in one row of one bank, in address order. They wait as one node.
 struct Run {
   std::uint64_t burst = 0;  // burst address of the next column access
@@ -95,13 +114,12 @@ struct Pending {
   Op op = Op::kRead;
 };
 
-/// A rule of a command: the earliest time that it may raise, by the bank, group or unit of the command.
+/// A rule of a command: the earliest times of the next one that it may raise, by bank, group or unit.
 struct CompiledRule {
-  std::vector<Cycle>* times;
-  std::size_t first;  // of the next command
-  int which;          // 0 bank, 1 group, 2 unit
+  Cycle* times;
   int distance;
 };
+enum RuleLevel { kOfBank, kOfGroup, kOfUnit, kRuleLevels };
 struct OtherRule {
   Cmd next;
   int distance;
@@ -143,13 +161,24 @@ class Engine::Impl {
   explicit Impl(const Config& config);
 
   const Config& config() const { return config_; }
-  bool can_accept(Op op) const { return staged_.left == 0 && waiting_[index(op)] < capacity_; }
+  bool can_accept(Op op) {
+    if (staged_.left > 0) return false;
+    if (waiting_[index(op)] + arriving_[index(op)] < capacity_) return true;
+    if (!arrivals_.empty()) advance(last_push_);
+    return waiting_[index(op)] < capacity_;
+  }
   void push(const Request& request, Cycle now);
   void advance(Cycle now) {
-    if (now + config_.frontend_cycles - 1 > done_until_) run_until(now + config_.frontend_cycles - 1);
+    const Cycle limit = last_before(now);
+    if (limit > done_until_ || !arrivals_.empty()) run_until(std::max(limit, done_until_));
   }
   std::vector<Completion>& completions() { return completions_; }
   Cycle next_wake();
+  Cycle find_wake();
+  /// From the first of the column commands of so many bursts to the end of the last one's data, at least.
+  Cycle least_time(Cycle bursts) const {
+    return (bursts - 1) * std::max(1, burst_ / lanes_) + std::min(latency_[0], latency_[1]) + config_.backend_cycles;
+  }
   std::size_t in_flight() const { return active_; }
   Cycle drain();
   void finish(Cycle now);
@@ -164,6 +193,11 @@ class Engine::Impl {
   void add_run(std::uint64_t first, std::uint64_t last, std::uint32_t count, std::int64_t age_bias,
                std::uint32_t request, Op op, Cycle offered);
   void take_in_staged();
+  void take_in_arrival();
+  bool may_wait_outside(Op op, std::uint64_t bursts, Cycle now) const;
+  /// The last cycle whose commands a request that is offered at `now` cannot influence.
+  Cycle last_before(Cycle now) const { return now + config_.frontend_cycles - 1; }
+  Cycle first_arrival() const { return arrivals_.empty() ? kNever : last_before(arrivals_.front().offered); }
   bool must_wait(const Run& run) const;
   void rescan_bank(int op, int bank);
   void find_hit(int op, int bank, std::uint32_t from);
@@ -180,7 +214,14 @@ class Engine::Impl {
     return decision_;
   }
   Decision decide();
-  void decide_unit(int unit, int lane, Decision& best_column, Decision& best_row);
+  void decide_event();
+  void forget() { decided_ = column_known_ = row_known_ = event_known_ = false; }
+  void keep_column_beside(Cycle from);
+  void keep_row_beside(int bank, bool conflict_before);
+  void consider_arrival(const Run& run, std::uint32_t id);
+  void decide_column(int unit, Decision& best);
+  void decide_row(int unit, Decision& best);
+  const Decision& first_of(const Decision& column) const;
   /// Earliest cycle of the best candidate (kNever: none), not before `floor`. `ready` gives the first cycle that the
   /// bank allows.
   template <class Ready>
@@ -195,14 +236,41 @@ class Engine::Impl {
   }
   void perform(const Decision& d);
   void issue_column(const Decision& d);
+  void send_cas(int op, int unit, int bank, Cycle t);
+  void complete(std::uint32_t request, Cycle t);
+
+  // --- streaming
+  struct Hit;
   bool stream(const Decision& first, Cycle limit);
-  Cycle advance_hits(int op, Decision& d, Cycle horizon, Cycle stay);
-  std::int64_t repetitions(int n, Cycle t, Cycle floor, Cycle horizon) const;
+  bool find_bounds();
+  void gather_hits();
+  void load_run(Hit& h);
+  void move_back(int place);
+  void choose_hit();
+  void settle_hit(Hit& h);
+  void settle();
+  void end_run(int slot);
+  bool interlude(Cycle& limit);
+  bool perform_beside(const Decision& d);
+  bool join_arrival();
+  void refresh_stream();
+  int begin_attempts();
+  void begin_period();
+  std::int64_t repetitions() const;
+  void repeat(std::int64_t periods);
+
   void update_mode(int lane, Cycle t);
   Cycle write_due(int lane) const;
   void uncommit(int bank);
 
   void apply(Cmd cmd, int unit, int bank, Cycle t);
+  void apply_unit(Cmd cmd, int unit, Cycle t);
+  void apply_level(Cmd cmd, RuleLevel level, int i, Cycle t) {
+    for (const CompiledRule& r : rules_[index(cmd)][level]) {
+      Cycle& slot = r.times[i];
+      if (slot < t + r.distance) slot = t + r.distance;
+    }
+  }
   void record(Cmd cmd, Cycle t, int unit, int bank, std::int32_t row, std::int32_t column) const;
   void occupy(Cmd cmd, Cycle t) {
     Cycle& bus = column_pins(cmd) ? column_bus_ : row_bus_;
@@ -236,7 +304,7 @@ class Engine::Impl {
 
   // Timing: earliest next command by level, and the compiled rules.
   std::vector<Cycle> bank_time_, group_time_, unit_time_;
-  std::vector<CompiledRule> rules_[kCmdCount];
+  std::vector<CompiledRule> rules_[kCmdCount][kRuleLevels];
   std::vector<OtherRule> other_rules_[kCmdCount];
   std::vector<WindowRule> window_rules_[kCmdCount];
   std::vector<std::uint16_t> group_of_;  // by flat bank
@@ -251,13 +319,19 @@ class Engine::Impl {
   std::vector<std::uint32_t> free_requests_;
   std::vector<Run> runs_;
   std::uint32_t free_run_ = kNone;
-  struct {
+  struct Staged {
     std::uint64_t low = 0, left = 0;  // bursts still outside the queue
     std::int64_t age_bias = 0;
     std::uint32_t request = 0;
     Op op = Op::kRead;
     Cycle offered = 0;
-  } staged_;
+  };
+  Staged staged_;
+  /// Accepted requests that the engine has not been advanced to. Nothing that the shell can see depends on it before
+  /// the next wake, and advancing once is cheaper than advancing to each.
+  Ring<Staged> arrivals_;
+  int arriving_[2] = {0, 0};  // their bursts
+  Cycle last_push_ = 0;
   std::size_t active_ = 0;
   std::int64_t next_age_ = 0;
   int waiting_[2] = {0, 0};                                               // bursts in the queues
@@ -309,28 +383,55 @@ class Engine::Impl {
   std::vector<Cycle> idle_since_;   // last command or arrival of the unit
   Cycle floor_ = 0;                 // no decision before this
   Cycle done_until_ = -1;           // all decisions up to here are made
+  Cycle limit_ = 0;                 // and are to be made
   bool decided_ = false;
-  Decision decision_, row_decision_;
-  // Found with the decision: the first column command, row command and event.
-  Cycle next_column_ = kNever, next_row_ = kNever, next_event_ = kNever;
+  Decision decision_;
+  bool wake_known_ = false;
+  Cycle wake_ = 0;  // what was found when the engine was last advanced, or earlier by what has arrived since
+  // The first column command, row command and event; and whether they are still the first.
+  Decision column_decision_, row_decision_, event_decision_;
+  bool column_known_ = false, row_known_ = false, event_known_ = false;
+  bool plain_rows_ = false;  // only waiting accesses and refreshes open and close rows
+  bool refreshes_when_idle_ = false;
   int round_ = 0;  // column accesses after which the burst address has moved by a constant; 0: by none
 
-  // Scratch of advance_hits(): banks with hits, and a sequence of choices that may repeat.
+  /// A bank of the stream.
   struct Hit {
+    Cycle ready;               // of the bank
+    std::int64_t age;          // of the next access
+    std::uint64_t burst;       // the next access
+    std::uint32_t left;        // of the run
+    std::uint32_t served = 0;  // since everything was brought up to date
+    Cycle last;                // access
+    Cycle offered;
+    std::int64_t age_bias;
+    std::uint32_t run;
     int bank, group;
-    Cycle ready, last;  // the bank's own; last access
-    std::uint64_t burst;
-    std::int64_t age_bias, last_age;  // last_age: of the last access of the run
-    std::uint32_t left, served;       // accesses before the last of the run; that were made
-    int turns;                        // in the period
-    Cycle start_ready;                // when the period began, counted from there
+    int turns;          // in the period
+    Cycle start_ready;  // when the period began, counted from there
     std::int64_t start_age;
-    std::int64_t age() const { return age_bias + static_cast<std::int64_t>(burst); }
   };
-  std::array<Hit, 64> hits_{};
-  std::array<int, 64> by_age_{};
-  std::vector<Cycle> group_free_;
+  struct Stream {
+    int unit = 0, op = 0;
+    Cmd cmd = Cmd::kRd;
+    int n = 0;
+    std::array<Hit, 64> hits;
+    std::array<std::uint8_t, 64> order;  // hits from the oldest to the youngest
+    std::uint64_t banks = 0;             // of the hits
+    Cycle* of_group = nullptr;           // earliest column by group
+    Cycle t = 0;                         // of the next column
+    int place = 0;                       // and whose it is, in the order
+    Cycle last_t = 0;                    // of the last one
+    Cycle floor = 0;                     // the bus takes no column before this
+    Cycle stay = 0;                      // something else may come in a gap that long
+    Cycle hard = 0;                      // the stream ends behind this
+    Cycle horizon = 0;                   // nothing but columns happens up to this
+    std::uint64_t conflicts = 0;
+    std::int64_t accesses = 0, waited = 0;  // since everything was brought up to date
+  };
+  Stream stream_;
   static constexpr int kLongestPeriod = 64;
+  static constexpr std::uint32_t kLongRun = 4;  // worth going on with behind a row command
   struct Period {
     Cycle start = 0, floor = 0;
     bool dense = false;  // every access came as soon as the last one let any access come
@@ -385,13 +486,13 @@ Engine::Impl::Impl(const Config& config)
     const auto next = size(index(r.next));
     switch (r.level) {
       case Level::kBank:
-        rules_[p].push_back({&bank_time_, next * size(banks_), 0, d});
+        rules_[p][kOfBank].push_back({&bank_time_[next * size(banks_)], d});
         break;
       case Level::kBankGroup:
-        rules_[p].push_back({&group_time_, next * size(groups_), 1, d});
+        rules_[p][kOfGroup].push_back({&group_time_[next * size(groups_)], d});
         break;
       case Level::kUnit:
-        rules_[p].push_back({&unit_time_, next * size(units_), 2, d});
+        rules_[p][kOfUnit].push_back({&unit_time_[next * size(units_)], d});
         break;
       case Level::kOtherUnit:
         if (config_.ranks > 1) other_rules_[p].push_back({r.next, d});
@@ -435,7 +536,6 @@ Engine::Impl::Impl(const Config& config)
     capped_from_[op].assign(size(banks_), kNever);
   }
   for (auto& list : best_) list.resize(size(units_));
-  group_free_.assign(size(groups_), 0);
   for (int op = 0; op < 2; ++op) {
     const Cmd cmd = column_command(op);
     same_column_[op][1] = table_.command_cycles[size(index(cmd))];
@@ -447,6 +547,8 @@ Engine::Impl::Impl(const Config& config)
     for (const OtherRule& r : other_rules_[index(cmd)])
       if (r.next == cmd) other_column_[op] = std::max<Cycle>(other_column_[op], r.distance);
   }
+  plain_rows_ = config_.page_policy == PagePolicy::kOpen && config_.power_down_idle_cycles == 0;
+  refreshes_when_idle_ = config_.refresh_pull_in > 0 || config_.refresh_postpone > 0;
   blocked_in_bank_.assign(size(banks_), 0);
   open_mask_.assign(size(units_), 0);
   fresh_mask_.assign(size(units_), 0);
@@ -476,7 +578,15 @@ Engine::Impl::Impl(const Config& config)
 void Engine::Impl::push(const Request& request, Cycle now) {
   if (!can_accept(request.op)) throw std::logic_error("dram::Engine::push without can_accept");
   if (request.length == 0) throw std::logic_error("dram::Engine::push of an empty request");
-  advance(now);
+  const std::uint64_t low = request.address >> burst_shift_;
+  const std::uint64_t bursts = ((request.address + request.length - 1) >> burst_shift_) - low + 1;
+  const bool wait = may_wait_outside(request.op, bursts, now);
+  if (!wait) {
+    advance(now);
+  } else if (active_ == 0) {
+    wake_known_ = true;
+    wake_ = kNever;
+  }
   std::uint32_t id;
   if (free_requests_.empty()) {
     id = static_cast<std::uint32_t>(requests_.size());
@@ -485,21 +595,36 @@ void Engine::Impl::push(const Request& request, Cycle now) {
     id = free_requests_.back();
     free_requests_.pop_back();
   }
-  const std::uint64_t low = request.address >> burst_shift_;
-  const std::uint64_t bursts = ((request.address + request.length - 1) >> burst_shift_) - low + 1;
   requests_[id] = {request.tag, now, static_cast<std::uint32_t>(bursts), request.length, request.op};
   ++active_;
   if (now < stats_.first_offer) stats_.first_offer = now;
-  staged_.low = low;
-  staged_.left = bursts;
-  staged_.age_bias = next_age_ - static_cast<std::int64_t>(low);
-  staged_.request = id;
-  staged_.op = request.op;
-  staged_.offered = now;
+  arrivals_.push_back({low, bursts, next_age_ - static_cast<std::int64_t>(low), id, request.op, now});
   next_age_ += static_cast<std::int64_t>(bursts);
+  arriving_[index(request.op)] += static_cast<int>(bursts);
+  last_push_ = now;
+  if (wait)
+    wake_ = std::min(wake_, now + config_.frontend_cycles + least_time(static_cast<Cycle>(bursts)));
+  else
+    take_in_arrival();
+}
+
+/// Whether the request can be left outside without anybody noticing: there is room for it in any case, it only joins
+/// others of its kind, which take no notice of it, and what is found by the next wake suffices.
+bool Engine::Impl::may_wait_outside(Op op, std::uint64_t bursts, Cycle now) const {
+  const int own = index(op), other = 1 - own;
+  return closed_form_ && (active_ == 0 || (wake_known_ && now < wake_)) && waiting_[other] + arriving_[other] == 0 &&
+         static_cast<std::uint64_t>(waiting_[own] + arriving_[own]) + bursts < static_cast<std::uint64_t>(capacity_);
+}
+
+void Engine::Impl::take_in_arrival() {
+  staged_ = arrivals_.front();
+  arrivals_.pop_front();
+  arriving_[index(staged_.op)] -= static_cast<int>(staged_.left);
+  floor_ = std::max(floor_, last_before(staged_.offered) + 1);
+  decided_ = wake_known_ = false;
+  if (staged_.op == Op::kWrite || refreshes_when_idle_) event_known_ = false;
   take_in_staged();
   for (int lane = 0; lane < lanes_; ++lane) update_mode(lane, floor_);
-  decided_ = false;
 }
 
 void Engine::Impl::take_in_staged() {
@@ -622,11 +747,36 @@ void Engine::Impl::add_run(std::uint64_t first, std::uint64_t last, std::uint32_
   if (run.blocked) {
     ++blocked_in_bank_[bank];
     lane_blocked_[op][lane] += static_cast<int>(count);
+    forget();
     return;
   }
   if (candidate_[op][bank] == kNone) candidate_[op][bank] = id;
   if (hit_[op][bank] == kNone && run.row == open_row_[bank]) hit_[op][bank] = id;
   set_masks(op, bank);
+  consider_arrival(run, id);
+}
+
+/// Whether what was decided stands beside a run that has just come, the youngest of all.
+void Engine::Impl::consider_arrival(const Run& run, std::uint32_t id) {
+  if (!column_known_ && !row_known_) return;
+  const int op = run.op, bank = run.bank, unit = unit_of(bank);
+  const Lane& lane = lane_[static_cast<std::size_t>(lane_of(unit))];
+  if (lane.mode != op || lane.column_mode != op || !plain_rows_ || config_.scheduler == SchedulerPolicy::kFcfs) {
+    forget();
+    return;
+  }
+  const auto earliest = [&](Cmd cmd) {
+    return std::max({floor_, bank_time(cmd, bank), group_time(cmd, group_of_[static_cast<std::size_t>(bank)]),
+                     unit_time(cmd, unit)});
+  };
+  const auto stands = [&](const Decision& d, Cycle t) { return t > d.t || (t == d.t && unit == d.unit && t < kNever); };
+  if (hit_[op][bank] == id) {
+    if (!stands(column_decision_, std::max(column_bus_, earliest(column_command(op))))) column_known_ = false;
+    if (candidate_[op][bank] != id) row_known_ = false;  // the bank was going to be closed
+  } else if (candidate_[op][bank] == id) {
+    if (!stands(row_decision_, std::max(row_bus_, earliest(open_row_[bank] < 0 ? Cmd::kAct : Cmd::kPre))))
+      row_known_ = false;
+  }
 }
 
 void Engine::Impl::set_masks(int op, int bank) {
@@ -691,6 +841,7 @@ void Engine::Impl::remove_run(std::uint32_t id) {
     if (hit_[op][bank] == id) find_hit(op, bank, next);
     set_masks(op, bank);
   } else {
+    forget();
     const auto lane = static_cast<std::size_t>(lane_of(unit_of(bank)));
     for (int o = 0; o < 2; ++o)
       for (std::uint32_t i = head_[o][bank]; i != kNone; i = runs_[i].next)
@@ -718,29 +869,32 @@ void Engine::Impl::record(Cmd cmd, Cycle t, int unit, int bank, std::int32_t row
   for (CommandObserver* o : observers_) o->on_command(c);
 }
 
-void Engine::Impl::apply(Cmd cmd, int unit, int bank, Cycle t) {
+void Engine::Impl::apply_unit(Cmd cmd, int unit, Cycle t) {
   const int p = index(cmd);
-  const auto raise = [](Cycle& slot, Cycle value) {
-    if (slot < value) slot = value;
-  };
-  // A command to all banks has rules of the unit only.
-  const int which[3] = {bank, bank < 0 ? -1 : group_of_[static_cast<std::size_t>(bank)], unit};
-  for (const CompiledRule& r : rules_[p]) {
-    const int i = which[r.which];
-    if (i >= 0) raise((*r.times)[r.first + static_cast<std::size_t>(i)], t + r.distance);
-  }
+  apply_level(cmd, kOfUnit, unit, t);
   for (WindowRule& w : window_rules_[p]) {
     std::uint32_t& at = w.at[static_cast<std::size_t>(unit)];
     Cycle* ring = &w.ring[static_cast<std::size_t>(unit * w.window)];
     ring[at] = t;
     at = at + 1 == static_cast<std::uint32_t>(w.window) ? 0 : at + 1;
-    raise(unit_time_[static_cast<std::size_t>(index(w.next) * units_ + unit)], ring[at] + w.distance);
+    Cycle& slot = unit_time_[static_cast<std::size_t>(index(w.next) * units_ + unit)];
+    slot = std::max(slot, ring[at] + w.distance);
   }
   if (!other_rules_[p].empty())
     for (int u = lane_of(unit); u < units_; u += lanes_)
       if (u != unit)
-        for (const OtherRule& r : other_rules_[p])
-          raise(unit_time_[static_cast<std::size_t>(index(r.next) * units_ + u)], t + r.distance);
+        for (const OtherRule& r : other_rules_[p]) {
+          Cycle& slot = unit_time_[static_cast<std::size_t>(index(r.next) * units_ + u)];
+          slot = std::max(slot, t + r.distance);
+        }
+}
+
+void Engine::Impl::apply(Cmd cmd, int unit, int bank, Cycle t) {
+  if (bank >= 0) {  // a command to all banks has rules of the unit only
+    apply_level(cmd, kOfBank, bank, t);
+    apply_level(cmd, kOfGroup, group_of_[static_cast<std::size_t>(bank)], t);
+  }
+  apply_unit(cmd, unit, t);
 }
 
 // ------------------------------------------------------------------------------------------------------- decisions
@@ -778,7 +932,7 @@ void Engine::Impl::update_mode(int lane, Cycle t) {
     s.mode = mode;
     s.served = 0;
     if (mode == 1) ++stats_.write_batches;
-    decided_ = false;
+    forget();
     for (int unit = lane; unit < units_; unit += lanes_) touch_unit(unit);
   }
   if (s.column_mode != mode) {
@@ -787,7 +941,7 @@ void Engine::Impl::update_mode(int lane, Cycle t) {
       committed |= committed_mask_[s.column_mode][static_cast<std::size_t>(unit)];
     if (committed == 0) {
       s.column_mode = mode;
-      decided_ = false;
+      forget();
       for (int unit = lane; unit < units_; unit += lanes_) touch_unit(unit);
     }
   }
@@ -842,9 +996,55 @@ Cycle Engine::Impl::find_best(Kind kind, int unit, std::uint64_t members, Cycle 
   return t;
 }
 
-void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decision& best_row) {
+/// The column command of a unit that can go first, the oldest of those.
+void Engine::Impl::decide_column(int unit, Decision& best) {
+  const auto u = static_cast<std::size_t>(unit);
+  const Lane& lane = lane_[static_cast<std::size_t>(lane_of(unit))];
+  const int column_mode = lane.column_mode;
+  if (hit_mask_[column_mode][u] == 0 || down_[u]) return;
+  const Refresh& refresh = refresh_[u];
+  const int first_bank = unit * banks_per_unit_;
+  const Cmd column = column_command(column_mode);
+  const std::uint64_t reserved = refresh.active ? refresh.banks : 0;
+  // Banks that a refresh waits for take nothing new, but maybe the access that the row was opened for.
+  std::uint64_t hits = hit_mask_[column_mode][u] & ~reserved;
+  if (reserved != 0 && config_.refresh_urgency == RefreshUrgency::kAfterAccess)
+    hits |= hit_mask_[column_mode][u] & fresh_mask_[u];
+  if (column_mode != lane.mode) hits &= committed_mask_[column_mode][u];
+  if (second_bank_[u] >= 0) hits &= ~(std::uint64_t{1} << in_unit(second_bank_[u]));
+  if (config_.scheduler == SchedulerPolicy::kFcfs && column_mode == lane.mode) {
+    // Only the oldest access may go, whichever that is now.
+    int oldest = -1;
+    for (std::uint64_t m = pending_mask_[column_mode][u]; m != 0; m &= m - 1) {
+      const int bank = first_bank + lowest_bit(m);
+      if (oldest < 0 || candidate_age_[column_mode][bank] < candidate_age_[column_mode][oldest]) oldest = bank;
+    }
+    hits &= oldest < 0 ? 0 : std::uint64_t{1} << (oldest - first_bank);
+    touch_unit(unit);
+  }
+
+  // From its cap on, a conflict stops the hits of its bank, but not the access that the row was opened for: the
+  // conflict waits for that one.
+  const std::uint64_t committed = committed_mask_[0][u] | committed_mask_[1][u];
+  const Cycle floor = std::max({floor_, column_bus_, unit_time(column, unit)});
+  const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(column) * banks_)];
+  const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(column) * groups_)];
+  const Cycle* const capped_from = capped_from_[column_mode].data();
+  const Cycle t = find_best(kColumns, unit, hits, floor, hit_age_[column_mode].data(), [&](int bank) {
+    const Cycle r = std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]);
+    return std::max(r, floor) < capped_from[bank] || ((committed >> (bank - first_bank)) & 1) != 0 ? r : kNever;
+  });
+  if (t < best.t) best = {t, What::kColumn, unit, best_[kColumns][u].bank, false};
+}
+
+/// The row command of a unit that comes first.
+void Engine::Impl::decide_row(int unit, Decision& best_row) {
   const auto u = static_cast<std::size_t>(unit);
   const Refresh& refresh = refresh_[u];
+  const std::uint64_t work = work_mask(unit);
+  if (work == 0 && second_bank_[u] < 0 && !refresh.active && config_.page_policy == PagePolicy::kOpen &&
+      config_.power_down_idle_cycles == 0)
+    return;
   const int first_bank = unit * banks_per_unit_;
   const Cycle row_floor = std::max(floor_, row_bus_);
 
@@ -852,7 +1052,7 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
     if (d.t < best.t) best = d;
   };
   if (down_[u]) {
-    if (refresh.active || work_mask(unit) != 0)
+    if (refresh.active || work != 0)
       offer(best_row, {std::max(row_floor, unit_time(Cmd::kPdExit, unit)), What::kPowerUp, unit, 0, false});
     return;
   }
@@ -894,45 +1094,12 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
     }
   }
 
-  const int mode = lane_[static_cast<std::size_t>(lane)].mode;
-  const int column_mode = lane_[static_cast<std::size_t>(lane)].column_mode;
-  const Cmd column = column_command(column_mode);
-  // Banks that a refresh waits for take nothing new, but maybe the access that the row was opened for.
-  std::uint64_t hits = hit_mask_[column_mode][u] & ~reserved;
-  if (reserved != 0 && config_.refresh_urgency == RefreshUrgency::kAfterAccess)
-    hits |= hit_mask_[column_mode][u] & fresh_mask_[u];
-  const std::uint64_t committed = committed_mask_[0][u] | committed_mask_[1][u];
-  if (column_mode != mode) hits &= committed_mask_[column_mode][u];
-  if (second_bank_[u] >= 0) hits &= ~(std::uint64_t{1} << in_unit(second_bank_[u]));
-  const std::uint64_t open = open_mask_[u];
-  const std::uint64_t wanted = pending_mask_[mode][u] & ~reserved;
-  if (config_.scheduler == SchedulerPolicy::kFcfs && column_mode == mode) {
-    // Only the oldest access may go, whichever that is now.
-    int oldest = -1;
-    for (std::uint64_t m = pending_mask_[column_mode][u]; m != 0; m &= m - 1) {
-      const int bank = first_bank + lowest_bit(m);
-      if (oldest < 0 || candidate_age_[column_mode][bank] < candidate_age_[column_mode][oldest]) oldest = bank;
-    }
-    hits &= oldest < 0 ? 0 : std::uint64_t{1} << (oldest - first_bank);
-    touch_unit(unit);
-  }
-
-  // Column command: the oldest of those that can go first. From its cap on, a conflict stops the hits of its bank, but
-  // not the access that the row was opened for: the conflict waits for that one.
-  {
-    const Cycle floor = std::max({floor_, column_bus_, unit_time(column, unit)});
-    const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(column) * banks_)];
-    const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(column) * groups_)];
-    const Cycle* const capped_from = capped_from_[column_mode].data();
-    const Cycle t = find_best(kColumns, unit, hits, floor, hit_age_[column_mode].data(), [&](int bank) {
-      const Cycle r = std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]);
-      return std::max(r, floor) < capped_from[bank] || ((committed >> (bank - first_bank)) & 1) != 0 ? r : kNever;
-    });
-    if (t < best_column.t) best_column = {t, What::kColumn, unit, best_[kColumns][u].bank, false};
-  }
-
   // Row commands: for what is being served, then to close unused rows. A row that was opened for a request stays until
   // that request is served: closing it would throw an activate away.
+  const Lane& lane = lane_[static_cast<std::size_t>(lane_of(unit))];
+  const int mode = lane.mode, column_mode = lane.column_mode;
+  const std::uint64_t open = open_mask_[u];
+  const std::uint64_t wanted = pending_mask_[mode][u] & ~reserved;
   Decision best;
   std::int64_t best_age = 0;
   if (second_bank_[u] < 0) {
@@ -964,7 +1131,7 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
       best = {t, What::kPrecharge, unit, best_[kClosing][u].bank, true};
   }
   if (config_.page_policy != PagePolicy::kOpen) {
-    const std::uint64_t unused = open & ~reserved & ~work_mask(unit);
+    const std::uint64_t unused = open & ~reserved & ~work;
     const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
     for (std::uint64_t m = unused; m != 0; m &= m - 1) {
       const int bank = first_bank + lowest_bit(m);
@@ -975,31 +1142,51 @@ void Engine::Impl::decide_unit(int unit, int lane, Decision& best_column, Decisi
     }
   }
   offer(best_row, best);
-  if (config_.power_down_idle_cycles > 0 && work_mask(unit) == 0 && !refresh.active && second_bank_[u] < 0) {
+  if (config_.power_down_idle_cycles > 0 && work == 0 && !refresh.active && second_bank_[u] < 0) {
     Cycle t = std::max({row_floor, unit_time(Cmd::kPdEnter, unit), idle_since_[u] + config_.power_down_idle_cycles});
     offer(best_row, {t, What::kPowerDown, unit, 0, false});
   }
 }
 
 Decision Engine::Impl::decide() {
-  Decision column, row, event;
+  if (!closed_form_) {
+    forget();
+    for (int unit = 0; unit < units_; ++unit) touch_unit(unit);
+  }
+  if (!column_known_) {
+    column_decision_ = Decision{};
+    for (int unit = 0; unit < units_; ++unit) decide_column(unit, column_decision_);
+    column_known_ = true;
+  }
+  if (!row_known_) {
+    row_decision_ = Decision{};
+    for (int unit = 0; unit < units_; ++unit) decide_row(unit, row_decision_);
+    row_known_ = true;
+  }
+  if (!event_known_) {
+    decide_event();
+    event_known_ = true;
+  }
+  return first_of(column_decision_);
+}
+
+void Engine::Impl::decide_event() {
+  Decision event;
   for (int unit = 0; unit < units_; ++unit) {
     const auto u = static_cast<std::size_t>(unit);
-    decide_unit(unit, lane_of(unit), column, row);
     const Refresh& r = refresh_[u];
-    if (!r.active && r.due != kNever) {
-      Cycle t = r.due;
-      if (work_mask(unit) == 0 && config_.refresh == RefreshPolicy::kAllBank) {
-        // Idle: pay back postponed refreshes at once, and pull the next ones in after a while.
-        if (r.owed > 0)
-          t = std::min(t, idle_since_[u]);
-        else if (config_.refresh_pull_in > 0)
-          t = std::min(t, std::max(idle_since_[u] + config_[Param::RFC],
-                                   r.due - static_cast<Cycle>(config_.refresh_pull_in) * config_[Param::REFI]));
-      }
-      t = std::max(t, floor_);
-      if (t < event.t) event = {t, What::kRefreshDue, unit, 0, false};
+    if (r.active || r.due == kNever) continue;
+    Cycle t = r.due;
+    if (work_mask(unit) == 0 && config_.refresh == RefreshPolicy::kAllBank) {
+      // Idle: pay back postponed refreshes at once, and pull the next ones in after a while.
+      if (r.owed > 0)
+        t = std::min(t, idle_since_[u]);
+      else if (config_.refresh_pull_in > 0)
+        t = std::min(t, std::max(idle_since_[u] + config_[Param::RFC],
+                                 r.due - static_cast<Cycle>(config_.refresh_pull_in) * config_[Param::REFI]));
     }
+    t = std::max(t, floor_);
+    if (t < event.t) event = {t, What::kRefreshDue, unit, 0, false};
   }
   for (int lane = 0; lane < lanes_; ++lane) {
     const auto l = static_cast<std::size_t>(lane);
@@ -1009,10 +1196,12 @@ Decision Engine::Impl::decide() {
     const Cycle t = std::max(floor_, due);
     if (t < event.t) event = {t, What::kModeSwitch, lane, 0, false};
   }
-  next_column_ = column.t;
-  next_row_ = row.t;
-  row_decision_ = row;
-  next_event_ = event.t;
+  event_decision_ = event;
+}
+
+/// Of a column command and the row command and event that were found last: which comes first.
+const Decision& Engine::Impl::first_of(const Decision& column) const {
+  const Decision &row = row_decision_, &event = event_decision_;
   if (event.t <= column.t && event.t <= row.t) return event;
   if (row.what == What::kNothing) return column;
   if (table_.split_command_bus) return column.t <= row.t ? column : row;
@@ -1032,15 +1221,23 @@ Decision Engine::Impl::decide() {
 }
 
 void Engine::Impl::run_until(Cycle limit) {
+  wake_known_ = false;
+  limit_ = limit;
   while (true) {
     const Decision& d = next_decision();
-    if (d.t > limit) break;
-    if (d.what == What::kColumn && closed_form_ && stream(d, limit)) continue;
+    const Cycle until = std::min(limit, first_arrival());
+    if (d.t > until) {
+      if (first_arrival() > limit) break;
+      take_in_arrival();
+      continue;
+    }
+    if (d.what == What::kColumn && closed_form_ && stream(d, until)) continue;
     const Decision now = d;
+    const Cycle next_column = column_decision_.t;
     perform(now);
     // ACT2 right behind ACT1, unless a column command or an event could come first: what the next decision would find.
-    if (now.what == What::kActivate && table_.split_activate && units_ == 1 && next_column_ > now.t + 1 &&
-        next_event_ > now.t + 1 && now.t + 1 <= limit)
+    if (now.what == What::kActivate && table_.split_activate && units_ == 1 && next_column > now.t + 1 &&
+        event_decision_.t > now.t + 1 && now.t + 1 <= until)
       perform({now.t + 1, What::kActivate2, now.unit, now.bank, false});
   }
   done_until_ = limit;
@@ -1049,6 +1246,15 @@ void Engine::Impl::run_until(Cycle limit) {
 
 void Engine::Impl::perform(const Decision& d) {
   decided_ = false;
+  switch (d.what) {
+    case What::kColumn:
+    case What::kActivate:
+    case What::kActivate2:
+    case What::kPrecharge:
+      break;  // part of what was decided may stand
+    default:
+      forget();
+  }
   if (d.t > floor_) floor_ = d.t;
   const auto u = static_cast<std::size_t>(d.unit);
   const Cycle t = d.t;
@@ -1128,6 +1334,7 @@ void Engine::Impl::perform(const Decision& d) {
         // No column command to this bank before ACT2: hold it back by its time.
         for (Cmd c : {Cmd::kRd, Cmd::kWr}) bank_time(c, d.bank) = std::max(bank_time(c, d.bank), t + 2);
       }
+      keep_column_beside(std::min(bank_time(Cmd::kRd, d.bank), bank_time(Cmd::kWr, d.bank)));
       return;
     }
     case What::kActivate2:
@@ -1137,9 +1344,11 @@ void Engine::Impl::perform(const Decision& d) {
       for (Cmd c : {Cmd::kRd, Cmd::kWr}) bank_time(c, d.bank) = std::max(bank_time(c, d.bank), t + 1);
       second_bank_[u] = -1;
       touch(d.bank);
+      keep_column_beside(std::min(bank_time(Cmd::kRd, d.bank), bank_time(Cmd::kWr, d.bank)));
       return;
     case What::kPrecharge: {
       const std::uint64_t bit = bank_bit(d.bank);
+      const bool hits = ((hit_mask_[0][u] | hit_mask_[1][u]) & bit) != 0;
       count(Cmd::kPre);
       if (!observers_.empty()) record(Cmd::kPre, t, d.unit, d.bank, open_row_[d.bank], 0);
       apply(Cmd::kPre, d.unit, d.bank, t);
@@ -1155,6 +1364,7 @@ void Engine::Impl::perform(const Decision& d) {
         hit_[op][d.bank] = kNone;
         set_masks(op, d.bank);
       }
+      keep_column_beside(hits ? 0 : kNever);
       // A refresh may have closed the last row that the old kind of column command was still owed.
       update_mode(lane_of(d.unit), t);
       return;
@@ -1234,14 +1444,11 @@ void Engine::Impl::issue_column(const Decision& d) {
   const std::uint32_t id = hit_[op][d.bank];
   Run& run = runs_[id];
   const Cmd cmd = column_command(op);
+  const bool conflict = (older_conflict_mask_[op][u] & bank_bit(d.bank)) != 0;
   Cycle t = d.t;
   if (table_.wck_sync) {
     if (t >= wck_until_[u]) {
-      const Cmd cas = op == 0 ? Cmd::kCasRd : Cmd::kCasWr;
-      ++stats_.commands[static_cast<std::size_t>(index(cas))];
-      ++unit_commands_[u][static_cast<std::size_t>(index(cas))];
-      if (!observers_.empty())
-        record(cas, t, d.unit, d.bank, run.row, static_cast<std::int32_t>(column_.extract(run.burst)));
+      send_cas(op, d.unit, d.bank, t);
       ++t;
     }
     wck_until_[u] = t + latency_[op] + config_[Param::WCKPST];
@@ -1265,17 +1472,7 @@ void Engine::Impl::issue_column(const Decision& d) {
   --waiting_[op];
   --lane_waiting_[op][static_cast<std::size_t>(lane)];
 
-  Pending& request = requests_[run.request];
-  if (--request.bursts == 0) {
-    const Cycle done = t + latency_[op] + config_.backend_cycles;
-    completions_.push_back({request.tag, done, request.offered, request.op});
-    stats_.latency[op].add(done - request.offered);
-    ++stats_.requests[op];
-    stats_.bytes[op] += request.length;
-    if (done > stats_.last_done) stats_.last_done = done;
-    free_requests_.push_back(run.request);
-    --active_;
-  }
+  if (--requests_[run.request].bursts == 0) complete(run.request, t);
   if (--run.count == 0) {
     if (committed_[static_cast<std::size_t>(d.bank)] == id) uncommit(d.bank);
     remove_run(id);
@@ -1285,302 +1482,437 @@ void Engine::Impl::issue_column(const Decision& d) {
     if (candidate_[op][d.bank] == id) candidate_age_[op][d.bank] = run.age();
     touch(d.bank);
   }
-  if (staged_.left > 0) take_in_staged();
+  column_known_ = false;
+  if (op == 1 || refreshes_when_idle_) event_known_ = false;
+  keep_row_beside(d.bank, conflict);
+  if (staged_.left > 0) {
+    forget();
+    take_in_staged();
+  }
   update_mode(lane, t);
 }
 
-/// Column commands from `first` on, as long as neither a row command nor an event can come between: only the columns
-/// are chosen anew after each. False when there is nothing to gain; nothing has been issued then.
-bool Engine::Impl::stream(const Decision& first, Cycle limit) {
-  const int unit = first.unit, lane = lane_of(unit);
-  const auto u = static_cast<std::size_t>(unit), l = static_cast<std::size_t>(lane);
-  const Lane& s = lane_[l];
-  const int op = s.column_mode;
-  const Cmd cmd = column_command(op);
-  const int length = table_.command_cycles[static_cast<std::size_t>(index(cmd))];
-  Cycle horizon = std::min({limit, next_event_ - 1, table_.split_command_bus ? next_row_ : next_row_ - length});
-  // The next piece of a long request is taken in when the queue has room for it: that is decided step by step.
-  if (staged_.left > 0)
-    horizon = std::min(horizon, first.t + std::max(0, waiting_[op] - capacity_) * same_column_[op][1] - 1);
-  if (horizon < first.t + config_[Param::CCD_S] || s.mode != op || lane_waiting_[1 - op][l] != 0 ||
-      refresh_[u].active || second_bank_[u] >= 0 || config_.scheduler == SchedulerPolicy::kFcfs)
-    return false;
-  Cycle stay = kNever;
-  for (int other = 0; other < units_; ++other) {
-    const auto o = static_cast<std::size_t>(other);
-    if (other == unit) continue;
-    if (refresh_[o].active || second_bank_[o] >= 0) return false;
-    if (work_mask(other) == 0) continue;
-    // Another rank's row commands bound the horizon like this one's. Its columns come behind every column of this one
-    // by the time that the bus takes to change hands: as long as each is nearer to the last one, none can come between.
-    if (lane_of(other) != lane || other_column_[op] == 0) return false;
-    if (hit_mask_[op][o] != 0) stay = other_column_[op];
-  }
-  const std::uint64_t conflicts = older_conflict_mask_[op][u];
-  const int first_bank = unit * banks_per_unit_;
-  for (std::uint64_t m = conflicts; m != 0; m &= m - 1)
-    horizon = std::min(horizon, capped_from_[op][first_bank + lowest_bit(m)] - 1);
-  if (horizon < first.t + (table_.wck_sync ? 1 : 0)) return false;
-
-  // Where columns have pins of their own, the row command that ended the stream has not changed meanwhile. A column of
-  // another rank may come before it.
-  const bool up_to_row = table_.split_command_bus && horizon == next_row_ && stay == kNever;
-  const auto row_is_next = [&] {
-    decided_ = up_to_row;
-    if (up_to_row) decision_ = row_decision_;
-    return true;
-  };
-
-  Decision d = first;
-  const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(cmd) * banks_)];
-  const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(cmd) * groups_)];
-  while (true) {
-    if (runs_[hit_[op][d.bank]].count > 1 && !(table_.wck_sync && d.t >= wck_until_[u])) {
-      const Cycle last = advance_hits(op, d, horizon, stay);
-      if (d.t > horizon) return row_is_next();
-      if ((table_.wck_sync && d.t >= wck_until_[u]) || d.t - last >= stay) break;
-    }
-    // The last access of a run, which may end its request, or one that needs CAS: the long way.
-    const int bank = d.bank;
-    const std::uint32_t run = hit_[op][bank];
-    floor_ = d.t;
-    issue_column(d);
-    if (hit_[op][d.bank] != run) {
-      // The run is over. Its bank goes on with the next one of the row, or rests if nobody else wants it.
-      const std::uint64_t bit = bank_bit(d.bank);
-      if ((hit_mask_[op][u] & bit) == 0 &&
-          ((pending_mask_[op][u] & bit) != 0 || config_.page_policy != PagePolicy::kOpen))
-        break;
-      if (hit_mask_[op][u] == 0 || older_conflict_mask_[op][u] != conflicts) break;
-    }
-    const Cycle floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
-    d.t = kNever;
-    std::int64_t best_age = 0;
-    for (std::uint64_t m = hit_mask_[op][u]; m != 0; m &= m - 1) {
-      const int next = first_bank + lowest_bit(m);
-      const Cycle t = std::max({of_bank[next], of_group[group_of_[static_cast<std::size_t>(next)]], floor});
-      if (t < d.t || (t == d.t && hit_age_[op][next] < best_age)) {
-        d.t = t;
-        d.bank = next;
-        best_age = hit_age_[op][next];
-      }
-    }
-    if (d.t > horizon) return row_is_next();
-    if ((table_.wck_sync && d.t >= wck_until_[u]) || d.t - last_use_[static_cast<std::size_t>(bank)] >= stay) break;
-  }
-  decided_ = false;
-  return true;
+/// After a row command that lets no column come before `from`, but those that could before.
+void Engine::Impl::keep_column_beside(Cycle from) {
+  row_known_ = false;
+  if (column_decision_.t < column_bus_ || column_decision_.t >= from || config_.scheduler == SchedulerPolicy::kFcfs)
+    column_known_ = false;
 }
 
-/// Accesses of the open rows from `d` on up to the horizon, to the last access of a run or to one that is `stay` or
-/// more behind the one before it, whichever comes first; `d` is then the next one. Returns the time of the last access.
-/// The choice needs only when each bank, each group and the bus are free and whose turn it is, so that is kept apart
-/// here and everything else is brought up to date once, at the end. A sequence of choices that leads back to the state
-/// it began in is a period; it is repeated at once as often as it is certain to come again.
-Cycle Engine::Impl::advance_hits(int op, Decision& d, Cycle horizon, Cycle stay) {
-  const int unit = d.unit, first_bank = unit * banks_per_unit_;
-  const auto u = static_cast<std::size_t>(unit), l = static_cast<std::size_t>(lane_of(unit));
-  const Cmd cmd = column_command(op);
-  const Cycle to_group = same_column_[op][0], to_unit = same_column_[op][1];
-  Hit* const hits = hits_.data();
-  int n = 0, chosen = 0;
-  for (std::uint64_t m = hit_mask_[op][u]; m != 0; m &= m - 1) {
-    const int bank = first_bank + lowest_bit(m);
-    const Cycle ready = bank_time(cmd, bank);
-    if (ready > horizon) continue;  // cannot be chosen here; behind the horizon everything is decided anew
-    const Run& run = runs_[hit_[op][bank]];
-    Hit& h = hits[n];
-    h.bank = bank;
-    h.group = group_of_[static_cast<std::size_t>(bank)];
-    h.ready = ready;
-    h.burst = run.burst;
-    h.age_bias = run.age_bias;
-    h.last_age = run.age_bias + static_cast<std::int64_t>(run.last);
-    h.left = run.count - 1;
-    h.served = 0;
-    group_free_[static_cast<std::size_t>(h.group)] = group_time(cmd, h.group);
-    const std::int64_t age = h.age();
-    int at = n;
-    for (; at > 0 && hits[by_age_[at - 1]].age() > age; --at) by_age_[at] = by_age_[at - 1];
-    by_age_[at] = n;
-    if (bank == d.bank) chosen = n;
-    ++n;
-  }
-  // When each run is older than the next from end to end the order stays as it is.
-  bool disjoint = true;
-  for (int i = 1; i < n; ++i) {
-    disjoint = disjoint && hits[by_age_[i - 1]].last_age < hits[by_age_[i]].age();
-  }
-  Cycle t = d.t, last_t = t, floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
-  const Cycle last_start = table_.wck_sync ? wck_until_[u] - 1 : kNever;
-  const Cycle wck = latency_[op] + config_[Param::WCKPST];
-  std::int64_t accesses = 0, waited = 0;
+/// After a column command in this bank: others' row commands stand unless the bus is not free for them now or one for
+/// this bank could come first.
+void Engine::Impl::keep_row_beside(int bank, bool conflict_before) {
+  const int unit = unit_of(bank);
+  const auto u = static_cast<std::size_t>(unit);
+  const Lane& lane = lane_[static_cast<std::size_t>(lane_of(unit))];
+  const std::uint64_t bit = bank_bit(bank);
+  if (!plain_rows_ || refresh_[u].active || lane.mode != lane.column_mode || row_decision_.t < row_bus_ ||
+      conflict_before || (older_conflict_mask_[lane.mode][u] & bit) != 0 ||
+      ((pending_mask_[lane.mode][u] & ~hit_mask_[lane.mode][u] & bit) != 0 &&
+       bank_time(Cmd::kPre, bank) <= row_decision_.t))
+    row_known_ = false;
+}
 
-  Period& p = period_;
-  const auto begin_period = [&](bool dense) {
-    p.steps = 0;
-    p.start = t;
-    p.floor = floor;
-    p.dense = dense;
-    for (int i = 0; i < n; ++i) {
-      hits[i].start_ready = std::max({hits[i].ready, group_free_[static_cast<std::size_t>(hits[i].group)], floor}) - t;
-      hits[i].start_age = hits[i].age();
-      hits[i].turns = 0;
-    }
-  };
-  const auto choose = [&] {
-    t = kNever;
-    if (disjoint) {
-      for (int k = 0; k < n; ++k) {
-        const int i = by_age_[k];
-        const Cycle ready = std::max({hits[i].ready, group_free_[static_cast<std::size_t>(hits[i].group)], floor});
-        if (ready >= t) continue;
-        t = ready;
-        chosen = i;
-        if (t == floor) return;  // nobody younger can be before it
-      }
-      return;
-    }
-    std::int64_t best_age = 0;
-    for (int i = 0; i < n; ++i) {
-      const Cycle ready = std::max({hits[i].ready, group_free_[static_cast<std::size_t>(hits[i].group)], floor});
-      if (ready > t) continue;
-      const std::int64_t age = hits[i].age();
-      if (ready < t || age < best_age) {
-        t = ready;
-        best_age = age;
-        chosen = i;
-      }
-    }
-  };
-  int attempts =
-      round_ > 0 && horizon - t >= 4 * to_unit && hits[chosen].left > static_cast<std::uint32_t>(round_) ? 3 : 0;
-  if (attempts > 0) begin_period(t == floor);
+/// WCK is out of step: CAS goes in the cycle before the column command.
+void Engine::Impl::send_cas(int op, int unit, int bank, Cycle t) {
+  const auto cas = static_cast<std::size_t>(index(op == 0 ? Cmd::kCasRd : Cmd::kCasWr));
+  ++stats_.commands[cas];
+  ++unit_commands_[static_cast<std::size_t>(unit)][cas];
+  if (observers_.empty()) return;
+  const Run& run = runs_[hit_[op][bank]];
+  record(static_cast<Cmd>(cas), t, unit, bank, run.row, static_cast<std::int32_t>(column_.extract(run.burst)));
+}
+
+/// The last burst of a request is on the bus at t.
+void Engine::Impl::complete(std::uint32_t id, Cycle t) {
+  const Pending& request = requests_[id];
+  const int op = index(request.op);
+  const Cycle done = t + latency_[op] + config_.backend_cycles;
+  completions_.push_back({request.tag, done, request.offered, request.op});
+  stats_.latency[op].add(done - request.offered);
+  ++stats_.requests[op];
+  stats_.bytes[op] += request.length;
+  if (done > stats_.last_done) stats_.last_done = done;
+  free_requests_.push_back(id);
+  --active_;
+}
+
+// ------------------------------------------------------------------------------------------------------- streaming
+
+/// Accesses of the open rows of one unit from `first` on, of one kind while no other kind waits. The choice among them
+/// needs only when each bank, each group and the bus are free and whose turn it is: that is kept apart here, and the
+/// rest is brought up to date when something else may come between. Row commands and arrivals that leave it a stream
+/// are done on the way. False when there is nothing to gain; nothing has been issued then.
+bool Engine::Impl::stream(const Decision& first, Cycle limit) {
+  Stream& s = stream_;
+  const int unit = first.unit, lane = lane_of(unit);
+  const auto u = static_cast<std::size_t>(unit), l = static_cast<std::size_t>(lane);
+  const int op = lane_[l].column_mode;
+  if (lane_[l].mode != op || lane_waiting_[1 - op][l] != 0 || refresh_[u].active ||
+      config_.scheduler == SchedulerPolicy::kFcfs)
+    return false;
+  const Cmd cmd = column_command(op);
+  const int length = table_.command_cycles[static_cast<std::size_t>(index(cmd))];
+  s.unit = unit;
+  s.op = op;
+  s.cmd = cmd;
+  s.last_t = -kNever;
+  s.t = first.t;
+  if (!find_bounds()) return false;
+  const Cycle before_row = table_.split_command_bus ? row_decision_.t : row_decision_.t - length;
+  s.horizon = std::min({limit, s.hard, event_decision_.t - 1, before_row});
+  const bool cas = table_.wck_sync && first.t >= wck_until_[u];
+  if (s.horizon < first.t + (cas ? 1 : 0) ||
+      (s.horizon < first.t + config_[Param::CCD_S] && runs_[hit_[op][first.bank]].count < kLongRun))
+    return false;
+
+  s.n = 0;
+  s.banks = 0;
+  s.accesses = s.waited = 0;
+  s.of_group = &group_time_[static_cast<std::size_t>(index(cmd) * groups_)];
+  s.floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
+  gather_hits();
+  for (s.place = 0; s.hits[s.order[s.place]].bank != first.bank;) ++s.place;
+  if (cas) {
+    send_cas(op, unit, first.bank, first.t);
+    ++s.t;
+  }
+
+  const Cycle to_group = same_column_[op][0], to_unit = same_column_[op][1];
+  const std::uint64_t columns = column_.mask();
+  int attempts = begin_attempts();
   while (true) {
-    Hit& h = hits[chosen];
+    const int chosen = s.order[s.place];
+    Hit& h = s.hits[chosen];
+    const Cycle t = s.t;
     if (!observers_.empty())
       record(cmd, t, unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
              static_cast<std::int32_t>(column_.extract(h.burst)));
-    ++accesses;
+    ++s.accesses;
     ++h.served;
-    --h.left;
-    h.last = last_t = t;
-    waited += t;
-    h.burst = (((h.burst | ~column_.mask()) + 1) & column_.mask()) | (h.burst & ~column_.mask());
-    Cycle& group = group_free_[static_cast<std::size_t>(h.group)];
+    h.last = s.last_t = t;
+    s.waited += t - h.offered;
+    h.burst = (((h.burst | ~columns) + 1) & columns) | (h.burst & ~columns);
+    h.age = h.age_bias + static_cast<std::int64_t>(h.burst);
+    Cycle& group = s.of_group[h.group];
     group = std::max(group, t + to_group);
-    floor = std::max(floor, t + to_unit);
+    s.floor = std::max(s.floor, t + to_unit);
     if (attempts > 0) {
+      Period& p = period_;
       p.step[p.steps].hit = chosen;
       p.step[p.steps].turn = h.turns++;
       p.step[p.steps].at = t - p.start;
       ++p.steps;
     }
-    choose();
-    if (t > horizon || hits[chosen].left == 0 || t - last_t >= stay ||
-        (table_.wck_sync && t >= std::max(last_start, last_t + wck - 1) + 1))
-      break;
+    if (--h.left == 0) {
+      end_run(chosen);
+      choose_hit();
+      attempts = begin_attempts();
+    } else {
+      move_back(s.place);
+      choose_hit();
+    }
+    if (s.t > s.horizon || s.t - s.last_t >= s.stay) {
+      if (!interlude(limit)) return true;
+      attempts = begin_attempts();
+      continue;
+    }
     if (attempts == 0) continue;
-    if (chosen == p.step[0].hit && hits[chosen].turns == round_) {
-      const std::int64_t periods = repetitions(n, t, floor, horizon);
+    Period& p = period_;
+    if (s.order[s.place] == p.step[0].hit && s.hits[p.step[0].hit].turns == round_) {
+      const std::int64_t periods = repetitions();
       if (periods > 0) {
-        const Cycle length = t - p.start, moved = periods * length;
-        if (!observers_.empty())
-          for (std::int64_t k = 1; k <= periods; ++k)
-            for (int i = 0; i < p.steps; ++i) {
-              const Hit& again = hits[p.step[i].hit];
-              const auto column =
-                  column_.extract(again.burst) + static_cast<std::uint64_t>((k - 1) * round_ + p.step[i].turn);
-              record(cmd, p.start + p.step[i].at + k * length, unit, again.bank,
-                     open_row_[static_cast<std::size_t>(again.bank)], static_cast<std::int32_t>(column));
-            }
-        for (int i = 0; i < p.steps; ++i)
-          waited += periods * (p.start + p.step[i].at) + length * (periods * (periods + 1) / 2);
-        for (int i = 0; i < n; ++i) {
-          Hit& again = hits[i];
-          if (again.turns == 0) continue;
-          const auto each = static_cast<std::uint32_t>(periods * round_);
-          again.served += each;
-          again.left -= each;
-          again.last += moved;
-          again.burst = (again.burst & ~column_.mask()) | column_.deposit(column_.extract(again.burst) + each);
-          Cycle& free = group_free_[static_cast<std::size_t>(again.group)];
-          free = std::max(free, again.last + to_group);
-        }
-        accesses += periods * p.steps;
-        floor += moved;
-        last_t += moved;
+        repeat(periods);
         attempts = 0;
-        choose();
-        if (t > horizon || hits[chosen].left == 0 || t - last_t >= stay) break;
-        continue;
+        if (s.t > s.horizon || s.t - s.last_t >= s.stay) {
+          if (!interlude(limit)) return true;
+          attempts = begin_attempts();
+        }
+      } else if (--attempts > 0) {
+        begin_period();
       }
-      if (--attempts > 0) begin_period(t == floor);
     } else if (p.steps == kLongestPeriod) {
       attempts = 0;
     } else {
-      p.dense = p.dense && t == floor;
+      p.dense = p.dense && s.t == s.floor;
     }
   }
-
-  for (int i = 0; i < n; ++i) {
-    const Hit& h = hits[i];
-    if (h.served == 0) continue;
-    const std::uint32_t id = hit_[op][h.bank];
-    Run& run = runs_[id];
-    waited -= static_cast<std::int64_t>(h.served) * run.offered;
-    run.count = h.left + 1;
-    run.burst = h.burst;
-    requests_[run.request].bursts -= h.served;
-    hit_age_[op][h.bank] = run.age();
-    if (candidate_[op][h.bank] == id) candidate_age_[op][h.bank] = run.age();
-    apply(cmd, unit, h.bank, h.last);
-    last_use_[static_cast<std::size_t>(h.bank)] = h.last;
-    fresh_mask_[u] &= ~bank_bit(h.bank);
-    touch(h.bank);
-  }
-  floor_ = last_t;
-  occupy(cmd, last_t);
-  idle_since_[u] = last_t;
-  if (table_.wck_sync) wck_until_[u] = last_t + wck;
-  const auto count = static_cast<std::uint64_t>(accesses);
-  stats_.queue_integral[op] += static_cast<double>(waited);
-  stats_.commands[static_cast<std::size_t>(index(cmd))] += count;
-  unit_commands_[u][static_cast<std::size_t>(index(cmd))] += count;
-  stats_.bursts[op] += count;
-  Lane& s = lane_[l];
-  if (s.last_op != op) {
-    if (s.last_op >= 0) ++stats_.turnarounds;
-    s.last_op = op;
-  }
-  s.served += static_cast<int>(accesses);
-  waiting_[op] -= static_cast<int>(accesses);
-  lane_waiting_[op][l] -= static_cast<int>(accesses);
-  d.t = t;
-  d.bank = hits[chosen].bank;
-  return last_t;
 }
 
-/// How often the period that has just been seen is certain to come again, the next time from `t` on.
-std::int64_t Engine::Impl::repetitions(int n, Cycle t, Cycle floor, Cycle horizon) const {
+/// The gap that ends the stream, and the time up to which nothing but row commands, events and arrivals can.
+/// False when others interfere.
+bool Engine::Impl::find_bounds() {
+  Stream& s = stream_;
+  const auto u = static_cast<std::size_t>(s.unit);
+  const int lane = lane_of(s.unit), op = s.op;
+  s.stay = table_.wck_sync ? latency_[op] + config_[Param::WCKPST] : kNever;
+  for (int other = 0; other < units_; ++other) {
+    const auto o = static_cast<std::size_t>(other);
+    if (other == s.unit) continue;
+    if (refresh_[o].active) return false;
+    if (work_mask(other) == 0) continue;
+    // Another rank's columns come behind every column of this one by the time that the bus takes to change hands: as
+    // long as each is nearer to the last one, none can come between.
+    if (lane_of(other) != lane || other_column_[op] == 0) return false;
+    if (hit_mask_[op][o] != 0) s.stay = std::min(s.stay, other_column_[op]);
+  }
+  s.hard = kNever;
+  // The next piece of a long request is taken in when the queue has room for it: that is decided step by step.
+  if (staged_.left > 0) s.hard = s.t + std::max(0, waiting_[op] - capacity_) * same_column_[op][1] - 1;
+  s.conflicts = older_conflict_mask_[op][u];
+  if (s.conflicts != 0) row_known_ = false;  // banks that will be closed under the stream
+  for (std::uint64_t m = s.conflicts; m != 0; m &= m - 1)
+    s.hard = std::min(s.hard, capped_from_[op][s.unit * banks_per_unit_ + lowest_bit(m)] - 1);
+  return true;
+}
+
+/// Takes up the banks with hits that are not in the stream.
+void Engine::Impl::gather_hits() {
+  Stream& s = stream_;
+  const auto u = static_cast<std::size_t>(s.unit);
+  std::uint64_t fresh = hit_mask_[s.op][u] & ~s.banks;
+  if (second_bank_[u] >= 0) fresh &= ~bank_bit(second_bank_[u]);
+  s.banks |= fresh;
+  for (; fresh != 0; fresh &= fresh - 1) {
+    const int slot = s.n++;
+    Hit& h = s.hits[slot];
+    h.bank = s.unit * banks_per_unit_ + lowest_bit(fresh);
+    h.group = group_of_[static_cast<std::size_t>(h.bank)];
+    h.ready = bank_time(s.cmd, h.bank);
+    load_run(h);
+    int at = slot;
+    for (; at > 0 && s.hits[s.order[at - 1]].age > h.age; --at) s.order[at] = s.order[at - 1];
+    s.order[at] = static_cast<std::uint8_t>(slot);
+  }
+}
+
+void Engine::Impl::load_run(Hit& h) {
+  h.run = hit_[stream_.op][h.bank];
+  const Run& run = runs_[h.run];
+  h.burst = run.burst;
+  h.age_bias = run.age_bias;
+  h.age = run.age();
+  h.offered = run.offered;
+  h.left = run.count;
+  h.served = 0;
+}
+
+/// The access at this place of the order has become younger.
+void Engine::Impl::move_back(int place) {
+  Stream& s = stream_;
+  const std::uint8_t slot = s.order[place];
+  const std::int64_t age = s.hits[slot].age;
+  for (; place + 1 < s.n && s.hits[s.order[place + 1]].age < age; ++place) s.order[place] = s.order[place + 1];
+  s.order[place] = slot;
+}
+
+void Engine::Impl::choose_hit() {
+  Stream& s = stream_;
+  s.t = kNever;
+  for (int k = 0; k < s.n; ++k) {
+    const Hit& h = s.hits[s.order[k]];
+    const Cycle ready = std::max(h.ready, s.of_group[h.group]);
+    if (ready <= s.floor) {  // nobody younger can be before it
+      s.t = s.floor;
+      s.place = k;
+      return;
+    }
+    if (ready < s.t) {
+      s.t = ready;
+      s.place = k;
+    }
+  }
+}
+
+/// Writes back what a bank of the stream has done.
+void Engine::Impl::settle_hit(Hit& h) {
+  if (h.served == 0) return;
+  const Stream& s = stream_;
+  const auto b = static_cast<std::size_t>(h.bank);
+  Run& run = runs_[h.run];
+  run.count = h.left;
+  run.burst = h.burst;
+  requests_[run.request].bursts -= h.served;
+  h.served = 0;
+  hit_age_[s.op][b] = h.age;
+  if (candidate_[s.op][b] == h.run) candidate_age_[s.op][b] = h.age;
+  apply_level(s.cmd, kOfBank, h.bank, h.last);
+  apply_level(s.cmd, kOfGroup, h.group, h.last);
+  last_use_[b] = h.last;
+  fresh_mask_[static_cast<std::size_t>(s.unit)] &= ~bank_bit(h.bank);
+  touch(h.bank);
+}
+
+/// Brings everything up to date with the stream.
+void Engine::Impl::settle() {
+  Stream& s = stream_;
+  for (int i = 0; i < s.n; ++i) settle_hit(s.hits[static_cast<std::size_t>(i)]);
+  if (s.accesses == 0) return;
+  const auto u = static_cast<std::size_t>(s.unit), l = static_cast<std::size_t>(lane_of(s.unit));
+  const int op = s.op;
+  apply_unit(s.cmd, s.unit, s.last_t);
+  floor_ = s.last_t;
+  occupy(s.cmd, s.last_t);
+  idle_since_[u] = s.last_t;
+  if (table_.wck_sync) wck_until_[u] = s.last_t + latency_[op] + config_[Param::WCKPST];
+  const auto count = static_cast<std::uint64_t>(s.accesses);
+  stats_.queue_integral[op] += static_cast<double>(s.waited);
+  stats_.commands[static_cast<std::size_t>(index(s.cmd))] += count;
+  unit_commands_[u][static_cast<std::size_t>(index(s.cmd))] += count;
+  stats_.bursts[op] += count;
+  Lane& lane = lane_[l];
+  if (lane.last_op != op) {
+    if (lane.last_op >= 0) ++stats_.turnarounds;
+    lane.last_op = op;
+  }
+  lane.served += static_cast<int>(s.accesses);
+  waiting_[op] -= static_cast<int>(s.accesses);
+  lane_waiting_[op][l] -= static_cast<int>(s.accesses);
+  s.accesses = s.waited = 0;
+}
+
+/// The last access of a run. Its bank goes on with the next one of the row, or rests.
+void Engine::Impl::end_run(int slot) {
+  Stream& s = stream_;
+  const auto u = static_cast<std::size_t>(s.unit);
+  Hit& h = s.hits[static_cast<std::size_t>(slot)];
+  settle_hit(h);
+  const std::uint32_t request = runs_[h.run].request;
+  if (requests_[request].bursts == 0) complete(request, h.last);
+  if (committed_[static_cast<std::size_t>(h.bank)] == h.run) uncommit(h.bank);
+  remove_run(h.run);
+  if (hit_[s.op][h.bank] != kNone) {
+    load_run(h);
+    move_back(s.place);
+  } else {
+    const std::uint64_t bit = bank_bit(h.bank);
+    s.banks &= ~bit;
+    if ((pending_mask_[s.op][u] & bit) != 0 || !plain_rows_) row_known_ = false;
+    const int last = --s.n;
+    for (int k = s.place; k < last; ++k) s.order[k] = s.order[k + 1];
+    if (slot != last) {
+      s.hits[static_cast<std::size_t>(slot)] = s.hits[static_cast<std::size_t>(last)];
+      for (int k = 0; k < last; ++k)
+        if (s.order[k] == last) s.order[k] = static_cast<std::uint8_t>(slot);
+    }
+  }
+  if (older_conflict_mask_[s.op][u] != s.conflicts) row_known_ = false;
+  if (!row_known_) s.horizon = -kNever;
+}
+
+/// The next column may not be the next thing to happen. Does what comes before it, if the stream can go on behind that.
+/// False when it cannot; decision_ is what comes next, if that is known.
+bool Engine::Impl::interlude(Cycle& limit) {
+  Stream& s = stream_;
+  settle();
+  decided_ = column_known_ = false;
+  while (true) {
+    if (s.n == 0) update_mode(lane_of(s.unit), s.last_t);
+    if (s.n == 0 || !event_known_ || !find_bounds() || s.t - s.last_t >= s.stay || s.t > s.hard) {
+      forget();
+      return false;
+    }
+    if (!row_known_) {
+      row_decision_ = Decision{};
+      for (int unit = 0; unit < units_; ++unit) decide_row(unit, row_decision_);
+      row_known_ = true;
+    }
+    const Decision column = {s.t, What::kColumn, s.unit, s.hits[s.order[s.place]].bank, false};
+    const Decision d = first_of(column);
+    if (d.t <= limit && d.what == What::kColumn) {
+      const int length = table_.command_cycles[static_cast<std::size_t>(index(s.cmd))];
+      const Cycle before_row = table_.split_command_bus ? row_decision_.t : row_decision_.t - length;
+      s.horizon = std::min({limit, s.hard, event_decision_.t - 1, before_row});
+      if (s.t > before_row) row_known_ = false;  // it comes later for the column
+      return true;
+    }
+    if (d.t <= limit && perform_beside(d)) continue;
+    if (d.t > limit && first_arrival() <= limit_ && join_arrival()) {
+      limit = std::min(limit_, first_arrival());
+      continue;
+    }
+    column_decision_ = column;
+    column_known_ = true;
+    decision_ = d;
+    decided_ = true;
+    return false;
+  }
+}
+
+/// A row command between two columns of the stream.
+bool Engine::Impl::perform_beside(const Decision& d) {
+  Stream& s = stream_;
+  if (lanes_ > 1 || s.hits[s.order[s.place]].left < kLongRun) return false;
+  if (d.what == What::kPrecharge) {
+    if (d.unit == s.unit && (s.banks & bank_bit(d.bank)) != 0) return false;
+  } else if (d.what != What::kActivate && d.what != What::kActivate2) {
+    return false;
+  }
+  perform(d);
+  refresh_stream();
+  return true;
+}
+
+/// The request that arrives next, when it joins the stream.
+bool Engine::Impl::join_arrival() {
+  Stream& s = stream_;
+  if (lanes_ > 1 || index(arrivals_.front().op) != s.op) return false;
+  take_in_arrival();
+  refresh_stream();
+  return true;
+}
+
+void Engine::Impl::refresh_stream() {
+  Stream& s = stream_;
+  decided_ = column_known_ = false;
+  s.floor = std::max({floor_, column_bus_, unit_time(s.cmd, s.unit)});
+  gather_hits();
+  choose_hit();
+}
+
+/// The choices from here on may turn out to be periodic, if there is room for it. Returns how often to try.
+int Engine::Impl::begin_attempts() {
+  const Stream& s = stream_;
+  if (round_ == 0 || s.n == 0 || s.horizon - s.t < 4 * same_column_[s.op][1] ||
+      s.hits[s.order[s.place]].left <= static_cast<std::uint32_t>(round_) + 1)
+    return 0;
+  begin_period();
+  return 3;
+}
+
+void Engine::Impl::begin_period() {
+  Stream& s = stream_;
+  period_.steps = 0;
+  period_.start = s.t;
+  period_.floor = s.floor;
+  period_.dense = s.t == s.floor;
+  for (int i = 0; i < s.n; ++i) {
+    Hit& h = s.hits[static_cast<std::size_t>(i)];
+    h.start_ready = std::max({h.ready, s.of_group[h.group], s.floor}) - s.t;
+    h.start_age = h.age;
+    h.turns = 0;
+  }
+}
+
+/// How often the period that has just been seen is certain to come again.
+std::int64_t Engine::Impl::repetitions() const {
   const Period& p = period_;
-  const Cycle length = t - p.start;
-  if (floor - p.floor != length) return 0;
+  const Stream& s = stream_;
+  const Cycle length = s.t - p.start;
+  if (s.floor - p.floor != length) return 0;
   std::uint32_t fewest = ~std::uint32_t{0};
   std::int64_t youngest = 0, moved = 0;
   bool any = false, same_steps = true;
-  for (int i = 0; i < n; ++i) {
-    const Hit& h = hits_[static_cast<std::size_t>(i)];
+  for (int i = 0; i < s.n; ++i) {
+    const Hit& h = s.hits[static_cast<std::size_t>(i)];
     if (h.turns == 0) continue;
     // All have had as many turns, are as far from their next access as at first, and have grown older by as much.
-    if (h.turns != round_ ||
-        std::max({h.ready, group_free_[static_cast<std::size_t>(h.group)], floor}) - t != h.start_ready)
-      return 0;
-    const std::int64_t step = h.age() - h.start_age;
+    if (h.turns != round_ || std::max({h.ready, s.of_group[h.group], s.floor}) - s.t != h.start_ready) return 0;
+    const std::int64_t step = h.age - h.start_age;
     same_steps = same_steps && (!any || step == moved);
     moved = step;
-    fewest = std::min(fewest, h.left);
-    youngest = any ? std::max(youngest, h.age()) : h.age();
+    fewest = std::min(fewest, h.left - 1);
+    youngest = any ? std::max(youngest, h.age) : h.age;
     any = true;
   }
   if (!any || !same_steps || fewest == 0) return 0;
@@ -1588,20 +1920,71 @@ std::int64_t Engine::Impl::repetitions(int n, Cycle t, Cycle floor, Cycle horizo
   // than all that are served up to the end.
   std::int64_t periods = fewest / static_cast<std::uint32_t>(round_);
   youngest += moved * periods;
-  for (int i = 0; i < n; ++i) {
-    const Hit& h = hits_[static_cast<std::size_t>(i)];
-    if (h.turns == 0 && (!p.dense || h.age() <= youngest)) horizon = std::min(horizon, h.ready - 1);
+  Cycle horizon = s.horizon;
+  for (int i = 0; i < s.n; ++i) {
+    const Hit& h = s.hits[static_cast<std::size_t>(i)];
+    if (h.turns == 0 && (!p.dense || h.age <= youngest)) horizon = std::min(horizon, h.ready - 1);
   }
   const Cycle last = p.step[p.steps - 1].at;
-  return horizon < t + last ? 0 : std::min(periods, (horizon - t - last) / length + 1);
+  return horizon < s.t + last ? 0 : std::min(periods, (horizon - s.t - last) / length + 1);
+}
+
+void Engine::Impl::repeat(std::int64_t periods) {
+  const Period& p = period_;
+  Stream& s = stream_;
+  const Cycle length = s.t - p.start, moved = periods * length;
+  if (!observers_.empty())
+    for (std::int64_t k = 1; k <= periods; ++k)
+      for (int i = 0; i < p.steps; ++i) {
+        const Hit& again = s.hits[static_cast<std::size_t>(p.step[i].hit)];
+        const auto column =
+            column_.extract(again.burst) + static_cast<std::uint64_t>((k - 1) * round_ + p.step[i].turn);
+        record(s.cmd, p.start + p.step[i].at + k * length, s.unit, again.bank,
+               open_row_[static_cast<std::size_t>(again.bank)], static_cast<std::int32_t>(column));
+      }
+  for (int i = 0; i < p.steps; ++i)
+    s.waited += periods * (p.start + p.step[i].at - s.hits[static_cast<std::size_t>(p.step[i].hit)].offered) +
+                length * (periods * (periods + 1) / 2);
+  for (int i = 0; i < s.n; ++i) {
+    Hit& again = s.hits[static_cast<std::size_t>(i)];
+    if (again.turns == 0) continue;
+    const auto each = static_cast<std::uint32_t>(periods * round_);
+    again.served += each;
+    again.left -= each;
+    again.last += moved;
+    again.burst = (again.burst & ~column_.mask()) | column_.deposit(column_.extract(again.burst) + each);
+    again.age = again.age_bias + static_cast<std::int64_t>(again.burst);
+    Cycle& free = s.of_group[again.group];
+    free = std::max(free, again.last + same_column_[s.op][0]);
+  }
+  // Those that were not served are now older than some that were, if they were not before.
+  for (int k = 1; k < s.n; ++k) {
+    const std::uint8_t slot = s.order[k];
+    int at = k;
+    for (; at > 0 && s.hits[s.order[at - 1]].age > s.hits[slot].age; --at) s.order[at] = s.order[at - 1];
+    s.order[at] = slot;
+  }
+  s.accesses += periods * p.steps;
+  s.floor += moved;
+  s.last_t += moved;
+  choose_hit();
 }
 
 // ------------------------------------------------------------------------------------------------------- interface
 
 Cycle Engine::Impl::next_wake() {
   if (active_ == 0) return kNever;
+  if (!wake_known_) {
+    if (!arrivals_.empty()) advance(last_push_);
+    wake_ = find_wake();
+    wake_known_ = true;
+  }
+  // Not before the cycle after the last `now`.
+  return std::max({wake_, done_until_ - config_.frontend_cycles + 2, last_push_ + 1});
+}
+
+Cycle Engine::Impl::find_wake() {
   const Decision& d = next_decision();
-  const Cycle soonest = done_until_ - config_.frontend_cycles + 2;  // the cycle after the last `now`
   if (d.t >= kNever) return kNever;
   const Cycle spacing = std::max(1, burst_ / lanes_);
   // A full queue has room again when what is beyond its capacity has passed the bus. None has before the request that
@@ -1623,13 +2006,12 @@ Cycle Engine::Impl::next_wake() {
     for (const Pending& r : requests_)
       if (r.bursts > 0) bursts = std::min<Cycle>(bursts, r.bursts);
   }
-  wake = std::min(wake, d.t + (bursts - 1) * spacing + std::min(latency_[0], latency_[1]) + config_.backend_cycles);
-  return std::max(soonest, wake);
+  return std::min(wake, d.t + least_time(bursts));
 }
 
 Cycle Engine::Impl::drain() {
   while (active_ > 0) {
-    const Cycle t = next_decision().t;
+    const Cycle t = std::min(next_decision().t, first_arrival());
     if (t >= kNever) throw std::logic_error("dram::Engine: requests wait and no command can ever be issued");
     run_until(t);
   }
