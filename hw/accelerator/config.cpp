@@ -45,7 +45,10 @@ void PeSection::describe(config::Fields& f) {
   f.add("mantissa_bits", mantissa_bits)
       .range(4, 13)
       .unit("bits")
-      .says("activation mantissa of the kind `anda`, whose speed is 16/M of FP16's")
+      .says(
+          "activation mantissa of the kind `anda`: speed of its linears is 16/M of FP16's, energy M/8 of "
+          "`energy.mac_pj`, "
+          "(1 + M) bits a value in memory; attention stays FP16")
       .from("Anda paper: bit-serial, mantissa chosen per module");
   f.add("cycles_per_group", cycles_per_group)
       .more_than(0)

@@ -39,15 +39,13 @@ class Placer {
     t.scale = take(rows * t.scale_row_bytes());
     return t;
   }
-  SpillPlace spill(std::uint64_t columns, std::uint32_t block_columns, bool operand) {
+  SpillPlace spill(std::uint64_t columns, std::uint32_t block_columns, const OperandFormat& format) {
     SpillPlace s;
     s.block_columns = std::min<std::uint64_t>(block_columns, columns);
     s.blocks = (columns + s.block_columns - 1) / s.block_columns;
-    const auto row_bytes = [&](std::uint64_t n) {
-      return operand ? operand_row_bytes(n, request_.bfp_activations) : 2 * n;
-    };
-    s.block_row_bytes = static_cast<std::uint32_t>(row_bytes(s.block_columns));
-    s.last_row_bytes = static_cast<std::uint32_t>(row_bytes(columns - std::uint64_t{s.blocks - 1} * s.block_columns));
+    s.block_row_bytes = static_cast<std::uint32_t>(format.row_bytes(s.block_columns));
+    s.last_row_bytes =
+        static_cast<std::uint32_t>(format.row_bytes(columns - std::uint64_t{s.blocks - 1} * s.block_columns));
     s.rows = request_.max_step_tokens;
     s.base = take(s.bytes());
     return s;
@@ -64,10 +62,6 @@ class Placer {
 const char* name_of(Linear linear) {
   static constexpr const char* names[linear_count] = {"q", "k", "v", "o", "gate", "up", "down"};
   return names[static_cast<std::size_t>(linear)];
-}
-
-std::uint64_t operand_row_bytes(std::uint64_t columns, bool bfp) {
-  return bfp ? (columns + 31) / 32 * 37 : columns * 2;
 }
 
 MemoryMap MemoryMap::build(const MapRequest& r) {
@@ -102,11 +96,11 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
     map.kv.overlap_slots(map.kv.slot_bytes() * r.kv_tokens / r.kv_capacity_tokens, r.tensor_alignment);
   map.end = map.kv.base() + map.kv.bytes();
   place.begin("activations");
-  map.residual = place.spill(h, 128, false);
-  map.normed = place.spill(h, 128, true);
-  map.query = place.spill(q, r.shape.head_dim, true);
-  map.attended = place.spill(q, r.shape.head_dim, true);
-  map.activated = place.spill(f, 128, true);
+  map.residual = place.spill(h, 128, OperandFormat::fp16());
+  map.normed = place.spill(h, 128, r.linear_operand);
+  map.query = place.spill(q, r.shape.head_dim, r.attention_operand);
+  map.attended = place.spill(q, r.shape.head_dim, r.linear_operand);
+  map.activated = place.spill(f, 128, r.linear_operand);
   map.score_bytes = r.score_bytes;
   if (r.score_bytes != 0)
     for (std::size_t i = 0; i < 2; ++i) {

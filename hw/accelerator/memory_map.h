@@ -44,6 +44,21 @@ struct Region {
 
 /// A spilled activation tensor: blocks of columns after each other, in each all rows, so that a strip of rows and a
 /// tile of columns are both made of long pieces.
+/// How a row of A operands is stored: FP16 words, or groups of a sign and M bits a value with one exponent.
+struct OperandFormat {
+  std::uint32_t group = 0;  // values; 0: FP16 words
+  std::uint32_t group_bytes = 0;
+
+  bool bfp() const { return group != 0; }
+  std::uint64_t row_bytes(std::uint64_t columns) const {
+    return bfp() ? (columns + group - 1) / group * group_bytes : 2 * columns;
+  }
+  static OperandFormat fp16() { return {}; }
+  static OperandFormat bfp8() { return {32, 37}; }
+  /// 64 values of a sign and M bits, and an exponent of 5 bits stored in a byte.
+  static OperandFormat anda(int mantissa_bits) { return {64, static_cast<std::uint32_t>(8 * (1 + mantissa_bits) + 1)}; }
+};
+
 struct SpillPlace {
   std::uint64_t base = 0;
   std::uint32_t block_columns = 128;
@@ -64,7 +79,7 @@ struct MapRequest {
   WeightFormat weights = WeightFormat::kKmeans4;
   WeightFormat lm_head = WeightFormat::kFp16;
   KvStorage kv;
-  bool bfp_activations = true;
+  OperandFormat linear_operand = OperandFormat::bfp8(), attention_operand = OperandFormat::bfp8();
   std::uint64_t kv_capacity_tokens = 4096;
   std::uint64_t slots = 1;
   std::uint64_t kv_tokens = 0;  // that all slots hold together at most; fewer than their sum: slots overlap. 0: the sum
@@ -90,8 +105,5 @@ struct MemoryMap {
   /// Throws config::InputError, saying what takes how much, when it does not fit into memory_bytes.
   static MemoryMap build(const MapRequest& request);
 };
-
-/// Stored bytes of `columns` activation values of one row as the PE array takes them.
-std::uint64_t operand_row_bytes(std::uint64_t columns, bool bfp);
 
 }  // namespace harmonia::accelerator

@@ -81,7 +81,12 @@ OnChip OnChip::from(const AcceleratorConfig& c) {
   chip.decoder = c.decoder;
   chip.order = c.sequencer.order;
   chip.fused_attention = c.sequencer.attention == AttentionScores::fused;
-  chip.bfp_activations = takes_bfp(c.pe.kind);
+  if (c.pe.kind == PeKind::anda)
+    chip.linear_operand = OperandFormat::anda(c.pe.mantissa_bits);
+  else if (!takes_bfp(c.pe.kind))
+    chip.linear_operand = OperandFormat::fp16();
+  // Of the designs only this one has attention in BFP.
+  if (c.pe.kind != PeKind::harmonia) chip.attention_operand = OperandFormat::fp16();
   return chip;
 }
 
@@ -118,11 +123,13 @@ StepProgram::StepProgram(const ModelShape& shape, const MemoryMap& map, const On
   resident_ = scratch <= chip.scratch_bytes && operands <= chip.operand_bytes;
   for (const SequenceStep& s : work.sequences)
     resident_ = resident_ && rows_ * queries + token_operands(s) <= chip.operand_bytes;
-  if (!resident_ && chip.bfp_activations && shape.head_dim % 32 != 0)
+  const std::uint32_t group = chip.linear_operand.group;
+  if (!resident_ && group != 0 && shape.head_dim % static_cast<int>(group) != 0)
     throw config::InputError("accelerator.activation_buffer.capacity_bytes: the activations of " +
                              std::to_string(rows_) + " tokens do not fit on chip, and attention outputs of head_dim " +
-                             std::to_string(shape.head_dim) +
-                             " cannot leave it, because a group of 32 channels would span heads; take a larger buffer, "
+                             std::to_string(shape.head_dim) + " cannot leave it, because a group of " +
+                             std::to_string(group) +
+                             " channels would span heads; take a larger buffer, "
                              "a smaller batch or shorter prefill chunks");
   for (const SequenceStep& s : work.sequences) query_strip_.push_back(query_tokens_per_strip(s));
 }
@@ -130,27 +137,28 @@ StepProgram::StepProgram(const ModelShape& shape, const MemoryMap& map, const On
 /// All queries of a token as A operands, head by head.
 std::uint64_t StepProgram::query_row_bytes() const {
   return static_cast<std::uint64_t>(shape_.num_attention_heads) *
-         operand_row(static_cast<std::uint64_t>(shape_.head_dim));
+         attention_row(static_cast<std::uint64_t>(shape_.head_dim));
 }
 
 /// Queries and probabilities of one token and one kv head: the least that attention needs on chip.
 std::uint64_t StepProgram::token_operands(const SequenceStep& s) const {
   return static_cast<std::uint64_t>(shape_.queries_per_kv_head()) *
-         (operand_row(static_cast<std::uint64_t>(shape_.head_dim)) + operand_row(s.cached + s.tokens));
+         (attention_row(static_cast<std::uint64_t>(shape_.head_dim)) + attention_row(s.cached + s.tokens));
 }
 
 std::uint64_t StepProgram::rows_on_chip(const ModelShape& shape, const OnChip& chip) {
   const std::uint64_t scratch = 2 * (shape.hidden_size + shape.q_width());
-  const auto row = [&](std::uint64_t columns) { return operand_row_bytes(columns, chip.bfp_activations); };
-  const std::uint64_t operands =
-      row(shape.hidden_size) + std::max(row(shape.intermediate_size), shape.num_attention_heads * row(shape.head_dim));
+  const OperandFormat& linear = chip.linear_operand;
+  const std::uint64_t operands = linear.row_bytes(shape.hidden_size) +
+                                 std::max(linear.row_bytes(shape.intermediate_size),
+                                          shape.num_attention_heads * chip.attention_operand.row_bytes(shape.head_dim));
   return std::min(chip.scratch_bytes / scratch, chip.operand_bytes / operands);
 }
 
 std::uint64_t StepProgram::longest_context(const ModelShape& shape, const OnChip& chip) {
   const std::uint64_t of_head = chip.operand_bytes / shape.queries_per_kv_head(),
-                      query = operand_row_bytes(shape.head_dim, chip.bfp_activations),
-                      group = operand_row_bytes(32, chip.bfp_activations);
+                      query = chip.attention_operand.row_bytes(shape.head_dim),
+                      group = chip.attention_operand.row_bytes(32);
   return of_head > query ? (of_head - query) / group * 32 : 0;
 }
 
@@ -158,7 +166,7 @@ double StepProgram::attention_seconds(double bytes_per_s, double slots_per_s) co
   const KvCacheLayout& kv = map_.kv;
   const KvStorage& policy = kv.policy();
   const std::uint64_t d = shape_.head_dim, group = shape_.queries_per_kv_head(), lines = ceil_div(d, 32);
-  const std::uint64_t passes = !policy.grouped() && chip_.bfp_activations ? 2 : 1;
+  const std::uint64_t passes = !policy.grouped() && chip_.attention_operand.bfp() ? 2 : 1;
   const std::uint64_t plain_token = policy.format == KvFormat::kInt8 ? d + 2 : 2 * d;
   double seconds = 0;
   for (std::size_t i = 0; i < work_.sequences.size(); ++i) {
@@ -301,7 +309,9 @@ std::vector<StepProgram::Part> StepProgram::parts_of(const Strip& s) const {
 /// How many descriptors of out_write must be complete before rows of `blocks` blocks are in memory.
 std::uint64_t StepProgram::written(const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks,
                                    std::uint64_t row, std::uint64_t rows) const {
-  const Written& w = written_.at(&place);
+  const auto known = written_.find(&place);
+  if (known == written_.end()) return 0;  // by no descriptor of this step so far
+  const Written& w = known->second;
   const auto youngest = [&](const std::vector<std::uint64_t>& list, std::uint64_t first) {
     const auto at = list.begin() + static_cast<std::ptrdiff_t>(first + row);
     return *std::max_element(at, at + static_cast<std::ptrdiff_t>(rows));
@@ -447,7 +457,7 @@ Batch StepProgram::input() {
   Batch b = embedding();
   head_operand_ = ++operand_;
   converter::Descriptor c;
-  c.path = chip_.bfp_activations ? Path::row : Path::pass;
+  c.path = chip_.linear_operand.bfp() ? Path::row : Path::pass;
   c.operation = head_operand_;
   c.columns = static_cast<std::uint32_t>(shape_.hidden_size);
   c.operand_row_bytes = static_cast<std::uint32_t>(operand_row(shape_.hidden_size));
@@ -479,7 +489,7 @@ void StepProgram::norm(Batch& b, std::uint64_t gamma, std::uint32_t operand) {
   c.operation = operand;
   c.columns = h;
   c.operand_row_bytes = static_cast<std::uint32_t>(operand_row(h));
-  c.path = chip_.bfp_activations ? Path::row : Path::pass;
+  c.path = chip_.linear_operand.bfp() ? Path::row : Path::pass;
 
   if (resident_) {
     v.rows = static_cast<std::uint32_t>(rows_);
@@ -722,9 +732,9 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
     if (which == Linear::q) {
       const std::uint64_t group = shape_.queries_per_kv_head();
       converter::Descriptor c;
-      c.path = chip_.bfp_activations ? Path::row : Path::pass;
+      c.path = chip_.attention_operand.bfp() ? Path::row : Path::pass;
       c.columns = d;
-      c.operand_row_bytes = static_cast<std::uint32_t>(operand_row(d));
+      c.operand_row_bytes = static_cast<std::uint32_t>(attention_row(d));
       if (!resident_) {
         c.operation = op;
         c.rows = v.rows;
@@ -854,7 +864,7 @@ void StepProgram::attention(Batch& b, int layer) {
   const std::uint32_t group = static_cast<std::uint32_t>(shape_.queries_per_kv_head());
   const std::uint32_t score_op = next_operation(OperationClass::attention_scores);
   const std::uint32_t value_op = next_operation(OperationClass::attention_values);
-  const int plain_passes = chip_.bfp_activations ? 2 : 1;  // an FP16 or INT8 cache is converted on read
+  const int plain_passes = chip_.attention_operand.bfp() ? 2 : 1;  // an FP16 or INT8 cache is converted on read
 
   struct Job {
     std::size_t sequence;
@@ -886,11 +896,11 @@ void StepProgram::attention(Batch& b, int layer) {
     } else {
       number = ++operand_;
       read_rows(b, Queue::operand_read, map_.query, std::uint64_t(j.head) * group, group,
-                first_row_[j.sequence] + j.first_token, j.tokens, static_cast<std::uint32_t>(operand_row(d)), number);
+                first_row_[j.sequence] + j.first_token, j.tokens, static_cast<std::uint32_t>(attention_row(d)), number);
     }
     memory::OperandDescriptor q;
     q.operand = number;
-    q.row_bytes = static_cast<std::uint32_t>(operand_row(d));
+    q.row_bytes = static_cast<std::uint32_t>(attention_row(d));
     q.rows = m;
     if (!resident_) {  // head by head, put back token by token
       q.from_memory = 1;
@@ -920,7 +930,7 @@ void StepProgram::attention(Batch& b, int layer) {
     p.k = d;
     p.source = pe::Source::kv;
     p.operand = kv.policy().grouped() ? pe::Operand::keys : pe::Operand::keys_plain;
-    p.bfp_a = chip_.bfp_activations ? 1 : 0;
+    p.bfp_a = chip_.attention_operand.bfp() ? 1 : 0;
     p.bits = kv.policy().format == KvFormat::kInt8 ? 8 : 16;
     p.load_a = 1;
     p.passes = static_cast<std::uint8_t>(kv.policy().grouped() ? 1 : plain_passes);
@@ -950,10 +960,10 @@ void StepProgram::attention(Batch& b, int layer) {
     v.visible = static_cast<std::uint32_t>(s.cached + j.first_token + 1);
     v.scale = static_cast<float>(1.0 / std::sqrt(double(d)));
     converter::Descriptor c;
-    c.path = chip_.bfp_activations ? Path::row : Path::pass;
+    c.path = chip_.attention_operand.bfp() ? Path::row : Path::pass;
     c.rows = m;
     c.columns = p.n;
-    c.operand_row_bytes = static_cast<std::uint32_t>(operand_row(visible));
+    c.operand_row_bytes = static_cast<std::uint32_t>(attention_row(visible));
     c.out_bytes = m * c.operand_row_bytes;
     probability[i] = ++operand_;
     if (!chip_.fused_attention) {
@@ -975,7 +985,7 @@ void StepProgram::attention(Batch& b, int layer) {
     const std::uint32_t m = static_cast<std::uint32_t>(j.tokens) * group;
     memory::OperandDescriptor o;
     o.operand = probability[i];
-    o.row_bytes = static_cast<std::uint32_t>(operand_row(visible));
+    o.row_bytes = static_cast<std::uint32_t>(attention_row(visible));
     o.rows = m;
     if (!chip_.fused_attention) {
       o.from_memory = 1;
@@ -1014,7 +1024,7 @@ void StepProgram::attention(Batch& b, int layer) {
     p.k = static_cast<std::uint32_t>(visible);
     p.source = pe::Source::kv;
     p.operand = kv.policy().grouped() ? pe::Operand::values : pe::Operand::values_plain;
-    p.bfp_a = chip_.bfp_activations ? 1 : 0;
+    p.bfp_a = chip_.attention_operand.bfp() ? 1 : 0;
     p.bits = kv.policy().format == KvFormat::kInt8 ? 8 : 16;
     p.load_a = 1;
     p.passes = static_cast<std::uint8_t>(kv.policy().grouped() ? 1 : plain_passes);
@@ -1038,7 +1048,7 @@ void StepProgram::attention(Batch& b, int layer) {
     v.emit = !resident_ || last;
     b.vector.push_back(v);
     converter::Descriptor c;
-    c.path = chip_.bfp_activations ? Path::row : Path::pass;
+    c.path = chip_.linear_operand.bfp() ? Path::row : Path::pass;
     if (resident_) {
       if (!last) return;
       c.operation = attended_operand_;
@@ -1192,7 +1202,7 @@ Batch StepProgram::layer(int index) {
             v.row_width = shape_.intermediate_size;
             b.vector.push_back(v);
             converter::Descriptor c;
-            c.path = chip_.bfp_activations ? Path::row : Path::pass;
+            c.path = chip_.linear_operand.bfp() ? Path::row : Path::pass;
             c.operation = resident_ ? activated_operand_ : u.operation;
             c.destination = resident_ ? Destination::activations : Destination::out_write;
             c.rows = v.rows;
@@ -1269,7 +1279,7 @@ void StepProgram::final_norm(Batch& b, std::uint64_t wanted) {
   b.vector.push_back(v);
   converter::Descriptor c;
   c.operation = head_operand_;
-  c.path = chip_.bfp_activations ? Path::row : Path::pass;
+  c.path = chip_.linear_operand.bfp() ? Path::row : Path::pass;
   c.rows = v.rows;
   c.columns = h;
   c.operand_row_bytes = static_cast<std::uint32_t>(operand_row(h));

@@ -69,7 +69,7 @@ struct OnChip {
   DecoderSection decoder;              // how long a tile takes that is expanded again
   LoopOrder order = LoopOrder::fewest_bytes;
   bool fused_attention = true;
-  bool bfp_activations = true;
+  OperandFormat linear_operand = OperandFormat::bfp8(), attention_operand = OperandFormat::bfp8();
   static OnChip from(const AcceleratorConfig& config);
 };
 
@@ -256,7 +256,8 @@ class StepProgram {
   const TensorPlace& place(int layer, Linear which) const {
     return map_.layers[layer].linear[static_cast<std::size_t>(which)];
   }
-  std::uint64_t operand_row(std::uint64_t columns) const { return operand_row_bytes(columns, chip_.bfp_activations); }
+  std::uint64_t operand_row(std::uint64_t columns) const { return chip_.linear_operand.row_bytes(columns); }
+  std::uint64_t attention_row(std::uint64_t columns) const { return chip_.attention_operand.row_bytes(columns); }
   std::uint64_t query_row_bytes() const;
   std::uint64_t token_operands(const SequenceStep& s) const;
   std::uint64_t query_tokens_per_strip(const SequenceStep& s) const;

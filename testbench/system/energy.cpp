@@ -2,11 +2,30 @@
 
 namespace harmonia::testbench {
 
-EnergyResult energy_of(const Totals& t, const accelerator::EnergySection& e, double seconds) {
+namespace {
+
+/// Of the multiply-accumulates. An operation of the array is 32 of one pass, so that operations beyond the products'
+/// own are second passes (or zeros that fill a group: they count as such). Bit-serial `anda` works on M bits in the
+/// linears and on FP16's 16 in attention; its energy is that of 8.
+double array_pj(const Totals& t, const accelerator::PeSection& pe, const accelerator::EnergySection& e) {
+  const double work = 32 * t.slots;
+  if (pe.kind != accelerator::PeKind::anda) {
+    const double two_passes = work - t.macs;
+    return (t.macs - two_passes) * e.mac_pj + two_passes * e.mac_two_pass_pj;
+  }
+  double attention = 0;
+  for (const auto c : {accelerator::OperationClass::attention_scores, accelerator::OperationClass::attention_values})
+    attention += t.classes[static_cast<std::size_t>(c)].macs;
+  return ((work - attention) * pe.mantissa_bits / 8 + attention * 2) * e.mac_pj;
+}
+
+}  // namespace
+
+EnergyResult energy_of(const Totals& t, const accelerator::PeSection& pe, const accelerator::EnergySection& e,
+                       double seconds) {
   EnergyResult result;
   const auto add = [&](const char* name, double joules) { result.components.push_back({name, joules}); };
-  // An operation of the array is 32 multiply-accumulates of one pass; the two passes of the wide modes count twice.
-  add("pe_array", t.slots * 32 * e.mac_pj * 1e-12);
+  add("pe_array", array_pj(t, pe, e) * 1e-12);
   add("dram", 8 * t.pin_bytes() * e.dram_pj_per_bit * 1e-12);
   add("sram", 8 * (t.buffer_bytes + t.operand_bytes) * (e.sram_read_pj_per_bit + e.sram_write_pj_per_bit) * 1e-12);
   add("decoder", t.weights * e.decoder_pj_per_weight * 1e-12);
@@ -19,7 +38,7 @@ EnergyResult energy_of(const Totals& t, const accelerator::EnergySection& e, dou
 
 EnergyResult machine_energy(accelerator::Accelerator& machine, const accelerator::EnergySection& seeds,
                             double seconds) {
-  return energy_of(totals_of(machine, {}), seeds, seconds);
+  return energy_of(totals_of(machine, {}), machine.config().pe, seeds, seconds);
 }
 
 }  // namespace harmonia::testbench

@@ -13,7 +13,8 @@
 namespace harmonia::testbench {
 
 /// `seconds` of simulated time count for static power. `per_token_j` is left for the caller.
-EnergyResult energy_of(const Totals& totals, const accelerator::EnergySection& seeds, double seconds);
+EnergyResult energy_of(const Totals& totals, const accelerator::PeSection& pe, const accelerator::EnergySection& seeds,
+                       double seconds);
 /// Of a machine so far.
 EnergyResult machine_energy(accelerator::Accelerator& machine, const accelerator::EnergySection& seeds, double seconds);
 

@@ -48,12 +48,13 @@ accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity)
   if (s.kv.exponent_bits != 8)
     throw config::InputError("kv.exponent_bits: the machine stores shared exponents in 8 bits, byte-aligned; got " +
                              std::to_string(s.kv.exponent_bits));
-  r.bfp_activations = accelerator::OnChip::from(s.accelerator).bfp_activations;
   r.kv_capacity_tokens = capacity.tokens_per_slot;
   r.slots = capacity.slots;
   r.kv_tokens = capacity.kv_tokens;
   r.max_step_tokens = capacity.max_step_tokens;
   const accelerator::OnChip chip = accelerator::OnChip::from(s.accelerator);
+  r.linear_operand = chip.linear_operand;
+  r.attention_operand = chip.attention_operand;
   if (!chip.fused_attention) {
     // A strip of queries is as large as its scores on chip allow, but never less than one token's. Probabilities take
     // less than scores but for padding of their last group.
@@ -73,6 +74,11 @@ accelerator::MachineOptions machine_options(const Scenario& s) {
   o.program.data_valid = s.fidelity.data == DataMode::functional;
   o.loosely_timed = s.fidelity.timing == Timing::lt;
   check_blocks(s);
+  if (o.program.data_valid && s.accelerator.pe.kind == accelerator::PeKind::anda)
+    throw config::InputError(
+        "fidelity.data: the arithmetic of `accelerator.pe.kind: anda` is not modelled, only its time and bytes, "
+        "expected "
+        "`timing_only`");
 #ifdef HARMONIA_HAS_RTL
   o.cores = rtl::block_cores(s.blocks);
 #endif

@@ -568,7 +568,7 @@ class Run {
     units();
     operations();
     checks();
-    result_.energy = energy_of(run_, s_.accelerator.energy, seconds);
+    result_.energy = energy_of(run_, s_.accelerator.pe, s_.accelerator.energy, seconds);
     const double tokens = static_cast<double>(result_.output_tokens + result_.prompt_tokens);
     result_.energy.per_token_j = tokens > 0 ? result_.energy.total_j / tokens : 0;
     area();

@@ -1,6 +1,7 @@
 // What a machine refuses before it runs, and the loop orders' bytes: no kernel needed.
 #include "harmonia/accelerator/step_program.h"
 #include "harmonia/config/error.h"
+#include "harmonia/testbench/system/energy.h"
 #include "harmonia/testbench/system/machine.h"
 #include "tests/support/catch.h"
 
@@ -155,4 +156,41 @@ TEST_CASE("map: every region begins at its alignment and nothing overlaps") {
     REQUIRE(t.scale % 256 == 0);
   }
   REQUIRE_THAT(testbench::address_map_text(s), Catch::Contains("kv_cache") && Catch::Contains("interleaved every 256"));
+}
+
+// 1000 groups of one pass and 200 of two: 1200 products of 32, 1400 passes.
+TEST_CASE("energy: second passes take what the key for two passes says, bit-serial arrays by the bit") {
+  testbench::Totals t;
+  t.slots = 1400;
+  t.macs = 1200 * 32;
+  t.classes[static_cast<std::size_t>(accelerator::OperationClass::attention_values)].macs = 200 * 32;
+  accelerator::EnergySection e;
+  e.mac_pj = 1;
+  e.mac_two_pass_pj = 3;
+  accelerator::PeSection pe;
+  REQUIRE(testbench::energy_of(t, pe, e, 0).components[0].joules == Approx(32e-12 * (1000 + 3 * 200)));
+  pe.kind = accelerator::PeKind::anda;  // 1000 of the linears on 4 bits, 200 of attention on 16, as eighths
+  pe.mantissa_bits = 4;
+  t.slots = 1200;
+  REQUIRE(testbench::energy_of(t, pe, e, 0).components[0].joules == Approx(32e-12 * (1000 * 0.5 + 200 * 2)));
+}
+
+// A baseline's operands: groups of 64 of a sign and M bits with an exponent in a byte; attention stays FP16.
+TEST_CASE("operands: Anda stores as many bits as its mantissa has, and queries in FP16") {
+  for (const int m : {4, 8, 13}) {
+    testbench::Scenario s = small();
+    s.accelerator.pe.kind = accelerator::PeKind::anda;
+    s.accelerator.pe.mantissa_bits = m;
+    const accelerator::OnChip chip = accelerator::OnChip::from(s.accelerator);
+    REQUIRE(chip.linear_operand.row_bytes(64) == static_cast<std::uint64_t>(1 + 64 * (m + 1) / 8));
+    REQUIRE(chip.linear_operand.row_bytes(65) == 2 * chip.linear_operand.row_bytes(64));
+    REQUIRE(chip.attention_operand.row_bytes(64) == 128);
+    s.accelerator.activation_buffer.capacity_bytes = 16 * 1024;
+    REQUIRE(refusal(s, 0, 100) == "");
+    const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::capacity_of(s)));
+    REQUIRE(map.normed.block_row_bytes == chip.linear_operand.row_bytes(128));
+    REQUIRE(map.query.block_row_bytes == 2 * 64);
+    s.fidelity.data = testbench::DataMode::functional;
+    REQUIRE_THAT(refusal(s), Catch::Contains("fidelity.data"));
+  }
 }
