@@ -539,14 +539,16 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
     n += p->rows;
     b_row = std::max(b_row, p->index_row_bytes() + p->scale_row_bytes());
   }
-  const std::uint64_t tile_rows = std::min<std::uint64_t>(
+  const std::uint64_t most_rows = std::min<std::uint64_t>(
       {chip_.weight_tile_bytes / b_row, unit_columns, static_cast<std::uint64_t>(chip_.pe_rows) * chip_.pe_cols});
-  if (tile_rows == 0)
+  if (most_rows == 0)
     throw config::InputError(
         "accelerator.weight_buffer.capacity_bytes: the accelerator cannot hold one tile: one row of " +
         std::to_string(k) + " weights in " + name(parts.front()->format) + " takes " + std::to_string(b_row) +
         " bytes and half of the weight buffer is " + std::to_string(chip_.weight_tile_bytes) +
         "; take a larger buffer or fewer bits");
+  // Equal tiles: a short one behind two long ones would leave the memory without orders.
+  const std::uint64_t tile_rows = ceil_div(unit_columns, ceil_div(unit_columns, most_rows));
   // A strip is read while the array still works with the one before.
   const std::uint64_t rows_a = a_resident ? rows : chip_.operand_bytes / 2 / a_row;
   if (rows_a == 0 || (a_resident && rows * a_row > chip_.operand_bytes))

@@ -1,11 +1,14 @@
 // Bytes by channel and traffic class in bins of time; bins grow with the run.
-// Models: bytes spread evenly over the stretch they are reported for. Does not model: where in the stretch they moved.
+// Models: bytes spread evenly over the stretch they are reported for. A request's bytes are reported when it is
+//   answered, though it began to move them before: what a bin gets beyond its channel's peak goes to the bins in front.
+// Does not model: where in the stretch they moved.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <vector>
 
 #include "harmonia/testbench/results/run_result.h"
@@ -16,7 +19,9 @@ class BandwidthBins {
  public:
   using Bytes = std::array<double, kTrafficClasses>;
   /// bin_s > 0. With `grow`, neighbours are merged and the bin doubles whenever there are more than `most` bins.
-  BandwidthBins(double bin_s, bool grow, std::size_t most = 400) : bin_s_(bin_s), grow_(grow), most_(most) {}
+  /// `peak`: bytes a second of one channel.
+  BandwidthBins(double bin_s, bool grow, double peak, std::size_t most = 400)
+      : bin_s_(bin_s), peak_(peak), grow_(grow), most_(most) {}
 
   double bin_s() const { return bin_s_; }
   void add(std::size_t channel, double begin_s, double end_s, const Bytes& bytes) {
@@ -32,6 +37,20 @@ class BandwidthBins {
                    to = std::min(end_s, static_cast<double>(i + 1) * bin_s_);
       const double share = first == last || length <= 0 ? (i == first ? 1.0 : 0.0) : std::max(0.0, to - from) / length;
       for (std::size_t c = 0; c < bytes.size(); ++c) series[i][c] += share * bytes[c];
+    }
+    for (std::size_t i = last; i > 0; --i) {
+      const double room =
+          peak_ * (std::min(end_s, static_cast<double>(i + 1) * bin_s_) - static_cast<double>(i) * bin_s_);
+      const double sum = std::accumulate(series[i].begin(), series[i].end(), 0.0);
+      if (sum <= room) {
+        if (i <= first) break;
+        continue;
+      }
+      for (std::size_t c = 0; c < bytes.size(); ++c) {
+        const double moved = series[i][c] * (1 - room / sum);
+        series[i][c] -= moved;
+        series[i - 1][c] += moved;
+      }
     }
   }
   /// As lines of bandwidth.csv; bytes are rounded so that the sum over bins keeps to the total.
@@ -68,7 +87,7 @@ class BandwidthBins {
     }
   }
 
-  double bin_s_;
+  double bin_s_, peak_;
   bool grow_;
   std::size_t most_;
   std::vector<std::vector<Bytes>> series_;

@@ -39,7 +39,7 @@ struct StepOutcome {
 class Run {
  public:
   Run(const LoadedScenario& loaded, const RunOptions& options)
-      : loaded_(loaded), s_(loaded.scenario), options_(options), bins_(1e-6, true) {
+      : loaded_(loaded), s_(loaded.scenario), options_(options), bins_(1e-6, true, 0) {
     if (s_.workload.phase == Phase::gemv && !s_.workload.is_trace()) {
       // The matrix stands where lm_head would.
       s_.model = accelerator::ModelShape{};
@@ -71,7 +71,8 @@ class Run {
     Instruments instruments(*machine.accelerator, record);
     instruments_ = &instruments;
     bins_ = BandwidthBins(record.bandwidth_interval_s > 0 ? record.bandwidth_interval_s : 1e-6,
-                          record.bandwidth_interval_s <= 0);
+                          record.bandwidth_interval_s <= 0,
+                          accelerator::peak_bandwidth(s_.accelerator) / s_.accelerator.dram.channels);
     machine.accelerator->sequencer.on_marker = [this](std::uint32_t) {
       marks_.push_back(totals_of(*machine_->accelerator, instruments_->times()));
     };
