@@ -15,6 +15,7 @@
 #include "harmonia/testbench/replay/continuous_batching.h"
 #include "harmonia/testbench/replay/request_trace.h"
 #include "harmonia/testbench/replay/step_cost.h"
+#include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/system/energy.h"
 #include "harmonia/testbench/system/instruments.h"
 #include "harmonia/testbench/system/machine.h"
@@ -536,6 +537,8 @@ class Run {
     result_.provenance.config = loaded_.resolved;
     result_.assumptions = loaded_.assumptions;
     result_.notices.insert(result_.notices.begin(), loaded_.notices.begin(), loaded_.notices.end());
+    buffer_ports("weight_buffer", s_.accelerator.weight_buffer);
+    buffer_ports("kv_buffer", s_.accelerator.kv_buffer);
     result_.model = s_.model.name;
     result_.accelerator = s_.accelerator.name;
     FidelityResult& f = result_.fidelity;
@@ -657,6 +660,16 @@ class Run {
       r.stalled.push_back({bus::name_of(bus::Wait::descriptor), std::max(0.0, 1 - sum)});
       result_.units.push_back(r);
     }
+  }
+
+  /// A port slower than the memory bounds a run without being one of the four resources that `bound` tells apart.
+  void buffer_ports(const std::string& key, const accelerator::BufferSection& b) {
+    const double port = b.banks * b.bank_bytes_per_cycle / 2.0 * s_.accelerator.clock_mhz * 1e6;
+    const double peak = accelerator::peak_bandwidth(s_.accelerator);
+    if (port >= peak) return;
+    result_.notices.push_back("accelerator." + key + " takes in at most " + si(port, "B/s") +
+                              ", half of what its banks move, and the DRAM gives up to " + si(peak, "B/s") +
+                              ": more banks or wider ones (banks, bank_bytes_per_cycle) would not hold it back");
   }
 
   void operations() {

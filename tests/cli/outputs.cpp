@@ -85,6 +85,13 @@ TEST_CASE("a replayed trace leaves a line for each request, full and sampled") {
   }
 }
 
+TEST_CASE("a buffer that takes in less than the memory gives is named") {
+  const Scratch s;
+  s.write("tiny.yaml", kTiny);
+  REQUIRE_THAT(run_harmonia(s, "run tiny.yaml").out, !Contains("takes in at most"));
+  REQUIRE_THAT(run_harmonia(s, "run tiny.yaml --set accelerator.kv_buffer.banks=2").out,
+               Contains("accelerator.kv_buffer takes in at most 16.0 GB/s"));
+}
 TEST_CASE("time line and waves can be left out") {
   const Scratch s;
   s.write("tiny.yaml", kTiny);

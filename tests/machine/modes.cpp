@@ -58,8 +58,8 @@ double ratio(std::uint64_t a, std::uint64_t b) { return static_cast<double>(a) /
 
 TEST_CASE("modes: loosely and approximately timed runs differ by less than 2 % (a layer of Llama-3-8B)") {
   Scenario s = one_layer({4096, 1, 32, 8, 128, 14336, 2048});
-  // As in workloads/accelerators/harmonia.yaml. With a transaction spread over all channels, loosely timed channels open
-  // every row late, since they see one request at a time: 4 %.
+  // As in workloads/accelerators/harmonia.yaml. With a transaction spread over all channels, loosely timed channels
+  // open every row late, since they see one request at a time: 4 %.
   s.accelerator.interconnect.interleave_bytes = 4096;
   s.accelerator.dma.outstanding = 32;
   const std::uint64_t at = time_of_steps(s);
