@@ -39,7 +39,8 @@ bus::AddressMap address_map(const AcceleratorConfig& c, const dram::Config& chan
   bus::Region region;
   region.name = "dram";
   region.size_bytes = channel.capacity_bytes() * static_cast<std::uint64_t>(c.dram.channels);
-  region.interleave = bus::Interleave(static_cast<unsigned>(c.dram.channels), c.interconnect.interleave_bytes);
+  region.interleave =
+      bus::Interleave(static_cast<unsigned>(c.dram.channels), c.interconnect.interleave_bytes, c.interconnect.hashed);
   return bus::AddressMap({region});
 }
 

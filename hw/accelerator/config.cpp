@@ -192,6 +192,12 @@ void InterconnectSection::describe(config::Fields& f) {
       .unit("bytes")
       .says("consecutive bytes on one DRAM channel before the next channel's turn")
       .assumed(kUnpublished);
+  f.add("hashed", hashed)
+      .says(
+          "permute the channels of each row of interleaved blocks, so that equal strides (the caches of a batch) meet "
+          "all "
+          "of them")
+      .assumed("plain interleave unless an accelerator says otherwise");
   f.add("cycles_per_hop", cycles_per_hop)
       .range(0, 1000)
       .unit("cycles")

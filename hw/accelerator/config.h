@@ -94,6 +94,7 @@ struct DmaSection {
 
 struct InterconnectSection {
   std::uint64_t interleave_bytes = 256;
+  bool hashed = false;
   int cycles_per_hop = 4;
   int hops = 1;
   int port_bytes_per_cycle = 64;

@@ -115,7 +115,8 @@ std::string address_map_text(const Scenario& s) {
       << "                     bytes\n";
   for (const accelerator::Region& r : map.regions) row(r.name, r.base, r.bytes);
   out << "\n  " << s.accelerator.dram.channels << " channel(s), interleaved every "
-      << s.accelerator.interconnect.interleave_bytes << " bytes; regions aligned to " << request.region_alignment
+      << s.accelerator.interconnect.interleave_bytes << " bytes"
+      << (s.accelerator.interconnect.hashed ? ", hashed" : "") << "; regions aligned to " << request.region_alignment
       << ", tensors to " << request.tensor_alignment << " bytes; " << request.memory_bytes << " bytes of DRAM\n"
       << "  KV cache: " << kv.slots() << " slot(s) of " << kv.slot_bytes() << " bytes for " << kv.capacity_tokens()
       << " tokens each; per layer and kv head K main " << kv.k_main_token_bytes() << " and low "

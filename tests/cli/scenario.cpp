@@ -106,7 +106,7 @@ TEST_CASE("derived files lie on their base") {
   REQUIRE(l40s.decoder.rate(2) == 1840);
   REQUIRE(l40s.decoder.rate(1) == 2800);
   REQUIRE(l40s.decoder.rate(16) == 100000);
-  REQUIRE(l40s.peak_macs_per_second() * 2 == Approx(362e12).epsilon(0.002));
+  REQUIRE(l40s.peak_macs_per_second() * 2 == Approx(362e12).epsilon(0.005));
   const auto rtx = tb::load_accelerator("rtx4090", library);
   REQUIRE(rtx.decoder.rates.empty());
   REQUIRE(rtx.peak_macs_per_second() * 2 == Approx(165.2e12).epsilon(0.003));
