@@ -123,7 +123,7 @@ TEST_CASE("sections are names, files or inline maps, and overrides reach into al
   REQUIRE(s.model.hidden_size == 4096);
   REQUIRE(s.accelerator.clock_mhz == 2000);
   REQUIRE(s.accelerator.decoder.rates.empty());
-  REQUIRE(s.accelerator.pe.cols == 354);
+  REQUIRE(s.accelerator.pe.cols == 128);
   REQUIRE(s.accelerator.dram.channels == 12);
   REQUIRE(s.accelerator.dram.preset == "GDDR6-18000");
   REQUIRE(s.weights.format == "int4");
@@ -250,7 +250,7 @@ TEST_CASE("assumed inputs are listed with their reasons, and files can give sour
   REQUIRE_FALSE(find(load("model: llama-3-8b\nkv: fp16\nweights: int4\n"), "kv.n_local"));
   REQUIRE_FALSE(find(load("model: llama-3-8b\nkv: fp16\nweights: int4\n"), "weights.codebook"));
   const tb::LoadedScenario l40s = load("model: llama-3-8b\naccelerator: l40s\n");
-  REQUIRE(find(l40s, "accelerator.pe.cols") == nullptr);  // from the data sheet
+  REQUIRE(find(l40s, "accelerator.pe.rows") == nullptr);  // from the data sheet
   REQUIRE(find(l40s, "accelerator.pe.rows") != nullptr);
   // The file's source does not speak for a value that an override put in its place.
   REQUIRE(find(load("model: llama-3-8b\naccelerator: l40s\n", {"accelerator.pe.cols=4"}), "accelerator.pe.cols") !=
