@@ -251,9 +251,9 @@ TEST_CASE("assumed inputs are listed with their reasons, and files can give sour
   REQUIRE_FALSE(find(load("model: llama-3-8b\nkv: fp16\nweights: int4\n"), "weights.codebook"));
   const tb::LoadedScenario l40s = load("model: llama-3-8b\naccelerator: l40s\n");
   REQUIRE(find(l40s, "accelerator.pe.rows") == nullptr);  // from the data sheet
-  REQUIRE(find(l40s, "accelerator.pe.rows") != nullptr);
+  REQUIRE(find(l40s, "accelerator.pe.cols") != nullptr);
   // The file's source does not speak for a value that an override put in its place.
-  REQUIRE(find(load("model: llama-3-8b\naccelerator: l40s\n", {"accelerator.pe.cols=4"}), "accelerator.pe.cols") !=
+  REQUIRE(find(load("model: llama-3-8b\naccelerator: l40s\n", {"accelerator.pe.rows=4"}), "accelerator.pe.rows") !=
           nullptr);
 }
 
