@@ -1,0 +1,2 @@
+harmonia_bench(machine SOURCES machine.cpp LINK harmonia_testbench SystemC::systemc)
+target_include_directories(bench_machine PRIVATE ${CMAKE_SOURCE_DIR})
