@@ -275,13 +275,14 @@ TEST_CASE("a block that cannot be RTL is unusable input") {
   Scenario s = functional_scenario(*weights);
   s.blocks.pe.model = BlockModel::rtl;
   s.fidelity.data = testbench::DataMode::timing_only;
-  REQUIRE_THROWS_WITH(testbench::machine_options(s), Catch::Contains("blocks.pe.model is rtl, but RTL computes on real "
-                                                                     "data, expected `fidelity.data: functional`"));
+  REQUIRE_THROWS_WITH(testbench::machine_options(s),
+                      ContainsSubstring("blocks.pe.model is rtl, but RTL computes on real "
+                                        "data, expected `fidelity.data: functional`"));
   s.fidelity.data = testbench::DataMode::functional;
   s.blocks.decoder.model = BlockModel::both;
   s.accelerator.decoder.weights_per_cycle = 100;
-  REQUIRE_THROWS_WITH(testbench::machine_options(s), Catch::Contains("blocks.decoder.model is both") &&
-                                                         Catch::Contains("a multiple of 64 (it is 100)"));
+  REQUIRE_THROWS_WITH(testbench::machine_options(s), ContainsSubstring("blocks.decoder.model is both") &&
+                                                         ContainsSubstring("a multiple of 64 (it is 100)"));
 }
 
 }  // namespace
