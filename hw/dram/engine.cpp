@@ -242,13 +242,19 @@ class Engine::Impl {
   // --- streaming
   struct Hit;
   bool stream(const Decision& first, Cycle limit);
+  void serve(Cycle limit);
   bool find_bounds();
   void gather_hits();
   void load_run(Hit& h);
   void move_back(int place);
   void choose_hit();
+  void count_hit(Hit& h);
   void settle_hit(Hit& h);
+  void count_accesses();
   void settle();
+  void land() {
+    if (stream_.live) settle();
+  }
   void end_run(int slot);
   bool interlude(Cycle& limit);
   bool perform_beside(const Decision& d);
@@ -401,7 +407,8 @@ class Engine::Impl {
     std::int64_t age;          // of the next access
     std::uint64_t burst;       // the next access
     std::uint32_t left;        // of the run
-    std::uint32_t served = 0;  // since everything was brought up to date
+    std::uint32_t served = 0;  // and not yet taken off the run and its request
+    bool unsettled = false;    // the bank's times do not know the last access
     Cycle last;                // access
     Cycle offered;
     std::int64_t age_bias;
@@ -427,7 +434,9 @@ class Engine::Impl {
     Cycle hard = 0;                      // the stream ends behind this
     Cycle horizon = 0;                   // nothing but columns happens up to this
     std::uint64_t conflicts = 0;
-    std::int64_t accesses = 0, waited = 0;  // since everything was brought up to date
+    bool live = false;                      // paused at the end of the time that the engine was to be advanced
+    bool unsettled = false;                 // the unit's times do not know the last access
+    std::int64_t accesses = 0, waited = 0;  // that are not in the statistics
   };
   Stream stream_;
   static constexpr int kLongestPeriod = 64;
@@ -619,6 +628,7 @@ bool Engine::Impl::may_wait_outside(Op op, std::uint64_t bursts, Cycle now) cons
 void Engine::Impl::take_in_arrival() {
   staged_ = arrivals_.front();
   arrivals_.pop_front();
+  if (lanes_ > 1 || index(staged_.op) != stream_.op) land();
   arriving_[index(staged_.op)] -= static_cast<int>(staged_.left);
   floor_ = std::max(floor_, last_before(staged_.offered) + 1);
   decided_ = wake_known_ = false;
@@ -1154,6 +1164,7 @@ Decision Engine::Impl::decide() {
     for (int unit = 0; unit < units_; ++unit) touch_unit(unit);
   }
   if (!column_known_) {
+    land();
     column_decision_ = Decision{};
     for (int unit = 0; unit < units_; ++unit) decide_column(unit, column_decision_);
     column_known_ = true;
@@ -1224,13 +1235,20 @@ void Engine::Impl::run_until(Cycle limit) {
   wake_known_ = false;
   limit_ = limit;
   while (true) {
+    Cycle until = std::min(limit, first_arrival());
+    if (stream_.live && !(decided_ && decision_.t > until)) {
+      stream_.live = false;
+      refresh_stream();
+      if (interlude(until)) serve(until);
+      continue;
+    }
     const Decision& d = next_decision();
-    const Cycle until = std::min(limit, first_arrival());
     if (d.t > until) {
       if (first_arrival() > limit) break;
       take_in_arrival();
       continue;
     }
+    land();
     if (d.what == What::kColumn && closed_form_ && stream(d, until)) continue;
     const Decision now = d;
     const Cycle next_column = column_decision_.t;
@@ -1577,8 +1595,16 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
     send_cas(op, unit, first.bank, first.t);
     ++s.t;
   }
+  serve(limit);
+  return true;
+}
 
-  const Cycle to_group = same_column_[op][0], to_unit = same_column_[op][1];
+/// Column after column, until something else comes that ends the stream, or the limit.
+void Engine::Impl::serve(Cycle limit) {
+  Stream& s = stream_;
+  const int unit = s.unit;
+  const Cmd cmd = s.cmd;
+  const Cycle to_group = same_column_[s.op][0], to_unit = same_column_[s.op][1];
   const std::uint64_t columns = column_.mask();
   int attempts = begin_attempts();
   while (true) {
@@ -1590,6 +1616,7 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
              static_cast<std::int32_t>(column_.extract(h.burst)));
     ++s.accesses;
     ++h.served;
+    h.unsettled = true;
     h.last = s.last_t = t;
     s.waited += t - h.offered;
     h.burst = (((h.burst | ~columns) + 1) & columns) | (h.burst & ~columns);
@@ -1613,7 +1640,7 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
       choose_hit();
     }
     if (s.t > s.horizon || s.t - s.last_t >= s.stay) {
-      if (!interlude(limit)) return true;
+      if (!interlude(limit)) return;
       attempts = begin_attempts();
       continue;
     }
@@ -1625,7 +1652,7 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
         repeat(periods);
         attempts = 0;
         if (s.t > s.horizon || s.t - s.last_t >= s.stay) {
-          if (!interlude(limit)) return true;
+          if (!interlude(limit)) return;
           attempts = begin_attempts();
         }
       } else if (--attempts > 0) {
@@ -1679,6 +1706,7 @@ void Engine::Impl::gather_hits() {
     h.bank = s.unit * banks_per_unit_ + lowest_bit(fresh);
     h.group = group_of_[static_cast<std::size_t>(h.bank)];
     h.ready = bank_time(s.cmd, h.bank);
+    h.unsettled = false;
     load_run(h);
     int at = slot;
     for (; at > 0 && s.hits[s.order[at - 1]].age > h.age; --at) s.order[at] = s.order[at - 1];
@@ -1724,16 +1752,23 @@ void Engine::Impl::choose_hit() {
   }
 }
 
-/// Writes back what a bank of the stream has done.
-void Engine::Impl::settle_hit(Hit& h) {
+/// Takes what a bank of the stream has served off its run.
+void Engine::Impl::count_hit(Hit& h) {
   if (h.served == 0) return;
-  const Stream& s = stream_;
-  const auto b = static_cast<std::size_t>(h.bank);
   Run& run = runs_[h.run];
   run.count = h.left;
   run.burst = h.burst;
   requests_[run.request].bursts -= h.served;
   h.served = 0;
+}
+
+/// Tells the bank of what has been done to it.
+void Engine::Impl::settle_hit(Hit& h) {
+  if (!h.unsettled) return;
+  h.unsettled = false;
+  count_hit(h);
+  const Stream& s = stream_;
+  const auto b = static_cast<std::size_t>(h.bank);
   hit_age_[s.op][b] = h.age;
   if (candidate_[s.op][b] == h.run) candidate_age_[s.op][b] = h.age;
   apply_level(s.cmd, kOfBank, h.bank, h.last);
@@ -1743,18 +1778,15 @@ void Engine::Impl::settle_hit(Hit& h) {
   touch(h.bank);
 }
 
-/// Brings everything up to date with the stream.
-void Engine::Impl::settle() {
+/// What row commands and arrivals beside the stream need to know of it: how full the queue is and when the bus is free.
+/// The rows of banks with hits are left alone, apart from those that a conflict may close.
+void Engine::Impl::count_accesses() {
   Stream& s = stream_;
-  for (int i = 0; i < s.n; ++i) settle_hit(s.hits[static_cast<std::size_t>(i)]);
   if (s.accesses == 0) return;
   const auto u = static_cast<std::size_t>(s.unit), l = static_cast<std::size_t>(lane_of(s.unit));
   const int op = s.op;
-  apply_unit(s.cmd, s.unit, s.last_t);
   floor_ = s.last_t;
   occupy(s.cmd, s.last_t);
-  idle_since_[u] = s.last_t;
-  if (table_.wck_sync) wck_until_[u] = s.last_t + latency_[op] + config_[Param::WCKPST];
   const auto count = static_cast<std::uint64_t>(s.accesses);
   stats_.queue_integral[op] += static_cast<double>(s.waited);
   stats_.commands[static_cast<std::size_t>(index(s.cmd))] += count;
@@ -1769,6 +1801,23 @@ void Engine::Impl::settle() {
   waiting_[op] -= static_cast<int>(s.accesses);
   lane_waiting_[op][l] -= static_cast<int>(s.accesses);
   s.accesses = s.waited = 0;
+  s.unsettled = true;
+  if (s.conflicts != 0)
+    for (int i = 0; i < s.n; ++i) settle_hit(s.hits[static_cast<std::size_t>(i)]);
+}
+
+/// Ends the stream: everything is brought up to date with it.
+void Engine::Impl::settle() {
+  Stream& s = stream_;
+  s.live = false;
+  count_accesses();
+  if (!s.unsettled) return;
+  s.unsettled = false;
+  for (int i = 0; i < s.n; ++i) settle_hit(s.hits[static_cast<std::size_t>(i)]);
+  const auto u = static_cast<std::size_t>(s.unit);
+  apply_unit(s.cmd, s.unit, s.last_t);
+  idle_since_[u] = s.last_t;
+  if (table_.wck_sync) wck_until_[u] = s.last_t + latency_[s.op] + config_[Param::WCKPST];
 }
 
 /// The last access of a run. Its bank goes on with the next one of the row, or rests.
@@ -1804,12 +1853,13 @@ void Engine::Impl::end_run(int slot) {
 /// False when it cannot; decision_ is what comes next, if that is known.
 bool Engine::Impl::interlude(Cycle& limit) {
   Stream& s = stream_;
-  settle();
+  count_accesses();
   decided_ = column_known_ = false;
   while (true) {
-    if (s.n == 0) update_mode(lane_of(s.unit), s.last_t);
     if (s.n == 0 || !event_known_ || !find_bounds() || s.t - s.last_t >= s.stay || s.t > s.hard) {
+      settle();
       forget();
+      if (s.n == 0) update_mode(lane_of(s.unit), s.last_t);
       return false;
     }
     if (!row_known_) {
@@ -1831,6 +1881,10 @@ bool Engine::Impl::interlude(Cycle& limit) {
       limit = std::min(limit_, first_arrival());
       continue;
     }
+    if (d.t > limit)
+      s.live = true;
+    else
+      settle();
     column_decision_ = column;
     column_known_ = true;
     decision_ = d;
@@ -1865,7 +1919,7 @@ bool Engine::Impl::join_arrival() {
 void Engine::Impl::refresh_stream() {
   Stream& s = stream_;
   decided_ = column_known_ = false;
-  s.floor = std::max({floor_, column_bus_, unit_time(s.cmd, s.unit)});
+  s.floor = std::max({s.floor, floor_, column_bus_, unit_time(s.cmd, s.unit)});
   gather_hits();
   choose_hit();
 }
@@ -2002,6 +2056,8 @@ Cycle Engine::Impl::find_wake() {
   // The request with the fewest bursts left cannot end before those have passed the bus.
   Cycle bursts = 1;
   if (requests_.size() <= 32) {
+    if (stream_.live)
+      for (int i = 0; i < stream_.n; ++i) count_hit(stream_.hits[static_cast<std::size_t>(i)]);
     bursts = kNever;
     for (const Pending& r : requests_)
       if (r.bursts > 0) bursts = std::min<Cycle>(bursts, r.bursts);
@@ -2020,6 +2076,7 @@ Cycle Engine::Impl::drain() {
 
 void Engine::Impl::finish(Cycle now) {
   advance(now);
+  land();
   stats_.busy_until = now;
   stats_.energy = Energy{};
   const std::uint64_t activates = stats_.commands[static_cast<std::size_t>(index(Cmd::kAct))];
