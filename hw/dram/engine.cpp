@@ -235,6 +235,7 @@ class Engine::Impl {
     for (auto& kind : best_) kind[static_cast<std::size_t>(unit)].touched = ~std::uint64_t{0};
   }
   void perform(const Decision& d);
+  void follow_activate(const Decision& d, Cycle limit);
   void issue_column(const Decision& d);
   void send_cas(int op, int unit, int bank, Cycle t);
   void complete(std::uint32_t request, Cycle t);
@@ -257,7 +258,7 @@ class Engine::Impl {
   }
   void end_run(int slot);
   bool interlude(Cycle& limit);
-  bool perform_beside(const Decision& d);
+  bool perform_beside(const Decision& d, Cycle limit);
   bool join_arrival();
   void refresh_stream();
   int begin_attempts();
@@ -295,6 +296,17 @@ class Engine::Impl {
   int unit_of(int bank) const { return bank >> unit_shift_; }
   int in_unit(int bank) const { return bank & (banks_per_unit_ - 1); }
   std::uint64_t bank_bit(int bank) const { return std::uint64_t{1} << in_unit(bank); }
+  void set_busy(int unit) {
+    const auto u = static_cast<std::size_t>(unit);
+    const std::uint64_t bit = std::uint64_t{1} << unit;
+    const bool busy = !plain_rows_ || work_mask(unit) != 0 || refresh_[u].active || second_bank_[u] >= 0;
+    busy_units_ = busy ? busy_units_ | bit : busy_units_ & ~bit;
+  }
+  void decide_rows() {
+    row_decision_ = Decision{};
+    for (std::uint64_t m = busy_units_; m != 0; m &= m - 1) decide_row(lowest_bit(m), row_decision_);
+    row_known_ = true;
+  }
   std::uint64_t work_mask(int unit) const {
     const auto u = static_cast<std::size_t>(unit);
     return pending_mask_[0][u] | pending_mask_[1][u];
@@ -397,6 +409,7 @@ class Engine::Impl {
   // The first column command, row command and event; and whether they are still the first.
   Decision column_decision_, row_decision_, event_decision_;
   bool column_known_ = false, row_known_ = false, event_known_ = false;
+  std::uint64_t busy_units_ = 0;  // with anything to decide
   bool plain_rows_ = false;  // only waiting accesses and refreshes open and close rows
   bool refreshes_when_idle_ = false;
   int round_ = 0;  // column accesses after which the burst address has moved by a constant; 0: by none
@@ -580,6 +593,7 @@ Engine::Impl::Impl(const Config& config)
   activity_.resize(size(units_));
   precharges_.assign(size(units_), 0);
   unit_commands_.resize(size(units_));
+  for (int unit = 0; unit < units_; ++unit) set_busy(unit);
 }
 
 // ---------------------------------------------------------------------------------------------------------- queues
@@ -807,6 +821,7 @@ void Engine::Impl::set_masks(int op, int bank) {
   else
     capped = config_.fairness_cap_cycles > 0 ? runs_[candidate].offered + config_.fairness_cap_cycles : kNever;
   touch(bank);
+  set_busy(unit_of(bank));
 }
 
 void Engine::Impl::find_hit(int op, int bank, std::uint32_t from) {
@@ -1052,9 +1067,6 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
   const auto u = static_cast<std::size_t>(unit);
   const Refresh& refresh = refresh_[u];
   const std::uint64_t work = work_mask(unit);
-  if (work == 0 && second_bank_[u] < 0 && !refresh.active && config_.page_policy == PagePolicy::kOpen &&
-      config_.power_down_idle_cycles == 0)
-    return;
   const int first_bank = unit * banks_per_unit_;
   const Cycle row_floor = std::max(floor_, row_bus_);
 
@@ -1166,13 +1178,11 @@ Decision Engine::Impl::decide() {
   if (!column_known_) {
     land();
     column_decision_ = Decision{};
-    for (int unit = 0; unit < units_; ++unit) decide_column(unit, column_decision_);
+    for (std::uint64_t m = busy_units_; m != 0; m &= m - 1) decide_column(lowest_bit(m), column_decision_);
     column_known_ = true;
   }
   if (!row_known_) {
-    row_decision_ = Decision{};
-    for (int unit = 0; unit < units_; ++unit) decide_row(unit, row_decision_);
-    row_known_ = true;
+    decide_rows();
   }
   if (!event_known_) {
     decide_event();
@@ -1253,13 +1263,19 @@ void Engine::Impl::run_until(Cycle limit) {
     const Decision now = d;
     const Cycle next_column = column_decision_.t;
     perform(now);
-    // ACT2 right behind ACT1, unless a column command or an event could come first: what the next decision would find.
-    if (now.what == What::kActivate && table_.split_activate && units_ == 1 && next_column > now.t + 1 &&
-        event_decision_.t > now.t + 1 && now.t + 1 <= until)
-      perform({now.t + 1, What::kActivate2, now.unit, now.bank, false});
+    if (now.what == What::kActivate) follow_activate(now, std::min(next_column - 1, until));
   }
   done_until_ = limit;
   if (floor_ <= limit) floor_ = limit + 1;
+}
+
+/// ACT2 right behind ACT1 unless something else could come first: what the next decision would find. Nothing but row
+/// commands comes up to the limit.
+void Engine::Impl::follow_activate(const Decision& d, Cycle limit) {
+  if (!table_.split_activate || d.t + 1 > std::min(limit, event_decision_.t - 1)) return;
+  for (int unit = 0; unit < units_; ++unit)
+    if (unit != d.unit && second_bank_[static_cast<std::size_t>(unit)] >= 0) return;
+  perform({d.t + 1, What::kActivate2, d.unit, d.bank, false});
 }
 
 void Engine::Impl::perform(const Decision& d) {
@@ -1303,6 +1319,7 @@ void Engine::Impl::perform(const Decision& d) {
         r.due += config_[Param::REFI];
       }
       r.active = true;
+      set_busy(d.unit);
       touch_unit(d.unit);
       if (all) {
         r.banks = banks_per_unit_ == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << banks_per_unit_) - 1;
@@ -1342,6 +1359,7 @@ void Engine::Impl::perform(const Decision& d) {
       activity_[u].activate(t);
       if (table_.split_activate) {
         second_bank_[u] = d.bank;
+        set_busy(d.unit);
         second_from_[u] = t + 1;
       }
       for (int op = 0; op < 2; ++op) {
@@ -1361,6 +1379,7 @@ void Engine::Impl::perform(const Decision& d) {
       occupy(Cmd::kAct2, t);
       for (Cmd c : {Cmd::kRd, Cmd::kWr}) bank_time(c, d.bank) = std::max(bank_time(c, d.bank), t + 1);
       second_bank_[u] = -1;
+      set_busy(d.unit);
       touch(d.bank);
       keep_column_beside(std::min(bank_time(Cmd::kRd, d.bank), bank_time(Cmd::kWr, d.bank)));
       return;
@@ -1430,6 +1449,7 @@ void Engine::Impl::perform(const Decision& d) {
         stats_.refresh_cycles += static_cast<Cycle>(config_[Param::RFCpb]) * banks / banks_per_unit_;
       }
       r.active = false;
+      set_busy(d.unit);
       touch_unit(d.unit);
       idle_since_[u] = std::max(idle_since_[u], t);
       return;
@@ -1673,9 +1693,9 @@ bool Engine::Impl::find_bounds() {
   const auto u = static_cast<std::size_t>(s.unit);
   const int lane = lane_of(s.unit), op = s.op;
   s.stay = table_.wck_sync ? latency_[op] + config_[Param::WCKPST] : kNever;
-  for (int other = 0; other < units_; ++other) {
+  for (std::uint64_t m = busy_units_ & ~(std::uint64_t{1} << s.unit); m != 0; m &= m - 1) {
+    const int other = lowest_bit(m);
     const auto o = static_cast<std::size_t>(other);
-    if (other == s.unit) continue;
     if (refresh_[o].active) return false;
     if (work_mask(other) == 0) continue;
     // Another rank's columns come behind every column of this one by the time that the bus takes to change hands: as
@@ -1863,9 +1883,7 @@ bool Engine::Impl::interlude(Cycle& limit) {
       return false;
     }
     if (!row_known_) {
-      row_decision_ = Decision{};
-      for (int unit = 0; unit < units_; ++unit) decide_row(unit, row_decision_);
-      row_known_ = true;
+      decide_rows();
     }
     const Decision column = {s.t, What::kColumn, s.unit, s.hits[s.order[s.place]].bank, false};
     const Decision d = first_of(column);
@@ -1876,7 +1894,7 @@ bool Engine::Impl::interlude(Cycle& limit) {
       if (s.t > before_row) row_known_ = false;  // it comes later for the column
       return true;
     }
-    if (d.t <= limit && perform_beside(d)) continue;
+    if (d.t <= limit && perform_beside(d, limit)) continue;
     if (d.t > limit && first_arrival() <= limit_ && join_arrival()) {
       limit = std::min(limit_, first_arrival());
       continue;
@@ -1894,7 +1912,7 @@ bool Engine::Impl::interlude(Cycle& limit) {
 }
 
 /// A row command between two columns of the stream.
-bool Engine::Impl::perform_beside(const Decision& d) {
+bool Engine::Impl::perform_beside(const Decision& d, Cycle limit) {
   Stream& s = stream_;
   if (lanes_ > 1 || s.hits[s.order[s.place]].left < kLongRun) return false;
   if (d.what == What::kPrecharge) {
@@ -1903,6 +1921,7 @@ bool Engine::Impl::perform_beside(const Decision& d) {
     return false;
   }
   perform(d);
+  if (d.what == What::kActivate) follow_activate(d, std::min(s.t - 1, limit));
   refresh_stream();
   return true;
 }
