@@ -242,6 +242,7 @@ class Engine::Impl {
 
   // --- streaming
   struct Hit;
+  struct Pattern;
   bool stream(const Decision& first, Cycle limit);
   void serve(Cycle limit);
   bool find_bounds();
@@ -256,11 +257,39 @@ class Engine::Impl {
   void land() {
     if (stream_.live) settle();
   }
-  void end_run(int slot);
+  void end_run(int place);
   bool interlude(Cycle& limit);
   bool perform_beside(const Decision& d, Cycle limit);
   bool join_arrival();
   void refresh_stream();
+  void access(Hit& h, Cycle t) {
+    Stream& s = stream_;
+    if (!observers_.empty())
+      record(s.cmd, t, s.unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
+             static_cast<std::int32_t>(column_.extract(h.burst)));
+    ++s.accesses;
+    ++h.served;
+    --h.left;
+    h.unsettled = true;
+    h.last = s.last_t = t;
+    s.waited += t - h.offered;
+    const std::uint64_t columns = column_.mask();
+    h.burst = (((h.burst | ~columns) + 1) & columns) | (h.burst & ~columns);
+    h.age = h.age_bias + static_cast<std::int64_t>(h.burst);
+    Cycle& group = s.of_group[h.group];
+    group = std::max(group, t + same_column_[s.op][0]);
+    s.floor = std::max(s.floor, t + same_column_[s.op][1]);
+  }
+  int place_of(std::uint8_t bank) const {
+    int place = 0;
+    while (stream_.order[static_cast<std::size_t>(place)] != bank) ++place;
+    return place;
+  }
+  bool follow();
+  void leave_pattern();
+  bool matches(const Pattern& p) const;
+  void learn();
+  void play(const Pattern& p, std::int64_t periods);
   int begin_attempts();
   void begin_period();
   std::int64_t repetitions() const;
@@ -410,7 +439,7 @@ class Engine::Impl {
   Decision column_decision_, row_decision_, event_decision_;
   bool column_known_ = false, row_known_ = false, event_known_ = false;
   std::uint64_t busy_units_ = 0;  // with anything to decide
-  bool plain_rows_ = false;  // only waiting accesses and refreshes open and close rows
+  bool plain_rows_ = false;       // only waiting accesses and refreshes open and close rows
   bool refreshes_when_idle_ = false;
   int round_ = 0;  // column accesses after which the burst address has moved by a constant; 0: by none
 
@@ -435,17 +464,24 @@ class Engine::Impl {
     int unit = 0, op = 0;
     Cmd cmd = Cmd::kRd;
     int n = 0;
-    std::array<Hit, 64> hits;
-    std::array<std::uint8_t, 64> order;  // hits from the oldest to the youngest
+    std::array<Hit, 64> hits;            // by bank of the unit
+    std::array<std::uint8_t, 64> order;  // those with hits from the oldest to the youngest
     std::uint64_t banks = 0;             // of the hits
     Cycle* of_group = nullptr;           // earliest column by group
     Cycle t = 0;                         // of the next column
-    int place = 0;                       // and whose it is, in the order
-    Cycle last_t = 0;                    // of the last one
-    Cycle floor = 0;                     // the bus takes no column before this
-    Cycle stay = 0;                      // something else may come in a gap that long
-    Cycle hard = 0;                      // the stream ends behind this
-    Cycle horizon = 0;                   // nothing but columns happens up to this
+    std::uint8_t next = 0;               // whose it is
+    int place = 0;                       // in the order, unless a pattern is followed
+    // The pattern that is followed: the order is not kept meanwhile.
+    int step = -1;  // -1: none
+    const Pattern* pattern = nullptr;
+    std::array<std::uint8_t, 8> member{};
+    std::int64_t youngest = 0;  // age of the youngest access
+    bool disturbed = false;     // by an older hit
+    Cycle last_t = 0;           // of the last one
+    Cycle floor = 0;            // the bus takes no column before this
+    Cycle stay = 0;             // something else may come in a gap that long
+    Cycle hard = 0;             // the stream ends behind this
+    Cycle horizon = 0;          // nothing but columns happens up to this
     std::uint64_t conflicts = 0;
     bool live = false;                      // paused at the end of the time that the engine was to be advanced
     bool unsettled = false;                 // the unit's times do not know the last access
@@ -464,6 +500,26 @@ class Engine::Impl {
     };
     std::array<Step, kLongestPeriod> step{};
   } period_;
+  /// The choices of a period in which every access comes as soon as the bus takes it, among the oldest hits, each at
+  /// the beginning of a round; as they come when all of them are ready. With those ready no later than they are needed
+  /// the choices are the same: whoever is ready later than that was not chosen before.
+  struct Pattern {
+    struct Member {
+      std::int64_t age;  // above the first one's
+      int group;         // the first member of the same group
+      Cycle first;       // access, from the beginning
+    };
+    int members = 0, steps = 0;
+    Cycle length = 0, sum_at = 0;  // of the times of the steps
+    std::int64_t reach = 0;        // age of the youngest access above the first one's
+    std::array<Member, 8> member{};
+    std::array<std::uint8_t, kLongestPeriod> step{};  // member; one each to_unit
+  };
+  std::vector<Pattern> patterns_[2];
+  int misses_ = 0;
+  std::uint64_t round_mask_ = 0;                      // column bits that are zero at the beginning of a round
+  std::int64_t age_in_round_ = 0, age_of_round_ = 0;  // how much younger a bank's next access is
+
   Cycle same_column_[2][2] = {};  // by op: RD to RD or WR to WR of the group, of the unit
   Cycle other_column_[2] = {};    // by op: of another rank
 
@@ -546,6 +602,13 @@ Engine::Impl::Impl(const Config& config)
   interleaved_field_ = Field(bits, 0);
   // Columns of one piece ascend by the same step each time; of two pieces, every time the lower one has gone round.
   round_ = column_.pieces() <= 1 ? 1 : column_.pieces() == 2 ? 1 << column_.width_of_first() : 0;
+
+  if (round_ > 0) {
+    const auto low = static_cast<std::uint64_t>(round_ - 1);
+    round_mask_ = column_.deposit(low);
+    age_in_round_ = round_ > 1 ? static_cast<std::int64_t>(column_.deposit(1)) : 0;
+    age_of_round_ = static_cast<std::int64_t>(column_.deposit(static_cast<std::uint64_t>(round_)));
+  }
 
   requests_.reserve(256);
   runs_.reserve(1024);
@@ -1605,12 +1668,14 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
     return false;
 
   s.n = 0;
+  s.step = -1;
   s.banks = 0;
   s.accesses = s.waited = 0;
   s.of_group = &group_time_[static_cast<std::size_t>(index(cmd) * groups_)];
   s.floor = std::max({floor_, column_bus_, unit_time(cmd, unit)});
   gather_hits();
-  for (s.place = 0; s.hits[s.order[s.place]].bank != first.bank;) ++s.place;
+  s.next = static_cast<std::uint8_t>(in_unit(first.bank));
+  s.place = place_of(s.next);
   if (cas) {
     send_cas(op, unit, first.bank, first.t);
     ++s.t;
@@ -1622,58 +1687,61 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
 /// Column after column, until something else comes that ends the stream, or the limit.
 void Engine::Impl::serve(Cycle limit) {
   Stream& s = stream_;
-  const int unit = s.unit;
-  const Cmd cmd = s.cmd;
-  const Cycle to_group = same_column_[s.op][0], to_unit = same_column_[s.op][1];
-  const std::uint64_t columns = column_.mask();
-  int attempts = begin_attempts();
+  int attempts = 0;
+  bool anew = true;  // look for a pattern or a period
   while (true) {
-    const int chosen = s.order[s.place];
-    Hit& h = s.hits[chosen];
-    const Cycle t = s.t;
-    if (!observers_.empty())
-      record(cmd, t, unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
-             static_cast<std::int32_t>(column_.extract(h.burst)));
-    ++s.accesses;
-    ++h.served;
-    h.unsettled = true;
-    h.last = s.last_t = t;
-    s.waited += t - h.offered;
-    h.burst = (((h.burst | ~columns) + 1) & columns) | (h.burst & ~columns);
-    h.age = h.age_bias + static_cast<std::int64_t>(h.burst);
-    Cycle& group = s.of_group[h.group];
-    group = std::max(group, t + to_group);
-    s.floor = std::max(s.floor, t + to_unit);
-    if (attempts > 0) {
-      Period& p = period_;
-      p.step[p.steps].hit = chosen;
-      p.step[p.steps].turn = h.turns++;
-      p.step[p.steps].at = t - p.start;
-      ++p.steps;
+    if (s.step < 0 && (anew || s.place == 0)) {
+      if (follow()) {
+        anew = true;
+        if (s.t > s.horizon && !interlude(limit)) return;
+        continue;
+      }
+      if (anew) attempts = begin_attempts();
+      anew = false;
     }
-    if (--h.left == 0) {
-      end_run(chosen);
-      choose_hit();
-      attempts = begin_attempts();
+    const int chosen = s.next;
+    Hit& h = s.hits[s.next];
+    const Cycle t = s.t;
+    access(h, t);
+    if (s.step >= 0) {
+      if (h.left == 0) end_run(place_of(s.next));
+      if (++s.step < s.pattern->steps && !s.disturbed) {
+        s.next = s.member[s.pattern->step[static_cast<std::size_t>(s.step)]];
+        s.t = s.floor;
+      } else {
+        leave_pattern();
+        anew = true;
+      }
     } else {
-      move_back(s.place);
+      if (attempts > 0) {
+        Period& p = period_;
+        p.step[p.steps].hit = chosen;
+        p.step[p.steps].turn = h.turns++;
+        p.step[p.steps].at = t - p.start;
+        ++p.steps;
+      }
+      if (h.left == 0) {
+        end_run(s.place);
+        anew = true;
+      } else {
+        move_back(s.place);
+      }
       choose_hit();
     }
     if (s.t > s.horizon || s.t - s.last_t >= s.stay) {
       if (!interlude(limit)) return;
-      attempts = begin_attempts();
-      continue;
+      anew = true;
     }
-    if (attempts == 0) continue;
+    if (attempts == 0 || anew) continue;
     Period& p = period_;
-    if (s.order[s.place] == p.step[0].hit && s.hits[p.step[0].hit].turns == round_) {
+    if (s.next == p.step[0].hit && s.hits[s.next].turns == round_) {
       const std::int64_t periods = repetitions();
       if (periods > 0) {
         repeat(periods);
         attempts = 0;
         if (s.t > s.horizon || s.t - s.last_t >= s.stay) {
           if (!interlude(limit)) return;
-          attempts = begin_attempts();
+          anew = true;
         }
       } else if (--attempts > 0) {
         begin_period();
@@ -1721,14 +1789,15 @@ void Engine::Impl::gather_hits() {
   if (second_bank_[u] >= 0) fresh &= ~bank_bit(second_bank_[u]);
   s.banks |= fresh;
   for (; fresh != 0; fresh &= fresh - 1) {
-    const int slot = s.n++;
+    const int slot = lowest_bit(fresh);
     Hit& h = s.hits[slot];
-    h.bank = s.unit * banks_per_unit_ + lowest_bit(fresh);
+    h.bank = s.unit * banks_per_unit_ + slot;
     h.group = group_of_[static_cast<std::size_t>(h.bank)];
     h.ready = bank_time(s.cmd, h.bank);
     h.unsettled = false;
     load_run(h);
-    int at = slot;
+    s.disturbed = s.disturbed || h.age < s.youngest;
+    int at = s.n++;
     for (; at > 0 && s.hits[s.order[at - 1]].age > h.age; --at) s.order[at] = s.order[at - 1];
     s.order[at] = static_cast<std::uint8_t>(slot);
   }
@@ -1763,11 +1832,13 @@ void Engine::Impl::choose_hit() {
     if (ready <= s.floor) {  // nobody younger can be before it
       s.t = s.floor;
       s.place = k;
+      s.next = s.order[k];
       return;
     }
     if (ready < s.t) {
       s.t = ready;
       s.place = k;
+      s.next = s.order[k];
     }
   }
 }
@@ -1823,17 +1894,18 @@ void Engine::Impl::count_accesses() {
   s.accesses = s.waited = 0;
   s.unsettled = true;
   if (s.conflicts != 0)
-    for (int i = 0; i < s.n; ++i) settle_hit(s.hits[static_cast<std::size_t>(i)]);
+    for (int k = 0; k < s.n; ++k) settle_hit(s.hits[s.order[k]]);
 }
 
 /// Ends the stream: everything is brought up to date with it.
 void Engine::Impl::settle() {
   Stream& s = stream_;
   s.live = false;
+  s.step = -1;
   count_accesses();
   if (!s.unsettled) return;
   s.unsettled = false;
-  for (int i = 0; i < s.n; ++i) settle_hit(s.hits[static_cast<std::size_t>(i)]);
+  for (int k = 0; k < s.n; ++k) settle_hit(s.hits[s.order[k]]);
   const auto u = static_cast<std::size_t>(s.unit);
   apply_unit(s.cmd, s.unit, s.last_t);
   idle_since_[u] = s.last_t;
@@ -1841,10 +1913,10 @@ void Engine::Impl::settle() {
 }
 
 /// The last access of a run. Its bank goes on with the next one of the row, or rests.
-void Engine::Impl::end_run(int slot) {
+void Engine::Impl::end_run(int place) {
   Stream& s = stream_;
   const auto u = static_cast<std::size_t>(s.unit);
-  Hit& h = s.hits[static_cast<std::size_t>(slot)];
+  Hit& h = s.hits[s.order[place]];
   settle_hit(h);
   const std::uint32_t request = runs_[h.run].request;
   if (requests_[request].bursts == 0) complete(request, h.last);
@@ -1852,18 +1924,14 @@ void Engine::Impl::end_run(int slot) {
   remove_run(h.run);
   if (hit_[s.op][h.bank] != kNone) {
     load_run(h);
-    move_back(s.place);
+    s.disturbed = s.disturbed || h.age < s.youngest;
+    move_back(place);
   } else {
     const std::uint64_t bit = bank_bit(h.bank);
     s.banks &= ~bit;
     if ((pending_mask_[s.op][u] & bit) != 0 || !plain_rows_) row_known_ = false;
-    const int last = --s.n;
-    for (int k = s.place; k < last; ++k) s.order[k] = s.order[k + 1];
-    if (slot != last) {
-      s.hits[static_cast<std::size_t>(slot)] = s.hits[static_cast<std::size_t>(last)];
-      for (int k = 0; k < last; ++k)
-        if (s.order[k] == last) s.order[k] = static_cast<std::uint8_t>(slot);
-    }
+    --s.n;
+    for (int k = place; k < s.n; ++k) s.order[k] = s.order[k + 1];
   }
   if (older_conflict_mask_[s.op][u] != s.conflicts) row_known_ = false;
   if (!row_known_) s.horizon = -kNever;
@@ -1885,7 +1953,7 @@ bool Engine::Impl::interlude(Cycle& limit) {
     if (!row_known_) {
       decide_rows();
     }
-    const Decision column = {s.t, What::kColumn, s.unit, s.hits[s.order[s.place]].bank, false};
+    const Decision column = {s.t, What::kColumn, s.unit, s.hits[s.next].bank, false};
     const Decision d = first_of(column);
     if (d.t <= limit && d.what == What::kColumn) {
       const int length = table_.command_cycles[static_cast<std::size_t>(index(s.cmd))];
@@ -1914,7 +1982,7 @@ bool Engine::Impl::interlude(Cycle& limit) {
 /// A row command between two columns of the stream.
 bool Engine::Impl::perform_beside(const Decision& d, Cycle limit) {
   Stream& s = stream_;
-  if (lanes_ > 1 || s.hits[s.order[s.place]].left < kLongRun) return false;
+  if (lanes_ > 1 || (s.step < 0 && s.hits[s.next].left < kLongRun)) return false;
   if (d.what == What::kPrecharge) {
     if (d.unit == s.unit && (s.banks & bank_bit(d.bank)) != 0) return false;
   } else if (d.what != What::kActivate && d.what != What::kActivate2) {
@@ -1940,14 +2008,182 @@ void Engine::Impl::refresh_stream() {
   decided_ = column_known_ = false;
   s.floor = std::max({s.floor, floor_, column_bus_, unit_time(s.cmd, s.unit)});
   gather_hits();
+  if (s.step < 0)
+    choose_hit();
+  else if (s.floor != s.t || s.disturbed)
+    leave_pattern();
+}
+
+/// Begins to follow a pattern, if one is known: whole periods at once, the next one step by step. False when none is.
+bool Engine::Impl::follow() {
+  Stream& s = stream_;
+  if (s.place != 0 || s.t != s.floor || round_ == 0) return false;
+  const Hit& first = s.hits[s.next];
+  if ((first.burst & round_mask_) != 0 || first.left < static_cast<std::uint32_t>(round_)) return false;
+  for (const Pattern& p : patterns_[s.op]) {
+    if (!matches(p)) continue;
+    std::uint32_t fewest = ~std::uint32_t{0};
+    for (int k = 0; k < p.members; ++k) {
+      s.member[static_cast<std::size_t>(k)] = s.order[k];
+      fewest = std::min(fewest, s.hits[s.order[k]].left);
+    }
+    std::int64_t periods = fewest / static_cast<std::uint32_t>(round_);
+    if (s.n > p.members)  // the others are younger up to the end
+      periods =
+          std::min(periods, (s.hits[s.order[p.members]].age - first.age - p.reach + age_of_round_ - 1) / age_of_round_);
+    if (periods <= 0) continue;
+    // At once: those in which no run ends, up to the horizon.
+    const Cycle last = p.length - same_column_[s.op][1];
+    const std::int64_t whole = s.horizon < s.t + last
+                                   ? 0
+                                   : std::min<std::int64_t>({periods, (s.horizon - s.t - last) / p.length + 1,
+                                                             (fewest - 1) / static_cast<std::uint32_t>(round_)});
+    if (whole > 0) play(p, whole);
+    if (whole == periods) {
+      leave_pattern();
+    } else {
+      s.pattern = &p;
+      s.step = 0;
+      s.next = s.member[p.step[0]];
+      s.youngest = s.hits[s.order[0]].age + p.reach;
+      s.disturbed = false;
+    }
+    return true;
+  }
+  if (++misses_ % 64 == 0) learn();
+  return false;
+}
+
+void Engine::Impl::leave_pattern() {
+  Stream& s = stream_;
+  s.step = -1;
+  for (int k = 1; k < s.n; ++k) {
+    const std::uint8_t bank = s.order[k];
+    int at = k;
+    for (; at > 0 && s.hits[s.order[at - 1]].age > s.hits[bank].age; --at) s.order[at] = s.order[at - 1];
+    s.order[at] = bank;
+  }
   choose_hit();
+}
+
+bool Engine::Impl::matches(const Pattern& p) const {
+  const Stream& s = stream_;
+  if (s.n < p.members) return false;
+  const std::int64_t age = s.hits[s.order[0]].age;
+  for (int k = 0; k < p.members; ++k) {
+    const Hit& h = s.hits[s.order[k]];
+    const Pattern::Member& m = p.member[static_cast<std::size_t>(k)];
+    if (h.age - age != m.age || (h.burst & round_mask_) != 0 || h.left < static_cast<std::uint32_t>(round_) ||
+        std::max(h.ready, s.of_group[h.group]) > s.t + m.first)
+      return false;
+    for (int j = 0; j <= k; ++j)
+      if (s.hits[s.order[j]].group == h.group) {
+        if (j != m.group) return false;
+        break;
+      }
+  }
+  return true;
+}
+
+/// Looks for the pattern of the oldest hits: plays the choices among the first two, three ... as if all were ready.
+void Engine::Impl::learn() {
+  const Stream& s = stream_;
+  const Cycle to_group = same_column_[s.op][0], to_unit = same_column_[s.op][1];
+  for (int members = 1; members <= std::min(s.n, 8) && members * round_ <= kLongestPeriod; ++members) {
+    Pattern p;
+    p.members = members;
+    const std::int64_t age = s.hits[s.order[0]].age;
+    for (int k = 0; k < members; ++k) {
+      const Hit& h = s.hits[s.order[k]];
+      if ((h.burst & round_mask_) != 0) return;
+      Pattern::Member& m = p.member[static_cast<std::size_t>(k)];
+      m.age = h.age - age;
+      for (m.group = 0; s.hits[s.order[m.group]].group != h.group;) ++m.group;
+    }
+    std::array<Cycle, 8> group_free{};
+    std::array<int, 8> turns{};
+    const auto age_of = [&](std::size_t k) {
+      return p.member[k].age + turns[k] / round_ * age_of_round_ + turns[k] % round_ * age_in_round_;
+    };
+    Cycle t = 0;
+    bool closed = true;
+    for (; p.steps < members * round_ && closed; ++p.steps, t += to_unit) {
+      int chosen = -1;
+      for (int k = 0; k < members; ++k) {
+        const auto i = static_cast<std::size_t>(k);
+        if (group_free[static_cast<std::size_t>(p.member[i].group)] <= t &&
+            (chosen < 0 || age_of(i) < age_of(static_cast<std::size_t>(chosen))))
+          chosen = k;
+      }
+      closed = chosen >= 0 && turns[static_cast<std::size_t>(chosen)] < round_;
+      if (!closed) break;
+      const auto i = static_cast<std::size_t>(chosen);
+      if (turns[i] == 0) p.member[i].first = t;
+      p.reach = std::max(p.reach, age_of(i));
+      p.sum_at += t;
+      ++turns[i];
+      group_free[static_cast<std::size_t>(p.member[i].group)] = t + to_group;
+      p.step[static_cast<std::size_t>(p.steps)] = static_cast<std::uint8_t>(chosen);
+    }
+    p.length = t;
+    // It leads back to where it began if everybody is ready in time for the next.
+    for (int k = 0; k < members && closed; ++k) {
+      const Pattern::Member& m = p.member[static_cast<std::size_t>(k)];
+      closed =
+          group_free[static_cast<std::size_t>(m.group)] - p.length <= p.member[static_cast<std::size_t>(m.group)].first;
+    }
+    // Nor is it worth anything when others must come in between soon.
+    closed = closed && (members == s.n || s.hits[s.order[members]].age - age > p.reach + age_of_round_);
+    if (!closed) continue;
+    std::vector<Pattern>& known = patterns_[s.op];
+    if (known.size() >= 8) known.erase(known.begin());
+    known.push_back(p);
+    return;
+  }
+}
+
+void Engine::Impl::play(const Pattern& p, std::int64_t periods) {
+  Stream& s = stream_;
+  const Cycle to_group = same_column_[s.op][0], to_unit = same_column_[s.op][1];
+  if (!observers_.empty())
+    for (std::int64_t j = 0; j < periods; ++j) {
+      std::array<int, 8> turns{};
+      for (int i = 0; i < p.steps; ++i) {
+        const std::size_t k = p.step[static_cast<std::size_t>(i)];
+        const Hit& h = s.hits[s.member[k]];
+        const auto column = column_.extract(h.burst) + static_cast<std::uint64_t>(j * round_ + turns[k]++);
+        record(s.cmd, s.t + j * p.length + i * to_unit, s.unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
+               static_cast<std::int32_t>(column));
+      }
+    }
+  const auto each = static_cast<std::uint32_t>(periods * round_);
+  s.waited += periods * (p.steps * s.t + p.sum_at) + p.steps * p.length * (periods * (periods - 1) / 2);
+  for (int k = 0; k < p.members; ++k) {
+    Hit& h = s.hits[s.member[static_cast<std::size_t>(k)]];
+    s.waited -= each * h.offered;
+    h.served += each;
+    h.left -= each;
+    h.unsettled = true;
+    h.burst = (h.burst & ~column_.mask()) | column_.deposit(column_.extract(h.burst) + each);
+    h.age = h.age_bias + static_cast<std::int64_t>(h.burst);
+  }
+  const Cycle start = s.t + (periods - 1) * p.length;
+  for (int i = 0; i < p.steps; ++i) {
+    Hit& h = s.hits[s.member[p.step[static_cast<std::size_t>(i)]]];
+    h.last = start + i * to_unit;
+    s.of_group[h.group] = h.last + to_group;
+  }
+  s.accesses += periods * p.steps;
+  s.t += periods * p.length;
+  s.last_t = s.t - to_unit;
+  s.floor = s.t;
 }
 
 /// The choices from here on may turn out to be periodic, if there is room for it. Returns how often to try.
 int Engine::Impl::begin_attempts() {
   const Stream& s = stream_;
-  if (round_ == 0 || s.n == 0 || s.horizon - s.t < 4 * same_column_[s.op][1] ||
-      s.hits[s.order[s.place]].left <= static_cast<std::uint32_t>(round_) + 1)
+  if (round_ == 0 || s.n == 0 || s.horizon - s.t < 16 * same_column_[s.op][1] ||
+      s.hits[s.next].left <= static_cast<std::uint32_t>(round_) + 1)
     return 0;
   begin_period();
   return 3;
@@ -1959,8 +2195,8 @@ void Engine::Impl::begin_period() {
   period_.start = s.t;
   period_.floor = s.floor;
   period_.dense = s.t == s.floor;
-  for (int i = 0; i < s.n; ++i) {
-    Hit& h = s.hits[static_cast<std::size_t>(i)];
+  for (int k = 0; k < s.n; ++k) {
+    Hit& h = s.hits[s.order[k]];
     h.start_ready = std::max({h.ready, s.of_group[h.group], s.floor}) - s.t;
     h.start_age = h.age;
     h.turns = 0;
@@ -1976,8 +2212,8 @@ std::int64_t Engine::Impl::repetitions() const {
   std::uint32_t fewest = ~std::uint32_t{0};
   std::int64_t youngest = 0, moved = 0;
   bool any = false, same_steps = true;
-  for (int i = 0; i < s.n; ++i) {
-    const Hit& h = s.hits[static_cast<std::size_t>(i)];
+  for (int k = 0; k < s.n; ++k) {
+    const Hit& h = s.hits[s.order[k]];
     if (h.turns == 0) continue;
     // All have had as many turns, are as far from their next access as at first, and have grown older by as much.
     if (h.turns != round_ || std::max({h.ready, s.of_group[h.group], s.floor}) - s.t != h.start_ready) return 0;
@@ -1994,8 +2230,8 @@ std::int64_t Engine::Impl::repetitions() const {
   std::int64_t periods = fewest / static_cast<std::uint32_t>(round_);
   youngest += moved * periods;
   Cycle horizon = s.horizon;
-  for (int i = 0; i < s.n; ++i) {
-    const Hit& h = s.hits[static_cast<std::size_t>(i)];
+  for (int k = 0; k < s.n; ++k) {
+    const Hit& h = s.hits[s.order[k]];
     if (h.turns == 0 && (!p.dense || h.age <= youngest)) horizon = std::min(horizon, h.ready - 1);
   }
   const Cycle last = p.step[p.steps - 1].at;
@@ -2018,8 +2254,8 @@ void Engine::Impl::repeat(std::int64_t periods) {
   for (int i = 0; i < p.steps; ++i)
     s.waited += periods * (p.start + p.step[i].at - s.hits[static_cast<std::size_t>(p.step[i].hit)].offered) +
                 length * (periods * (periods + 1) / 2);
-  for (int i = 0; i < s.n; ++i) {
-    Hit& again = s.hits[static_cast<std::size_t>(i)];
+  for (int k = 0; k < s.n; ++k) {
+    Hit& again = s.hits[s.order[k]];
     if (again.turns == 0) continue;
     const auto each = static_cast<std::uint32_t>(periods * round_);
     again.served += each;
@@ -2076,7 +2312,7 @@ Cycle Engine::Impl::find_wake() {
   Cycle bursts = 1;
   if (requests_.size() <= 32) {
     if (stream_.live)
-      for (int i = 0; i < stream_.n; ++i) count_hit(stream_.hits[static_cast<std::size_t>(i)]);
+      for (int k = 0; k < stream_.n; ++k) count_hit(stream_.hits[stream_.order[k]]);
     bursts = kNever;
     for (const Pending& r : requests_)
       if (r.bursts > 0) bursts = std::min<Cycle>(bursts, r.bursts);
