@@ -288,6 +288,7 @@ class Engine::Impl {
   bool follow();
   void leave_pattern();
   bool matches(const Pattern& p) const;
+  std::int64_t youngest_of(const Pattern& p) const;
   void learn();
   void play(const Pattern& p, std::int64_t periods);
   int begin_attempts();
@@ -505,17 +506,17 @@ class Engine::Impl {
   /// the choices are the same: whoever is ready later than that was not chosen before.
   struct Pattern {
     struct Member {
-      std::int64_t age;  // above the first one's
-      int group;         // the first member of the same group
-      Cycle first;       // access, from the beginning
+      std::int64_t advance;           // of its age up to the last access
+      int group;                      // the first member of the same group
+      Cycle first;                    // access, from the beginning
+      std::array<std::int64_t, 8> least, most;  // how much younger than each member before it, for the choices to hold
     };
     int members = 0, steps = 0;
     Cycle length = 0, sum_at = 0;  // of the times of the steps
-    std::int64_t reach = 0;        // age of the youngest access above the first one's
     std::array<Member, 8> member{};
     std::array<std::uint8_t, kLongestPeriod> step{};  // member; one each to_unit
   };
-  std::vector<Pattern> patterns_[2];
+  std::vector<std::unique_ptr<const Pattern>> patterns_[2];  // by op, the one that was used last first or nearly so
   int misses_ = 0;
   std::uint64_t round_mask_ = 0;                      // column bits that are zero at the beginning of a round
   std::int64_t age_in_round_ = 0, age_of_round_ = 0;  // how much younger a bank's next access is
@@ -1425,7 +1426,9 @@ void Engine::Impl::perform(const Decision& d) {
         set_busy(d.unit);
         second_from_[u] = t + 1;
       }
+      touch(d.bank);
       for (int op = 0; op < 2; ++op) {
+        if (candidate_[op][d.bank] == kNone) continue;
         find_hit(op, d.bank, candidate_[op][d.bank]);
         set_masks(op, d.bank);
       }
@@ -1460,7 +1463,9 @@ void Engine::Impl::perform(const Decision& d) {
       fresh_mask_[u] &= ~bit;
       uncommit(d.bank);
       closed_by_conflict_[d.bank] = d.conflict ? 1 : 0;
+      touch(d.bank);
       for (int op = 0; op < 2; ++op) {
+        if (hit_[op][d.bank] == kNone) continue;
         hit_[op][d.bank] = kNone;
         set_masks(op, d.bank);
       }
@@ -2020,18 +2025,23 @@ bool Engine::Impl::follow() {
   if (s.place != 0 || s.t != s.floor || round_ == 0) return false;
   const Hit& first = s.hits[s.next];
   if ((first.burst & round_mask_) != 0 || first.left < static_cast<std::uint32_t>(round_)) return false;
-  for (const Pattern& p : patterns_[s.op]) {
+  auto& known = patterns_[s.op];
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    const Pattern& p = *known[i];
     if (!matches(p)) continue;
+    if (i > 0) std::swap(known[i], known[i - 1]);
     std::uint32_t fewest = ~std::uint32_t{0};
     for (int k = 0; k < p.members; ++k) {
       s.member[static_cast<std::size_t>(k)] = s.order[k];
       fewest = std::min(fewest, s.hits[s.order[k]].left);
     }
     std::int64_t periods = fewest / static_cast<std::uint32_t>(round_);
-    if (s.n > p.members)  // the others are younger up to the end
-      periods =
-          std::min(periods, (s.hits[s.order[p.members]].age - first.age - p.reach + age_of_round_ - 1) / age_of_round_);
-    if (periods <= 0) continue;
+    if (s.n > p.members) {  // the others are younger up to the end
+      const std::int64_t apart = s.hits[s.order[p.members]].age - youngest_of(p);
+      const std::int64_t until_younger = (apart + age_of_round_ - 1) / age_of_round_;
+      if (until_younger < std::min<std::int64_t>(periods, 2)) continue;
+      periods = std::min(periods, until_younger);
+    }
     // At once: those in which no run ends, up to the horizon.
     const Cycle last = p.length - same_column_[s.op][1];
     const std::int64_t whole = s.horizon < s.t + last
@@ -2045,7 +2055,7 @@ bool Engine::Impl::follow() {
       s.pattern = &p;
       s.step = 0;
       s.next = s.member[p.step[0]];
-      s.youngest = s.hits[s.order[0]].age + p.reach;
+      s.youngest = youngest_of(p);
       s.disturbed = false;
     }
     return true;
@@ -2069,75 +2079,94 @@ void Engine::Impl::leave_pattern() {
 bool Engine::Impl::matches(const Pattern& p) const {
   const Stream& s = stream_;
   if (s.n < p.members) return false;
-  const std::int64_t age = s.hits[s.order[0]].age;
   for (int k = 0; k < p.members; ++k) {
     const Hit& h = s.hits[s.order[k]];
     const Pattern::Member& m = p.member[static_cast<std::size_t>(k)];
-    if (h.age - age != m.age || (h.burst & round_mask_) != 0 || h.left < static_cast<std::uint32_t>(round_) ||
+    if ((h.burst & round_mask_) != 0 || h.left < static_cast<std::uint32_t>(round_) ||
         std::max(h.ready, s.of_group[h.group]) > s.t + m.first)
       return false;
-    for (int j = 0; j <= k; ++j)
-      if (s.hits[s.order[j]].group == h.group) {
-        if (j != m.group) return false;
-        break;
-      }
+    int group = k;
+    for (int j = k; j-- > 0;) {
+      const Hit& older = s.hits[s.order[j]];
+      const std::int64_t apart = h.age - older.age;
+      if (apart < m.least[static_cast<std::size_t>(j)] || apart > m.most[static_cast<std::size_t>(j)]) return false;
+      if (older.group == h.group) group = j;
+    }
+    if (group != m.group) return false;
   }
   return true;
 }
 
-/// Looks for the pattern of the oldest hits: plays the choices among the first two, three ... as if all were ready.
+/// Age of the youngest access of a period from here on.
+std::int64_t Engine::Impl::youngest_of(const Pattern& p) const {
+  std::int64_t youngest = 0;
+  for (int k = 0; k < p.members; ++k) {
+    const std::int64_t age = stream_.hits[stream_.order[k]].age + p.member[static_cast<std::size_t>(k)].advance;
+    youngest = k == 0 ? age : std::max(youngest, age);
+  }
+  return youngest;
+}
+
+/// Looks for the pattern of the oldest hits: plays the choices among the first one, two, ... as if all were ready.
 void Engine::Impl::learn() {
   const Stream& s = stream_;
   const Cycle to_group = same_column_[s.op][0], to_unit = same_column_[s.op][1];
   for (int members = 1; members <= std::min(s.n, 8) && members * round_ <= kLongestPeriod; ++members) {
     Pattern p;
     p.members = members;
-    const std::int64_t age = s.hits[s.order[0]].age;
-    for (int k = 0; k < members; ++k) {
+    const auto n = static_cast<std::size_t>(members);
+    std::array<std::int64_t, 8> age{};
+    for (std::size_t k = 0; k < n; ++k) {
       const Hit& h = s.hits[s.order[k]];
       if ((h.burst & round_mask_) != 0) return;
-      Pattern::Member& m = p.member[static_cast<std::size_t>(k)];
-      m.age = h.age - age;
-      for (m.group = 0; s.hits[s.order[m.group]].group != h.group;) ++m.group;
+      age[k] = h.age;
+      Pattern::Member& m = p.member[k];
+      for (m.group = 0; s.hits[s.order[static_cast<std::size_t>(m.group)]].group != h.group;) ++m.group;
+      m.least.fill(-kNever);
+      m.most.fill(kNever);
     }
     std::array<Cycle, 8> group_free{};
     std::array<int, 8> turns{};
-    const auto age_of = [&](std::size_t k) {
-      return p.member[k].age + turns[k] / round_ * age_of_round_ + turns[k] % round_ * age_in_round_;
-    };
+    std::array<std::int64_t, 8> advance{};
+    const auto ready = [&](std::size_t k, Cycle t) { return group_free[static_cast<std::size_t>(p.member[k].group)] <= t; };
     Cycle t = 0;
     bool closed = true;
-    for (; p.steps < members * round_ && closed; ++p.steps, t += to_unit) {
-      int chosen = -1;
-      for (int k = 0; k < members; ++k) {
-        const auto i = static_cast<std::size_t>(k);
-        if (group_free[static_cast<std::size_t>(p.member[i].group)] <= t &&
-            (chosen < 0 || age_of(i) < age_of(static_cast<std::size_t>(chosen))))
-          chosen = k;
-      }
-      closed = chosen >= 0 && turns[static_cast<std::size_t>(chosen)] < round_;
+    for (; p.steps < members * round_; ++p.steps, t += to_unit) {
+      std::size_t c = n;
+      for (std::size_t k = 0; k < n; ++k)
+        if (ready(k, t) && (c == n || age[k] + advance[k] < age[c] + advance[c])) c = k;
+      closed = c < n && turns[c] < round_;
       if (!closed) break;
-      const auto i = static_cast<std::size_t>(chosen);
-      if (turns[i] == 0) p.member[i].first = t;
-      p.reach = std::max(p.reach, age_of(i));
+      for (std::size_t k = 0; k < n; ++k) {
+        if (k == c || !ready(k, t)) continue;
+        Pattern::Member& later = p.member[std::max(k, c)];
+        if (c < k)
+          later.least[c] = std::max(later.least[c], advance[c] - advance[k] + 1);
+        else
+          later.most[k] = std::min(later.most[k], advance[k] - advance[c] - 1);
+      }
+      if (turns[c] == 0) p.member[c].first = t;
+      p.member[c].advance = advance[c];
+      ++turns[c];
+      advance[c] = turns[c] / round_ * age_of_round_ + turns[c] % round_ * age_in_round_;
       p.sum_at += t;
-      ++turns[i];
-      group_free[static_cast<std::size_t>(p.member[i].group)] = t + to_group;
-      p.step[static_cast<std::size_t>(p.steps)] = static_cast<std::uint8_t>(chosen);
+      group_free[static_cast<std::size_t>(p.member[c].group)] = t + to_group;
+      p.step[static_cast<std::size_t>(p.steps)] = static_cast<std::uint8_t>(c);
     }
+    if (!closed) continue;
     p.length = t;
-    // It leads back to where it began if everybody is ready in time for the next.
-    for (int k = 0; k < members && closed; ++k) {
-      const Pattern::Member& m = p.member[static_cast<std::size_t>(k)];
-      closed =
-          group_free[static_cast<std::size_t>(m.group)] - p.length <= p.member[static_cast<std::size_t>(m.group)].first;
+    std::int64_t youngest = age[0];
+    for (std::size_t k = 0; k < n; ++k) {
+      // It leads back to where it began if everybody is ready in time for the next.
+      const auto first_of_group = static_cast<std::size_t>(p.member[k].group);
+      closed = closed && group_free[first_of_group] - p.length <= p.member[first_of_group].first;
+      youngest = std::max(youngest, age[k] + p.member[k].advance);
     }
     // Nor is it worth anything when others must come in between soon.
-    closed = closed && (members == s.n || s.hits[s.order[members]].age - age > p.reach + age_of_round_);
-    if (!closed) continue;
-    std::vector<Pattern>& known = patterns_[s.op];
-    if (known.size() >= 8) known.erase(known.begin());
-    known.push_back(p);
+    if (!closed || (members < s.n && s.hits[s.order[n]].age <= youngest + age_of_round_)) continue;
+    auto& known = patterns_[s.op];
+    if (known.size() >= 8) known.pop_back();
+    known.insert(known.begin(), std::make_unique<const Pattern>(p));
     return;
   }
 }
