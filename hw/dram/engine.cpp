@@ -190,7 +190,11 @@ class Engine::Impl {
  private:
   // --- queues
   void split(std::uint64_t low, std::uint64_t high, std::int64_t age_bias, std::uint32_t request, Op op, Cycle offered);
-  void add_run(std::uint64_t first, std::uint64_t last, std::uint32_t count, std::int64_t age_bias,
+  struct Place {
+    std::uint32_t bank, row;  // flat over all units
+  };
+  Place place(std::uint64_t burst) const;
+  void add_run(const Place& place, std::uint64_t first, std::uint64_t last, std::uint32_t count, std::int64_t age_bias,
                std::uint32_t request, Op op, Cycle offered);
   void take_in_staged();
   void take_in_arrival();
@@ -263,22 +267,14 @@ class Engine::Impl {
   bool join_arrival();
   void refresh_stream();
   void access(Hit& h, Cycle t) {
-    Stream& s = stream_;
     if (!observers_.empty())
-      record(s.cmd, t, s.unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
+      record(stream_.cmd, t, stream_.unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
              static_cast<std::int32_t>(column_.extract(h.burst)));
-    ++s.accesses;
-    ++h.served;
     --h.left;
     h.unsettled = true;
-    h.last = s.last_t = t;
-    s.waited += t - h.offered;
+    h.last = t;
     const std::uint64_t columns = column_.mask();
     h.burst = (((h.burst | ~columns) + 1) & columns) | (h.burst & ~columns);
-    h.age = h.age_bias + static_cast<std::int64_t>(h.burst);
-    Cycle& group = s.of_group[h.group];
-    group = std::max(group, t + same_column_[s.op][0]);
-    s.floor = std::max(s.floor, t + same_column_[s.op][1]);
   }
   int place_of(std::uint8_t bank) const {
     int place = 0;
@@ -290,7 +286,9 @@ class Engine::Impl {
   bool matches(const Pattern& p) const;
   std::int64_t youngest_of(const Pattern& p) const;
   void learn();
-  void play(const Pattern& p, std::int64_t periods);
+  bool follow_periods();
+  void follow_steps();
+  void went_on();
   int begin_attempts();
   void begin_period();
   std::int64_t repetitions() const;
@@ -361,6 +359,8 @@ class Engine::Impl {
   Field column_, bank_in_group_, bankgroup_, row_, rank_, pseudo_;
   std::uint64_t address_mask_ = 0, not_column_ = 0, interleaved_ = 0, block_mask_ = 0;
   Field interleaved_field_;
+  std::vector<std::pair<std::uint64_t, Place>> interleaved_places_;  // each pattern of the interleaved bits
+  std::uint64_t round_of_block_ = 0;                                 // those and all bits below
 
   // Requests and runs.
   std::vector<Pending> requests_;
@@ -446,20 +446,18 @@ class Engine::Impl {
 
   /// A bank of the stream.
   struct Hit {
-    Cycle ready;               // of the bank
-    std::int64_t age;          // of the next access
-    std::uint64_t burst;       // the next access
-    std::uint32_t left;        // of the run
-    std::uint32_t served = 0;  // and not yet taken off the run and its request
-    bool unsettled = false;    // the bank's times do not know the last access
-    Cycle last;                // access
-    Cycle offered;
+    Cycle ready;          // of the bank
+    Cycle last;           // access
+    std::uint64_t burst;  // the next access
     std::int64_t age_bias;
+    std::uint32_t left;  // of the run; its own count is brought up to date later
     std::uint32_t run;
     int bank, group;
-    int turns;          // in the period
-    Cycle start_ready;  // when the period began, counted from there
+    bool unsettled = false;  // the bank's times do not know the last access
+    int turns;               // in the period
+    Cycle start_ready;       // when the period began, counted from there
     std::int64_t start_age;
+    std::int64_t age() const { return age_bias + static_cast<std::int64_t>(burst); }
   };
   struct Stream {
     int unit = 0, op = 0;
@@ -475,18 +473,20 @@ class Engine::Impl {
     // The pattern that is followed: the order is not kept meanwhile.
     int step = -1;  // -1: none
     const Pattern* pattern = nullptr;
-    std::array<std::uint8_t, 8> member{};
-    std::int64_t youngest = 0;  // age of the youngest access
-    bool disturbed = false;     // by an older hit
-    Cycle last_t = 0;           // of the last one
-    Cycle floor = 0;            // the bus takes no column before this
-    Cycle stay = 0;             // something else may come in a gap that long
-    Cycle hard = 0;             // the stream ends behind this
-    Cycle horizon = 0;          // nothing but columns happens up to this
+    std::array<Hit*, 8> member{};
+    std::int64_t periods = 0, free_periods = 0;  // that come, and those of them in which no run ends
+    std::int64_t youngest = 0;                   // age of the youngest access of all
+    bool disturbed = false;                      // by an older hit
+    Cycle last_t = 0;                            // of the last one
+    Cycle floor = 0;                             // the bus takes no column before this
+    Cycle stay = 0;                              // something else may come in a gap that long
+    Cycle hard = 0;                              // the stream ends behind this
+    Cycle horizon = 0;                           // nothing but columns happens up to this
     std::uint64_t conflicts = 0;
-    bool live = false;                      // paused at the end of the time that the engine was to be advanced
-    bool unsettled = false;                 // the unit's times do not know the last access
-    std::int64_t accesses = 0, waited = 0;  // that are not in the statistics
+    bool live = false;          // paused at the end of the time that the engine was to be advanced
+    bool unsettled = false;     // the unit's times do not know the last access
+    std::int64_t accesses = 0;  // that are not in the statistics
+    std::int64_t waited = 0;  // sum of the times of all accesses less those of the offers, as far as those are counted
   };
   Stream stream_;
   static constexpr int kLongestPeriod = 64;
@@ -506,9 +506,9 @@ class Engine::Impl {
   /// the choices are the same: whoever is ready later than that was not chosen before.
   struct Pattern {
     struct Member {
-      std::int64_t advance;           // of its age up to the last access
-      int group;                      // the first member of the same group
-      Cycle first;                    // access, from the beginning
+      std::int64_t advance;                     // of its age up to the last access
+      int group;                                // the first member of the same group
+      Cycle first;                              // access, from the beginning
       std::array<std::int64_t, 8> least, most;  // how much younger than each member before it, for the choices to hold
     };
     int members = 0, steps = 0;
@@ -601,6 +601,12 @@ Engine::Impl::Impl(const Config& config)
   for (int b = 0; b < 48; ++b)
     if ((interleaved_ >> b) & 1) bits.push_back(b);
   interleaved_field_ = Field(bits, 0);
+  if (interleaved_ != 0) round_of_block_ = (std::uint64_t{2} << highest_bit(interleaved_)) - 1;
+  if (interleaved_ != 0 && bits.size() <= 6)
+    for (std::uint64_t pattern = 0; pattern < std::uint64_t{1} << bits.size(); ++pattern) {
+      const std::uint64_t burst = interleaved_field_.deposit(pattern);
+      interleaved_places_.push_back({burst, place(burst)});
+    }
   // Columns of one piece ascend by the same step each time; of two pieces, every time the lower one has gone round.
   round_ = column_.pieces() <= 1 ? 1 : column_.pieces() == 2 ? 1 << column_.width_of_first() : 0;
 
@@ -731,14 +737,17 @@ void Engine::Impl::take_in_staged() {
 
 void Engine::Impl::split(std::uint64_t low, std::uint64_t high, std::int64_t age_bias, std::uint32_t request, Op op,
                          Cycle offered) {
-  if (low == high) {
-    add_run(low, low, 1, age_bias, request, op, offered);
-    return;
-  }
   while (low <= high) {
     const std::uint64_t end = std::min(high, low | block_mask_);
-    if (interleaved_ == 0) {
-      add_run(low, end, static_cast<std::uint32_t>(end - low + 1), age_bias, request, op, offered);
+    if (interleaved_ == 0 || low == end) {
+      add_run(place(low), low, end, static_cast<std::uint32_t>(end - low + 1), age_bias, request, op, offered);
+    } else if (!interleaved_places_.empty() && ((low | (end + 1)) & round_of_block_) == 0) {
+      // Whole rounds of the interleaved bits below: as much for each pattern.
+      const Place base = place(low);
+      const auto count = static_cast<std::uint32_t>((end - low + 1) / interleaved_places_.size());
+      for (const auto& pattern : interleaved_places_)
+        add_run({base.bank ^ pattern.second.bank, base.row ^ pattern.second.row}, low | pattern.first,
+                (end & ~interleaved_) | pattern.first, count, age_bias, request, op, offered);
     } else {
       // Within a block the interleaved bits (bank group and the like below the top column bit) tell the rows apart.
       // Each pattern that occurs is one run; it begins where the pattern is first met.
@@ -762,8 +771,8 @@ void Engine::Impl::split(std::uint64_t low, std::uint64_t high, std::int64_t age
         std::uint64_t column = last_column;
         while ((column_.deposit(column) | fixed) > end) --column;
         const std::uint64_t first_column = column_.extract(a);
-        add_run(a, column_.deposit(column) | fixed, static_cast<std::uint32_t>(column - first_column + 1), age_bias,
-                request, op, offered);
+        add_run(place(a), a, column_.deposit(column) | fixed, static_cast<std::uint32_t>(column - first_column + 1),
+                age_bias, request, op, offered);
       }
     }
     low = end + 1;
@@ -786,8 +795,20 @@ bool Engine::Impl::must_wait(const Run& run) const {
   return false;
 }
 
-void Engine::Impl::add_run(std::uint64_t first, std::uint64_t last, std::uint32_t count, std::int64_t age_bias,
-                           std::uint32_t request, Op op_name, Cycle offered) {
+/// Where a burst is. Bit by bit linear over exclusive or, so that places of parts of the address can be combined.
+Engine::Impl::Place Engine::Impl::place(std::uint64_t burst) const {
+  const auto unit = static_cast<std::uint32_t>(rank_.extract(burst)) * static_cast<std::uint32_t>(lanes_) +
+                    static_cast<std::uint32_t>(pseudo_.extract(burst));
+  auto local =
+      static_cast<std::uint32_t>(bankgroup_.extract(burst)) * static_cast<std::uint32_t>(config_.banks_per_group) +
+      static_cast<std::uint32_t>(bank_in_group_.extract(burst));
+  for (const auto& flip : config_.mapping.bank_xor)
+    local ^= static_cast<std::uint32_t>((burst >> (flip.second - burst_shift_)) & 1) << flip.first;
+  return {unit * static_cast<std::uint32_t>(banks_per_unit_) + local, static_cast<std::uint32_t>(row_.extract(burst))};
+}
+
+void Engine::Impl::add_run(const Place& place, std::uint64_t first, std::uint64_t last, std::uint32_t count,
+                           std::int64_t age_bias, std::uint32_t request, Op op_name, Cycle offered) {
   std::uint32_t id = free_run_;
   if (id == kNone) {
     id = static_cast<std::uint32_t>(runs_.size());
@@ -796,12 +817,7 @@ void Engine::Impl::add_run(std::uint64_t first, std::uint64_t last, std::uint32_
     free_run_ = runs_[id].next;
   }
   const int op = index(op_name);
-  const int unit = static_cast<int>(rank_.extract(first)) * lanes_ + static_cast<int>(pseudo_.extract(first));
-  int local = static_cast<int>(bankgroup_.extract(first)) * config_.banks_per_group +
-              static_cast<int>(bank_in_group_.extract(first));
-  for (const auto& flip : config_.mapping.bank_xor)
-    local ^= static_cast<int>((first >> (flip.second - burst_shift_)) & 1) << flip.first;
-  const int bank = unit * banks_per_unit_ + local;
+  const int bank = static_cast<int>(place.bank), unit = unit_of(bank);
 
   Run& run = runs_[id];
   run.burst = first;
@@ -810,7 +826,7 @@ void Engine::Impl::add_run(std::uint64_t first, std::uint64_t last, std::uint32_
   run.offered = offered;
   run.request = request;
   run.count = count;
-  run.row = static_cast<std::int32_t>(row_.extract(first));
+  run.row = static_cast<std::int32_t>(place.row);
   run.bank = static_cast<std::uint16_t>(bank);
   run.op = static_cast<std::uint8_t>(op);
   run.next = kNone;
@@ -1696,33 +1712,26 @@ void Engine::Impl::serve(Cycle limit) {
   bool anew = true;  // look for a pattern or a period
   while (true) {
     if (s.step < 0 && (anew || s.place == 0)) {
-      if (follow()) {
-        anew = true;
-        if (s.t > s.horizon && !interlude(limit)) return;
-        continue;
-      }
-      if (anew) attempts = begin_attempts();
+      if (!follow() && anew) attempts = begin_attempts();
       anew = false;
     }
-    const int chosen = s.next;
-    Hit& h = s.hits[s.next];
-    const Cycle t = s.t;
-    access(h, t);
     if (s.step >= 0) {
-      if (h.left == 0) end_run(place_of(s.next));
-      if (++s.step < s.pattern->steps && !s.disturbed) {
-        s.next = s.member[s.pattern->step[static_cast<std::size_t>(s.step)]];
-        s.t = s.floor;
-      } else {
-        leave_pattern();
-        anew = true;
-      }
+      if (s.step > 0 || !follow_periods()) follow_steps();
+      anew = true;
     } else {
+      Hit& h = s.hits[s.next];
+      access(h, s.t);
+      ++s.accesses;
+      s.waited += s.t;
+      s.last_t = s.t;
+      Cycle& group = s.of_group[h.group];
+      group = std::max(group, s.t + same_column_[s.op][0]);
+      s.floor = std::max(s.floor, s.t + same_column_[s.op][1]);
       if (attempts > 0) {
         Period& p = period_;
-        p.step[p.steps].hit = chosen;
+        p.step[p.steps].hit = s.next;
         p.step[p.steps].turn = h.turns++;
-        p.step[p.steps].at = t - p.start;
+        p.step[p.steps].at = s.t - p.start;
         ++p.steps;
       }
       if (h.left == 0) {
@@ -1800,10 +1809,11 @@ void Engine::Impl::gather_hits() {
     h.group = group_of_[static_cast<std::size_t>(h.bank)];
     h.ready = bank_time(s.cmd, h.bank);
     h.unsettled = false;
+    h.last = -kNever;
     load_run(h);
-    s.disturbed = s.disturbed || h.age < s.youngest;
+    s.disturbed = s.disturbed || h.age() < s.youngest;
     int at = s.n++;
-    for (; at > 0 && s.hits[s.order[at - 1]].age > h.age; --at) s.order[at] = s.order[at - 1];
+    for (; at > 0 && s.hits[s.order[at - 1]].age() > h.age(); --at) s.order[at] = s.order[at - 1];
     s.order[at] = static_cast<std::uint8_t>(slot);
   }
 }
@@ -1813,18 +1823,15 @@ void Engine::Impl::load_run(Hit& h) {
   const Run& run = runs_[h.run];
   h.burst = run.burst;
   h.age_bias = run.age_bias;
-  h.age = run.age();
-  h.offered = run.offered;
   h.left = run.count;
-  h.served = 0;
 }
 
 /// The access at this place of the order has become younger.
 void Engine::Impl::move_back(int place) {
   Stream& s = stream_;
   const std::uint8_t slot = s.order[place];
-  const std::int64_t age = s.hits[slot].age;
-  for (; place + 1 < s.n && s.hits[s.order[place + 1]].age < age; ++place) s.order[place] = s.order[place + 1];
+  const std::int64_t age = s.hits[slot].age();
+  for (; place + 1 < s.n && s.hits[s.order[place + 1]].age() < age; ++place) s.order[place] = s.order[place + 1];
   s.order[place] = slot;
 }
 
@@ -1850,12 +1857,13 @@ void Engine::Impl::choose_hit() {
 
 /// Takes what a bank of the stream has served off its run.
 void Engine::Impl::count_hit(Hit& h) {
-  if (h.served == 0) return;
   Run& run = runs_[h.run];
+  const std::uint32_t served = run.count - h.left;
+  if (served == 0) return;
   run.count = h.left;
   run.burst = h.burst;
-  requests_[run.request].bursts -= h.served;
-  h.served = 0;
+  requests_[run.request].bursts -= served;
+  stream_.waited -= served * run.offered;
 }
 
 /// Tells the bank of what has been done to it.
@@ -1865,8 +1873,8 @@ void Engine::Impl::settle_hit(Hit& h) {
   count_hit(h);
   const Stream& s = stream_;
   const auto b = static_cast<std::size_t>(h.bank);
-  hit_age_[s.op][b] = h.age;
-  if (candidate_[s.op][b] == h.run) candidate_age_[s.op][b] = h.age;
+  hit_age_[s.op][b] = h.age();
+  if (candidate_[s.op][b] == h.run) candidate_age_[s.op][b] = h.age();
   apply_level(s.cmd, kOfBank, h.bank, h.last);
   apply_level(s.cmd, kOfGroup, h.group, h.last);
   last_use_[b] = h.last;
@@ -1884,7 +1892,6 @@ void Engine::Impl::count_accesses() {
   floor_ = s.last_t;
   occupy(s.cmd, s.last_t);
   const auto count = static_cast<std::uint64_t>(s.accesses);
-  stats_.queue_integral[op] += static_cast<double>(s.waited);
   stats_.commands[static_cast<std::size_t>(index(s.cmd))] += count;
   unit_commands_[u][static_cast<std::size_t>(index(s.cmd))] += count;
   stats_.bursts[op] += count;
@@ -1896,7 +1903,7 @@ void Engine::Impl::count_accesses() {
   lane.served += static_cast<int>(s.accesses);
   waiting_[op] -= static_cast<int>(s.accesses);
   lane_waiting_[op][l] -= static_cast<int>(s.accesses);
-  s.accesses = s.waited = 0;
+  s.accesses = 0;
   s.unsettled = true;
   if (s.conflicts != 0)
     for (int k = 0; k < s.n; ++k) settle_hit(s.hits[s.order[k]]);
@@ -1911,6 +1918,8 @@ void Engine::Impl::settle() {
   if (!s.unsettled) return;
   s.unsettled = false;
   for (int k = 0; k < s.n; ++k) settle_hit(s.hits[s.order[k]]);
+  stats_.queue_integral[s.op] += static_cast<double>(s.waited);
+  s.waited = 0;
   const auto u = static_cast<std::size_t>(s.unit);
   apply_unit(s.cmd, s.unit, s.last_t);
   idle_since_[u] = s.last_t;
@@ -1929,7 +1938,7 @@ void Engine::Impl::end_run(int place) {
   remove_run(h.run);
   if (hit_[s.op][h.bank] != kNone) {
     load_run(h);
-    s.disturbed = s.disturbed || h.age < s.youngest;
+    s.disturbed = s.disturbed || h.age() < s.youngest;
     move_back(place);
   } else {
     const std::uint64_t bit = bank_bit(h.bank);
@@ -2029,39 +2038,114 @@ bool Engine::Impl::follow() {
   for (std::size_t i = 0; i < known.size(); ++i) {
     const Pattern& p = *known[i];
     if (!matches(p)) continue;
-    if (i > 0) std::swap(known[i], known[i - 1]);
     std::uint32_t fewest = ~std::uint32_t{0};
     for (int k = 0; k < p.members; ++k) {
-      s.member[static_cast<std::size_t>(k)] = s.order[k];
-      fewest = std::min(fewest, s.hits[s.order[k]].left);
+      Hit& h = s.hits[s.order[k]];
+      s.member[static_cast<std::size_t>(k)] = &h;
+      fewest = std::min(fewest, h.left);
     }
-    std::int64_t periods = fewest / static_cast<std::uint32_t>(round_);
+    s.periods = fewest / static_cast<std::uint32_t>(round_);
+    s.youngest = youngest_of(p);
     if (s.n > p.members) {  // the others are younger up to the end
-      const std::int64_t apart = s.hits[s.order[p.members]].age - youngest_of(p);
+      const std::int64_t apart = s.hits[s.order[p.members]].age() - s.youngest;
       const std::int64_t until_younger = (apart + age_of_round_ - 1) / age_of_round_;
-      if (until_younger < std::min<std::int64_t>(periods, 2)) continue;
-      periods = std::min(periods, until_younger);
+      if (until_younger < std::min<std::int64_t>(s.periods, 2)) continue;
+      s.periods = std::min(s.periods, until_younger);
     }
-    // At once: those in which no run ends, up to the horizon.
-    const Cycle last = p.length - same_column_[s.op][1];
-    const std::int64_t whole = s.horizon < s.t + last
-                                   ? 0
-                                   : std::min<std::int64_t>({periods, (s.horizon - s.t - last) / p.length + 1,
-                                                             (fewest - 1) / static_cast<std::uint32_t>(round_)});
-    if (whole > 0) play(p, whole);
-    if (whole == periods) {
-      leave_pattern();
-    } else {
-      s.pattern = &p;
-      s.step = 0;
-      s.next = s.member[p.step[0]];
-      s.youngest = youngest_of(p);
-      s.disturbed = false;
-    }
+    if (i > 0) std::swap(known[i], known[i - 1]);
+    s.free_periods = std::min<std::int64_t>(s.periods, (fewest - 1) / static_cast<std::uint32_t>(round_));
+    s.youngest += (s.periods - 1) * age_of_round_;
+    s.pattern = &p;
+    s.disturbed = false;
+    s.step = 0;
+    s.next = static_cast<std::uint8_t>(in_unit(s.member[p.step[0]]->bank));
     return true;
   }
   if (++misses_ % 64 == 0) learn();
   return false;
+}
+
+/// Whole periods at once: those in which no run ends, up to the horizon. False when there is none.
+bool Engine::Impl::follow_periods() {
+  Stream& s = stream_;
+  const Pattern& p = *s.pattern;
+  const Cycle to_unit = same_column_[s.op][1], last = p.length - to_unit;
+  if (s.free_periods == 0 || s.horizon < s.t + last) return false;
+  const std::int64_t periods = std::min<std::int64_t>(s.free_periods, (s.horizon - s.t - last) / p.length + 1);
+  if (!observers_.empty())
+    for (std::int64_t j = 0; j < periods; ++j) {
+      std::array<int, 8> turns{};
+      for (int i = 0; i < p.steps; ++i) {
+        const std::size_t k = p.step[static_cast<std::size_t>(i)];
+        const Hit& h = *s.member[k];
+        const auto column = column_.extract(h.burst) + static_cast<std::uint64_t>(j * round_ + turns[k]++);
+        record(s.cmd, s.t + j * p.length + i * to_unit, s.unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
+               static_cast<std::int32_t>(column));
+      }
+    }
+  const auto each = static_cast<std::uint32_t>(periods * round_);
+  for (int k = 0; k < p.members; ++k) {
+    Hit& h = *s.member[static_cast<std::size_t>(k)];
+    h.left -= each;
+    h.unsettled = true;
+    h.burst = (h.burst & ~column_.mask()) | column_.deposit(column_.extract(h.burst) + each);
+  }
+  const Cycle start = s.t + (periods - 1) * p.length;
+  for (int i = 0; i < p.steps; ++i) s.member[p.step[static_cast<std::size_t>(i)]]->last = start + i * to_unit;
+  s.waited += periods * (p.steps * s.t + p.sum_at) + p.steps * p.length * (periods * (periods - 1) / 2);
+  s.accesses += periods * p.steps;
+  s.periods -= periods;
+  s.free_periods -= periods;
+  s.last_t = start + last;
+  went_on();
+  return true;
+}
+
+/// Step by step up to the horizon, the end of a run or of the period.
+void Engine::Impl::follow_steps() {
+  Stream& s = stream_;
+  const Pattern& p = *s.pattern;
+  const Cycle to_unit = same_column_[s.op][1];
+  const int begin = s.step;
+  const int end = static_cast<int>(
+      std::min<std::int64_t>(p.steps, begin + (s.horizon > s.t ? (s.horizon - s.t) / to_unit + 1 : 1)));
+  Cycle t = s.t;
+  int i = begin;
+  Hit* h = nullptr;
+  for (; i < end; t += to_unit) {
+    h = s.member[p.step[static_cast<std::size_t>(i)]];
+    access(*h, t);
+    ++i;
+    if (h->left == 0) break;
+  }
+  const int n = i - begin;
+  s.last_t = s.t + (n - 1) * to_unit;
+  s.accesses += n;
+  s.waited += n * s.t + n * (n - 1) / 2 * to_unit;
+  s.step = i;
+  if (i == p.steps) {
+    --s.periods;
+    if (s.free_periods > 0) --s.free_periods;
+  }
+  if (h->left == 0) end_run(place_of(static_cast<std::uint8_t>(in_unit(h->bank))));
+  went_on();
+}
+
+/// Along the pattern: the next access, or the end of it.
+void Engine::Impl::went_on() {
+  Stream& s = stream_;
+  const Pattern& p = *s.pattern;
+  for (int k = 0; k < p.members; ++k) {
+    const Hit& h = *s.member[static_cast<std::size_t>(k)];
+    Cycle& group = s.of_group[h.group];
+    group = std::max(group, h.last + same_column_[s.op][0]);
+  }
+  s.t = s.floor = s.last_t + same_column_[s.op][1];
+  if (s.step == p.steps) s.step = 0;
+  if ((s.step == 0 && s.periods == 0) || s.disturbed)
+    leave_pattern();
+  else
+    s.next = static_cast<std::uint8_t>(in_unit(s.member[p.step[static_cast<std::size_t>(s.step)]]->bank));
 }
 
 void Engine::Impl::leave_pattern() {
@@ -2070,7 +2154,7 @@ void Engine::Impl::leave_pattern() {
   for (int k = 1; k < s.n; ++k) {
     const std::uint8_t bank = s.order[k];
     int at = k;
-    for (; at > 0 && s.hits[s.order[at - 1]].age > s.hits[bank].age; --at) s.order[at] = s.order[at - 1];
+    for (; at > 0 && s.hits[s.order[at - 1]].age() > s.hits[bank].age(); --at) s.order[at] = s.order[at - 1];
     s.order[at] = bank;
   }
   choose_hit();
@@ -2088,7 +2172,7 @@ bool Engine::Impl::matches(const Pattern& p) const {
     int group = k;
     for (int j = k; j-- > 0;) {
       const Hit& older = s.hits[s.order[j]];
-      const std::int64_t apart = h.age - older.age;
+      const std::int64_t apart = h.age() - older.age();
       if (apart < m.least[static_cast<std::size_t>(j)] || apart > m.most[static_cast<std::size_t>(j)]) return false;
       if (older.group == h.group) group = j;
     }
@@ -2101,7 +2185,7 @@ bool Engine::Impl::matches(const Pattern& p) const {
 std::int64_t Engine::Impl::youngest_of(const Pattern& p) const {
   std::int64_t youngest = 0;
   for (int k = 0; k < p.members; ++k) {
-    const std::int64_t age = stream_.hits[stream_.order[k]].age + p.member[static_cast<std::size_t>(k)].advance;
+    const std::int64_t age = stream_.hits[stream_.order[k]].age() + p.member[static_cast<std::size_t>(k)].advance;
     youngest = k == 0 ? age : std::max(youngest, age);
   }
   return youngest;
@@ -2119,7 +2203,7 @@ void Engine::Impl::learn() {
     for (std::size_t k = 0; k < n; ++k) {
       const Hit& h = s.hits[s.order[k]];
       if ((h.burst & round_mask_) != 0) return;
-      age[k] = h.age;
+      age[k] = h.age();
       Pattern::Member& m = p.member[k];
       for (m.group = 0; s.hits[s.order[static_cast<std::size_t>(m.group)]].group != h.group;) ++m.group;
       m.least.fill(-kNever);
@@ -2128,7 +2212,9 @@ void Engine::Impl::learn() {
     std::array<Cycle, 8> group_free{};
     std::array<int, 8> turns{};
     std::array<std::int64_t, 8> advance{};
-    const auto ready = [&](std::size_t k, Cycle t) { return group_free[static_cast<std::size_t>(p.member[k].group)] <= t; };
+    const auto ready = [&](std::size_t k, Cycle t) {
+      return group_free[static_cast<std::size_t>(p.member[k].group)] <= t;
+    };
     Cycle t = 0;
     bool closed = true;
     for (; p.steps < members * round_; ++p.steps, t += to_unit) {
@@ -2163,49 +2249,12 @@ void Engine::Impl::learn() {
       youngest = std::max(youngest, age[k] + p.member[k].advance);
     }
     // Nor is it worth anything when others must come in between soon.
-    if (!closed || (members < s.n && s.hits[s.order[n]].age <= youngest + age_of_round_)) continue;
+    if (!closed || (members < s.n && s.hits[s.order[n]].age() <= youngest + age_of_round_)) continue;
     auto& known = patterns_[s.op];
     if (known.size() >= 8) known.pop_back();
     known.insert(known.begin(), std::make_unique<const Pattern>(p));
     return;
   }
-}
-
-void Engine::Impl::play(const Pattern& p, std::int64_t periods) {
-  Stream& s = stream_;
-  const Cycle to_group = same_column_[s.op][0], to_unit = same_column_[s.op][1];
-  if (!observers_.empty())
-    for (std::int64_t j = 0; j < periods; ++j) {
-      std::array<int, 8> turns{};
-      for (int i = 0; i < p.steps; ++i) {
-        const std::size_t k = p.step[static_cast<std::size_t>(i)];
-        const Hit& h = s.hits[s.member[k]];
-        const auto column = column_.extract(h.burst) + static_cast<std::uint64_t>(j * round_ + turns[k]++);
-        record(s.cmd, s.t + j * p.length + i * to_unit, s.unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
-               static_cast<std::int32_t>(column));
-      }
-    }
-  const auto each = static_cast<std::uint32_t>(periods * round_);
-  s.waited += periods * (p.steps * s.t + p.sum_at) + p.steps * p.length * (periods * (periods - 1) / 2);
-  for (int k = 0; k < p.members; ++k) {
-    Hit& h = s.hits[s.member[static_cast<std::size_t>(k)]];
-    s.waited -= each * h.offered;
-    h.served += each;
-    h.left -= each;
-    h.unsettled = true;
-    h.burst = (h.burst & ~column_.mask()) | column_.deposit(column_.extract(h.burst) + each);
-    h.age = h.age_bias + static_cast<std::int64_t>(h.burst);
-  }
-  const Cycle start = s.t + (periods - 1) * p.length;
-  for (int i = 0; i < p.steps; ++i) {
-    Hit& h = s.hits[s.member[p.step[static_cast<std::size_t>(i)]]];
-    h.last = start + i * to_unit;
-    s.of_group[h.group] = h.last + to_group;
-  }
-  s.accesses += periods * p.steps;
-  s.t += periods * p.length;
-  s.last_t = s.t - to_unit;
-  s.floor = s.t;
 }
 
 /// The choices from here on may turn out to be periodic, if there is room for it. Returns how often to try.
@@ -2227,7 +2276,7 @@ void Engine::Impl::begin_period() {
   for (int k = 0; k < s.n; ++k) {
     Hit& h = s.hits[s.order[k]];
     h.start_ready = std::max({h.ready, s.of_group[h.group], s.floor}) - s.t;
-    h.start_age = h.age;
+    h.start_age = h.age();
     h.turns = 0;
   }
 }
@@ -2246,11 +2295,11 @@ std::int64_t Engine::Impl::repetitions() const {
     if (h.turns == 0) continue;
     // All have had as many turns, are as far from their next access as at first, and have grown older by as much.
     if (h.turns != round_ || std::max({h.ready, s.of_group[h.group], s.floor}) - s.t != h.start_ready) return 0;
-    const std::int64_t step = h.age - h.start_age;
+    const std::int64_t step = h.age() - h.start_age;
     same_steps = same_steps && (!any || step == moved);
     moved = step;
     fewest = std::min(fewest, h.left - 1);
-    youngest = any ? std::max(youngest, h.age) : h.age;
+    youngest = any ? std::max(youngest, h.age()) : h.age();
     any = true;
   }
   if (!any || !same_steps || fewest == 0) return 0;
@@ -2261,7 +2310,7 @@ std::int64_t Engine::Impl::repetitions() const {
   Cycle horizon = s.horizon;
   for (int k = 0; k < s.n; ++k) {
     const Hit& h = s.hits[s.order[k]];
-    if (h.turns == 0 && (!p.dense || h.age <= youngest)) horizon = std::min(horizon, h.ready - 1);
+    if (h.turns == 0 && (!p.dense || h.age() <= youngest)) horizon = std::min(horizon, h.ready - 1);
   }
   const Cycle last = p.step[p.steps - 1].at;
   return horizon < s.t + last ? 0 : std::min(periods, (horizon - s.t - last) / length + 1);
@@ -2281,17 +2330,14 @@ void Engine::Impl::repeat(std::int64_t periods) {
                open_row_[static_cast<std::size_t>(again.bank)], static_cast<std::int32_t>(column));
       }
   for (int i = 0; i < p.steps; ++i)
-    s.waited += periods * (p.start + p.step[i].at - s.hits[static_cast<std::size_t>(p.step[i].hit)].offered) +
-                length * (periods * (periods + 1) / 2);
+    s.waited += periods * (p.start + p.step[i].at) + length * (periods * (periods + 1) / 2);
   for (int k = 0; k < s.n; ++k) {
     Hit& again = s.hits[s.order[k]];
     if (again.turns == 0) continue;
     const auto each = static_cast<std::uint32_t>(periods * round_);
-    again.served += each;
     again.left -= each;
     again.last += moved;
     again.burst = (again.burst & ~column_.mask()) | column_.deposit(column_.extract(again.burst) + each);
-    again.age = again.age_bias + static_cast<std::int64_t>(again.burst);
     Cycle& free = s.of_group[again.group];
     free = std::max(free, again.last + same_column_[s.op][0]);
   }
@@ -2299,7 +2345,7 @@ void Engine::Impl::repeat(std::int64_t periods) {
   for (int k = 1; k < s.n; ++k) {
     const std::uint8_t slot = s.order[k];
     int at = k;
-    for (; at > 0 && s.hits[s.order[at - 1]].age > s.hits[slot].age; --at) s.order[at] = s.order[at - 1];
+    for (; at > 0 && s.hits[s.order[at - 1]].age() > s.hits[slot].age(); --at) s.order[at] = s.order[at - 1];
     s.order[at] = slot;
   }
   s.accesses += periods * p.steps;
