@@ -56,7 +56,7 @@ double bare_ns(const dram::Config& config, const Traffic& traffic) {
       ++sent;
       ++now;  // one request a cycle
     } else {
-      now = std::max(now, engine.next_wake());
+      now = std::max(now, engine.next_wake(waiting > 0 && sent < traffic.requests));
       engine.advance(now);
     }
     for (const dram::Completion& completion : engine.completions()) {

@@ -162,7 +162,7 @@ void DramChannelBase::deliver() {
 }
 
 void DramChannelBase::schedule() {
-  Cycle due = engine_.next_wake();
+  Cycle due = engine_.next_wake(waiting_ != nullptr);
   for (const Completion& completion : engine_.completions()) due = std::min(due, completion.done);
   if (due >= wake_at_ || due >= kNever) return;
   wake_at_ = due;
@@ -195,7 +195,7 @@ void DramChannelBase::blocking(tlm::tlm_generic_payload& payload, sc_core::sc_ti
   auto found = mine();
   while (found == completions.end()) {
     // No unknown completion is done before next_wake(), so no column command that decides one comes before this.
-    now_ = std::max(now_ + 1, engine_.next_wake() - tail_);
+    now_ = std::max(now_ + 1, engine_.next_wake(false) - tail_);
     engine_.advance(now_);
     found = mine();
   }

@@ -173,8 +173,8 @@ class Engine::Impl {
     if (limit > done_until_ || !arrivals_.empty()) run_until(std::max(limit, done_until_));
   }
   std::vector<Completion>& completions() { return completions_; }
-  Cycle next_wake();
-  Cycle find_wake();
+  Cycle next_wake(bool for_room);
+  void find_wake();
   /// From the first of the column commands of so many bursts to the end of the last one's data, at least.
   Cycle least_time(Cycle bursts) const {
     return (bursts - 1) * std::max(1, burst_ / lanes_) + std::min(latency_[0], latency_[1]) + config_.backend_cycles;
@@ -435,7 +435,9 @@ class Engine::Impl {
   bool decided_ = false;
   Decision decision_;
   bool wake_known_ = false;
-  Cycle wake_ = 0;  // what was found when the engine was last advanced, or earlier by what has arrived since
+  bool room_known_ = false;
+  Cycle wake_ = 0;  // for completions: as was found when the engine was last advanced, or earlier by what came since
+  Cycle room_ = 0;  // for room in the queues
   // The first column command, row command and event; and whether they are still the first.
   Decision column_decision_, row_decision_, event_decision_;
   bool column_known_ = false, row_known_ = false, event_known_ = false;
@@ -695,18 +697,19 @@ void Engine::Impl::push(const Request& request, Cycle now) {
   next_age_ += static_cast<std::int64_t>(bursts);
   arriving_[index(request.op)] += static_cast<int>(bursts);
   last_push_ = now;
+  room_known_ = false;
   if (wait)
     wake_ = std::min(wake_, now + config_.frontend_cycles + least_time(static_cast<Cycle>(bursts)));
   else
     take_in_arrival();
 }
 
-/// Whether the request can be left outside without anybody noticing: there is room for it in any case, it only joins
-/// others of its kind, which take no notice of it, and what is found by the next wake suffices.
+/// Whether the request can be left outside without anybody noticing: it is taken in as a whole, it only joins others of
+/// its kind, and nothing has to be known before the next wake.
 bool Engine::Impl::may_wait_outside(Op op, std::uint64_t bursts, Cycle now) const {
-  const int own = index(op), other = 1 - own;
+  const int other = 1 - index(op);
   return closed_form_ && (active_ == 0 || (wake_known_ && now < wake_)) && waiting_[other] + arriving_[other] == 0 &&
-         static_cast<std::uint64_t>(waiting_[own] + arriving_[own]) + bursts < static_cast<std::uint64_t>(capacity_);
+         bursts <= static_cast<std::uint64_t>(capacity_);
 }
 
 void Engine::Impl::take_in_arrival() {
@@ -2356,24 +2359,25 @@ void Engine::Impl::repeat(std::int64_t periods) {
 
 // ------------------------------------------------------------------------------------------------------- interface
 
-Cycle Engine::Impl::next_wake() {
+Cycle Engine::Impl::next_wake(bool for_room) {
   if (active_ == 0) return kNever;
-  if (!wake_known_) {
+  if (!wake_known_ || (for_room && !room_known_)) {
     if (!arrivals_.empty()) advance(last_push_);
-    wake_ = find_wake();
-    wake_known_ = true;
+    find_wake();
+    wake_known_ = room_known_ = true;
   }
   // Not before the cycle after the last `now`.
-  return std::max({wake_, done_until_ - config_.frontend_cycles + 2, last_push_ + 1});
+  return std::max({for_room ? std::min(wake_, room_) : wake_, done_until_ - config_.frontend_cycles + 2, last_push_ + 1});
 }
 
-Cycle Engine::Impl::find_wake() {
+void Engine::Impl::find_wake() {
+  wake_ = room_ = kNever;
   const Decision& d = next_decision();
-  if (d.t >= kNever) return kNever;
+  if (d.t >= kNever) return;
   const Cycle spacing = std::max(1, burst_ / lanes_);
   // A full queue has room again when what is beyond its capacity has passed the bus. None has before the request that
   // is being taken in piece by piece is in as a whole; each piece but the last is as long as the queue.
-  Cycle wake = kNever, taken_in = 0;
+  Cycle taken_in = 0;
   if (staged_.left > 0)
     taken_in = waiting_[index(staged_.op)] - capacity_ +
                static_cast<Cycle>((staged_.left - 1) / static_cast<std::uint64_t>(capacity_)) * capacity_;
@@ -2381,7 +2385,7 @@ Cycle Engine::Impl::find_wake() {
     Cycle before = waiting_[op] - capacity_;
     if (staged_.left > 0 && index(staged_.op) == op) before += static_cast<Cycle>(staged_.left);
     if (before >= 0 || staged_.left > 0)
-      wake = std::min(wake, d.t + std::max(before, taken_in) * spacing + 1 - config_.frontend_cycles);
+      room_ = std::min(room_, d.t + std::max(before, taken_in) * spacing + 1 - config_.frontend_cycles);
   }
   // The request with the fewest bursts left cannot end before those have passed the bus.
   Cycle bursts = 1;
@@ -2392,7 +2396,7 @@ Cycle Engine::Impl::find_wake() {
     for (const Pending& r : requests_)
       if (r.bursts > 0) bursts = std::min<Cycle>(bursts, r.bursts);
   }
-  return std::min(wake, d.t + least_time(bursts));
+  wake_ = d.t + least_time(bursts);
 }
 
 Cycle Engine::Impl::drain() {
@@ -2435,7 +2439,7 @@ bool Engine::can_accept(Op op) const { return impl_->can_accept(op); }
 void Engine::push(const Request& request, Cycle now) { impl_->push(request, now); }
 void Engine::advance(Cycle now) { impl_->advance(now); }
 std::vector<Completion>& Engine::completions() { return impl_->completions(); }
-Cycle Engine::next_wake() const { return impl_->next_wake(); }
+Cycle Engine::next_wake(bool for_room) const { return impl_->next_wake(for_room); }
 std::size_t Engine::in_flight() const { return impl_->in_flight(); }
 Cycle Engine::drain() { return impl_->drain(); }
 void Engine::finish(Cycle now) { impl_->finish(now); }

@@ -186,7 +186,7 @@ TrafficResult run_traffic(dram::Engine& engine, TrafficSource& source, const Tra
         continue;
       }
       // All slots are taken. What is still unknown cannot end before the next wake.
-      const Cycle wake = engine.next_wake();
+      const Cycle wake = engine.next_wake(false);
       if (!done.empty() && done.top().first <= wake) {
         t = std::max(t, done.top().first);
       } else {

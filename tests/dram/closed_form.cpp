@@ -51,7 +51,7 @@ Outcome run(const Config& c, const std::vector<Offer>& offers, Drive drive) {
         t = promised;
         e.engine.advance(t);
         collect();
-        promised = e.engine.next_wake();
+        promised = e.engine.next_wake(false);
       }
       t = std::max(t, offer.not_before);
       if (!e.engine.can_accept(offer.request.op)) e.engine.advance(t);
@@ -66,7 +66,7 @@ Outcome run(const Config& c, const std::vector<Offer>& offers, Drive drive) {
     e.engine.push(offer.request, t);
     o.accepted.push_back(t);
     collect();
-    promised = drive == Drive::kLazy ? e.engine.next_wake() : 0;
+    promised = drive == Drive::kLazy ? e.engine.next_wake(false) : 0;
   }
   const Cycle end = e.engine.drain();
   collect();
