@@ -233,9 +233,12 @@ class Engine::Impl {
                   const Ready& ready);
   void touch(int bank) {
     const std::uint64_t bit = bank_bit(bank);
-    for (auto& kind : best_) kind[static_cast<std::size_t>(unit_of(bank))].touched |= bit;
+    const int unit = unit_of(bank);
+    row_of_unit_[static_cast<std::size_t>(unit)].t = -kNever;
+    for (auto& kind : best_) kind[static_cast<std::size_t>(unit)].touched |= bit;
   }
   void touch_unit(int unit) {
+    row_of_unit_[static_cast<std::size_t>(unit)].t = -kNever;
     for (auto& kind : best_) kind[static_cast<std::size_t>(unit)].touched = ~std::uint64_t{0};
   }
   void perform(const Decision& d);
@@ -330,11 +333,7 @@ class Engine::Impl {
     const bool busy = !plain_rows_ || work_mask(unit) != 0 || refresh_[u].active || second_bank_[u] >= 0;
     busy_units_ = busy ? busy_units_ | bit : busy_units_ & ~bit;
   }
-  void decide_rows() {
-    row_decision_ = Decision{};
-    for (std::uint64_t m = busy_units_; m != 0; m &= m - 1) decide_row(lowest_bit(m), row_decision_);
-    row_known_ = true;
-  }
+  void decide_rows();
   std::uint64_t work_mask(int unit) const {
     const auto u = static_cast<std::size_t>(unit);
     return pending_mask_[0][u] | pending_mask_[1][u];
@@ -440,6 +439,7 @@ class Engine::Impl {
   Cycle room_ = 0;  // for room in the queues
   // The first column command, row command and event; and whether they are still the first.
   Decision column_decision_, row_decision_, event_decision_;
+  std::vector<Decision> row_of_unit_;  // the first row command of each; -kNever: unknown
   bool column_known_ = false, row_known_ = false, event_known_ = false;
   std::uint64_t busy_units_ = 0;  // with anything to decide
   bool plain_rows_ = false;       // only waiting accesses and refreshes open and close rows
@@ -630,6 +630,8 @@ Engine::Impl::Impl(const Config& config)
     capped_from_[op].assign(size(banks_), kNever);
   }
   for (auto& list : best_) list.resize(size(units_));
+  row_of_unit_.resize(size(units_));
+  for (int unit = 0; unit < units_; ++unit) touch_unit(unit);
   for (int op = 0; op < 2; ++op) {
     const Cmd cmd = column_command(op);
     same_column_[op][1] = table_.command_cycles[size(index(cmd))];
@@ -1145,6 +1147,27 @@ void Engine::Impl::decide_column(int unit, Decision& best) {
   if (t < best.t) best = {t, What::kColumn, unit, best_[kColumns][u].bank, false};
 }
 
+/// The row command that comes first. That of a unit in which nothing has changed stands unless the bus is busy then.
+void Engine::Impl::decide_rows() {
+  const Cycle floor = std::max(floor_, row_bus_);
+  row_decision_ = Decision{};
+  for (std::uint64_t m = busy_units_; m != 0; m &= m - 1) {
+    const int unit = lowest_bit(m);
+    Decision& d = row_of_unit_[static_cast<std::size_t>(unit)];
+    if (d.t < floor || !plain_rows_ || !closed_form_) {
+      d = Decision{};
+      decide_row(unit, d);
+    }
+    // Against its deadline, the oldest ACT1 is completed before anything else goes on the row pins.
+    if (d.t < row_decision_.t ||
+        (d.t == row_decision_.t && d.what == What::kActivate2 &&
+         (row_decision_.what != What::kActivate2 || second_from_[static_cast<std::size_t>(unit)] <
+                                                        second_from_[static_cast<std::size_t>(row_decision_.unit)])))
+      row_decision_ = d;
+  }
+  row_known_ = true;
+}
+
 /// The row command of a unit that comes first.
 void Engine::Impl::decide_row(int unit, Decision& best_row) {
   const auto u = static_cast<std::size_t>(unit);
@@ -1162,12 +1185,7 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
     return;
   }
   if (second_bank_[u] >= 0) {
-    // Against its deadline, the oldest ACT1 is completed before anything else goes on the row pins.
-    const Decision second = {std::max(row_floor, second_from_[u]), What::kActivate2, unit, second_bank_[u], false};
-    if (second.t < best_row.t ||
-        (second.t == best_row.t && (best_row.what != What::kActivate2 ||
-                                    second_from_[u] < second_from_[static_cast<std::size_t>(best_row.unit)])))
-      best_row = second;
+    best_row = {std::max(row_floor, second_from_[u]), What::kActivate2, unit, second_bank_[u], false};
   }
 
   const std::uint64_t reserved = refresh.active ? refresh.banks : 0;
@@ -1346,7 +1364,8 @@ void Engine::Impl::run_until(Cycle limit) {
     const Decision now = d;
     const Cycle next_column = column_decision_.t;
     perform(now);
-    if (now.what == What::kActivate) follow_activate(now, std::min(next_column - 1, until));
+    if (now.what == What::kActivate && table_.split_activate)
+      follow_activate({now.t + 1, What::kActivate2, now.unit, now.bank, false}, std::min(next_column - 1, until));
   }
   done_until_ = limit;
   if (floor_ <= limit) floor_ = limit + 1;
@@ -1355,10 +1374,10 @@ void Engine::Impl::run_until(Cycle limit) {
 /// ACT2 right behind ACT1 unless something else could come first: what the next decision would find. Nothing but row
 /// commands comes up to the limit.
 void Engine::Impl::follow_activate(const Decision& d, Cycle limit) {
-  if (!table_.split_activate || d.t + 1 > std::min(limit, event_decision_.t - 1)) return;
+  if (d.t > std::min(limit, event_decision_.t - 1)) return;
   for (int unit = 0; unit < units_; ++unit)
     if (unit != d.unit && second_bank_[static_cast<std::size_t>(unit)] >= 0) return;
-  perform({d.t + 1, What::kActivate2, d.unit, d.bank, false});
+  perform(d);
 }
 
 void Engine::Impl::perform(const Decision& d) {
@@ -1371,6 +1390,7 @@ void Engine::Impl::perform(const Decision& d) {
       break;  // part of what was decided may stand
     default:
       forget();
+      if (d.what != What::kModeSwitch) touch_unit(d.unit);
   }
   if (d.t > floor_) floor_ = d.t;
   const auto u = static_cast<std::size_t>(d.unit);
@@ -2006,7 +2026,16 @@ bool Engine::Impl::perform_beside(const Decision& d, Cycle limit) {
     return false;
   }
   perform(d);
-  if (d.what == What::kActivate) follow_activate(d, std::min(s.t - 1, limit));
+  if (d.what == What::kActivate && table_.split_activate) {
+    Cycle at = d.t + 1;
+    if (s.step >= 0 && s.t == at && config_[Param::AAD] > 2 && at < std::min({limit, s.hard, event_decision_.t - 1})) {
+      // A column of the pattern comes first.
+      s.horizon = at++;
+      follow_steps();
+      count_accesses();
+    }
+    if (s.n > 0 && s.t > at) follow_activate({at, What::kActivate2, d.unit, d.bank, false}, limit);
+  }
   refresh_stream();
   return true;
 }
