@@ -94,6 +94,21 @@ struct Run {
   std::int64_t age() const { return age_bias + static_cast<std::int64_t>(burst); }
 };
 
+/// Runs of one kind that wait for a bank, in order of arrival.
+struct BankQueue {
+  std::uint32_t head = kNone, tail = kNone;
+  std::uint32_t candidate = kNone, hit = kNone;  // the oldest that may go, and the oldest of those in the open row
+  std::int64_t candidate_age = 0, hit_age = 0;
+  Cycle capped_from = kNever;  // from here on hits let an older conflict go first
+};
+
+/// Banks of a unit, by kind of access: for which one waits; with hits, and of them those with an older conflict; that
+/// were opened for an access that has not been made. All open ones, and those of them without an access so far.
+struct Masks {
+  std::uint64_t pending[2] = {}, hit[2] = {}, older_conflict[2] = {}, committed[2] = {};
+  std::uint64_t open = 0, fresh = 0;
+};
+
 /// The first of the commands of one kind that could go next in a unit, kept from decision to decision: the bank that is
 /// ready first or, of those that are ready, waits for the oldest access. It stays the first until the time reaches
 /// `next_ready`, its own bank is held up, or one of the touched banks comes before it: times of banks never fall.
@@ -229,17 +244,17 @@ class Engine::Impl {
   /// Earliest cycle of the best candidate (kNever: none), not before `floor`. `ready` gives the first cycle that the
   /// bank allows.
   template <class Ready>
-  Cycle find_best(Kind kind, int unit, std::uint64_t members, Cycle floor, const std::int64_t* ages,
-                  const Ready& ready);
+  Cycle find_best(Kind kind, int unit, std::uint64_t members, Cycle floor, const BankQueue* queue,
+                  std::int64_t BankQueue::*age, const Ready& ready);
   void touch(int bank) {
     const std::uint64_t bit = bank_bit(bank);
     const int unit = unit_of(bank);
     row_of_unit_[static_cast<std::size_t>(unit)].t = -kNever;
-    for (auto& kind : best_) kind[static_cast<std::size_t>(unit)].touched |= bit;
+    for (Best& best : best_[static_cast<std::size_t>(unit)]) best.touched |= bit;
   }
   void touch_unit(int unit) {
     row_of_unit_[static_cast<std::size_t>(unit)].t = -kNever;
-    for (auto& kind : best_) kind[static_cast<std::size_t>(unit)].touched = ~std::uint64_t{0};
+    for (Best& best : best_[static_cast<std::size_t>(unit)]) best.touched = ~std::uint64_t{0};
   }
   void perform(const Decision& d);
   void follow_activate(const Decision& d, Cycle limit);
@@ -269,10 +284,12 @@ class Engine::Impl {
   bool perform_beside(const Decision& d, Cycle limit);
   bool join_arrival();
   void refresh_stream();
+  void record_access(const Hit& h, Cycle t) const {
+    record(stream_.cmd, t, stream_.unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
+           static_cast<std::int32_t>(column_.extract(h.burst)));
+  }
   void access(Hit& h, Cycle t) {
-    if (!observers_.empty())
-      record(stream_.cmd, t, stream_.unit, h.bank, open_row_[static_cast<std::size_t>(h.bank)],
-             static_cast<std::int32_t>(column_.extract(h.burst)));
+    if (!observers_.empty()) record_access(h, t);
     --h.left;
     h.unsettled = true;
     h.last = t;
@@ -336,7 +353,7 @@ class Engine::Impl {
   void decide_rows();
   std::uint64_t work_mask(int unit) const {
     const auto u = static_cast<std::size_t>(unit);
-    return pending_mask_[0][u] | pending_mask_[1][u];
+    return masks_[u].pending[0] | masks_[u].pending[1];
   }
   Cycle data_latency(int op) const { return latency_[op]; }
 
@@ -381,21 +398,17 @@ class Engine::Impl {
   Cycle last_push_ = 0;
   std::size_t active_ = 0;
   std::int64_t next_age_ = 0;
-  int waiting_[2] = {0, 0};                                               // bursts in the queues
-  std::vector<int> lane_waiting_[2];                                      // by pseudo channel
-  std::vector<int> lane_blocked_[2];                                      // of them blocked
-  std::vector<std::uint32_t> head_[2], tail_[2], candidate_[2], hit_[2];  // by bank
-  std::vector<std::int64_t> candidate_age_[2], hit_age_[2];               // by bank
-  std::vector<Cycle> capped_from_[2];  // by bank: from here on hits let an older conflict go first
-  std::vector<Best> best_[kKinds];     // by unit
+  int waiting_[2] = {0, 0};           // bursts in the queues
+  std::vector<int> lane_waiting_[2];  // by pseudo channel
+  std::vector<int> lane_blocked_[2];  // of them blocked
+  std::vector<BankQueue> queue_[2];
+  std::vector<std::array<Best, kKinds>> best_;  // by unit
   std::vector<std::uint16_t> blocked_in_bank_;
-  std::vector<std::uint64_t> pending_mask_[2], hit_mask_[2], older_conflict_mask_[2], open_mask_,
-      fresh_mask_;                      // by unit; fresh: open without an access so far
+  std::vector<Masks> masks_;
   std::vector<std::int32_t> open_row_;  // by bank, -1 closed
   std::vector<std::uint8_t> closed_by_conflict_;
-  std::vector<std::uint32_t> committed_;          // by bank: run that the row was opened for and that is not finished
-  std::vector<std::uint64_t> committed_mask_[2];  // by unit
-  std::vector<Cycle> last_use_;                   // by bank, for the adaptive page policy
+  std::vector<std::uint32_t> committed_;  // by bank: run that the row was opened for and that is not finished
+  std::vector<Cycle> last_use_;           // by bank, for the adaptive page policy
   // Writes of a lane in order of arrival, for the bound on their wait. Served ones leave gaps until they lead.
   struct WriteOrder {
     std::vector<std::uint32_t> runs;
@@ -516,7 +529,7 @@ class Engine::Impl {
     int members = 0, steps = 0;
     Cycle length = 0, sum_at = 0;  // of the times of the steps
     std::array<Member, 8> member{};
-    std::array<std::uint8_t, kLongestPeriod> step{};  // member; one each to_unit
+    std::array<std::uint32_t, kLongestPeriod> step{};  // member; one each to_unit
   };
   std::vector<std::unique_ptr<const Pattern>> patterns_[2];  // by op, the one that was used last first or nearly so
   int misses_ = 0;
@@ -622,14 +635,11 @@ Engine::Impl::Impl(const Config& config)
   requests_.reserve(256);
   runs_.reserve(1024);
   for (int op = 0; op < 2; ++op) {
-    for (auto* list : {&head_[op], &tail_[op], &candidate_[op], &hit_[op]}) list->assign(size(banks_), kNone);
-    for (auto* mask : {&pending_mask_[op], &hit_mask_[op], &older_conflict_mask_[op]}) mask->assign(size(units_), 0);
+    queue_[op].resize(size(banks_));
     lane_waiting_[op].assign(size(lanes_), 0);
     lane_blocked_[op].assign(size(lanes_), 0);
-    for (auto* list : {&candidate_age_[op], &hit_age_[op]}) list->assign(size(banks_), 0);
-    capped_from_[op].assign(size(banks_), kNever);
   }
-  for (auto& list : best_) list.resize(size(units_));
+  best_.resize(size(units_));
   row_of_unit_.resize(size(units_));
   for (int unit = 0; unit < units_; ++unit) touch_unit(unit);
   for (int op = 0; op < 2; ++op) {
@@ -646,12 +656,10 @@ Engine::Impl::Impl(const Config& config)
   plain_rows_ = config_.page_policy == PagePolicy::kOpen && config_.power_down_idle_cycles == 0;
   refreshes_when_idle_ = config_.refresh_pull_in > 0 || config_.refresh_postpone > 0;
   blocked_in_bank_.assign(size(banks_), 0);
-  open_mask_.assign(size(units_), 0);
-  fresh_mask_.assign(size(units_), 0);
+  masks_.resize(size(units_));
   open_row_.assign(size(banks_), -1);
   closed_by_conflict_.assign(size(banks_), 0);
   committed_.assign(size(banks_), kNone);
-  for (auto& mask : committed_mask_) mask.assign(size(units_), 0);
   last_use_.assign(size(banks_), 0);
   lane_.resize(size(lanes_));
   write_order_.resize(size(lanes_));
@@ -786,12 +794,12 @@ void Engine::Impl::split(std::uint64_t low, std::uint64_t high, std::int64_t age
 
 bool Engine::Impl::must_wait(const Run& run) const {
   const std::int64_t age = run.age();
-  for (std::uint32_t i = head_[1 - run.op][run.bank]; i != kNone; i = runs_[i].next) {
+  for (std::uint32_t i = queue_[1 - run.op][run.bank].head; i != kNone; i = runs_[i].next) {
     const Run& other = runs_[i];
     if (other.row == run.row && other.burst <= run.last && run.burst <= other.last && other.age() < age) return true;
   }
   if (blocked_in_bank_[run.bank] != 0)
-    for (std::uint32_t i = head_[run.op][run.bank]; i != kNone; i = runs_[i].next) {
+    for (std::uint32_t i = queue_[run.op][run.bank].head; i != kNone; i = runs_[i].next) {
       const Run& other = runs_[i];
       if (other.blocked && other.row == run.row && other.burst <= run.last && run.burst <= other.last &&
           other.age() < age)
@@ -835,13 +843,14 @@ void Engine::Impl::add_run(const Place& place, std::uint64_t first, std::uint64_
   run.bank = static_cast<std::uint16_t>(bank);
   run.op = static_cast<std::uint8_t>(op);
   run.next = kNone;
-  run.previous = tail_[op][bank];
-  run.blocked = (head_[1 - op][bank] != kNone || blocked_in_bank_[bank] != 0) && must_wait(run);
+  BankQueue& queue = queue_[op][static_cast<std::size_t>(bank)];
+  run.previous = queue.tail;
+  run.blocked = (queue_[1 - op][bank].head != kNone || blocked_in_bank_[bank] != 0) && must_wait(run);
   if (run.previous == kNone)
-    head_[op][bank] = id;
+    queue.head = id;
   else
     runs_[run.previous].next = id;
-  tail_[op][bank] = id;
+  queue.tail = id;
 
   waiting_[op] += static_cast<int>(count);
   if (waiting_[op] > stats_.queue_peak[op]) stats_.queue_peak[op] = waiting_[op];
@@ -859,8 +868,10 @@ void Engine::Impl::add_run(const Place& place, std::uint64_t first, std::uint64_
     forget();
     return;
   }
-  if (candidate_[op][bank] == kNone) candidate_[op][bank] = id;
-  if (hit_[op][bank] == kNone && run.row == open_row_[bank]) hit_[op][bank] = id;
+  const bool leads = queue.candidate == kNone, leads_hits = queue.hit == kNone && run.row == open_row_[bank];
+  if (!leads && !leads_hits) return;
+  if (leads) queue.candidate = id;
+  if (leads_hits) queue.hit = id;
   set_masks(op, bank);
   consider_arrival(run, id);
 }
@@ -879,47 +890,56 @@ void Engine::Impl::consider_arrival(const Run& run, std::uint32_t id) {
                      unit_time(cmd, unit)});
   };
   const auto stands = [&](const Decision& d, Cycle t) { return t > d.t || (t == d.t && unit == d.unit && t < kNever); };
-  if (hit_[op][bank] == id) {
+  if (queue_[op][bank].hit == id) {
     if (!stands(column_decision_, std::max(column_bus_, earliest(column_command(op))))) column_known_ = false;
-    if (candidate_[op][bank] != id) row_known_ = false;  // the bank was going to be closed
-  } else if (candidate_[op][bank] == id) {
+    if (queue_[op][bank].candidate != id) row_known_ = false;  // the bank was going to be closed
+  } else if (queue_[op][bank].candidate == id) {
     if (!stands(row_decision_, std::max(row_bus_, earliest(open_row_[bank] < 0 ? Cmd::kAct : Cmd::kPre))))
       row_known_ = false;
   }
 }
 
 void Engine::Impl::set_masks(int op, int bank) {
-  const auto unit = static_cast<std::size_t>(unit_of(bank));
+  BankQueue& q = queue_[op][static_cast<std::size_t>(bank)];
+  Masks& m = masks_[static_cast<std::size_t>(unit_of(bank))];
   const std::uint64_t bit = bank_bit(bank);
-  const std::uint32_t candidate = candidate_[op][bank], hit = hit_[op][bank];
-  const auto put = [bit](std::uint64_t& mask, bool on) { mask = on ? mask | bit : mask & ~bit; };
-  put(pending_mask_[op][unit], candidate != kNone);
-  put(hit_mask_[op][unit], hit != kNone);
-  put(older_conflict_mask_[op][unit], hit != kNone && hit != candidate);
-  if (candidate != kNone) candidate_age_[op][bank] = runs_[candidate].age();
-  if (hit != kNone) hit_age_[op][bank] = runs_[hit].age();
-  Cycle& capped = capped_from_[op][bank];
-  if (hit == kNone || hit == candidate)
-    capped = kNever;
-  else if (config_.scheduler == SchedulerPolicy::kFcfs)
-    capped = 0;
-  else
-    capped = config_.fairness_cap_cycles > 0 ? runs_[candidate].offered + config_.fairness_cap_cycles : kNever;
   touch(bank);
-  set_busy(unit_of(bank));
+  m.older_conflict[op] &= ~bit;
+  q.capped_from = kNever;
+  if (q.hit == kNone) {
+    m.hit[op] &= ~bit;
+  } else {
+    m.hit[op] |= bit;
+    q.hit_age = runs_[q.hit].age();
+    if (q.hit != q.candidate) {
+      m.older_conflict[op] |= bit;
+      if (config_.scheduler == SchedulerPolicy::kFcfs)
+        q.capped_from = 0;
+      else if (config_.fairness_cap_cycles > 0)
+        q.capped_from = runs_[q.candidate].offered + config_.fairness_cap_cycles;
+    }
+  }
+  const std::uint64_t before = m.pending[op];
+  if (q.candidate == kNone) {
+    m.pending[op] &= ~bit;
+  } else {
+    m.pending[op] |= bit;
+    q.candidate_age = runs_[q.candidate].age();
+  }
+  if ((m.pending[op] == 0) != (before == 0)) set_busy(unit_of(bank));
 }
 
 void Engine::Impl::find_hit(int op, int bank, std::uint32_t from) {
   const std::int32_t row = open_row_[bank];
   std::uint32_t i = row < 0 ? kNone : from;
   while (i != kNone && (runs_[i].row != row || runs_[i].blocked)) i = runs_[i].next;
-  hit_[op][bank] = i;
+  queue_[op][bank].hit = i;
 }
 
 void Engine::Impl::rescan_bank(int op, int bank) {
-  std::uint32_t i = head_[op][bank];
+  std::uint32_t i = queue_[op][bank].head;
   while (i != kNone && runs_[i].blocked) i = runs_[i].next;
-  candidate_[op][bank] = i;
+  queue_[op][bank].candidate = i;
   find_hit(op, bank, i);
   set_masks(op, bank);
 }
@@ -929,11 +949,11 @@ void Engine::Impl::remove_run(std::uint32_t id) {
   const int op = run.op, bank = run.bank;
   const std::uint32_t next = run.next;
   if (run.previous == kNone)
-    head_[op][bank] = next;
+    queue_[op][bank].head = next;
   else
     runs_[run.previous].next = next;
   if (next == kNone)
-    tail_[op][bank] = run.previous;
+    queue_[op][bank].tail = run.previous;
   else
     runs_[next].previous = run.previous;
   if (op == 1) {
@@ -947,14 +967,14 @@ void Engine::Impl::remove_run(std::uint32_t id) {
     }
   }
   if (blocked_in_bank_[bank] == 0) {
-    if (candidate_[op][bank] == id) candidate_[op][bank] = next;
-    if (hit_[op][bank] == id) find_hit(op, bank, next);
+    if (queue_[op][bank].candidate == id) queue_[op][bank].candidate = next;
+    if (queue_[op][bank].hit == id) find_hit(op, bank, next);
     set_masks(op, bank);
   } else {
     forget();
     const auto lane = static_cast<std::size_t>(lane_of(unit_of(bank)));
     for (int o = 0; o < 2; ++o)
-      for (std::uint32_t i = head_[o][bank]; i != kNone; i = runs_[i].next)
+      for (std::uint32_t i = queue_[o][bank].head; i != kNone; i = runs_[i].next)
         if (runs_[i].blocked && !must_wait(runs_[i])) {
           runs_[i].blocked = false;
           --blocked_in_bank_[bank];
@@ -1048,7 +1068,7 @@ void Engine::Impl::update_mode(int lane, Cycle t) {
   if (s.column_mode != mode) {
     std::uint64_t committed = 0;
     for (int unit = lane; unit < units_; unit += lanes_)
-      committed |= committed_mask_[s.column_mode][static_cast<std::size_t>(unit)];
+      committed |= masks_[static_cast<std::size_t>(unit)].committed[s.column_mode];
     if (committed == 0) {
       s.column_mode = mode;
       forget();
@@ -1062,13 +1082,13 @@ void Engine::Impl::uncommit(int bank) {
   committed_[static_cast<std::size_t>(bank)] = kNone;
   touch(bank);
   const std::uint64_t bit = bank_bit(bank);
-  for (auto& mask : committed_mask_) mask[static_cast<std::size_t>(unit_of(bank))] &= ~bit;
+  for (std::uint64_t& mask : masks_[static_cast<std::size_t>(unit_of(bank))].committed) mask &= ~bit;
 }
 
 template <class Ready>
-Cycle Engine::Impl::find_best(Kind kind, int unit, std::uint64_t members, Cycle floor, const std::int64_t* ages,
-                              const Ready& ready) {
-  Best& best = best_[kind][static_cast<std::size_t>(unit)];
+Cycle Engine::Impl::find_best(Kind kind, int unit, std::uint64_t members, Cycle floor, const BankQueue* queue,
+                              std::int64_t BankQueue::*age, const Ready& ready) {
+  Best& best = best_[static_cast<std::size_t>(unit)][kind];
   if (members == 0) {
     best = {kNever, kNever, 0, -1, 0};
     return kNever;
@@ -1092,10 +1112,10 @@ Cycle Engine::Impl::find_best(Kind kind, int unit, std::uint64_t members, Cycle 
     const Cycle r = ready(bank);
     if (r >= kNever) continue;
     const Cycle at = std::max(r, floor);
-    if (at < t || (at == t && ages[bank] < best.age)) {
+    if (at < t || (at == t && queue[bank].*age < best.age)) {
       if (best.ready > at && best.bank >= 0) best.next_ready = std::min(best.next_ready, best.ready);
       best.ready = r;
-      best.age = ages[bank];
+      best.age = queue[bank].*age;
       best.bank = bank;
       t = at;
     } else if (r > t) {
@@ -1111,23 +1131,24 @@ void Engine::Impl::decide_column(int unit, Decision& best) {
   const auto u = static_cast<std::size_t>(unit);
   const Lane& lane = lane_[static_cast<std::size_t>(lane_of(unit))];
   const int column_mode = lane.column_mode;
-  if (hit_mask_[column_mode][u] == 0 || down_[u]) return;
+  if (masks_[u].hit[column_mode] == 0 || down_[u]) return;
   const Refresh& refresh = refresh_[u];
   const int first_bank = unit * banks_per_unit_;
   const Cmd column = column_command(column_mode);
   const std::uint64_t reserved = refresh.active ? refresh.banks : 0;
   // Banks that a refresh waits for take nothing new, but maybe the access that the row was opened for.
-  std::uint64_t hits = hit_mask_[column_mode][u] & ~reserved;
+  std::uint64_t hits = masks_[u].hit[column_mode] & ~reserved;
   if (reserved != 0 && config_.refresh_urgency == RefreshUrgency::kAfterAccess)
-    hits |= hit_mask_[column_mode][u] & fresh_mask_[u];
-  if (column_mode != lane.mode) hits &= committed_mask_[column_mode][u];
+    hits |= masks_[u].hit[column_mode] & masks_[u].fresh;
+  if (column_mode != lane.mode) hits &= masks_[u].committed[column_mode];
   if (second_bank_[u] >= 0) hits &= ~(std::uint64_t{1} << in_unit(second_bank_[u]));
   if (config_.scheduler == SchedulerPolicy::kFcfs && column_mode == lane.mode) {
     // Only the oldest access may go, whichever that is now.
     int oldest = -1;
-    for (std::uint64_t m = pending_mask_[column_mode][u]; m != 0; m &= m - 1) {
+    for (std::uint64_t m = masks_[u].pending[column_mode]; m != 0; m &= m - 1) {
       const int bank = first_bank + lowest_bit(m);
-      if (oldest < 0 || candidate_age_[column_mode][bank] < candidate_age_[column_mode][oldest]) oldest = bank;
+      if (oldest < 0 || queue_[column_mode][bank].candidate_age < queue_[column_mode][oldest].candidate_age)
+        oldest = bank;
     }
     hits &= oldest < 0 ? 0 : std::uint64_t{1} << (oldest - first_bank);
     touch_unit(unit);
@@ -1135,16 +1156,18 @@ void Engine::Impl::decide_column(int unit, Decision& best) {
 
   // From its cap on, a conflict stops the hits of its bank, but not the access that the row was opened for: the
   // conflict waits for that one.
-  const std::uint64_t committed = committed_mask_[0][u] | committed_mask_[1][u];
+  const std::uint64_t committed = masks_[u].committed[0] | masks_[u].committed[1];
   const Cycle floor = std::max({floor_, column_bus_, unit_time(column, unit)});
   const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(column) * banks_)];
   const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(column) * groups_)];
-  const Cycle* const capped_from = capped_from_[column_mode].data();
-  const Cycle t = find_best(kColumns, unit, hits, floor, hit_age_[column_mode].data(), [&](int bank) {
-    const Cycle r = std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]);
-    return std::max(r, floor) < capped_from[bank] || ((committed >> (bank - first_bank)) & 1) != 0 ? r : kNever;
-  });
-  if (t < best.t) best = {t, What::kColumn, unit, best_[kColumns][u].bank, false};
+  const BankQueue* const queue = queue_[column_mode].data();
+  const Cycle t =
+      find_best(kColumns, unit, hits, floor, queue_[column_mode].data(), &BankQueue::hit_age, [&](int bank) {
+        const Cycle r = std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]);
+        return std::max(r, floor) < queue[bank].capped_from || ((committed >> (bank - first_bank)) & 1) != 0 ? r
+                                                                                                             : kNever;
+      });
+  if (t < best.t) best = {t, What::kColumn, unit, best_[u][kColumns].bank, false};
 }
 
 /// The row command that comes first. That of a unit in which nothing has changed stands unless the bus is busy then.
@@ -1161,8 +1184,8 @@ void Engine::Impl::decide_rows() {
     // Against its deadline, the oldest ACT1 is completed before anything else goes on the row pins.
     if (d.t < row_decision_.t ||
         (d.t == row_decision_.t && d.what == What::kActivate2 &&
-         (row_decision_.what != What::kActivate2 || second_from_[static_cast<std::size_t>(unit)] <
-                                                        second_from_[static_cast<std::size_t>(row_decision_.unit)])))
+         (row_decision_.what != What::kActivate2 ||
+          second_from_[static_cast<std::size_t>(unit)] < second_from_[static_cast<std::size_t>(row_decision_.unit)])))
       row_decision_ = d;
   }
   row_known_ = true;
@@ -1190,7 +1213,7 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
 
   const std::uint64_t reserved = refresh.active ? refresh.banks : 0;
   if (refresh.active) {
-    const std::uint64_t open = open_mask_[u] & refresh.banks;
+    const std::uint64_t open = masks_[u].open & refresh.banks;
     if (open != 0) {
       const bool all = config_.refresh == RefreshPolicy::kAllBank;
       Cycle t = std::max(row_floor, unit_time(Cmd::kPre, unit));
@@ -1221,37 +1244,38 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
   // that request is served: closing it would throw an activate away.
   const Lane& lane = lane_[static_cast<std::size_t>(lane_of(unit))];
   const int mode = lane.mode, column_mode = lane.column_mode;
-  const std::uint64_t open = open_mask_[u];
-  const std::uint64_t wanted = pending_mask_[mode][u] & ~reserved;
+  const std::uint64_t open = masks_[u].open;
+  const std::uint64_t wanted = masks_[u].pending[mode] & ~reserved;
   Decision best;
   std::int64_t best_age = 0;
   if (second_bank_[u] < 0) {
     const Cycle floor = std::max(row_floor, unit_time(Cmd::kAct, unit));
     const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kAct) * banks_)];
     const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(Cmd::kAct) * groups_)];
-    const Cycle t = find_best(kOpening, unit, wanted & ~open, floor, candidate_age_[mode].data(), [&](int bank) {
-      return std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]);
-    });
+    const Cycle t = find_best(
+        kOpening, unit, wanted & ~open, floor, queue_[mode].data(), &BankQueue::candidate_age,
+        [&](int bank) { return std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]); });
     if (t < kNever) {
-      best = {t, What::kActivate, unit, best_[kOpening][u].bank, false};
-      best_age = best_[kOpening][u].age;
+      best = {t, What::kActivate, unit, best_[u][kOpening].bank, false};
+      best_age = best_[u][kOpening].age;
     }
   }
   if (second_bank_[u] < 0) {
     const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
     const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kPre) * banks_)];
-    const Cycle* const capped_from = capped_from_[mode].data();
-    const std::uint64_t hit = hit_mask_[mode][u];
+    const BankQueue* const queue = queue_[mode].data();
+    const std::uint64_t hit = masks_[u].hit[mode];
     // A row opened for the other kind keeps its bank only while that kind is still being served: it was opened when the
     // bus was about to turn to it. Should the bus turn back first, nothing would ever use or close it.
-    const std::uint64_t kept = committed_mask_[mode][u] | committed_mask_[column_mode][u];
-    const Cycle t = find_best(
-        kClosing, unit, wanted & open & ~kept & (~hit | older_conflict_mask_[mode][u]), floor,
-        candidate_age_[mode].data(), [&](int bank) {
-          return ((hit >> (bank - first_bank)) & 1) != 0 ? std::max(of_bank[bank], capped_from[bank]) : of_bank[bank];
-        });
-    if (t < best.t || (t == best.t && t < kNever && best_[kClosing][u].age < best_age))
-      best = {t, What::kPrecharge, unit, best_[kClosing][u].bank, true};
+    const std::uint64_t kept = masks_[u].committed[mode] | masks_[u].committed[column_mode];
+    const Cycle t = find_best(kClosing, unit, wanted & open & ~kept & (~hit | masks_[u].older_conflict[mode]), floor,
+                              queue_[mode].data(), &BankQueue::candidate_age, [&](int bank) {
+                                return ((hit >> (bank - first_bank)) & 1) != 0
+                                           ? std::max(of_bank[bank], queue[bank].capped_from)
+                                           : of_bank[bank];
+                              });
+    if (t < best.t || (t == best.t && t < kNever && best_[u][kClosing].age < best_age))
+      best = {t, What::kPrecharge, unit, best_[u][kClosing].bank, true};
   }
   if (config_.page_policy != PagePolicy::kOpen) {
     const std::uint64_t unused = open & ~reserved & ~work;
@@ -1444,17 +1468,17 @@ void Engine::Impl::perform(const Decision& d) {
       const std::uint64_t bit = bank_bit(d.bank);
       const int mode = lane_[static_cast<std::size_t>(lane_of(d.unit))].mode;
       const std::uint32_t for_run =
-          candidate_[mode][d.bank] != kNone ? candidate_[mode][d.bank] : candidate_[1 - mode][d.bank];
+          queue_[mode][d.bank].candidate != kNone ? queue_[mode][d.bank].candidate : queue_[1 - mode][d.bank].candidate;
       const Run& run = runs_[for_run];
       open_row_[d.bank] = run.row;
-      open_mask_[u] |= bit;
-      fresh_mask_[u] |= bit;
+      masks_[u].open |= bit;
+      masks_[u].fresh |= bit;
       last_use_[static_cast<std::size_t>(d.bank)] = t;
       count(Cmd::kAct);
       ++(closed_by_conflict_[d.bank] ? stats_.row_conflicts : stats_.row_misses);
       closed_by_conflict_[d.bank] = 0;
       committed_[static_cast<std::size_t>(d.bank)] = for_run;
-      committed_mask_[run.op][u] |= bit;
+      masks_[u].committed[run.op] |= bit;
       if (!observers_.empty())
         record(Cmd::kAct, t, d.unit, d.bank, run.row, static_cast<std::int32_t>(column_.extract(run.burst)));
       apply(Cmd::kAct, d.unit, d.bank, t);
@@ -1467,8 +1491,8 @@ void Engine::Impl::perform(const Decision& d) {
       }
       touch(d.bank);
       for (int op = 0; op < 2; ++op) {
-        if (candidate_[op][d.bank] == kNone) continue;
-        find_hit(op, d.bank, candidate_[op][d.bank]);
+        if (queue_[op][d.bank].candidate == kNone) continue;
+        find_hit(op, d.bank, queue_[op][d.bank].candidate);
         set_masks(op, d.bank);
       }
       if (table_.split_activate) {
@@ -1490,7 +1514,7 @@ void Engine::Impl::perform(const Decision& d) {
       return;
     case What::kPrecharge: {
       const std::uint64_t bit = bank_bit(d.bank);
-      const bool hits = ((hit_mask_[0][u] | hit_mask_[1][u]) & bit) != 0;
+      const bool hits = ((masks_[u].hit[0] | masks_[u].hit[1]) & bit) != 0;
       count(Cmd::kPre);
       if (!observers_.empty()) record(Cmd::kPre, t, d.unit, d.bank, open_row_[d.bank], 0);
       apply(Cmd::kPre, d.unit, d.bank, t);
@@ -1498,14 +1522,14 @@ void Engine::Impl::perform(const Decision& d) {
       activity_[u].precharge(t);
       ++precharges_[u];
       open_row_[d.bank] = -1;
-      open_mask_[u] &= ~bit;
-      fresh_mask_[u] &= ~bit;
+      masks_[u].open &= ~bit;
+      masks_[u].fresh &= ~bit;
       uncommit(d.bank);
       closed_by_conflict_[d.bank] = d.conflict ? 1 : 0;
       touch(d.bank);
       for (int op = 0; op < 2; ++op) {
-        if (hit_[op][d.bank] == kNone) continue;
-        hit_[op][d.bank] = kNone;
+        if (queue_[op][d.bank].hit == kNone) continue;
+        queue_[op][d.bank].hit = kNone;
         set_masks(op, d.bank);
       }
       keep_column_beside(hits ? 0 : kNever);
@@ -1519,16 +1543,16 @@ void Engine::Impl::perform(const Decision& d) {
       apply(Cmd::kPreAll, d.unit, -1, t);
       occupy(Cmd::kPreAll, t);
       activity_[u].precharge_all(t);
-      for (std::uint64_t m = open_mask_[u]; m != 0; m &= m - 1) {
+      for (std::uint64_t m = masks_[u].open; m != 0; m &= m - 1) {
         const int bank = d.unit * banks_per_unit_ + lowest_bit(m);
         open_row_[bank] = -1;
         closed_by_conflict_[bank] = 0;
         uncommit(bank);
         ++precharges_[u];
-        for (int op = 0; op < 2; ++op) hit_[op][bank] = kNone;
+        for (int op = 0; op < 2; ++op) queue_[op][bank].hit = kNone;
       }
-      for (int op = 0; op < 2; ++op) hit_mask_[op][u] = older_conflict_mask_[op][u] = 0;
-      open_mask_[u] = fresh_mask_[u] = 0;
+      for (int op = 0; op < 2; ++op) masks_[u].hit[op] = masks_[u].older_conflict[op] = 0;
+      masks_[u].open = masks_[u].fresh = 0;
       touch_unit(d.unit);
       update_mode(lane_of(d.unit), t);
       return;
@@ -1586,10 +1610,10 @@ void Engine::Impl::issue_column(const Decision& d) {
   const int lane = lane_of(d.unit);
   Lane& s = lane_[static_cast<std::size_t>(lane)];
   const int op = s.column_mode;
-  const std::uint32_t id = hit_[op][d.bank];
+  const std::uint32_t id = queue_[op][d.bank].hit;
   Run& run = runs_[id];
   const Cmd cmd = column_command(op);
-  const bool conflict = (older_conflict_mask_[op][u] & bank_bit(d.bank)) != 0;
+  const bool conflict = (masks_[u].older_conflict[op] & bank_bit(d.bank)) != 0;
   Cycle t = d.t;
   if (table_.wck_sync) {
     if (t >= wck_until_[u]) {
@@ -1605,7 +1629,7 @@ void Engine::Impl::issue_column(const Decision& d) {
   apply(cmd, d.unit, d.bank, t);
   occupy(cmd, t);
   last_use_[static_cast<std::size_t>(d.bank)] = t;
-  fresh_mask_[u] &= ~bank_bit(d.bank);
+  masks_[u].fresh &= ~bank_bit(d.bank);
   idle_since_[u] = t;
   if (s.last_op != op) {
     if (s.last_op >= 0) ++stats_.turnarounds;
@@ -1623,8 +1647,8 @@ void Engine::Impl::issue_column(const Decision& d) {
     remove_run(id);
   } else {
     run.burst = (((run.burst | ~column_.mask()) + 1) & column_.mask()) | (run.burst & ~column_.mask());
-    hit_age_[op][d.bank] = run.age();
-    if (candidate_[op][d.bank] == id) candidate_age_[op][d.bank] = run.age();
+    queue_[op][d.bank].hit_age = run.age();
+    if (queue_[op][d.bank].candidate == id) queue_[op][d.bank].candidate_age = run.age();
     touch(d.bank);
   }
   column_known_ = false;
@@ -1652,8 +1676,8 @@ void Engine::Impl::keep_row_beside(int bank, bool conflict_before) {
   const Lane& lane = lane_[static_cast<std::size_t>(lane_of(unit))];
   const std::uint64_t bit = bank_bit(bank);
   if (!plain_rows_ || refresh_[u].active || lane.mode != lane.column_mode || row_decision_.t < row_bus_ ||
-      conflict_before || (older_conflict_mask_[lane.mode][u] & bit) != 0 ||
-      ((pending_mask_[lane.mode][u] & ~hit_mask_[lane.mode][u] & bit) != 0 &&
+      conflict_before || (masks_[u].older_conflict[lane.mode] & bit) != 0 ||
+      ((masks_[u].pending[lane.mode] & ~masks_[u].hit[lane.mode] & bit) != 0 &&
        bank_time(Cmd::kPre, bank) <= row_decision_.t))
     row_known_ = false;
 }
@@ -1664,7 +1688,7 @@ void Engine::Impl::send_cas(int op, int unit, int bank, Cycle t) {
   ++stats_.commands[cas];
   ++unit_commands_[static_cast<std::size_t>(unit)][cas];
   if (observers_.empty()) return;
-  const Run& run = runs_[hit_[op][bank]];
+  const Run& run = runs_[queue_[op][bank].hit];
   record(static_cast<Cmd>(cas), t, unit, bank, run.row, static_cast<std::int32_t>(column_.extract(run.burst)));
 }
 
@@ -1708,7 +1732,7 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
   s.horizon = std::min({limit, s.hard, event_decision_.t - 1, before_row});
   const bool cas = table_.wck_sync && first.t >= wck_until_[u];
   if (s.horizon < first.t + (cas ? 1 : 0) ||
-      (s.horizon < first.t + config_[Param::CCD_S] && runs_[hit_[op][first.bank]].count < kLongRun))
+      (s.horizon < first.t + config_[Param::CCD_S] && runs_[queue_[op][first.bank].hit].count < kLongRun))
     return false;
 
   s.n = 0;
@@ -1806,15 +1830,15 @@ bool Engine::Impl::find_bounds() {
     // Another rank's columns come behind every column of this one by the time that the bus takes to change hands: as
     // long as each is nearer to the last one, none can come between.
     if (lane_of(other) != lane || other_column_[op] == 0) return false;
-    if (hit_mask_[op][o] != 0) s.stay = std::min(s.stay, other_column_[op]);
+    if (masks_[o].hit[op] != 0) s.stay = std::min(s.stay, other_column_[op]);
   }
   s.hard = kNever;
   // The next piece of a long request is taken in when the queue has room for it: that is decided step by step.
   if (staged_.left > 0) s.hard = s.t + std::max(0, waiting_[op] - capacity_) * same_column_[op][1] - 1;
-  s.conflicts = older_conflict_mask_[op][u];
+  s.conflicts = masks_[u].older_conflict[op];
   if (s.conflicts != 0) row_known_ = false;  // banks that will be closed under the stream
   for (std::uint64_t m = s.conflicts; m != 0; m &= m - 1)
-    s.hard = std::min(s.hard, capped_from_[op][s.unit * banks_per_unit_ + lowest_bit(m)] - 1);
+    s.hard = std::min(s.hard, queue_[op][s.unit * banks_per_unit_ + lowest_bit(m)].capped_from - 1);
   return true;
 }
 
@@ -1822,7 +1846,7 @@ bool Engine::Impl::find_bounds() {
 void Engine::Impl::gather_hits() {
   Stream& s = stream_;
   const auto u = static_cast<std::size_t>(s.unit);
-  std::uint64_t fresh = hit_mask_[s.op][u] & ~s.banks;
+  std::uint64_t fresh = masks_[u].hit[s.op] & ~s.banks;
   if (second_bank_[u] >= 0) fresh &= ~bank_bit(second_bank_[u]);
   s.banks |= fresh;
   for (; fresh != 0; fresh &= fresh - 1) {
@@ -1842,7 +1866,7 @@ void Engine::Impl::gather_hits() {
 }
 
 void Engine::Impl::load_run(Hit& h) {
-  h.run = hit_[stream_.op][h.bank];
+  h.run = queue_[stream_.op][h.bank].hit;
   const Run& run = runs_[h.run];
   h.burst = run.burst;
   h.age_bias = run.age_bias;
@@ -1896,12 +1920,12 @@ void Engine::Impl::settle_hit(Hit& h) {
   count_hit(h);
   const Stream& s = stream_;
   const auto b = static_cast<std::size_t>(h.bank);
-  hit_age_[s.op][b] = h.age();
-  if (candidate_[s.op][b] == h.run) candidate_age_[s.op][b] = h.age();
+  queue_[s.op][b].hit_age = h.age();
+  if (queue_[s.op][b].candidate == h.run) queue_[s.op][b].candidate_age = h.age();
   apply_level(s.cmd, kOfBank, h.bank, h.last);
   apply_level(s.cmd, kOfGroup, h.group, h.last);
   last_use_[b] = h.last;
-  fresh_mask_[static_cast<std::size_t>(s.unit)] &= ~bank_bit(h.bank);
+  masks_[static_cast<std::size_t>(s.unit)].fresh &= ~bank_bit(h.bank);
   touch(h.bank);
 }
 
@@ -1959,18 +1983,18 @@ void Engine::Impl::end_run(int place) {
   if (requests_[request].bursts == 0) complete(request, h.last);
   if (committed_[static_cast<std::size_t>(h.bank)] == h.run) uncommit(h.bank);
   remove_run(h.run);
-  if (hit_[s.op][h.bank] != kNone) {
+  if (queue_[s.op][h.bank].hit != kNone) {
     load_run(h);
     s.disturbed = s.disturbed || h.age() < s.youngest;
     move_back(place);
   } else {
     const std::uint64_t bit = bank_bit(h.bank);
     s.banks &= ~bit;
-    if ((pending_mask_[s.op][u] & bit) != 0 || !plain_rows_) row_known_ = false;
+    if ((masks_[u].pending[s.op] & bit) != 0 || !plain_rows_) row_known_ = false;
     --s.n;
     for (int k = place; k < s.n; ++k) s.order[k] = s.order[k + 1];
   }
-  if (older_conflict_mask_[s.op][u] != s.conflicts) row_known_ = false;
+  if (masks_[u].older_conflict[s.op] != s.conflicts) row_known_ = false;
   if (!row_known_) s.horizon = -kNever;
 }
 
@@ -2144,11 +2168,16 @@ void Engine::Impl::follow_steps() {
   Cycle t = s.t;
   int i = begin;
   Hit* h = nullptr;
+  const bool watched = !observers_.empty();
+  const std::uint64_t columns = column_.mask();
   for (; i < end; t += to_unit) {
     h = s.member[p.step[static_cast<std::size_t>(i)]];
-    access(*h, t);
     ++i;
-    if (h->left == 0) break;
+    if (watched) record_access(*h, t);
+    h->last = t;
+    h->unsettled = true;
+    h->burst = (((h->burst | ~columns) + 1) & columns) | (h->burst & ~columns);
+    if (--h->left == 0) break;
   }
   const int n = i - begin;
   s.last_t = s.t + (n - 1) * to_unit;
@@ -2167,11 +2196,6 @@ void Engine::Impl::follow_steps() {
 void Engine::Impl::went_on() {
   Stream& s = stream_;
   const Pattern& p = *s.pattern;
-  for (int k = 0; k < p.members; ++k) {
-    const Hit& h = *s.member[static_cast<std::size_t>(k)];
-    Cycle& group = s.of_group[h.group];
-    group = std::max(group, h.last + same_column_[s.op][0]);
-  }
   s.t = s.floor = s.last_t + same_column_[s.op][1];
   if (s.step == p.steps) s.step = 0;
   if ((s.step == 0 && s.periods == 0) || s.disturbed)
@@ -2183,6 +2207,11 @@ void Engine::Impl::went_on() {
 void Engine::Impl::leave_pattern() {
   Stream& s = stream_;
   s.step = -1;
+  for (int k = 0; k < s.pattern->members; ++k) {
+    const Hit& h = *s.member[static_cast<std::size_t>(k)];
+    Cycle& group = s.of_group[h.group];
+    group = std::max(group, h.last + same_column_[s.op][0]);
+  }
   for (int k = 1; k < s.n; ++k) {
     const std::uint8_t bank = s.order[k];
     int at = k;
@@ -2269,7 +2298,7 @@ void Engine::Impl::learn() {
       advance[c] = turns[c] / round_ * age_of_round_ + turns[c] % round_ * age_in_round_;
       p.sum_at += t;
       group_free[static_cast<std::size_t>(p.member[c].group)] = t + to_group;
-      p.step[static_cast<std::size_t>(p.steps)] = static_cast<std::uint8_t>(c);
+      p.step[static_cast<std::size_t>(p.steps)] = static_cast<std::uint32_t>(c);
     }
     if (!closed) continue;
     p.length = t;
@@ -2396,7 +2425,8 @@ Cycle Engine::Impl::next_wake(bool for_room) {
     wake_known_ = room_known_ = true;
   }
   // Not before the cycle after the last `now`.
-  return std::max({for_room ? std::min(wake_, room_) : wake_, done_until_ - config_.frontend_cycles + 2, last_push_ + 1});
+  return std::max(
+      {for_room ? std::min(wake_, room_) : wake_, done_until_ - config_.frontend_cycles + 2, last_push_ + 1});
 }
 
 void Engine::Impl::find_wake() {
