@@ -265,6 +265,10 @@ class Engine::Impl {
   // --- streaming
   struct Hit;
   struct Pattern;
+  bool worth_streaming(int bank) const {
+    const Run& run = runs_[queue_[lane_[static_cast<std::size_t>(lane_of(unit_of(bank)))].column_mode][bank].hit];
+    return closed_form_ && (run.count >= kLongRun || run.next != kNone);
+  }
   bool stream(const Decision& first, Cycle limit);
   void serve(Cycle limit);
   bool find_bounds();
@@ -565,6 +569,12 @@ Engine::Impl::Impl(const Config& config)
   group_time_.assign(size(kCmdCount * groups_), 0);
   unit_time_.assign(size(kCmdCount * units_), 0);
   for (const TimingRule& r : table_.rules) {
+    // Before commands that are never sent there is nothing to keep.
+    const bool per_bank = r.next == Cmd::kRefPb, power_down = r.next == Cmd::kPdEnter || r.next == Cmd::kPdExit;
+    if ((per_bank && config_.refresh != RefreshPolicy::kPerBank) ||
+        (r.next == Cmd::kRef && config_.refresh != RefreshPolicy::kAllBank) ||
+        (power_down && config_.power_down_idle_cycles == 0))
+      continue;
     int d = evaluate(r.distance, config_);
     // Out of power-down every command may begin XP later, however long it is.
     if (table_.from_last_edge && r.previous != Cmd::kPdExit)
@@ -752,7 +762,7 @@ void Engine::Impl::split(std::uint64_t low, std::uint64_t high, std::int64_t age
                          Cycle offered) {
   while (low <= high) {
     const std::uint64_t end = std::min(high, low | block_mask_);
-    if (interleaved_ == 0 || low == end) {
+    if (interleaved_ == 0 || ((low ^ end) & ~((interleaved_ & (~interleaved_ + 1)) - 1)) == 0) {
       add_run(place(low), low, end, static_cast<std::uint32_t>(end - low + 1), age_bias, request, op, offered);
     } else if (!interleaved_places_.empty() && ((low | (end + 1)) & round_of_block_) == 0) {
       // Whole rounds of the interleaved bits below: as much for each pattern.
@@ -1044,6 +1054,7 @@ Cycle Engine::Impl::write_due(int lane) const {
 void Engine::Impl::update_mode(int lane, Cycle t) {
   const auto l = static_cast<std::size_t>(lane);
   Lane& s = lane_[l];
+  if (lane_waiting_[1][l] == 0 && s.mode == 0 && s.column_mode == 0) return;
   const int reads = lane_waiting_[0][l] - lane_blocked_[0][l], writes = lane_waiting_[1][l] - lane_blocked_[1][l];
   const int batch = config_.write_high_watermark - config_.write_low_watermark;
   const bool pressing = writes > 0 && (write_due(lane) <= t || lane_blocked_[0][l] > 0);
@@ -1384,7 +1395,7 @@ void Engine::Impl::run_until(Cycle limit) {
       continue;
     }
     land();
-    if (d.what == What::kColumn && closed_form_ && stream(d, until)) continue;
+    if (d.what == What::kColumn && worth_streaming(d.bank) && stream(d, until)) continue;
     const Decision now = d;
     const Cycle next_column = column_decision_.t;
     perform(now);
