@@ -267,7 +267,7 @@ class Engine::Impl {
   struct Pattern;
   bool worth_streaming(int bank) const {
     const Run& run = runs_[queue_[lane_[static_cast<std::size_t>(lane_of(unit_of(bank)))].column_mode][bank].hit];
-    return closed_form_ && (run.count >= kLongRun || run.next != kNone);
+    return closed_form_ && (run.count >= kLongRun || (run.next != kNone && runs_[run.next].row == run.row));
   }
   bool stream(const Decision& first, Cycle limit);
   void serve(Cycle limit);
@@ -1259,18 +1259,7 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
   const std::uint64_t wanted = masks_[u].pending[mode] & ~reserved;
   Decision best;
   std::int64_t best_age = 0;
-  if (second_bank_[u] < 0) {
-    const Cycle floor = std::max(row_floor, unit_time(Cmd::kAct, unit));
-    const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kAct) * banks_)];
-    const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(Cmd::kAct) * groups_)];
-    const Cycle t = find_best(
-        kOpening, unit, wanted & ~open, floor, queue_[mode].data(), &BankQueue::candidate_age,
-        [&](int bank) { return std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]); });
-    if (t < kNever) {
-      best = {t, What::kActivate, unit, best_[u][kOpening].bank, false};
-      best_age = best_[u][kOpening].age;
-    }
-  }
+  const Cycle activate_floor = std::max(row_floor, unit_time(Cmd::kAct, unit));
   if (second_bank_[u] < 0) {
     const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
     const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kPre) * banks_)];
@@ -1280,13 +1269,24 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
     // bus was about to turn to it. Should the bus turn back first, nothing would ever use or close it.
     const std::uint64_t kept = masks_[u].committed[mode] | masks_[u].committed[column_mode];
     const Cycle t = find_best(kClosing, unit, wanted & open & ~kept & (~hit | masks_[u].older_conflict[mode]), floor,
-                              queue_[mode].data(), &BankQueue::candidate_age, [&](int bank) {
+                              queue, &BankQueue::candidate_age, [&](int bank) {
                                 return ((hit >> (bank - first_bank)) & 1) != 0
                                            ? std::max(of_bank[bank], queue[bank].capped_from)
                                            : of_bank[bank];
                               });
-    if (t < best.t || (t == best.t && t < kNever && best_[u][kClosing].age < best_age))
+    if (t < kNever) {
       best = {t, What::kPrecharge, unit, best_[u][kClosing].bank, true};
+      best_age = best_[u][kClosing].age;
+    }
+  }
+  if (second_bank_[u] < 0 && activate_floor <= best.t) {
+    const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kAct) * banks_)];
+    const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(Cmd::kAct) * groups_)];
+    const Cycle t = find_best(
+        kOpening, unit, wanted & ~open, activate_floor, queue_[mode].data(), &BankQueue::candidate_age,
+        [&](int bank) { return std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]); });
+    if (t < best.t || (t == best.t && t < kNever && best_[u][kOpening].age < best_age))
+      best = {t, What::kActivate, unit, best_[u][kOpening].bank, false};
   }
   if (config_.page_policy != PagePolicy::kOpen) {
     const std::uint64_t unused = open & ~reserved & ~work;
