@@ -1118,22 +1118,24 @@ Cycle Engine::Impl::find_best(Kind kind, int unit, std::uint64_t members, Cycle 
     best = {kNever, kNever, 0, -1, kAll};
     t = kNever;
   }
+  // Which bank it is can hardly be foretold: no branches on it.
+  Cycle best_ready = best.ready, next_ready = best.next_ready;
+  std::int64_t best_age = best.age;
+  int best_bank = best.bank;
   for (std::uint64_t m = members & best.touched; m != 0; m &= m - 1) {
     const int bank = first_bank + lowest_bit(m);
-    const Cycle r = ready(bank);
-    if (r >= kNever) continue;
-    const Cycle at = std::max(r, floor);
-    if (at < t || (at == t && queue[bank].*age < best.age)) {
-      if (best.ready > at && best.bank >= 0) best.next_ready = std::min(best.next_ready, best.ready);
-      best.ready = r;
-      best.age = queue[bank].*age;
-      best.bank = bank;
-      t = at;
-    } else if (r > t) {
-      best.next_ready = std::min(best.next_ready, r);
-    }
+    const Cycle r = ready(bank), at = std::max(r, floor);
+    const std::int64_t of_age = queue[bank].*age;
+    const bool before = (static_cast<int>(at < t) | (static_cast<int>(at == t) & static_cast<int>(of_age < best_age) &
+                                                     static_cast<int>(at < kNever))) != 0;
+    const Cycle other = before ? best_ready : r;
+    t = before ? at : t;
+    best_ready = before ? r : best_ready;
+    best_age = before ? of_age : best_age;
+    best_bank = before ? bank : best_bank;
+    next_ready = other > t ? std::min(next_ready, other) : next_ready;
   }
-  best.touched = 0;
+  best = {best_ready, next_ready, best_age, best_bank, 0};
   return t;
 }
 
