@@ -169,6 +169,8 @@ struct Decision {
   bool conflict = false;  // a precharge on behalf of a waiting request
 };
 
+const Decision kNoDecision;
+
 }  // namespace
 
 class Engine::Impl {
@@ -227,12 +229,12 @@ class Engine::Impl {
   void run_until(Cycle limit);
   const Decision& next_decision() {
     if (!decided_) {
-      decision_ = decide();
+      decision_ = &decide();
       decided_ = true;
     }
-    return decision_;
+    return *decision_;
   }
-  Decision decide();
+  const Decision& decide();
   void decide_event();
   void forget() { decided_ = column_known_ = row_known_ = event_known_ = false; }
   void keep_column_beside(Cycle from);
@@ -249,11 +251,11 @@ class Engine::Impl {
   void touch(int bank) {
     const std::uint64_t bit = bank_bit(bank);
     const int unit = unit_of(bank);
-    row_of_unit_[static_cast<std::size_t>(unit)].t = -kNever;
+    stale_rows_ |= std::uint64_t{1} << unit;
     for (Best& best : best_[static_cast<std::size_t>(unit)]) best.touched |= bit;
   }
   void touch_unit(int unit) {
-    row_of_unit_[static_cast<std::size_t>(unit)].t = -kNever;
+    stale_rows_ |= std::uint64_t{1} << unit;
     for (Best& best : best_[static_cast<std::size_t>(unit)]) best.touched = ~std::uint64_t{0};
   }
   void perform(const Decision& d);
@@ -449,14 +451,17 @@ class Engine::Impl {
   Cycle done_until_ = -1;           // all decisions up to here are made
   Cycle limit_ = 0;                 // and are to be made
   bool decided_ = false;
-  Decision decision_;
+  // What comes next, once it is known: of the three below. Not copied about.
+  const Decision* decision_ = nullptr;
   bool wake_known_ = false;
   bool room_known_ = false;
   Cycle wake_ = 0;  // for completions: as was found when the engine was last advanced, or earlier by what came since
   Cycle room_ = 0;  // for room in the queues
   // The first column command, row command and event; and whether they are still the first.
-  Decision column_decision_, row_decision_, event_decision_;
-  std::vector<Decision> row_of_unit_;  // the first row command of each; -kNever: unknown
+  Decision column_decision_, event_decision_;
+  const Decision* row_decision_ = &kNoDecision;
+  std::vector<Decision> row_of_unit_;             // the first row command of each
+  std::uint64_t stale_rows_ = ~std::uint64_t{0};  // units of which it may be another
   bool column_known_ = false, row_known_ = false, event_known_ = false;
   std::uint64_t busy_units_ = 0;  // with anything to decide
   bool plain_rows_ = false;       // only waiting accesses and refreshes open and close rows
@@ -904,7 +909,7 @@ void Engine::Impl::consider_arrival(const Run& run, std::uint32_t id) {
     if (!stands(column_decision_, std::max(column_bus_, earliest(column_command(op))))) column_known_ = false;
     if (queue_[op][bank].candidate != id) row_known_ = false;  // the bank was going to be closed
   } else if (queue_[op][bank].candidate == id) {
-    if (!stands(row_decision_, std::max(row_bus_, earliest(open_row_[bank] < 0 ? Cmd::kAct : Cmd::kPre))))
+    if (!stands(*row_decision_, std::max(row_bus_, earliest(open_row_[bank] < 0 ? Cmd::kAct : Cmd::kPre))))
       row_known_ = false;
   }
 }
@@ -1177,8 +1182,9 @@ void Engine::Impl::decide_column(int unit, Decision& best) {
   const Cycle t =
       find_best(kColumns, unit, hits, floor, queue_[column_mode].data(), &BankQueue::hit_age, [&](int bank) {
         const Cycle r = std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]);
-        return std::max(r, floor) < queue[bank].capped_from || ((committed >> (bank - first_bank)) & 1) != 0 ? r
-                                                                                                             : kNever;
+        const auto may = static_cast<std::uint64_t>(std::max(r, floor) < queue[bank].capped_from) |
+                         ((committed >> (bank - first_bank)) & 1);
+        return may != 0 ? r : kNever;
       });
   if (t < best.t) best = {t, What::kColumn, unit, best_[u][kColumns].bank, false};
 }
@@ -1186,20 +1192,22 @@ void Engine::Impl::decide_column(int unit, Decision& best) {
 /// The row command that comes first. That of a unit in which nothing has changed stands unless the bus is busy then.
 void Engine::Impl::decide_rows() {
   const Cycle floor = std::max(floor_, row_bus_);
-  row_decision_ = Decision{};
+  row_decision_ = &kNoDecision;
   for (std::uint64_t m = busy_units_; m != 0; m &= m - 1) {
     const int unit = lowest_bit(m);
     Decision& d = row_of_unit_[static_cast<std::size_t>(unit)];
-    if (d.t < floor || !plain_rows_ || !closed_form_) {
-      d = Decision{};
+    if (d.t < floor || ((stale_rows_ >> unit) & 1) != 0 || !plain_rows_ || !closed_form_) {
+      stale_rows_ &= ~(std::uint64_t{1} << unit);
+      d.t = kNever;
+      d.what = What::kNothing;
       decide_row(unit, d);
     }
     // Against its deadline, the oldest ACT1 is completed before anything else goes on the row pins.
-    if (d.t < row_decision_.t ||
-        (d.t == row_decision_.t && d.what == What::kActivate2 &&
-         (row_decision_.what != What::kActivate2 ||
-          second_from_[static_cast<std::size_t>(unit)] < second_from_[static_cast<std::size_t>(row_decision_.unit)])))
-      row_decision_ = d;
+    if (d.t < row_decision_->t ||
+        (d.t == row_decision_->t && d.what == What::kActivate2 &&
+         (row_decision_->what != What::kActivate2 ||
+          second_from_[static_cast<std::size_t>(unit)] < second_from_[static_cast<std::size_t>(row_decision_->unit)])))
+      row_decision_ = &d;
   }
   row_known_ = true;
 }
@@ -1272,9 +1280,9 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
     const std::uint64_t kept = masks_[u].committed[mode] | masks_[u].committed[column_mode];
     const Cycle t = find_best(kClosing, unit, wanted & open & ~kept & (~hit | masks_[u].older_conflict[mode]), floor,
                               queue, &BankQueue::candidate_age, [&](int bank) {
-                                return ((hit >> (bank - first_bank)) & 1) != 0
-                                           ? std::max(of_bank[bank], queue[bank].capped_from)
-                                           : of_bank[bank];
+                                const Cycle capped =
+                                    ((hit >> (bank - first_bank)) & 1) != 0 ? queue[bank].capped_from : 0;
+                                return std::max(of_bank[bank], capped);
                               });
     if (t < kNever) {
       best = {t, What::kPrecharge, unit, best_[u][kClosing].bank, true};
@@ -1308,7 +1316,7 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
   }
 }
 
-Decision Engine::Impl::decide() {
+const Decision& Engine::Impl::decide() {
   if (!closed_form_) {
     forget();
     for (int unit = 0; unit < units_; ++unit) touch_unit(unit);
@@ -1360,7 +1368,7 @@ void Engine::Impl::decide_event() {
 
 /// Of a column command and the row command and event that were found last: which comes first.
 const Decision& Engine::Impl::first_of(const Decision& column) const {
-  const Decision &row = row_decision_, &event = event_decision_;
+  const Decision &row = *row_decision_, &event = event_decision_;
   if (event.t <= column.t && event.t <= row.t) return event;
   if (row.what == What::kNothing) return column;
   if (table_.split_command_bus) return column.t <= row.t ? column : row;
@@ -1384,7 +1392,7 @@ void Engine::Impl::run_until(Cycle limit) {
   limit_ = limit;
   while (true) {
     Cycle until = std::min(limit, first_arrival());
-    if (stream_.live && !(decided_ && decision_.t > until)) {
+    if (stream_.live && !(decided_ && decision_->t > until)) {
       stream_.live = false;
       refresh_stream();
       if (interlude(until)) serve(until);
@@ -1398,11 +1406,10 @@ void Engine::Impl::run_until(Cycle limit) {
     }
     land();
     if (d.what == What::kColumn && worth_streaming(d.bank) && stream(d, until)) continue;
-    const Decision now = d;
     const Cycle next_column = column_decision_.t;
-    perform(now);
-    if (now.what == What::kActivate && table_.split_activate)
-      follow_activate({now.t + 1, What::kActivate2, now.unit, now.bank, false}, std::min(next_column - 1, until));
+    perform(d);
+    if (d.what == What::kActivate && table_.split_activate)
+      follow_activate({d.t + 1, What::kActivate2, d.unit, d.bank, false}, std::min(next_column - 1, until));
   }
   done_until_ = limit;
   if (floor_ <= limit) floor_ = limit + 1;
@@ -1688,10 +1695,10 @@ void Engine::Impl::keep_row_beside(int bank, bool conflict_before) {
   const auto u = static_cast<std::size_t>(unit);
   const Lane& lane = lane_[static_cast<std::size_t>(lane_of(unit))];
   const std::uint64_t bit = bank_bit(bank);
-  if (!plain_rows_ || refresh_[u].active || lane.mode != lane.column_mode || row_decision_.t < row_bus_ ||
+  if (!plain_rows_ || refresh_[u].active || lane.mode != lane.column_mode || row_decision_->t < row_bus_ ||
       conflict_before || (masks_[u].older_conflict[lane.mode] & bit) != 0 ||
       ((masks_[u].pending[lane.mode] & ~masks_[u].hit[lane.mode] & bit) != 0 &&
-       bank_time(Cmd::kPre, bank) <= row_decision_.t))
+       bank_time(Cmd::kPre, bank) <= row_decision_->t))
     row_known_ = false;
 }
 
@@ -1741,7 +1748,7 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
   s.last_t = -kNever;
   s.t = first.t;
   if (!find_bounds()) return false;
-  const Cycle before_row = table_.split_command_bus ? row_decision_.t : row_decision_.t - length;
+  const Cycle before_row = table_.split_command_bus ? row_decision_->t : row_decision_->t - length;
   s.horizon = std::min({limit, s.hard, event_decision_.t - 1, before_row});
   const bool cas = table_.wck_sync && first.t >= wck_until_[u];
   if (s.horizon < first.t + (cas ? 1 : 0) ||
@@ -2027,11 +2034,11 @@ bool Engine::Impl::interlude(Cycle& limit) {
     if (!row_known_) {
       decide_rows();
     }
-    const Decision column = {s.t, What::kColumn, s.unit, s.hits[s.next].bank, false};
-    const Decision d = first_of(column);
+    column_decision_ = {s.t, What::kColumn, s.unit, s.hits[s.next].bank, false};
+    const Decision& d = first_of(column_decision_);
     if (d.t <= limit && d.what == What::kColumn) {
       const int length = table_.command_cycles[static_cast<std::size_t>(index(s.cmd))];
-      const Cycle before_row = table_.split_command_bus ? row_decision_.t : row_decision_.t - length;
+      const Cycle before_row = table_.split_command_bus ? row_decision_->t : row_decision_->t - length;
       s.horizon = std::min({limit, s.hard, event_decision_.t - 1, before_row});
       if (s.t > before_row) row_known_ = false;  // it comes later for the column
       return true;
@@ -2045,9 +2052,8 @@ bool Engine::Impl::interlude(Cycle& limit) {
       s.live = true;
     else
       settle();
-    column_decision_ = column;
     column_known_ = true;
-    decision_ = d;
+    decision_ = &d;
     decided_ = true;
     return false;
   }
