@@ -1220,12 +1220,12 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
   const int first_bank = unit * banks_per_unit_;
   const Cycle row_floor = std::max(floor_, row_bus_);
 
-  const auto offer = [](Decision& best, const Decision& d) {
-    if (d.t < best.t) best = d;
+  const auto offer = [&](Cycle t, What what, int bank, bool conflict) {
+    if (t < best_row.t) best_row = {t, what, unit, bank, conflict};
   };
   if (down_[u]) {
     if (refresh.active || work != 0)
-      offer(best_row, {std::max(row_floor, unit_time(Cmd::kPdExit, unit)), What::kPowerUp, unit, 0, false});
+      offer(std::max(row_floor, unit_time(Cmd::kPdExit, unit)), What::kPowerUp, 0, false);
     return;
   }
   if (second_bank_[u] >= 0) {
@@ -1242,14 +1242,14 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
       if (all) {
         for (std::uint64_t m = open; m != 0; m &= m - 1)
           t = std::max(t, bank_time(Cmd::kPre, first_bank + lowest_bit(m)));
-        offer(best_row, {t, What::kPrechargeAll, unit, 0, false});
+        offer(t, What::kPrechargeAll, 0, false);
       } else {
         Cycle earliest = kNever;
         for (std::uint64_t m = open; m != 0; m &= m - 1) {
           const int b = first_bank + lowest_bit(m);
           if (bank_time(Cmd::kPre, b) < earliest) earliest = bank_time(Cmd::kPre, b), bank = b;
         }
-        offer(best_row, {std::max(t, earliest), What::kPrecharge, unit, bank, false});
+        offer(std::max(t, earliest), What::kPrecharge, bank, false);
       }
     } else {
       const Cmd cmd = config_.refresh == RefreshPolicy::kAllBank ? Cmd::kRef : Cmd::kRefPb;
@@ -1257,7 +1257,7 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
       if (cmd == Cmd::kRefPb)
         for (std::uint64_t m = refresh.banks; m != 0; m &= m - 1)
           t = std::max(t, bank_time(cmd, first_bank + lowest_bit(m)));
-      offer(best_row, {t, What::kRefresh, unit, 0, false});
+      offer(t, What::kRefresh, 0, false);
     }
   }
 
@@ -1267,8 +1267,10 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
   const int mode = lane.mode, column_mode = lane.column_mode;
   const std::uint64_t open = masks_[u].open;
   const std::uint64_t wanted = masks_[u].pending[mode] & ~reserved;
-  Decision best;
-  std::int64_t best_age = 0;
+  Cycle best = kNever;
+  What what = What::kNothing;
+  int best_bank = 0;
+  bool conflict = false;
   const Cycle activate_floor = std::max(row_floor, unit_time(Cmd::kAct, unit));
   if (second_bank_[u] < 0) {
     const Cycle floor = std::max(row_floor, unit_time(Cmd::kPre, unit));
@@ -1285,18 +1287,24 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
                                 return std::max(of_bank[bank], capped);
                               });
     if (t < kNever) {
-      best = {t, What::kPrecharge, unit, best_[u][kClosing].bank, true};
-      best_age = best_[u][kClosing].age;
+      best = t;
+      what = What::kPrecharge;
+      best_bank = best_[u][kClosing].bank;
+      conflict = true;
     }
   }
-  if (second_bank_[u] < 0 && activate_floor <= best.t) {
+  if (second_bank_[u] < 0 && activate_floor <= best) {
     const Cycle* const of_bank = &bank_time_[static_cast<std::size_t>(index(Cmd::kAct) * banks_)];
     const Cycle* const of_group = &group_time_[static_cast<std::size_t>(index(Cmd::kAct) * groups_)];
     const Cycle t = find_best(
         kOpening, unit, wanted & ~open, activate_floor, queue_[mode].data(), &BankQueue::candidate_age,
         [&](int bank) { return std::max(of_bank[bank], of_group[group_of_[static_cast<std::size_t>(bank)]]); });
-    if (t < best.t || (t == best.t && t < kNever && best_[u][kOpening].age < best_age))
-      best = {t, What::kActivate, unit, best_[u][kOpening].bank, false};
+    if (t < best || (t == best && t < kNever && best_[u][kOpening].age < best_[u][kClosing].age)) {
+      best = t;
+      what = What::kActivate;
+      best_bank = best_[u][kOpening].bank;
+      conflict = false;
+    }
   }
   if (config_.page_policy != PagePolicy::kOpen) {
     const std::uint64_t unused = open & ~reserved & ~work;
@@ -1306,13 +1314,17 @@ void Engine::Impl::decide_row(int unit, Decision& best_row) {
       Cycle t = std::max(floor, bank_time(Cmd::kPre, bank));
       if (config_.page_policy == PagePolicy::kAdaptive)
         t = std::max(t, last_use_[static_cast<std::size_t>(bank)] + config_.page_timeout_cycles);
-      if (second_bank_[u] != bank && t < best.t) best = {t, What::kPrecharge, unit, bank, false};
+      if (second_bank_[u] == bank || t >= best) continue;
+      best = t;
+      what = What::kPrecharge;
+      best_bank = bank;
+      conflict = false;
     }
   }
-  offer(best_row, best);
+  offer(best, what, best_bank, conflict);
   if (config_.power_down_idle_cycles > 0 && work == 0 && !refresh.active && second_bank_[u] < 0) {
     Cycle t = std::max({row_floor, unit_time(Cmd::kPdEnter, unit), idle_since_[u] + config_.power_down_idle_cycles});
-    offer(best_row, {t, What::kPowerDown, unit, 0, false});
+    offer(t, What::kPowerDown, 0, false);
   }
 }
 
