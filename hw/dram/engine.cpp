@@ -544,6 +544,7 @@ class Engine::Impl {
   int misses_ = 0;
   std::uint64_t round_mask_ = 0;                      // column bits that are zero at the beginning of a round
   std::int64_t age_in_round_ = 0, age_of_round_ = 0;  // how much younger a bank's next access is
+  int round_shift_ = 0, age_of_round_shift_ = 0;      // both are powers of two
 
   Cycle same_column_[2][2] = {};  // by op: RD to RD or WR to WR of the group, of the unit
   Cycle other_column_[2] = {};    // by op: of another rank
@@ -640,11 +641,14 @@ Engine::Impl::Impl(const Config& config)
   // Columns of one piece ascend by the same step each time; of two pieces, every time the lower one has gone round.
   round_ = column_.pieces() <= 1 ? 1 : column_.pieces() == 2 ? 1 << column_.width_of_first() : 0;
 
+  if (column_.mask() == 0) round_ = 0;  // a burst to the row
   if (round_ > 0) {
     const auto low = static_cast<std::uint64_t>(round_ - 1);
     round_mask_ = column_.deposit(low);
     age_in_round_ = round_ > 1 ? static_cast<std::int64_t>(column_.deposit(1)) : 0;
     age_of_round_ = static_cast<std::int64_t>(column_.deposit(static_cast<std::uint64_t>(round_)));
+    round_shift_ = __builtin_ctz(static_cast<unsigned>(round_));
+    age_of_round_shift_ = __builtin_ctzll(static_cast<unsigned long long>(age_of_round_));
   }
 
   requests_.reserve(256);
@@ -2131,16 +2135,16 @@ bool Engine::Impl::follow() {
       s.member[static_cast<std::size_t>(k)] = &h;
       fewest = std::min(fewest, h.left);
     }
-    s.periods = fewest / static_cast<std::uint32_t>(round_);
+    s.periods = fewest >> round_shift_;
     s.youngest = youngest_of(p);
     if (s.n > p.members) {  // the others are younger up to the end
       const std::int64_t apart = s.hits[s.order[p.members]].age() - s.youngest;
-      const std::int64_t until_younger = (apart + age_of_round_ - 1) / age_of_round_;
+      const std::int64_t until_younger = (apart + age_of_round_ - 1) >> age_of_round_shift_;
       if (until_younger < std::min<std::int64_t>(s.periods, 2)) continue;
       s.periods = std::min(s.periods, until_younger);
     }
     if (i > 0) std::swap(known[i], known[i - 1]);
-    s.free_periods = std::min<std::int64_t>(s.periods, (fewest - 1) / static_cast<std::uint32_t>(round_));
+    s.free_periods = std::min<std::int64_t>(s.periods, (fewest - 1) >> round_shift_);
     s.youngest += (s.periods - 1) * age_of_round_;
     s.pattern = &p;
     s.disturbed = false;
@@ -2194,24 +2198,22 @@ void Engine::Impl::follow_steps() {
   const Pattern& p = *s.pattern;
   const Cycle to_unit = same_column_[s.op][1];
   const int begin = s.step;
-  const int end = static_cast<int>(
-      std::min<std::int64_t>(p.steps, begin + (s.horizon > s.t ? (s.horizon - s.t) / to_unit + 1 : 1)));
   Cycle t = s.t;
   int i = begin;
   Hit* h = nullptr;
   const bool watched = !observers_.empty();
   const std::uint64_t columns = column_.mask();
-  for (; i < end; t += to_unit) {
+  do {
     h = s.member[p.step[static_cast<std::size_t>(i)]];
     ++i;
     if (watched) record_access(*h, t);
     h->last = t;
     h->unsettled = true;
     h->burst = (((h->burst | ~columns) + 1) & columns) | (h->burst & ~columns);
-    if (--h->left == 0) break;
-  }
+    t += to_unit;
+  } while (--h->left > 0 && i < p.steps && t <= s.horizon);
   const int n = i - begin;
-  s.last_t = s.t + (n - 1) * to_unit;
+  s.last_t = t - to_unit;
   s.accesses += n;
   s.waited += n * s.t + n * (n - 1) / 2 * to_unit;
   s.step = i;
