@@ -1,7 +1,6 @@
 // Presets: which there are, that they are whole and say where their values come from, and that the reference ones are
 // the measured configurations.
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -11,6 +10,7 @@
 
 #include "harmonia/config/error.h"
 #include "tests/dram/checked.h"
+#include "tests/dram/page.h"
 #include "tests/support/data.h"
 
 using namespace harmonia;
@@ -121,7 +121,6 @@ TEST_CASE("Presets: contradictory parameters are named by their rule") {
 }
 
 TEST_CASE("Presets: the table of the documentation") {
-  // HARMONIA_PRESET_TABLE names a file that the table is written to (scripts/dram-acceptance).
   std::ostringstream out;
   out << "| preset | clock ps | CL / CWL | RCD rd / wr | RP | RAS | RC | WR | RTP | CCD S / L | RRD S / L | WTR S / L "
          "| FAW | RFC | REFI | "
@@ -156,5 +155,5 @@ TEST_CASE("Presets: the table of the documentation") {
     out << " | " << c.description << ". " << c.source << " |\n";
   }
   CHECK(out.str().find("HBM3-6400") != std::string::npos);
-  if (const char* file = std::getenv("HARMONIA_PRESET_TABLE")) std::ofstream(file) << out.str();
+  publish(out.str(), "HARMONIA_PRESET_TABLE");
 }
