@@ -196,6 +196,8 @@ int Config::burst_cycles() const {
 }
 
 Cycle Config::cycle_at(std::int64_t time_in_ps) const {
+  const auto whole = static_cast<std::int64_t>(tCK_ps);
+  if (static_cast<double>(whole) == tCK_ps && time_in_ps >= 0) return (time_in_ps + whole - 1) / whole;
   Cycle c = static_cast<Cycle>(std::floor(static_cast<double>(time_in_ps) / tCK_ps));
   while (time_ps(c) < time_in_ps) ++c;
   while (c > 0 && time_ps(c - 1) >= time_in_ps) --c;

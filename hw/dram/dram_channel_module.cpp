@@ -28,7 +28,7 @@ DramChannelBase::DramChannelBase(sc_core::sc_module_name name, const Config& con
     : sc_core::sc_module(name),
       engine_(config),
       capacity_bytes_(config.capacity_bytes()),
-      burst_bytes_(static_cast<std::uint32_t>(config.burst_bytes())),
+      burst_shift_(__builtin_ctz(static_cast<unsigned>(config.burst_bytes()))),
       tail_(std::min(config[Param::CL], config[Param::CWL]) + config.burst_cycles() + config.backend_cycles),
       ps_value_(sc_core::sc_time(1, sc_core::SC_PS).value()),
       wake_event_("wake_event") {
@@ -71,7 +71,7 @@ bool DramChannelBase::refuse(tlm::tlm_generic_payload& payload) const {
 
 std::uint64_t DramChannelBase::pin_bytes_of(const tlm::tlm_generic_payload& payload) const {
   const std::uint64_t first = payload.get_address(), last = first + payload.get_data_length() - 1;
-  return (last / burst_bytes_ - first / burst_bytes_ + 1) * burst_bytes_;
+  return ((last >> burst_shift_) - (first >> burst_shift_) + 1) << burst_shift_;
 }
 
 void DramChannelBase::answered(const tlm::tlm_generic_payload& payload) {
@@ -152,12 +152,13 @@ void DramChannelBase::deliver() {
   if (delivering_) return;
   delivering_ = true;
   // An initiator may send its next request from within the response, so the list can grow underneath.
-  for (std::size_t i = 0; i < engine_.completions().size(); ++i) {
-    const Completion completion = engine_.completions()[i];
+  std::vector<Completion>& completions = engine_.completions();
+  for (std::size_t i = 0; i < completions.size(); ++i) {
+    const Completion completion = completions[i];
     answered(payload_of(completion.tag));
     respond(payload_of(completion.tag), time_of(completion.done));
   }
-  engine_.completions().clear();
+  completions.clear();
   delivering_ = false;
 }
 

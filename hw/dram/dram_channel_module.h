@@ -111,13 +111,14 @@ class DramChannelBase : public sc_core::sc_module, private CommandObserver {
     return sc_core::sc_time::from_value(static_cast<std::uint64_t>(config().time_ps(cycle)) * ps_value_);
   }
   Cycle edge_at_or_after(const sc_core::sc_time& time) const {
-    return config().cycle_at(static_cast<std::int64_t>((time.value() + ps_value_ - 1) / ps_value_));
+    const std::uint64_t ps = ps_value_ == 1 ? time.value() : (time.value() + ps_value_ - 1) / ps_value_;
+    return config().cycle_at(static_cast<std::int64_t>(ps));
   }
 
   Engine engine_;
   std::unique_ptr<memory::Storage> storage_;
   std::uint64_t capacity_bytes_;
-  std::uint32_t burst_bytes_;
+  int burst_shift_;         // log2 of the bytes of a burst
   Cycle tail_;              // least distance from a column command to the end of its data
   std::uint64_t ps_value_;  // a picosecond in units of the time resolution
 

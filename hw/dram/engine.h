@@ -63,8 +63,8 @@ class Engine {
 
   /// Completions found so far in order of discovery (not sorted by done). The caller reads and clears.
   std::vector<Completion>& completions();
-  /// See above. Strictly greater than the last `now`, or kNever when nothing waits. A shell that has nothing to offer at
-  /// present need not be woken for room in the queues.
+  /// See above. Strictly greater than the last `now`, or kNever when nothing waits. A shell that has nothing to offer
+  /// at present need not be woken for room in the queues.
   Cycle next_wake(bool for_room = true) const;
   /// Requests accepted and not yet in completions().
   std::size_t in_flight() const;
