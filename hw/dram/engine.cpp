@@ -173,7 +173,7 @@ const Decision kNoDecision;
 
 }  // namespace
 
-class Engine::Impl {
+class __attribute__((visibility("hidden"))) Engine::Impl {
  public:
   explicit Impl(const Config& config);
 
