@@ -281,7 +281,8 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   }
   bool stream(const Decision& first, Cycle limit);
   void serve(Cycle limit);
-  bool find_bounds();
+  void find_gap();
+  void find_end();
   void gather_hits();
   void load_run(Hit& h);
   void move_back(int place);

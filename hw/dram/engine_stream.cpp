@@ -24,7 +24,9 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
   s.cmd = cmd;
   s.last_t = -kNever;
   s.t = first.t;
-  if (!find_bounds()) return false;
+  find_gap();
+  if (s.stay == 0) return false;
+  find_end();
   const Cycle before_row = table_.split_command_bus ? row_decision_->t : row_decision_->t - length;
   s.horizon = std::min({limit, s.hard, event_decision_.t - 1, before_row});
   const bool cas = table_.wck_sync && first.t >= wck_until_[u];
@@ -112,31 +114,33 @@ void Engine::Impl::serve(Cycle limit) {
   }
 }
 
-/// The gap that ends the stream, and the time up to which nothing but row commands, events and arrivals can.
-/// False when others interfere.
-bool Engine::Impl::find_bounds() {
+/// The gap behind a column in which something else may come: 0 when others interfere in any case.
+void Engine::Impl::find_gap() {
   Stream& s = stream_;
-  const auto u = static_cast<std::size_t>(s.unit);
   const int lane = lane_of(s.unit), op = s.op;
   s.stay = table_.wck_sync ? latency_[op] + config_[Param::WCKPST] : kNever;
   for (std::uint64_t m = busy_units_ & ~(std::uint64_t{1} << s.unit); m != 0; m &= m - 1) {
     const int other = lowest_bit(m);
     const auto o = static_cast<std::size_t>(other);
-    if (refresh_[o].active) return false;
+    if (refresh_[o].active) s.stay = 0;
     if (work_mask(other) == 0) continue;
     // Another rank's columns come behind every column of this one by the time that the bus takes to change hands: as
     // long as each is nearer to the last one, none can come between.
-    if (lane_of(other) != lane || other_column_[op] == 0) return false;
-    if (masks_[o].hit[op] != 0) s.stay = std::min(s.stay, other_column_[op]);
+    if (lane_of(other) != lane) s.stay = 0;
+    if (masks_[o].hit[op] != 0 || other_column_[op] == 0) s.stay = std::min(s.stay, other_column_[op]);
   }
+}
+
+/// The time up to which nothing but row commands, events and arrivals can end the stream.
+void Engine::Impl::find_end() {
+  Stream& s = stream_;
   s.hard = kNever;
   // The next piece of a long request is taken in when the queue has room for it: that is decided step by step.
-  if (staged_.left > 0) s.hard = s.t + std::max(0, waiting_[op] - capacity_) * same_column_[op][1] - 1;
-  s.conflicts = masks_[u].older_conflict[op];
+  if (staged_.left > 0) s.hard = s.t + std::max(0, waiting_[s.op] - capacity_) * same_column_[s.op][1] - 1;
+  s.conflicts = masks_[static_cast<std::size_t>(s.unit)].older_conflict[s.op];
   if (s.conflicts != 0) row_known_ = false;  // banks that will be closed under the stream
   for (std::uint64_t m = s.conflicts; m != 0; m &= m - 1)
-    s.hard = std::min(s.hard, queue_[op][s.unit * banks_per_unit_ + lowest_bit(m)].capped_from - 1);
-  return true;
+    s.hard = std::min(s.hard, queue_[s.op][s.unit * banks_per_unit_ + lowest_bit(m)].capped_from - 1);
 }
 
 /// Takes up the banks with hits that are not in the stream.
@@ -302,7 +306,8 @@ bool Engine::Impl::interlude(Cycle& limit) {
   count_accesses();
   decided_ = column_known_ = false;
   while (true) {
-    if (s.n == 0 || !event_known_ || !find_bounds() || s.t - s.last_t >= s.stay || s.t > s.hard) {
+    find_end();
+    if (s.n == 0 || !event_known_ || s.t - s.last_t >= s.stay || s.t > s.hard) {
       settle();
       forget();
       if (s.n == 0) update_mode(lane_of(s.unit), s.last_t);
@@ -372,6 +377,7 @@ bool Engine::Impl::join_arrival() {
 void Engine::Impl::refresh_stream() {
   Stream& s = stream_;
   decided_ = column_known_ = false;
+  find_gap();
   s.floor = std::max({s.floor, floor_, column_bus_, unit_time(s.cmd, s.unit)});
   gather_hits();
   if (s.step < 0)
