@@ -15,9 +15,11 @@
 #include "harmonia/bus/protocol_checker.h"
 #include "harmonia/bus/stream.h"
 #include "tests/support/catch.h"
+#include "tests/support/foreign_initiator.h"
 #include "tests/tlm/models.h"
 
 using namespace harmonia::bus;
+using harmonia::test::ForeignInitiator;
 using harmonia::test::MemoryModel;
 using harmonia::test::ns;
 using harmonia::test::TrafficDriver;
@@ -110,78 +112,13 @@ struct ForeignTarget : sc_core::sc_module {
   sc_core::sc_event next;
 };
 
-/// A strictly written AT initiator on tlm_utils: writes, one request at a time, ends responses in three ways at random.
-struct ForeignInitiator : sc_core::sc_module {
-  SC_HAS_PROCESS(ForeignInitiator);
-  ForeignInitiator(const sc_core::sc_module_name& name, std::uint64_t seed, unsigned count_)
-      : sc_core::sc_module(name), random(seed), count(count_) {
-    isock.register_nb_transport_bw(this, &ForeignInitiator::nb_transport_bw);
-    SC_THREAD(run);
-  }
-  void run() {
-    for (unsigned i = 0; i < count; ++i) {
-      const PayloadPtr payload = pool.make(tlm::TLM_WRITE_COMMAND, (i % 64) * 64, 64, Data::buffer);
-      tlm::tlm_phase phase = tlm::BEGIN_REQ;
-      sc_time delay = ns(static_cast<double>(random() % 3));
-      payload->acquire();
-      requesting = payload.get();
-      const tlm::tlm_sync_enum status = isock->nb_transport_fw(*payload, phase, delay);
-      if (status == tlm::TLM_COMPLETED) {
-        finish(*payload);
-        wait(delay);
-      } else if (status == tlm::TLM_UPDATED && phase == tlm::BEGIN_RESP) {
-        wait(delay);
-        end(*payload);
-      } else if (status == tlm::TLM_UPDATED) {
-        wait(delay);
-      } else {
-        while (requesting == payload.get()) wait(accepted);
-      }
-      requesting = nullptr;
-    }
-  }
-  tlm::tlm_sync_enum nb_transport_bw(tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase, sc_time& delay) {
-    if (requesting == &payload) {
-      requesting = nullptr;
-      accepted.notify(delay);
-    }
-    if (phase == tlm::END_REQ) return tlm::TLM_ACCEPTED;
-    switch (random() % 3) {
-      case 0:
-        finish(payload);
-        return tlm::TLM_COMPLETED;
-      case 1:
-        phase = tlm::END_RESP;
-        delay += ns(2);
-        finish(payload);
-        return tlm::TLM_UPDATED;
-      default:
-        ends.notify(payload, tlm::END_RESP, delay + ns(9));
-        return tlm::TLM_ACCEPTED;
-    }
-  }
-  void due(tlm::tlm_generic_payload& payload, const tlm::tlm_phase&) { end(payload); }
-  void end(tlm::tlm_generic_payload& payload) {
-    tlm::tlm_phase phase = tlm::END_RESP;
-    sc_time delay;
-    isock->nb_transport_fw(payload, phase, delay);
-    finish(payload);
-  }
-  void finish(tlm::tlm_generic_payload& payload) {
-    if (!payload.is_response_ok()) ++errors;
-    ++finished;
-    payload.release();
-  }
-  tlm_utils::simple_initiator_socket<ForeignInitiator> isock{"isock"};
-  tlm_utils::peq_with_cb_and_phase<ForeignInitiator> ends{this, &ForeignInitiator::due};
-  std::mt19937_64 random;
-  PayloadPool pool;
-  unsigned count;
-  unsigned finished = 0;
-  unsigned errors = 0;
-  tlm::tlm_generic_payload* requesting = nullptr;
-  sc_core::sc_event accepted;
-};
+/// So many writes of 64 bytes.
+ForeignInitiator::Next writes(unsigned count) {
+  return [count, i = 0u](PayloadPool& pool, std::mt19937_64&) mutable -> PayloadPtr {
+    if (i == count) return {};
+    return pool.make(tlm::TLM_WRITE_COMMAND, (i++ % 64) * 64, 64, Data::buffer);
+  };
+}
 
 /// A loosely timed target on tlm_utils; nb_transport reaches it through the library's own adapter.
 struct ForeignLtTarget : sc_core::sc_module {
@@ -343,20 +280,21 @@ TEST_CASE("loosely timed stream source against the LT-to-AT adapter of tlm_utils
 }
 
 TEST_CASE("a foreign AT initiator of every manner against a stream sink") {
-  ForeignInitiator initiator("initiator", 21, 5000);
+  ForeignInitiator initiator("initiator", 21, 5000, writes(5000));
   SinkTop sink("sink", 22);
   ProtocolChecker<> checker("checker");
   connect(initiator.isock, checker, sink.tsock);
   sc_core::sc_start();
   REQUIRE(sink.chunks == 5000);
-  REQUIRE(initiator.finished == 5000);
+  REQUIRE(initiator.answers == 5000);
   REQUIRE(initiator.errors == 0);
+  REQUIRE(initiator.stray == 0);
   REQUIRE(initiator.pool.in_flight() == 0);
   require_clean(checker, 5000);
 }
 
 TEST_CASE("a foreign AT initiator of every manner against a memory target") {
-  ForeignInitiator initiator("initiator", 31, 5000);
+  ForeignInitiator initiator("initiator", 31, 5000, writes(5000));
   MemoryModel::Config config;
   config.jitter = ns(20);
   config.depth = 3;
@@ -364,8 +302,9 @@ TEST_CASE("a foreign AT initiator of every manner against a memory target") {
   ProtocolChecker<> checker("checker");
   connect(initiator.isock, checker, memory.tsock);
   sc_core::sc_start();
-  REQUIRE(initiator.finished == 5000);
+  REQUIRE(initiator.answers == 5000);
   REQUIRE(initiator.errors == 0);
+  REQUIRE(initiator.stray == 0);
   REQUIRE(initiator.pool.in_flight() == 0);
   require_clean(checker, 5000);
 }
