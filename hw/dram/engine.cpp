@@ -172,15 +172,23 @@ void Engine::Impl::push(const Request& request, Cycle now) {
   requests_[id] = {request.tag, now, static_cast<std::uint32_t>(bursts), request.length, request.op};
   ++active_;
   if (now < stats_.first_offer) stats_.first_offer = now;
-  arrivals_.push_back({low, bursts, next_age_ - static_cast<std::int64_t>(low), id, request.op, now});
+  const std::int64_t age_bias = next_age_ - static_cast<std::int64_t>(low);
   next_age_ += static_cast<std::int64_t>(bursts);
-  arriving_[index(request.op)] += static_cast<int>(bursts);
   last_push_ = now;
   room_known_ = false;
-  if (wait)
+  if (wait) {
+    arrivals_.push_back({low, bursts, age_bias, id, request.op, now});
+    arriving_[index(request.op)] += static_cast<int>(bursts);
     wake_ = std::min(wake_, now + config_.frontend_cycles + least_time(static_cast<Cycle>(bursts)));
-  else
-    take_in_arrival();
+    return;
+  }
+  staged_.low = low;
+  staged_.left = bursts;
+  staged_.age_bias = age_bias;
+  staged_.request = id;
+  staged_.op = request.op;
+  staged_.offered = now;
+  take_in();
 }
 
 /// Whether the request can be left outside without anybody noticing: it is taken in as a whole, it only joins others of
@@ -194,8 +202,12 @@ bool Engine::Impl::may_wait_outside(Op op, std::uint64_t bursts, Cycle now) cons
 void Engine::Impl::take_in_arrival() {
   staged_ = arrivals_.front();
   arrivals_.pop_front();
-  if (lanes_ > 1 || index(staged_.op) != stream_.op) land();
   arriving_[index(staged_.op)] -= static_cast<int>(staged_.left);
+  take_in();
+}
+
+void Engine::Impl::take_in() {
+  if (lanes_ > 1 || index(staged_.op) != stream_.op) land();
   floor_ = std::max(floor_, last_before(staged_.offered) + 1);
   decided_ = wake_known_ = false;
   if (staged_.op == Op::kWrite || refreshes_when_idle_) event_known_ = false;

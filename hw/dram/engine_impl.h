@@ -223,6 +223,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
                std::uint32_t request, Op op, Cycle offered);
   void take_in_staged();
   void take_in_arrival();
+  void take_in();
   bool may_wait_outside(Op op, std::uint64_t bursts, Cycle now) const;
   /// The last cycle whose commands a request that is offered at `now` cannot influence.
   Cycle last_before(Cycle now) const { return now + config_.frontend_cycles - 1; }
