@@ -28,10 +28,12 @@ bool Engine::Impl::stream(const Decision& first, Cycle limit) {
   if (s.stay == 0) return false;
   find_end();
   const Cycle before_row = table_.split_command_bus ? row_decision_->t : row_decision_->t - length;
-  s.horizon = std::min({limit, s.hard, event_decision_.t - 1, before_row});
+  const Cycle alone = std::min({s.hard, event_decision_.t - 1, before_row});
+  s.horizon = std::min(limit, alone);
   const bool cas = table_.wck_sync && first.t >= wck_until_[u];
+  // An arrival may join the stream, so it does not make it short.
   if (s.horizon < first.t + (cas ? 1 : 0) ||
-      (s.horizon < first.t + config_[Param::CCD_S] && runs_[queue_[op][first.bank].hit].count < kLongRun))
+      (std::min(limit_, alone) < first.t + config_[Param::CCD_S] && runs_[queue_[op][first.bank].hit].count < kLongRun))
     return false;
 
   s.n = 0;
