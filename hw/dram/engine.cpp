@@ -799,6 +799,12 @@ const Decision& Engine::Impl::decide() {
     forget();
     for (int unit = 0; unit < units_; ++unit) touch_unit(unit);
   }
+  if (!event_known_) {
+    decide_event();
+    event_known_ = true;
+  }
+  // Nothing comes before the floor, and of equals the event does.
+  if (event_decision_.t <= floor_) return event_decision_;
   if (!column_known_) {
     land();
     column_decision_ = Decision{};
@@ -807,10 +813,6 @@ const Decision& Engine::Impl::decide() {
   }
   if (!row_known_) {
     decide_rows();
-  }
-  if (!event_known_) {
-    decide_event();
-    event_known_ = true;
   }
   return first_of(column_decision_);
 }
