@@ -208,6 +208,7 @@ void Engine::Impl::take_in_arrival() {
 
 void Engine::Impl::take_in() {
   if (lanes_ > 1 || index(staged_.op) != stream_.op) land();
+  stream_.joined = true;
   floor_ = std::max(floor_, last_before(staged_.offered) + 1);
   decided_ = wake_known_ = false;
   if (staged_.op == Op::kWrite || refreshes_when_idle_) event_known_ = false;
@@ -874,8 +875,14 @@ void Engine::Impl::run_until(Cycle limit) {
     Cycle until = std::min(limit, first_arrival());
     if (stream_.live && !(decided_ && decision_->t > until)) {
       stream_.live = false;
-      refresh_stream();
-      if (interlude(until)) serve(until);
+      if (decided_ && decision_ == &column_decision_ && !stream_.joined) {
+        decided_ = column_known_ = false;
+        set_horizon(until);
+        serve(until);
+      } else {
+        refresh_stream();
+        if (interlude(until)) serve(until);
+      }
       continue;
     }
     const Decision& d = next_decision();

@@ -297,6 +297,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   }
   void end_run(int place);
   bool interlude(Cycle& limit);
+  void set_horizon(Cycle limit);
   bool perform_beside(const Decision& d, Cycle limit);
   bool join_arrival();
   void refresh_stream();
@@ -518,6 +519,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
     Cycle horizon = 0;                           // nothing but columns happens up to this
     std::uint64_t conflicts = 0;
     bool live = false;          // paused at the end of the time that the engine was to be advanced
+    bool joined = false;        // and something has come since
     bool unsettled = false;     // the unit's times do not know the last access
     std::int64_t accesses = 0;  // that are not in the statistics
     std::int64_t waited = 0;  // sum of the times of all accesses less those of the offers, as far as those are counted

@@ -321,10 +321,7 @@ bool Engine::Impl::interlude(Cycle& limit) {
     column_decision_ = {s.t, What::kColumn, s.unit, s.hits[s.next].bank, false};
     const Decision& d = first_of(column_decision_);
     if (d.t <= limit && d.what == What::kColumn) {
-      const int length = table_.command_cycles[static_cast<std::size_t>(index(s.cmd))];
-      const Cycle before_row = table_.split_command_bus ? row_decision_->t : row_decision_->t - length;
-      s.horizon = std::min({limit, s.hard, event_decision_.t - 1, before_row});
-      if (s.t > before_row) row_known_ = false;  // it comes later for the column
+      set_horizon(limit);
       return true;
     }
     if (d.t <= limit && perform_beside(d, limit)) continue;
@@ -332,15 +329,26 @@ bool Engine::Impl::interlude(Cycle& limit) {
       limit = std::min(limit_, first_arrival());
       continue;
     }
-    if (d.t > limit)
+    if (d.t > limit) {
       s.live = true;
-    else
+      s.joined = false;
+    } else {
       settle();
+    }
     column_known_ = true;
     decision_ = &d;
     decided_ = true;
     return false;
   }
+}
+
+/// The next column is the next thing to happen.
+void Engine::Impl::set_horizon(Cycle limit) {
+  Stream& s = stream_;
+  const int length = table_.command_cycles[static_cast<std::size_t>(index(s.cmd))];
+  const Cycle before_row = table_.split_command_bus ? row_decision_->t : row_decision_->t - length;
+  s.horizon = std::min({limit, s.hard, event_decision_.t - 1, before_row});
+  if (s.t > before_row) row_known_ = false;  // it comes later for the column
 }
 
 /// A row command between two columns of the stream.
