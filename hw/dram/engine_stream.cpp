@@ -469,35 +469,35 @@ bool Engine::Impl::follow_periods() {
   return true;
 }
 
-/// Step by step up to the horizon, the end of a run or of the period.
+/// Step by step up to the horizon, the end of a run or a whole period that can be taken at once.
 void Engine::Impl::follow_steps() {
   Stream& s = stream_;
   const Pattern& p = *s.pattern;
-  const Cycle to_unit = same_column_[s.op][1];
-  const int begin = s.step;
+  const Cycle to_unit = same_column_[s.op][1], last = p.length - to_unit;
   Cycle t = s.t;
-  int i = begin;
+  std::int64_t n = 0;
   Hit* h = nullptr;
   const bool watched = !observers_.empty();
   const std::uint64_t columns = column_.mask();
   do {
-    h = s.member[p.step[static_cast<std::size_t>(i)]];
-    ++i;
+    h = s.member[p.step[static_cast<std::size_t>(s.step)]];
     if (watched) record_access(*h, t);
     h->last = t;
     h->unsettled = true;
     h->burst = (((h->burst | ~columns) + 1) & columns) | (h->burst & ~columns);
+    --h->left;
+    ++n;
     t += to_unit;
-  } while (--h->left > 0 && i < p.steps && t <= s.horizon);
-  const int n = i - begin;
+    if (++s.step == p.steps) {
+      s.step = 0;
+      --s.periods;
+      if (s.free_periods > 0) --s.free_periods;
+      if (s.periods == 0 || (s.free_periods > 0 && t + last <= s.horizon)) break;
+    }
+  } while (h->left > 0 && t <= s.horizon);
   s.last_t = t - to_unit;
   s.accesses += n;
   s.waited += n * s.t + n * (n - 1) / 2 * to_unit;
-  s.step = i;
-  if (i == p.steps) {
-    --s.periods;
-    if (s.free_periods > 0) --s.free_periods;
-  }
   if (h->left == 0) end_run(place_of(static_cast<std::uint8_t>(in_unit(h->bank))));
   went_on();
 }
@@ -507,7 +507,6 @@ void Engine::Impl::went_on() {
   Stream& s = stream_;
   const Pattern& p = *s.pattern;
   s.t = s.floor = s.last_t + same_column_[s.op][1];
-  if (s.step == p.steps) s.step = 0;
   if ((s.step == 0 && s.periods == 0) || s.disturbed)
     leave_pattern();
   else
