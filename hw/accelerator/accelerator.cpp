@@ -249,19 +249,23 @@ std::uint64_t Accelerator::progress() const {
 
 std::string Accelerator::waiting() const {
   std::string text;
-  auto unit = [&](const char* name, std::size_t descriptors, std::initializer_list<const bus::ChunkInput*> inputs) {
+  auto unit = [&](const char* name, std::size_t descriptors,
+                  std::initializer_list<const tlm::tlm_generic_payload*> inputs) {
     std::size_t chunks = 0;
-    for (const bus::ChunkInput* input : inputs) chunks += input->waiting() != nullptr;
+    for (const tlm::tlm_generic_payload* chunk : inputs) chunks += chunk != nullptr;
     if (descriptors == 0 && chunks == 0) return;
     text += (text.empty() ? "" : ", ") + std::string(name) + " has " + std::to_string(descriptors) +
             " descriptor(s) and " + std::to_string(chunks) + " chunk(s)";
   };
-  unit("pe_array", pe_array.command.size(), {&pe_array.weights, &pe_array.kv, &pe_array.operand});
-  unit("decoder", decoder.command.size(), {&decoder.input});
-  unit("vector_unit", vector_unit.command.size(), {&vector_unit.result, &vector_unit.operand});
-  unit("smoother", smoother.command.size(), {&smoother.input});
-  unit("converter", converter.command.size(), {&converter.input, &converter.residual});
-  unit("operand_buffer", operand_buffer.command.size(), {&operand_buffer.converter, &operand_buffer.dma});
+  unit("pe_array", pe_array.command.size(),
+       {pe_array.weights.waiting(), pe_array.kv.waiting(), pe_array.operand.waiting()});
+  unit("decoder", decoder.command.size(), {decoder.input.waiting()});
+  unit("vector_unit", vector_unit.command.size(), {vector_unit.result.waiting(), vector_unit.operand.waiting()});
+  unit("smoother", smoother.command.size(), {smoother.input.waiting()});
+  unit("converter", converter.command.size(), {converter.input.waiting(), converter.residual.waiting()});
+  unit("operand_buffer", operand_buffer.command.size(),
+       {operand_buffer.converter.waiting(), operand_buffer.dma.waiting()});
+  if (!operand_buffer.idle()) text += " (" + operand_buffer.state() + ")";
   for (const memory::DmaBase* dma : std::initializer_list<const memory::DmaBase*>{
            &weight_dma, &kv_dma, &residual_dma, &vector_dma, &operand_dma, &kv_write_dma, &out_dma})
     if (!dma->idle()) unit(dma->basename(), dma->queued_descriptors() + 1, {});

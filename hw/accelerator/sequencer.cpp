@@ -150,8 +150,9 @@ void Sequencer::push_next_batch() {
     batch = program_->layer(static_cast<int>(next_batch_) - 1);
   } else {
     const std::uint64_t part = next_batch_ - layers_ - 1;
-    batch = head_columns_ == 0 ? program_->head() : program_->head(part * head_columns_, (part + 1) * head_columns_);
     all_pushed_ = part + 1 == head_parts_;
+    batch = head_columns_ == 0 ? program_->head()
+                               : program_->head(part * head_columns_, (part + 1) * head_columns_, !all_pushed_);
   }
   ++next_batch_;
   add_marker(batch);

@@ -26,6 +26,13 @@ DmaSegment segment(std::uint64_t address, std::uint64_t bytes, TrafficClass traf
   return s;
 }
 
+/// The array gives an A operand's room back after the last tile that uses it: the one before another operand is loaded,
+/// and the batch's last one unless the next batch goes on with its operand.
+void mark_last_uses(Batch& b, bool goes_on = false) {
+  for (std::size_t i = 0; i + 1 < b.pe.size(); ++i) b.pe[i].last_a = b.pe[i + 1].load_a;
+  if (!b.pe.empty()) b.pe.back().last_a = !goes_on;
+}
+
 /// Whether the array takes BFP operands; the others are floating-point baselines that take FP16.
 bool takes_bfp(PeKind kind) { return kind == PeKind::harmonia || kind == PeKind::anda; }
 
@@ -1073,13 +1080,23 @@ void StepProgram::attention(Batch& b, int layer) {
     }
   };
 
-  // Scores of the next strip run on the array while the vector unit does the softmax of this one. With scores through
-  // memory a strip more is under way: one's scores leave while another's come back and a third's probabilities do.
+  // Scores of the next strip run on the array while the vector unit does the softmax of this one, where its queries fit
+  // beside this one's probabilities: those come before their turn, and what has to be used earlier must not wait for
+  // them (operand_buffer_module.h). With scores through memory a strip more is under way: one's scores leave while
+  // another's come back and a third's probabilities do.
   if (chip_.fused_attention) {
-    for (std::size_t i = 0; i <= jobs.size(); ++i) {
-      if (i < jobs.size()) scores(i);
-      if (i > 0) values(i - 1);
+    const auto query_bytes = [&](const Job& j) { return j.tokens * group * operand_row(d); };
+    const auto probability_bytes = [&](const Job& j) {
+      return j.tokens * group * operand_row(work_.sequences[j.sequence].cached + j.first_token + j.tokens);
+    };
+    std::size_t next = 0;  // whose values are to come
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      const bool fits =
+          resident_ || i == 0 || probability_bytes(jobs[i - 1]) + query_bytes(jobs[i]) <= chip_.operand_bytes;
+      while (next < i && (!fits || next + 1 < i)) values(next++);
+      scores(i);
     }
+    while (next < jobs.size()) values(next++);
     return;
   }
   for (std::size_t i = 0; i < jobs.size() + 2; ++i) {
@@ -1220,10 +1237,11 @@ Batch StepProgram::layer(int index) {
   linears(b, {&place(index, Linear::down)}, false, 128, rows_, activated_operand_,
           resident_ ? nullptr : &map_.activated, OperationClass::down,
           [&](std::size_t, const Unit& u) { residual_unit(b, u); });
+  mark_last_uses(b);
   return b;
 }
 
-Batch StepProgram::head(std::uint64_t from, std::uint64_t to) {
+Batch StepProgram::head(std::uint64_t from, std::uint64_t to, bool more) {
   Batch b;
   std::uint64_t wanted = 0;
   for (const SequenceStep& s : work_.sequences) wanted += s.logits;
@@ -1246,6 +1264,7 @@ Batch StepProgram::head(std::uint64_t from, std::uint64_t to) {
             logits.row_width = shape_.vocab_size;
             b.vector.push_back(logits);
           });
+  mark_last_uses(b, more);
   return b;
 }
 

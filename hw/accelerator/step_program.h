@@ -185,7 +185,8 @@ class StepProgram {
   Batch layer(int index);
   Batch head() { return head(0, map_.lm_head.rows); }
   /// Output channels [from, to) of lm_head; the piece from 0 also does the final norm. from must be a multiple of 128.
-  Batch head(std::uint64_t from, std::uint64_t to);
+  /// more: a further piece follows.
+  Batch head(std::uint64_t from, std::uint64_t to, bool more = false);
 
   bool resident() const { return resident_; }
   /// Of what was generated so far.

@@ -30,8 +30,11 @@ OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const OperandBufferCo
       config_(config),
       clock_(config.clock_mhz) {
   isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
-    blocked_ = false;
-    release(clock_.cycle(when));
+    handed_over(clock_.cycle(when));
+    progress();
+  });
+  isock.on_response([this](tlm::tlm_generic_payload& payload, const sc_core::sc_time& when) {
+    departures_.push({clock_.cycle(when), payload.get_data_length()});
     progress();
   });
 }
@@ -58,19 +61,22 @@ bool OperandBuffer::take(bus::ChunkInput& input, bool from_memory) {
   tlm::tlm_generic_payload* payload = input.waiting();
   if (payload == nullptr) return false;
   const std::uint64_t bytes = payload->get_data_length();
-  if (from_memory && !may_read_ahead(bus::chunk_of(*payload).operation)) return false;
-  // With nothing held a chunk that is too large for the buffer can never be taken: that is a fault of whoever planned
-  // it.
-  if (held_bytes_ + bytes > config_.capacity_bytes) {
-    if (held_bytes_ == 0)
+  const bus::Chunk& c = bus::chunk_of(*payload);
+  const Cycle arrival = clock_.cycle(input.arrival());
+  const std::optional<std::uint64_t> needed = room_needed(c, bytes, from_memory);
+  if (!needed) return false;
+  const std::optional<Cycle> room = room_from(*needed);
+  if (!room) {
+    // With nothing held there never will be: that is a fault of whoever planned it.
+    if (held_bytes_ == 0 && (!from_memory || command.front().operand == c.operation))
       SC_REPORT_ERROR("/harmonia/memory/operand", "an A operand does not fit the activation buffer");
     return false;
   }
+  const Cycle at = std::max(arrival, *room);
+  while (!departures_.empty() && departures_.front().when <= at) held_bytes_ -= departures_.pop().bytes;
   held_bytes_ += bytes;
   peak_bytes_ = std::max(peak_bytes_, held_bytes_);
-  const bus::Chunk& c = bus::chunk_of(*payload);
   Entry& e = entries_[c.operation];
-  const Cycle at = std::max(clock_.cycle(input.arrival()), room_);
   if (c.data_valid) {
     const std::size_t offset = e.bytes;
     const auto row_bytes = from_memory ? 0 : static_cast<std::size_t>(c.tag);  // a DMA engine's tag is its own
@@ -92,15 +98,31 @@ bool OperandBuffer::take(bus::ChunkInput& input, bool from_memory) {
   return true;
 }
 
-/// What comes from memory is read ahead, and must not take the room that operands before it need: they, the one at the
-/// array and this one must fit together. The first in the queue is always let in.
-bool OperandBuffer::may_read_ahead(std::uint32_t operand) const {
-  std::uint64_t bytes = at_array_bytes_ + sending_bytes_;
+/// What must be free for a chunk to be let in (see the header); nothing when its descriptor is still on its way.
+std::optional<std::uint64_t> OperandBuffer::room_needed(const bus::Chunk& chunk, std::uint64_t bytes,
+                                                        bool from_memory) const {
+  if (!from_memory) return bytes;
+  std::uint64_t needed = 0;
   for (std::size_t i = 0; i < command.size(); ++i) {
-    bytes += command.at(i).bytes();
-    if (command.at(i).operand == operand) return i == 0 || bytes <= config_.capacity_bytes;
+    const OperandDescriptor& d = command.at(i);
+    const auto entry = entries_.find(d.operand);
+    needed += d.bytes() - std::min(d.bytes(), entry == entries_.end() ? 0 : entry->second.bytes);
+    // Where those before it fill the buffer it has to wait, wherever it stands behind them.
+    if (d.operand == chunk.operation || needed > config_.capacity_bytes) return needed;
   }
-  return command.empty();  // its descriptor is still on its way
+  return std::nullopt;
+}
+
+/// When so many bytes are free, if that is known.
+std::optional<Cycle> OperandBuffer::room_from(std::uint64_t bytes) const {
+  std::uint64_t held = held_bytes_;
+  Cycle from = 0;
+  for (std::size_t i = 0; held + bytes > config_.capacity_bytes; ++i) {
+    if (i == departures_.size()) return std::nullopt;
+    held -= departures_[i].bytes;
+    from = departures_[i].when;
+  }
+  return from;
 }
 
 bool OperandBuffer::send() {
@@ -129,27 +151,39 @@ bool OperandBuffer::send() {
   c.operation = d.operand;
   c.row = d.rows;
   c.last_of_tile = true;
-  sending_bytes_ = d.bytes();
   entries_.erase(it);
   command.pop();
   blocked_ = true;
   const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(free_ + config_.latency_cycles));
-  if (taken) {
-    blocked_ = false;
-    release(clock_.cycle(*taken));
-  }
+  if (taken) handed_over(clock_.cycle(*taken));
   return true;
 }
 
-void OperandBuffer::release(Cycle when) {
-  if (when > free_) {
-    activity_.wait(Wait::output, when - free_);
-    free_ = when;
+/// The array has taken the operand that was offered last.
+void OperandBuffer::handed_over(Cycle when) {
+  blocked_ = false;
+  if (when <= free_) return;
+  activity_.wait(Wait::output, when - free_);
+  free_ = when;
+}
+
+std::string OperandBuffer::state() const {
+  std::uint64_t held = held_bytes_;
+  for (std::size_t i = 0; i < departures_.size(); ++i) held -= departures_[i].bytes;
+  std::string text = std::to_string(held) + " of " + std::to_string(config_.capacity_bytes) + " bytes held";
+  for (const bus::ChunkInput* input : {&converter, &dma})
+    if (input->waiting() != nullptr)
+      text += "; " + std::to_string(input->waiting()->get_data_length()) + " bytes " +
+              (input == &dma ? "from memory" : "from the converter") + " wait for operand " +
+              std::to_string(bus::chunk_of(*input->waiting()).operation);
+  if (!command.empty()) {
+    const OperandDescriptor& d = command.at(0);
+    const auto entry = entries_.find(d.operand);
+    text += "; next is operand " + std::to_string(d.operand) + " with " +
+            std::to_string(entry == entries_.end() ? 0 : entry->second.bytes) + " of " + std::to_string(d.bytes()) +
+            " bytes there";
   }
-  held_bytes_ -= at_array_bytes_;
-  if (at_array_bytes_ != 0) room_ = std::max(room_, when);
-  at_array_bytes_ = sending_bytes_;
-  sending_bytes_ = 0;
+  return text;
 }
 
 }  // namespace harmonia::memory

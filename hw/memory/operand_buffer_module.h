@@ -2,16 +2,28 @@
 // complete.
 //
 // Models: operands under a number, put together from chunks of the converter or of a DMA engine in any order of
-// columns;
-//   capacity: a chunk waits while it does not fit; hand-over in the order of the descriptors, when the operand is
-//   complete; the read port's width. An operand's room is given back when the PE array has taken its successor.
-// Does not model: the contents' place in the banks (buffer.h has bank timing), the vector unit's scratch half.
+// columns; capacity: a chunk waits while it does not fit; hand-over in the order of the descriptors, when the operand is
+// complete; the read port's width. An operand's room is given back when the PE array answers, which it does when the
+// last tile that uses it has ended. Does not model: the contents' place in the banks (buffer.h has bank timing), the
+// vector unit's scratch half.
+//
+// Who may come in. Operands are used in the order of their descriptors; what comes from memory is read ahead of its
+// use, what comes from the converter comes when it has been computed. The buffer never comes to rest, because operands
+// that are needed later never take the room of those that are needed earlier:
+//  - a chunk from memory is let in when, beside everything that is held, there is room for the rest of its operand and
+//    for all that is missing of the operands before it. The foremost operand from memory therefore waits for operands
+//    at the array only, and the array ends with those by itself;
+//  - a chunk from the converter is let in when it fits. The plan (accelerator/step_program.h) sees to it that what the
+//    converter brings before its turn fits beside every operand whose turn comes first.
+//
 // Source: our definition; capacity and width are configuration values.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
+#include <string>
 #include <systemc>
 #include <vector>
 
@@ -19,6 +31,7 @@
 #include "harmonia/bus/chunk_input.h"
 #include "harmonia/bus/clock.h"
 #include "harmonia/bus/descriptor_port.h"
+#include "harmonia/bus/ring.h"
 #include "harmonia/memory/operand_descriptor.h"
 
 namespace harmonia::memory {
@@ -47,6 +60,8 @@ class OperandBuffer : public sc_core::sc_module {
   std::uint64_t peak_bytes() const { return peak_bytes_; }
   std::uint64_t bytes_read() const { return bytes_read_; }
   bool idle() const { return command.empty(); }
+  /// What it holds and what it waits for, in one line.
+  std::string state() const;
 
  private:
   struct Entry {
@@ -57,9 +72,10 @@ class OperandBuffer : public sc_core::sc_module {
 
   void progress();
   bool take(bus::ChunkInput& input, bool from_memory);
-  bool may_read_ahead(std::uint32_t operand) const;
+  std::optional<std::uint64_t> room_needed(const bus::Chunk& chunk, std::uint64_t bytes, bool from_memory) const;
+  std::optional<bus::Cycle> room_from(std::uint64_t bytes) const;
   bool send();
-  void release(bus::Cycle when);
+  void handed_over(bus::Cycle when);
 
   OperandBufferConfig config_;
   bus::Clock clock_;
@@ -67,10 +83,13 @@ class OperandBuffer : public sc_core::sc_module {
   bus::Activity activity_;
   bool in_progress_ = false, again_ = false, blocked_ = false;
   std::map<std::uint32_t, Entry> entries_;
+  struct Departure {
+    bus::Cycle when;
+    std::uint64_t bytes;
+  };
   std::uint64_t held_bytes_ = 0, peak_bytes_ = 0, bytes_read_ = 0;
-  std::uint64_t at_array_bytes_ = 0;  // the operand that the array works with
-  std::uint64_t sending_bytes_ = 0;   // handed over, not known to be taken
-  bus::Cycle free_ = 0, room_ = 0;
+  bus::Ring<Departure> departures_;  // given back, at times that may lie ahead; counted in held_bytes_ until then
+  bus::Cycle free_ = 0;
 };
 
 }  // namespace harmonia::memory

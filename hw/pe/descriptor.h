@@ -28,6 +28,7 @@ struct Descriptor {
   Source source = Source::weights;
   Operand operand = Operand::codebook;
   std::uint8_t load_a = 0;      // 1: a_operand replaces the previous one before this tile starts
+  std::uint8_t last_a = 0;      // 1: no tile after this one uses a_operand; its room is given back
   std::uint8_t passes = 1;      // PE passes per group of 32 MACs (mode dependent)
   std::uint8_t bits = 8;        // of a plain KV cache: 16 or 8
   std::uint8_t one_bit = 0;     // 1: mode M8B1

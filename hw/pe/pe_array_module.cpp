@@ -30,10 +30,16 @@ void PeArray::take_operand() {
   Operand o;
   o.number = bus::chunk_of(*payload).operation;
   o.ready = std::max(clock_.cycle(operand.arrival()), shadow_free_);
-  if (bus::chunk_of(*payload).data_valid)
-    o.data.assign(payload->get_data_ptr(), payload->get_data_ptr() + payload->get_data_length());
-  operands_.push_back(std::move(o));
+  o.payload = payload;
+  operands_.push_back(o);
   operand.accept(std::max(operand.arrival(), clock_.time(operands_.back().ready)));
+}
+
+/// No tile uses the operand at work any more.
+void PeArray::give_operand_back() {
+  operand.give_back(*operands_.front().payload, clock_.time(free_));
+  operands_.pop_front();
+  shadow_free_ = free_;
 }
 
 void PeArray::progress() {
@@ -64,8 +70,7 @@ bool PeArray::start_tile() {
       if (operands_.size() < 2) return false;
       if (operands_[1].number != d.a_operand)
         SC_REPORT_ERROR("/harmonia/pe/operand", "the A operand that waits is not the one that the tile asks for");
-      operands_.pop_front();
-      shadow_free_ = free_;
+      give_operand_back();
     }
     operand_ready = operands_.front().ready;
     take_operand();
@@ -156,9 +161,10 @@ void PeArray::end_tile() {
     c.row = d.n;
   }
   if (functional_) {
-    if (operands_.front().data.empty())
+    const tlm::tlm_generic_payload& operand_at_work = *operands_.front().payload;
+    if (!bus::chunk_of(operand_at_work).data_valid)
       SC_REPORT_ERROR("/harmonia/pe/operand", "a functional tile has an A operand without data");
-    const std::uint8_t* a = operands_.front().data.data();
+    const std::uint8_t* a = operand_at_work.get_data_ptr();
     const std::uint8_t* b = tile_b();
     auto* out = d.emit ? reinterpret_cast<formats::Fp16*>(result_->get_data_ptr()) : nullptr;
     if (core_ != nullptr && core_->handles(d)) {
@@ -181,6 +187,7 @@ void PeArray::end_tile() {
 
 void PeArray::leave_tile(Cycle fill) {
   const bool emit = command.front().emit != 0;
+  if (command.front().last_a != 0) give_operand_back();
   if (emit && output_free_ > free_) {
     record_.waited_output += output_free_ - free_;
     activity_.wait(Wait::output, output_free_ - free_);

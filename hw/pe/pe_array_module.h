@@ -2,7 +2,8 @@
 //
 // Models: pe_array.h behind TLM-2.0 streams. Tiles are worked through in the order of their descriptors; the stream
 // that the
-//   tile at hand does not need waits.
+//   tile at hand does not need waits. An A operand stays where its sender keeps it: the array takes one for the tiles at
+//   hand and one that waits, and answers when the last tile that uses an operand has ended.
 // Does not model: which operation of a model a tile belongs to.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <systemc>
 #include <vector>
 
+#include "harmonia/bus/borrowed_input.h"
 #include "harmonia/bus/chunk_input.h"
 #include "harmonia/bus/descriptor_port.h"
 #include "harmonia/bus/stream.h"
@@ -37,7 +39,7 @@ class PeArray : public sc_core::sc_module {
   bus::DescriptorPort<Descriptor> command;
   bus::ChunkInput weights;  // target sockets tsock_weights, tsock_kv, tsock_operand
   bus::ChunkInput kv;
-  bus::ChunkInput operand;
+  bus::BorrowedInput operand;
   bus::StreamSource<> isock{"isock"};
   std::function<void(const TileRecord&)> observer;
 
@@ -52,10 +54,11 @@ class PeArray : public sc_core::sc_module {
   struct Operand {
     std::uint32_t number = 0;
     bus::Cycle ready = 0;
-    std::vector<std::uint8_t> data;  // a copy: the sender may reuse its buffer once the operand is taken
+    tlm::tlm_generic_payload* payload = nullptr;
   };
 
   void take_operand();
+  void give_operand_back();
   void progress();
   bool step();
   bool start_tile();

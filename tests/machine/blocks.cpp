@@ -375,7 +375,7 @@ struct ArrayAlone {
   void tile(std::uint64_t cycle, std::uint32_t m, std::uint32_t n, int passes) {
     pe::Descriptor d;
     d.a_operand = ++number_;
-    d.load_a = 1;
+    d.load_a = d.last_a = 1;
     d.m = m;
     d.n = n;
     d.k = 64;
