@@ -19,6 +19,8 @@ memory::DmaConfig dma_config(const AcceleratorConfig& c, bool loose) {
   memory::DmaConfig d;
   d.outstanding = static_cast<std::uint32_t>(c.dma.outstanding);
   d.transaction_bytes = static_cast<std::uint32_t>(c.dma.transaction_bytes);
+  d.issue_cycles = static_cast<std::uint32_t>(c.dma.issue_cycles);
+  d.descriptors = static_cast<std::uint32_t>(c.dma.descriptors);
   d.clock_ps = clock_ps(c);
   d.timing = loose ? memory::DmaTiming::kLoose : memory::DmaTiming::kApproximate;
   return d;

@@ -183,6 +183,11 @@ void DmaSection::describe(config::Fields& f) {
       .unit("cycles")
       .says("between two transactions of an engine")
       .assumed("one descriptor step a cycle");
+  f.add("descriptors", descriptors)
+      .range(1, 65536)
+      .unit("descriptors")
+      .says("depth of each engine's descriptor queue")
+      .assumed("deep enough to read ahead across operations");
 }
 
 void InterconnectSection::describe(config::Fields& f) {

@@ -89,6 +89,7 @@ struct DmaSection {
   int outstanding = 16;
   std::uint64_t transaction_bytes = 4096;
   int issue_cycles = 1;
+  int descriptors = 64;
   void describe(config::Fields& f);
 };
 

@@ -117,6 +117,7 @@ void Sequencer::start(tlm::tlm_generic_payload& payload) {
   if (single_linear_) layers_ = 0;
   head_columns_ =
       std::uint64_t{3} * header.head_columns < static_cast<std::uint64_t>(shape_.vocab_size) ? header.head_columns : 0;
+  if (program_->head_in_strips()) head_columns_ = 0;
   head_parts_ = head_columns_ == 0 ? 1 : 3;
   record_ = StepRecord{};
   record_.begin = sc_core::sc_time_stamp();
@@ -246,7 +247,7 @@ void Sequencer::host_chunk() {
     markers_due_.push({c.operation}, when);
   } else if (c.data_valid) {
     for (std::uint32_t r = 0; r < c.row; ++r)
-      std::memcpy(logits_.data() + (std::size_t{r} * shape_.vocab_size + c.column) * 2,
+      std::memcpy(logits_.data() + ((c.tag + r) * shape_.vocab_size + c.column) * 2,
                   payload.get_data_ptr() + std::size_t{r} * c.elements * 2, std::size_t{c.elements} * 2);
   }
   host.accept(when);

@@ -196,7 +196,7 @@ double StepProgram::attention_seconds(double bytes_per_s, double slots_per_s) co
       const double key_bytes = policy.grouped() ? static_cast<double>(lines * (21 * visible + 16 * wide_keys))
                                                 : static_cast<double>(visible * plain_token);
       const double value_bytes = policy.grouped() ? static_cast<double>(d * (21 * groups + 16 * wide_groups))
-                                                  : static_cast<double>(visible * plain_token);
+                                                  : static_cast<double>(values_read(visible, context) * plain_token);
       seconds += std::max(key_bytes / bytes_per_s,
                           static_cast<double>(m * lines * (visible * passes + wide_keys)) / slots_per_s) +
                  std::max(value_bytes / bytes_per_s,
@@ -204,6 +204,14 @@ double StepProgram::attention_seconds(double bytes_per_s, double slots_per_s) co
     }
   }
   return seconds * shape_.num_key_value_heads * shape_.num_hidden_layers;
+}
+
+/// Values that a strip reads of which the last token sees `visible` of `context`. Those of a plain cache become groups
+/// of 32 tokens on the way to a BFP array, and a group has the exponent of all its tokens that are in the cache, also
+/// of those that this strip does not see: bit for bit what the strip after it takes.
+std::uint64_t StepProgram::values_read(std::uint64_t visible, std::uint64_t context) const {
+  if (map_.kv.policy().grouped() || !chip_.bfp_activations) return visible;
+  return std::min(ceil_div(visible, 32) * 32, context);
 }
 
 std::uint64_t StepProgram::query_tokens_per_strip(const SequenceStep& s) const {
@@ -1008,7 +1016,8 @@ void StepProgram::attention(Batch& b, int layer) {
     b.operands.push_back(o);
 
     std::vector<Segment> main, low;
-    kv.v_read(place, context, visible, main, low);
+    const std::uint64_t read = values_read(visible, context);
+    kv.v_read(place, context, read, main, low);
     const std::uint64_t groups = ceil_div(visible, 32);
     std::uint64_t wide = 0, stored = 0;
     pe::Descriptor p;
@@ -1020,7 +1029,7 @@ void StepProgram::attention(Batch& b, int layer) {
       while (p.wide_local > p.wide_initial && kv.v_group_wide(p.wide_local - 1, context)) --p.wide_local;
       stored = d * (21 * groups + 16 * wide);
     } else {
-      stored = visible * (kv.policy().format == KvFormat::kInt8 ? d + 2 : 2 * d);
+      stored = read * (kv.policy().format == KvFormat::kInt8 ? d + 2 : 2 * d);
     }
     add_segments(b, Queue::kv_read, main, low, value_op, TrafficClass::kv_read,
                  kv.policy().grouped() ? KvCacheLayout::group_main_bytes : 1, false);
@@ -1030,7 +1039,7 @@ void StepProgram::attention(Batch& b, int layer) {
     p.a_operand = probability[i];
     p.m = m;
     p.n = d;
-    p.k = static_cast<std::uint32_t>(visible);
+    p.k = static_cast<std::uint32_t>(read);
     p.source = pe::Source::kv;
     p.operand = kv.policy().grouped() ? pe::Operand::values : pe::Operand::values_plain;
     p.bfp_a = chip_.attention_operand.bfp() ? 1 : 0;
@@ -1040,7 +1049,7 @@ void StepProgram::attention(Batch& b, int layer) {
     p.b_bytes = stored;
     b.pe.push_back(p);
     if (p.bfp_a == 0) wide = 0;
-    expect_macs(std::uint64_t(m) * visible * d, std::uint64_t(m) * d * (groups * p.passes + wide));
+    expect_macs(std::uint64_t(m) * read * d, std::uint64_t(m) * d * (groups * p.passes + wide));
 
     const bool last = i + 1 == jobs.size();
     vector::Descriptor v;
@@ -1246,41 +1255,70 @@ Batch StepProgram::head(std::uint64_t from, std::uint64_t to, bool more) {
   std::uint64_t wanted = 0;
   for (const SequenceStep& s : work_.sequences) wanted += s.logits;
   if (wanted == 0) return b;
-  if (from == 0 && head_operand_ == 0) final_norm(b, wanted);
+  const bool normed = head_operand_ != 0;  // an earlier piece's, or the vectors of a single linear
+  const std::uint64_t strip_rows = normed ? wanted : head_rows(wanted);
+  if (!normed) final_norm(b, 0, std::min(strip_rows, wanted));
   TensorPlace piece = map_.lm_head;
   piece.rows = std::min(to, piece.rows) - from;
   piece.index += from * piece.index_row_bytes();
   piece.scale += from * piece.scale_row_bytes();
   operand_at_array_ = from == 0 ? 0 : head_operand_;  // a later piece finds its operand where the first had it brought
-  linears(b, {&piece}, false, 128, wanted, head_operand_, nullptr, OperationClass::lm_head,
-          [&](std::size_t, const Unit& u) {
-            vector::Descriptor logits;
-            logits.operation = u.operation;
-            logits.kind = vector::Kind::logits;
-            logits.last_rows = 1;
-            logits.rows = static_cast<std::uint32_t>(u.strip.rows);
-            logits.columns = static_cast<std::uint32_t>(u.columns);
-            logits.column_begin = static_cast<std::uint32_t>(from + u.column);
-            logits.row_width = shape_.vocab_size;
-            b.vector.push_back(logits);
-          });
+  for (std::uint64_t row = 0; row < wanted; row += strip_rows) {
+    const std::uint32_t operand = head_operand_;
+    // The norm of the next strip runs on the vector unit while the array works with this one.
+    const std::uint64_t next = row + strip_rows;
+    if (next < wanted) final_norm(b, next, std::min(strip_rows, wanted - next));
+    linears(b, {&piece}, false, 128, std::min(strip_rows, wanted - row), operand, nullptr, OperationClass::lm_head,
+            [&](std::size_t, const Unit& u) {
+              vector::Descriptor logits;
+              logits.operation = u.operation;
+              logits.kind = vector::Kind::logits;
+              logits.last_rows = 1;
+              logits.rows = static_cast<std::uint32_t>(u.strip.rows);
+              logits.columns = static_cast<std::uint32_t>(u.columns);
+              logits.row_begin = static_cast<std::uint32_t>(row);
+              logits.column_begin = static_cast<std::uint32_t>(from + u.column);
+              logits.row_width = shape_.vocab_size;
+              b.vector.push_back(logits);
+            });
+  }
   mark_last_uses(b, more);
   return b;
 }
 
-void StepProgram::final_norm(Batch& b, std::uint64_t wanted) {
+/// Rows of lm_head's operand at a time: all that fit, or, when not all do, half of the buffer's, so that the next are
+/// there when the array has done with these.
+std::uint64_t StepProgram::head_rows(std::uint64_t wanted) const {
+  const std::uint64_t row = operand_row(static_cast<std::uint64_t>(shape_.hidden_size));
+  if (wanted * row <= chip_.operand_bytes) return wanted;
+  return std::max<std::uint64_t>(1, chip_.operand_bytes / 2 / row);
+}
+
+bool StepProgram::head_in_strips() const {
+  std::uint64_t wanted = 0;
+  for (const SequenceStep& s : work_.sequences) wanted += s.logits;
+  return head_rows(wanted) < wanted;
+}
+
+/// Rows [first, first + rows) of those that logits are wanted of, to an operand of lm_head.
+void StepProgram::final_norm(Batch& b, std::uint64_t first, std::uint64_t rows) {
   const std::uint32_t h = shape_.hidden_size;
   const std::uint32_t op = next_operation(OperationClass::elementwise);
   head_operand_ = ++operand_;
 
-  DmaDescriptor g;
-  g.operation = op;
-  g.add(segment(map_.final_norm, 2 * h, TrafficClass::weights));
-  push(b, Queue::vector_read, g);
-  expect(TrafficClass::weights, 2 * h);
+  const std::uint64_t gamma = first == 0 ? 2 * h : 0;
+  if (gamma != 0) {
+    DmaDescriptor g;
+    g.operation = op;
+    g.add(segment(map_.final_norm, gamma, TrafficClass::weights));
+    push(b, Queue::vector_read, g);
+    expect(TrafficClass::weights, gamma);
+  }
   if (!resident_)
-    for (std::size_t i = 0; i < work_.sequences.size(); ++i) {
+    for (std::size_t i = 0, wanted = 0; i < work_.sequences.size(); ++i) {
       if (!work_.sequences[i].logits) continue;
+      const std::uint64_t number = wanted++;
+      if (number < first || number >= first + rows) continue;
       const std::uint64_t row = first_row_[i] + work_.sequences[i].tokens - 1;
       for (std::uint64_t block = 0; block < map_.residual.blocks; ++block) {
         const std::uint64_t columns =
@@ -1291,11 +1329,12 @@ void StepProgram::final_norm(Batch& b, std::uint64_t wanted) {
   vector::Descriptor v;
   v.operation = op;
   v.kind = vector::Kind::norm;
-  v.rows = static_cast<std::uint32_t>(wanted);
+  v.rows = static_cast<std::uint32_t>(rows);
+  v.row_begin = static_cast<std::uint32_t>(first);
   v.columns = v.row_width = h;
   v.last_rows = 1;
   v.spilled = !resident_;
-  v.operand_bytes = static_cast<std::uint32_t>(2 * h + (resident_ ? 0 : wanted * 2 * h));
+  v.operand_bytes = static_cast<std::uint32_t>(gamma + (resident_ ? 0 : rows * 2 * h));
   v.scale = static_cast<float>(shape_.rms_norm_eps);
   b.vector.push_back(v);
   converter::Descriptor c;

@@ -185,10 +185,13 @@ class StepProgram {
   Batch layer(int index);
   Batch head() { return head(0, map_.lm_head.rows); }
   /// Output channels [from, to) of lm_head; the piece from 0 also does the final norm. from must be a multiple of 128.
-  /// more: a further piece follows.
+  /// more: a further piece follows. Where head_in_strips() it must be whole.
   Batch head(std::uint64_t from, std::uint64_t to, bool more = false);
 
   bool resident() const { return resident_; }
+  /// Whether the rows of lm_head's operand do not fit on chip together: its weights are then read once for each strip
+  /// of them.
+  bool head_in_strips() const;
   /// Of what was generated so far.
   const Expected& expected() const { return expected_; }
   /// Class of an operation number; operations are numbered in the order of generation.
@@ -226,7 +229,8 @@ class StepProgram {
     std::vector<std::uint64_t> row;    // the youngest of its blocks
   };
 
-  void final_norm(Batch& b, std::uint64_t wanted);
+  std::uint64_t head_rows(std::uint64_t wanted) const;
+  void final_norm(Batch& b, std::uint64_t first, std::uint64_t rows);
   void norm(Batch& b, std::uint64_t gamma, std::uint32_t operand);
   void residual_unit(Batch& b, const Unit& u);
   void write_scores(Batch& b, std::size_t strip, const vector::Descriptor& softmax);
@@ -262,6 +266,7 @@ class StepProgram {
   std::uint64_t query_row_bytes() const;
   std::uint64_t token_operands(const SequenceStep& s) const;
   std::uint64_t query_tokens_per_strip(const SequenceStep& s) const;
+  std::uint64_t values_read(std::uint64_t visible, std::uint64_t context) const;
 
   const ModelShape& shape_;
   const MemoryMap& map_;

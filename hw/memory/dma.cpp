@@ -21,6 +21,11 @@ void DmaConfig::describe(config::Fields& f) {
       .unit("bytes")
       .range(1, 1 << 24)
       .says("largest memory transaction; none crosses a multiple of it");
+  f.add("issue_cycles", issue_cycles)
+      .unit("cycles")
+      .range(1, 1000)
+      .says("between two transactions")
+      .assumed("one descriptor step a cycle");
   f.add("descriptors", descriptors)
       .unit("descriptors")
       .range(1, 65536)

@@ -2,10 +2,10 @@
 //
 // Models: a descriptor of up to eight contiguous or strided segments, moved in memory transactions of a configurable
 // size that never cross a multiple of that size (so that a transaction stays in one interleave block or one DRAM page
-// where the sizes are chosen so); one transaction issued a cycle; a bounded number outstanding; a deep descriptor queue
-// that is read ahead across operations. Does not model: address translation, descriptor fetch from memory (the
-// sequencer writes descriptors to the command socket), unaligned-access penalties other than those of the memory
-// itself.
+// where the sizes are chosen so); a transaction issued every issue_cycles; a bounded number outstanding; a deep
+// descriptor queue that is read ahead across operations. Does not model: address translation, descriptor fetch from
+// memory (the sequencer writes descriptors to the command socket), unaligned-access penalties other than those of the
+// memory itself.
 //
 // Weights come as two streams, indices and block scales. One engine reads both: `paced` makes the last segment set the
 // pace and each earlier segment is read so far ahead that, in proportion of the segments' lengths, it covers the last
@@ -34,6 +34,7 @@ enum class DmaTiming : std::uint8_t { kApproximate, kLoose };      // nb_transpo
 struct DmaConfig {
   std::uint32_t outstanding = 16;
   std::uint32_t transaction_bytes = 4096;
+  std::uint32_t issue_cycles = 1;
   std::uint32_t descriptors = 64;
   std::uint32_t latency_cycles = 4;
   std::uint32_t stream_bytes_per_cycle = 128;

@@ -193,8 +193,8 @@ void DmaReaderBase::step() {
     count_wait(memory_free_, cursor, statistics_.stall_memory);
     count_wait(answered, cursor, statistics_.stall_outstanding);
     count_wait(taken, cursor, statistics_.stall_stream);
-    ++statistics_.busy;
-    port_free_ = start + 1;
+    statistics_.busy += config_.issue_cycles;
+    port_free_ = start + config_.issue_cycles;
 
     const DmaDescriptor& descriptor = plan_.descriptor();
     const DmaTransaction transaction = plan_.next();
@@ -340,7 +340,7 @@ void DmaWriterBase::issue() {
       return;
     }
     Filled next = filled_.pop();
-    issue_free_ = start + 1;
+    issue_free_ = start + config_.issue_cycles;
     awaiting_accept_ = true;
     if (const auto accepted = send_memory(std::move(next.payload), time_of(start))) {
       awaiting_accept_ = false;

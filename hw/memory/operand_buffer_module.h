@@ -2,8 +2,8 @@
 // complete.
 //
 // Models: operands under a number, put together from chunks of the converter or of a DMA engine in any order of
-// columns; capacity: a chunk waits while it does not fit; hand-over in the order of the descriptors, when the operand is
-// complete; the read port's width. An operand's room is given back when the PE array answers, which it does when the
+// columns; capacity: a chunk waits while it does not fit; hand-over in the order of the descriptors, when the operand
+// is complete; the read port's width. An operand's room is given back when the PE array answers, which it does when the
 // last tile that uses it has ended. Does not model: the contents' place in the banks (buffer.h has bank timing), the
 // vector unit's scratch half.
 //

@@ -2,8 +2,8 @@
 //
 // Models: pe_array.h behind TLM-2.0 streams. Tiles are worked through in the order of their descriptors; the stream
 // that the
-//   tile at hand does not need waits. An A operand stays where its sender keeps it: the array takes one for the tiles at
-//   hand and one that waits, and answers when the last tile that uses an operand has ended.
+//   tile at hand does not need waits. An A operand stays where its sender keeps it: the array takes one for the tiles
+//   at hand and one that waits, and answers when the last tile that uses an operand has ended.
 // Does not model: which operation of a model a tile belongs to.
 #pragma once
 

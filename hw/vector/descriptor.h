@@ -45,7 +45,8 @@ struct Descriptor {
   std::uint8_t split = 0;           // what leaves as one chunk: 0 everything, 1 one head, 2 one head of one sequence
   std::uint32_t block_columns =
       0;                       // embed, norm: what leaves as one chunk is so many columns of all rows; 0: all columns
-  std::uint8_t last_rows = 0;  // norm, logits: the rows meant are the last ones of the sequences that want logits
+  std::uint8_t last_rows = 0;  // norm, logits: the rows meant are the last ones of the sequences that want logits, from
+                               // number row_begin on
   float scale = 1.0f;          // softmax: 1/sqrt(head_dim); norm: epsilon
   double theta = 0.0;          // RoPE base
 };

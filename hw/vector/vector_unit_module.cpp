@@ -160,7 +160,7 @@ void VectorUnit::setup() {
 
 std::uint32_t VectorUnit::step_row(std::uint32_t i) const {
   const Descriptor& d = command.at(0);
-  return d.last_rows != 0 ? logit_rows_[i] : d.row_begin + i;
+  return d.last_rows != 0 ? logit_rows_[d.row_begin + i] : d.row_begin + i;
 }
 
 void VectorUnit::finish() {
@@ -347,6 +347,7 @@ void VectorUnit::send_host() {
   c.operation = d.operation;
   c.mode = logits ? 1 : 0;
   c.row = d.rows;
+  c.tag = d.row_begin;
   c.column = d.column_begin;
   c.elements = d.columns;
   if (functional_ && logits) std::memcpy(out->get_data_ptr(), gathered_.data(), bytes);

@@ -113,6 +113,19 @@ void check_hand_worked(DmaTiming timing) {
 TEST_CASE("dma reader: hand-worked times, approximately timed") { check_hand_worked(DmaTiming::kApproximate); }
 TEST_CASE("dma reader: hand-worked times, loosely timed: the same") { check_hand_worked(DmaTiming::kLoose); }
 
+TEST_CASE("dma reader: a transaction every so many cycles") {
+  // As above, but no request within four cycles of the one before.
+  DmaConfig config = config_of(2, DmaTiming::kApproximate);
+  config.issue_cycles = 4;
+  ReadBench<RecordingSink> bench(config, 10, 3);
+  DmaDescriptor descriptor;
+  descriptor.add(segment(8192, 4 * 4096));
+  bench.commander.at(cycles(0), descriptor);
+  sc_core::sc_start();
+  REQUIRE((bench.memory.arrivals == std::vector<sc_time>{cycles(4), cycles(8), cycles(21), cycles(25)}));
+  bench.finish();
+}
+
 TEST_CASE("dma reader: requests of the next operation follow without a gap") {
   // Sixteen slots: nothing ever waits for a slot here, so request i goes out at c(4 + i) whatever descriptor it belongs
   // to.
