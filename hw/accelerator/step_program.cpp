@@ -210,7 +210,7 @@ double StepProgram::attention_seconds(double bytes_per_s, double slots_per_s) co
 /// of 32 tokens on the way to a BFP array, and a group has the exponent of all its tokens that are in the cache, also
 /// of those that this strip does not see: bit for bit what the strip after it takes.
 std::uint64_t StepProgram::values_read(std::uint64_t visible, std::uint64_t context) const {
-  if (map_.kv.policy().grouped() || !chip_.bfp_activations) return visible;
+  if (map_.kv.policy().grouped() || !chip_.attention_operand.bfp()) return visible;
   return std::min(ceil_div(visible, 32) * 32, context);
 }
 
@@ -1094,9 +1094,10 @@ void StepProgram::attention(Batch& b, int layer) {
   // them (operand_buffer_module.h). With scores through memory a strip more is under way: one's scores leave while
   // another's come back and a third's probabilities do.
   if (chip_.fused_attention) {
-    const auto query_bytes = [&](const Job& j) { return j.tokens * group * operand_row(d); };
+    const auto query_bytes = [&](const Job& j) { return j.tokens * group * chip_.attention_operand.row_bytes(d); };
     const auto probability_bytes = [&](const Job& j) {
-      return j.tokens * group * operand_row(work_.sequences[j.sequence].cached + j.first_token + j.tokens);
+      return j.tokens * group *
+             chip_.attention_operand.row_bytes(work_.sequences[j.sequence].cached + j.first_token + j.tokens);
     };
     std::size_t next = 0;  // whose values are to come
     for (std::size_t i = 0; i < jobs.size(); ++i) {
