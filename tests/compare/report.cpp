@@ -92,6 +92,27 @@ TEST_CASE("report: one file without scripts or outside references, every plot na
     REQUIRE_THAT(compare, ContainsSubstring(part));
 }
 
+TEST_CASE("report: a bare channel's result has its own page") {
+  if (!has_matplotlib()) return;
+  const Scratch s;
+  REQUIRE(
+      run_harmonia(s, "dram --config DDR4-3200 --traffic mix --requests 500 --per-request dram/requests.csv.gz -o dram")
+          .status == 0);
+  REQUIRE(run_harmonia(s, "dram --config DDR4-3200 --traffic mix --requests 500 -o plain").status == 0);
+  for (const auto& [folder, plots] : {std::pair<std::string, std::size_t>{"dram", 5}, {"plain", 4}}) {
+    const Outcome o = run_harmonia(s, "report " + folder);
+    INFO(o.err);
+    REQUIRE(o.status == 0);
+    const std::string html = Scratch::read(s / folder + "/report.html");
+    REQUIRE(count(html, "<svg ") == plots);
+    REQUIRE(count(html, "<script") == 0);
+    for (const char* part :
+         {"500 requests", "bandwidth (GB/s)", "latency (ns)", "energy (", "Assumed inputs", "ceiling"})
+      REQUIRE_THAT(html, ContainsSubstring(part));
+    REQUIRE((html.find("simulated time (") != std::string::npos) == (folder == "dram"));
+  }
+}
+
 TEST_CASE("report: a folder that holds no result is refused") {
   if (!has_matplotlib()) return;
   const Scratch s;
