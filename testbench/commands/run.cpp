@@ -28,7 +28,7 @@ int run_command(const std::vector<std::string>& arguments) {
   const LoadedScenario scenario = load_scenario(name, common.set, Library(common.workloads, common.data));
   if (print_map) {
     try {
-      std::cout << address_map_text(scenario.scenario);
+      std::cout << address_map_of(scenario);
     } catch (const config::InputError& e) {
       throw located(e, scenario);
     }

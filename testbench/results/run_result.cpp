@@ -224,6 +224,20 @@ std::string to_json(const RunResult& r) {
               .put("actual", k.actual)
               .put("unit", k.unit);
         }));
+  const AddressMapResult& m = r.address_map;
+  Object map("address_map.");
+  map.put("memory_bytes", m.memory_bytes)
+      .put("channels", m.channels)
+      .put("interleave_bytes", m.interleave_bytes)
+      .put("hashed", m.hashed)
+      .put("region_alignment_bytes", m.region_alignment_bytes)
+      .put("tensor_alignment_bytes", m.tensor_alignment_bytes)
+      .put("kv_slots", m.kv_slots)
+      .put("kv_slot_tokens", m.kv_slot_tokens);
+  map.put("regions", list("address_map.regions", m.regions, [](Object& c, const AddressMapResult::Region& region) {
+            c.put("name", region.name).put("base", region.base).put("bytes", region.bytes);
+          }));
+  o.put("address_map", map.take());
   if (r.serving.requests > 0) {
     const ServingResult& v = r.serving;
     Object serving("serving.");

@@ -166,6 +166,21 @@ struct BandwidthSample {
   BytesByClass bytes{};
 };
 
+/// Where everything lies in memory.
+struct AddressMapResult {
+  struct Region {
+    std::string name;
+    std::uint64_t base = 0, bytes = 0;
+  };
+  std::vector<Region> regions;
+  std::uint64_t memory_bytes = 0;  // of all channels
+  int channels = 0;
+  std::uint64_t interleave_bytes = 0;
+  bool hashed = false;
+  std::uint64_t region_alignment_bytes = 0, tensor_alignment_bytes = 0;
+  std::uint64_t kv_slots = 0, kv_slot_tokens = 0;  // room of a sequence; slots may overlap when a trace is replayed
+};
+
 struct RunResult {
   static constexpr int kSchema = 1;
 
@@ -193,6 +208,7 @@ struct RunResult {
   std::vector<CheckResult> checks;
   std::vector<config::Assumption> assumptions;
   std::vector<std::string> notices;
+  AddressMapResult address_map;
   ServingResult serving;  // of a trace; no requests otherwise
   std::vector<RequestResult> requests;
 

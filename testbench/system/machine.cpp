@@ -101,8 +101,8 @@ Capacity capacity_of(const Scenario& s) {
   return c;
 }
 
-std::string address_map_text(const Scenario& s) {
-  const accelerator::MapRequest request = map_request(s, capacity_of(s));
+std::string address_map_text(const Scenario& s, const Capacity& capacity) {
+  const accelerator::MapRequest request = map_request(s, capacity);
   const accelerator::MemoryMap map = accelerator::MemoryMap::build(request);
   const accelerator::KvCacheLayout& kv = map.kv;
   std::ostringstream out;

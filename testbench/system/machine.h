@@ -28,9 +28,9 @@ accelerator::MachineOptions machine_options(const Scenario& scenario);
 
 /// Room that a fixed workload needs. A request trace's depends on its scheduler.
 Capacity capacity_of(const Scenario& scenario);
-/// The address map of a fixed workload as a table: regions, interleave, alignments, the KV cache's areas. Throws
-/// config::InputError when it does not fit.
-std::string address_map_text(const Scenario& scenario);
+/// The address map as a table: regions, interleave, alignments, the KV cache's areas. Throws config::InputError when it
+/// does not fit.
+std::string address_map_text(const Scenario& scenario, const Capacity& capacity);
 
 /// Ties an unused memory port: the host's loader uses debug transport only.
 class MemoryLoader : public sc_core::sc_module, private tlm::tlm_bw_transport_if<> {

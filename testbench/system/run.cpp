@@ -56,9 +56,11 @@ class Run {
     sampled_ = s_.fidelity.mode == FidelityMode::sampled;
   }
 
+  std::string address_map() { return address_map_text(s_, capacity()); }
+
   RunResult execute() {
     const auto wall = std::chrono::steady_clock::now();
-    const Capacity capacity = s_.workload.is_trace() ? trace_capacity() : fixed_capacity();
+    const Capacity capacity = this->capacity();
     const accelerator::MachineOptions options = machine_options(s_);
     Machine machine(
         s_, capacity, [this](Host& host) { body(host); }, options);
@@ -90,6 +92,8 @@ class Run {
 
  private:
   // ------------------------------------------------------------------------------------------------------ capacity
+
+  Capacity capacity() { return s_.workload.is_trace() ? trace_capacity() : fixed_capacity(); }
 
   Capacity fixed_capacity() const {
     const WorkloadConfig& w = s_.workload;
@@ -530,6 +534,16 @@ class Run {
   void collect() {
     Machine& m = *machine_;
     accelerator::Accelerator& a = *m.accelerator;
+    AddressMapResult& map = result_.address_map;
+    for (const accelerator::Region& r : m.map.regions) map.regions.push_back({r.name, r.base, r.bytes});
+    map.memory_bytes = accelerator::memory_bytes(s_.accelerator);
+    map.channels = s_.accelerator.dram.channels;
+    map.interleave_bytes = s_.accelerator.interconnect.interleave_bytes;
+    map.hashed = s_.accelerator.interconnect.hashed;
+    map.region_alignment_bytes = s_.accelerator.address_map.region_alignment_bytes;
+    map.tensor_alignment_bytes = s_.accelerator.address_map.tensor_alignment_bytes;
+    map.kv_slots = m.map.kv.slots();
+    map.kv_slot_tokens = m.map.kv.capacity_tokens();
     result_.provenance.version = HARMONIA_VERSION;
     result_.provenance.scenario = s_.name;
     result_.provenance.source = loaded_.source;
@@ -803,5 +817,7 @@ class Run {
 RunResult run_scenario(const LoadedScenario& scenario, const RunOptions& options) {
   return Run(scenario, options).execute();
 }
+
+std::string address_map_of(const LoadedScenario& scenario) { return Run(scenario, {}).address_map(); }
 
 }  // namespace harmonia::testbench

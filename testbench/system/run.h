@@ -20,4 +20,8 @@ struct RunOptions {
 /// config::RunError when the run fails (a deadlock). Failed conservation checks are in the result.
 RunResult run_scenario(const LoadedScenario& scenario, const RunOptions& options = {});
 
+/// Where everything lies in memory when the scenario runs, a request trace's included, as a table. Throws
+/// config::InputError when it does not fit.
+std::string address_map_of(const LoadedScenario& scenario);
+
 }  // namespace harmonia::testbench

@@ -1,8 +1,10 @@
 // What `harmonia run -o DIR` leaves behind, read by decoders that know nothing of the program (outputs.py); and inputs
 // that it refuses: place, reason, status 2, nothing written.
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "tests/cli/scratch.h"
@@ -82,6 +84,37 @@ TEST_CASE("a replayed trace leaves a line for each request, full and sampled") {
     s.write("traced.yaml", kTraced);
     s.write("trace.csv", kTrace);
     REQUIRE_THAT(decoded(s, std::string("traced.yaml --set fidelity=") + fidelity), ContainsSubstring("requests: 3"));
+  }
+}
+
+TEST_CASE("the address map is printed, and is in the result, of a fixed workload and of a replayed trace") {
+  for (const char* name : {"tiny.yaml", "traced.yaml"}) {
+    INFO(name);
+    const Scratch s;
+    s.write("tiny.yaml", kTiny);
+    s.write("traced.yaml", kTraced);
+    s.write("trace.csv", kTrace);
+    const Outcome printed = run_harmonia(s, std::string("run ") + name + " --print-map");
+    INFO(printed.err << printed.out);
+    REQUIRE(printed.status == 0);
+    decoded(s, name);
+    const nlohmann::json map = nlohmann::json::parse(Scratch::read(s / "out/result.json"))["address_map"];
+    REQUIRE_THAT(printed.out, ContainsSubstring("interleaved every " + map["interleave_bytes"].dump() + " bytes") &&
+                                  ContainsSubstring(map["kv_slots"].dump() + " slot(s)"));
+    std::uint64_t end = 0;
+    std::set<std::string> names;
+    for (const auto& region : map["regions"]) {
+      const auto base = region["base"].get<std::uint64_t>(), bytes = region["bytes"].get<std::uint64_t>();
+      char hex[16];
+      std::snprintf(hex, sizeof hex, "0x%010llx", static_cast<unsigned long long>(base));
+      REQUIRE_THAT(printed.out, ContainsSubstring(hex) && ContainsSubstring(std::to_string(bytes) + "\n"));
+      REQUIRE(base % map["region_alignment_bytes"].get<std::uint64_t>() == 0);
+      REQUIRE(base >= end);
+      end = base + bytes;
+      names.insert(region["name"]);
+    }
+    REQUIRE(end <= map["memory_bytes"]);
+    REQUIRE(names == std::set<std::string>{"embedding", "weights", "lm_head", "kv_cache", "activations"});
   }
 }
 

@@ -12,6 +12,7 @@
 #include "tests/machine/foreign.h"
 #include "tests/memory/support.h"
 #include "tests/support/catch.h"
+#include "tests/support/child.h"
 
 using namespace harmonia;
 using namespace harmonia::test;
@@ -418,6 +419,13 @@ TEST_CASE("array: 128 rows for one token are one round: 2 groups, one pass 2 cyc
   REQUIRE(a.block.macs() == 2 * 128 * 64);
   REQUIRE(a.block.slots() == 128 * 2 * (1 + 2));
 }
+TEST_CASE("array: an operand is given back when the last tile that uses it has ended") {
+  ArrayAlone a({});
+  a.tile(100, 1, 128, 1);
+  a.tile(200, 1, 128, 2);
+  sc_core::sc_start();
+  REQUIRE(a.operand.taken == std::vector<std::uint64_t>{102, 204});
+}
 TEST_CASE("array: without idle rows at work one token uses 8 of 128 elements") {
   pe::Config config;
   config.spread_idle_rows = false;
@@ -535,6 +543,41 @@ TEST_CASE("operand buffer: hands an operand over when it is complete, 128 bytes 
   REQUIRE(out.arrivals.size() == 1);
   REQUIRE(out.arrivals[0].cycle == 50 + 3 + 2);  // 296 bytes
   for (std::size_t i = 0; i < 4 * 74; ++i) REQUIRE(out.arrivals[0].bytes[i] == (i % 74 < 37 ? 1 : 2));
+}
+
+TEST_CASE("operand buffer: what is read ahead leaves room for what is missing of the operands before it") {
+  const auto taken_at = [](std::uint64_t capacity) {
+    const std::vector<std::uint64_t> cycles = in_child([capacity] {
+      memory::OperandBufferConfig config;
+      config.capacity_bytes = capacity;
+      memory::OperandBuffer block("operands", config);
+      ForeignSource commands("commands"), converter("converter"), dma("dma");
+      ForeignSink out("out");
+      commands.isock.bind(block.command.tsock);
+      converter.isock.bind(block.converter.tsock);
+      dma.isock.bind(block.dma.tsock);
+      block.isock.bind(out.tsock);
+      memory::OperandDescriptor first, second;
+      first.operand = 1;
+      first.row_bytes = 200;
+      first.rows = second.rows = 1;
+      second.operand = 2;
+      second.row_bytes = 100;
+      second.from_memory = 1;
+      commands.command(first);
+      commands.command(second);
+      dma.send(10, std::vector<std::uint8_t>(100), values(100, 2));
+      bus::Chunk c = values(200, 1);
+      c.tensor = c.mode = 1;
+      c.tag = 200;
+      converter.send(50, std::vector<std::uint8_t>(200), c);
+      sc_core::sc_start();
+      return std::vector<std::uint64_t>{dma.taken.at(0)};
+    });
+    return cycles[0];
+  };
+  REQUIRE(taken_at(300) == 10);
+  REQUIRE(taken_at(299) == 50 + 2 + 2);  // given back as soon as it was read out: 200 bytes, 128 a cycle, 2 cycles
 }
 
 // ---- Accounts ----

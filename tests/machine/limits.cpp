@@ -155,7 +155,7 @@ TEST_CASE("map: every region begins at its alignment and nothing overlaps") {
     REQUIRE(t.index % 256 == 0);
     REQUIRE(t.scale % 256 == 0);
   }
-  REQUIRE_THAT(testbench::address_map_text(s),
+  REQUIRE_THAT(testbench::address_map_text(s, testbench::capacity_of(s)),
                ContainsSubstring("kv_cache") && ContainsSubstring("interleaved every 256"));
 }
 
