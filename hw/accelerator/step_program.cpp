@@ -564,14 +564,20 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
         "; take a larger buffer or fewer bits");
   // Equal tiles: a short one behind two long ones would leave the memory without orders.
   const std::uint64_t tile_rows = ceil_div(unit_columns, ceil_div(unit_columns, most_rows));
-  // A strip is read while the array still works with the one before.
-  const std::uint64_t rows_a = a_resident ? rows : chip_.operand_bytes / 2 / a_row;
+  // A strip that stays while all of B streams by takes the whole buffer: that the next can only be read when the array
+  // has done with it costs less than B once more. Strips that stream by share it, one read while the array works with
+  // the one before. Both are whole rounds of the array's rows where they have more rows than one.
+  const auto strip_in = [&](std::uint64_t bytes) {
+    const std::uint64_t fit = bytes / a_row, round = static_cast<std::uint64_t>(chip_.pe_rows);
+    return fit > round ? fit / round * round : fit;
+  };
+  const std::uint64_t rows_a = a_resident ? rows : strip_in(chip_.operand_bytes);
   if (rows_a == 0 || (a_resident && rows * a_row > chip_.operand_bytes))
     throw config::InputError("accelerator.activation_buffer.capacity_bytes: the accelerator cannot hold one tile: " +
                              std::to_string(a_resident ? rows : 1) + " activation row(s) of " + std::to_string(k) +
                              " values take " + std::to_string((a_resident ? rows : 1) * a_row) +
-                             " bytes and the activation buffer has " +
-                             std::to_string(chip_.operand_bytes / (a_resident ? 1 : 2)) + " for them");
+                             " bytes and the activation buffer has " + std::to_string(chip_.operand_bytes) +
+                             " for them");
   const std::uint64_t kept_units = unit_columns * (paired ? 2 : 1);
   const bool can_keep_b = tile_rows == unit_columns && kept_units * b_row <= chip_.weight_tile_bytes;
   // Strips of B do not span tensors: q, k and v are strips of their own.
@@ -595,7 +601,8 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
 
   const LinearMode mode = linear_mode(parts.front()->format, settings_.codebook, settings_.array);
   std::vector<Strip> strips;
-  const std::uint64_t strip_rows = ceil_div(rows, ceil_div(rows, rows_a));
+  const std::uint64_t strip_rows =
+      ema.column_first ? std::max<std::uint64_t>(1, strip_in(chip_.operand_bytes / 2)) : rows_a;
   for (std::uint64_t row = 0; row < rows; row += strip_rows) strips.push_back({row, std::min(strip_rows, rows - row)});
 
   auto load_a = [&](const Strip& s) {
