@@ -315,18 +315,42 @@ class Run {
     const std::uint64_t chunk =
         w.prefill_chunk_tokens == 0 ? prompt : static_cast<std::uint64_t>(w.prefill_chunk_tokens);
     const std::uint64_t chunks = (prompt + chunk - 1) / chunk;
-    Progress progress("chunks", static_cast<double>(chunks));
-    for (std::uint64_t done = 0; done < prompt; done += chunk) {
-      StepWork work = work_at(done, std::min(chunk, prompt - done));
-      for (SequenceStep& q : work.sequences) q.logits = done + chunk >= prompt;
-      const StepOutcome o = simulate(host, work);
+    // The last chunk wants logits and may be shorter: it is simulated in any case. The whole ones before it differ in
+    // how much they attend to only, and every count is close to linear in that.
+    const std::uint64_t whole = chunks - 1,
+                        most = std::max<std::uint64_t>(2, static_cast<std::uint64_t>(s_.fidelity.sample_steps));
+    const bool every = !sampled_ || whole <= most;
+    const std::uint64_t count = every ? whole : most;
+    Progress progress("chunks", static_cast<double>(count + 1));
+    const auto chunk_at = [&](std::uint64_t i) {
+      StepWork work = work_at(i * chunk, std::min(chunk, prompt - i * chunk));
+      for (SequenceStep& q : work.sequences) q.logits = i + 1 == chunks;
+      return work;
+    };
+    const auto take = [&](const StepOutcome& o, std::uint64_t i) {
       const double begin = run_.seconds();
       account(o);
       over_time(o.totals, begin, run_.seconds());
       ++result_.steps;
-      result_.prompt_tokens += work.tokens();
-      progress.update(static_cast<double>(result_.steps));
+      result_.prompt_tokens += chunk_at(i).tokens();
+    };
+    StepOutcome before;
+    std::uint64_t next = 0;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::uint64_t at = every ? i : i * (whole - 1) / (most - 1);
+      const StepOutcome o = simulate(host, chunk_at(at));
+      for (const std::uint64_t from = next; next <= at; ++next) {
+        const double x = next == at ? 1 : static_cast<double>(next + 1 - from) / static_cast<double>(at + 1 - from);
+        Totals between;
+        between.add(o.totals, x);
+        if (x != 1) between.add(before.totals, 1 - x);
+        take({between, o.error}, next);
+      }
+      before = o;
+      progress.update(static_cast<double>(i + 1));
     }
+    take(simulate(host, chunk_at(chunks - 1)), chunks - 1);
+    progress.update(static_cast<double>(count + 1));
     first_token_.add(run_.seconds(), static_cast<std::uint64_t>(w.batch));
   }
 

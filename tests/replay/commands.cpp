@@ -68,6 +68,28 @@ TEST_CASE("replay: a trace in full and sampled, within the stated error, the sam
   REQUIRE(replay(s, "--set fidelity.mode=sampled --set fidelity.sample_layers=3") == sampled);
 }
 
+// 11 chunks: ten of 64 tokens and one of 10. Three of the ten are simulated and the last: 640 + 10 tokens either way.
+TEST_CASE("prefill in chunks: full against sampled") {
+  const Scratch s;
+  s.write("scenario.yaml",
+          "model: stories260k\naccelerator: harmonia-small\nkv: bfp4\n"
+          "workload: {phase: prefill, context: 650, prefill_chunk_tokens: 64}\n");
+  const Json full = replay(s, ""), sampled = replay(s, "--set fidelity.mode=sampled --set fidelity.sample_steps=3");
+  REQUIRE(full["fidelity"]["steps_simulated"] == 11);
+  REQUIRE(sampled["fidelity"]["steps_simulated"] == 4);
+  for (const Json* j : {&full, &sampled}) {
+    REQUIRE((*j)["steps"] == 11);
+    REQUIRE((*j)["prompt_tokens"] == 650);
+    for (const Json& c : (*j)["checks"]) REQUIRE(c["passed"] == true);
+  }
+  const double a = full["simulated_seconds"], b = sampled["simulated_seconds"];
+  INFO(b << " s sampled, " << a << " s in full");
+  REQUIRE(std::abs(b / a - 1) < 0.03);
+  // The queries of a strip, and with them how often the cache is read, fall in steps as the context grows.
+  REQUIRE(sampled["bandwidth"]["bytes"].get<double>() ==
+          Approx(full["bandwidth"]["bytes"].get<double>()).epsilon(0.15));
+}
+
 TEST_CASE("replay: requests longer than the KV cache are refused and counted") {
   const Scratch s;
   s.write("trace.csv", trace);
