@@ -3,6 +3,7 @@
 //   fuzz_seeds FOLDER
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>

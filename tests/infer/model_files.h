@@ -1,6 +1,7 @@
 // A tiny random model and its files in every format that the loaders read, so that tests need no outside data.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
