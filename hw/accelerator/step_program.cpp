@@ -85,6 +85,7 @@ OnChip OnChip::from(const AcceleratorConfig& c) {
   chip.pe_rows = c.pe.rows;
   chip.pe_cols = c.pe.cols;
   chip.growing_channels = c.converter.growing_channels;
+  chip.online_smoothing = c.smoother.online;
   chip.decoder = c.decoder;
   chip.order = c.sequencer.order;
   chip.fused_attention = c.sequencer.attention == AttentionScores::fused;
@@ -733,11 +734,9 @@ void StepProgram::linears(Batch& b, const std::vector<const TensorPlace*>& parts
   }
 }
 
-void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
-  const std::uint32_t d = shape_.head_dim;
-  const std::uint32_t op = u.operation;
+vector::Descriptor StepProgram::qkv_vector(Linear which, const Unit& u) const {
   vector::Descriptor v;
-  v.operation = op;
+  v.operation = u.operation;
   v.kind = which == Linear::q   ? vector::Kind::rope_query
            : which == Linear::k ? vector::Kind::rope_key
                                 : vector::Kind::value;
@@ -746,11 +745,39 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
   v.row_begin = static_cast<std::uint32_t>(u.strip.first);
   v.column_begin = static_cast<std::uint32_t>(u.column);
   v.row_width = static_cast<std::uint32_t>(which == Linear::q ? shape_.q_width() : shape_.kv_width());
-  v.head_dim = d;
+  v.head_dim = static_cast<std::uint32_t>(shape_.head_dim);
   v.theta = shape_.rope_theta;
   v.half_split = settings_.half_split_rope;
   v.split = which == Linear::q && !resident_ ? 1 : 2;
+  return v;
+}
 
+/// Keys that only the smoother sees: online offsets follow all keys of a sequence's first step, and none of them can be
+/// stored before the last is known. On chip they come in one chunk; strips of them are computed twice.
+void StepProgram::measure_keys_unit(Batch& b, int layer, const Unit& u) {
+  const auto d = static_cast<std::uint32_t>(shape_.head_dim);
+  for (std::uint64_t head = u.column / d; head < (u.column + u.columns) / d; ++head)
+    for (const Part& p : parts_of(u.strip)) {
+      const SequenceStep& s = work_.sequences[p.sequence];
+      converter::Descriptor c;
+      c.operation = u.operation;
+      c.path = Path::key;
+      c.keys = measures_keys(s) ? converter::Keys::measure : converter::Keys::drop;
+      c.rows = static_cast<std::uint32_t>(p.rows);
+      c.columns = d;
+      c.first_position = static_cast<std::uint32_t>(p.position);
+      c.slot = static_cast<std::uint32_t>(s.slot);
+      c.layer = static_cast<std::uint32_t>(layer);
+      c.head = static_cast<std::uint32_t>(head);
+      b.converter.push_back(c);
+    }
+  b.vector.push_back(qkv_vector(Linear::k, u));
+}
+
+void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
+  const std::uint32_t d = shape_.head_dim;
+  const std::uint32_t op = u.operation;
+  const vector::Descriptor v = qkv_vector(which, u);
   const std::vector<Part> parts = parts_of(u.strip);
   for (std::uint64_t head = u.column / d; head < (u.column + u.columns) / d; ++head) {
     if (which == Linear::q) {
@@ -799,6 +826,7 @@ void StepProgram::qkv_unit(Batch& b, int layer, Linear which, const Unit& u) {
       c.layer = static_cast<std::uint32_t>(layer);
       c.head = static_cast<std::uint32_t>(head);
       if (which == Linear::k) {
+        if (measures_keys(s)) c.keys = converter::Keys::measured;
         kv.k_write(place, p.position, p.rows, context, main, low);
         KvCacheLayout::Range ranges[2];
         kv.k_low_written(p.position, p.rows, context, ranges);
@@ -1214,6 +1242,11 @@ Batch StepProgram::layer(int index) {
       for (auto& head : query_operand_[s])
         for (std::uint32_t& number : head) number = ++operand_;
     }
+  bool measures = false;
+  for (const SequenceStep& s : work_.sequences) measures = measures || measures_keys(s);
+  if (measures)
+    linears(b, {&place(index, Linear::k)}, false, heads_per_unit * d, rows_, normed, &map_.normed, OperationClass::qkv,
+            [&](std::size_t, const Unit& u) { measure_keys_unit(b, index, u); });
   linears(b, {&place(index, Linear::q), &place(index, Linear::k), &place(index, Linear::v)}, false, heads_per_unit * d,
           rows_, normed, resident_ ? nullptr : &map_.normed, OperationClass::qkv,
           [&](std::size_t part, const Unit& u) { qkv_unit(b, index, static_cast<Linear>(part), u); });

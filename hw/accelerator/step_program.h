@@ -65,6 +65,7 @@ struct OnChip {
   std::uint64_t operand_bytes = 0;      // A operands in the activation buffer
   std::uint64_t scratch_bytes = 0;      // FP16 values of the vector unit in the activation buffer
   int pe_rows = 16, pe_cols = 8;
+  bool online_smoothing = false;
   std::uint32_t growing_channels = 0;  // of V groups kept in the converter from strip to strip
   DecoderSection decoder;              // how long a tile takes that is expanded again
   LoopOrder order = LoopOrder::fewest_bytes;
@@ -239,7 +240,10 @@ class StepProgram {
   void linears(Batch& b, const std::vector<const TensorPlace*>& parts, bool paired, std::uint64_t unit_columns,
                std::uint64_t rows, std::uint32_t operand, const SpillPlace* a, OperationClass c,
                const std::function<void(std::size_t part, const Unit&)>& unit);
+  vector::Descriptor qkv_vector(Linear which, const Unit& u) const;
   void qkv_unit(Batch& b, int layer, Linear which, const Unit& u);
+  void measure_keys_unit(Batch& b, int layer, const Unit& u);
+  bool measures_keys(const SequenceStep& s) const { return !resident_ && chip_.online_smoothing && s.cached == 0; }
   std::uint16_t keep_growing();
   void attention(Batch& b, int layer);
   std::vector<Part> parts_of(const Strip& s) const;

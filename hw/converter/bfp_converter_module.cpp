@@ -172,6 +172,10 @@ void BfpConverter::progress() {
 bool BfpConverter::step() {
   if (blocked_ || working_ || command.empty()) return false;
   const Descriptor d = command.front();
+  if (!d.leaves_smoother()) {
+    command.pop();
+    return true;
+  }
   if (residual_bytes_ < d.residual_bytes) {
     tlm::tlm_generic_payload* piece = residual.waiting();
     if (piece == nullptr) return false;

@@ -8,6 +8,13 @@ namespace harmonia::converter {
 
 enum class Path : std::uint8_t { row, key, value, pass };  // pass: FP16 words stay FP16
 enum class Destination : std::uint8_t { activations, kv_write, out_write };
+/// Where the online offsets of a kv head's keys come from, for the smoother.
+enum class Keys : std::uint8_t {
+  choose,    // from the chunk itself when it begins a sequence, else as chosen before
+  measure,   // a chunk for the statistics only, it does not leave the smoother; one from position 0 begins them
+  drop,      // does not leave the smoother either and counts for nothing
+  measured,  // from the chunks measured before, when it begins a sequence
+};
 
 struct Descriptor {
   std::uint32_t operation = 0;  // A operand that the groups belong to, or the KV write
@@ -15,6 +22,7 @@ struct Descriptor {
   Destination destination = Destination::activations;
   std::uint8_t grouped = 1;  // 0: the KV cache is FP16 or INT8
   std::uint8_t bits = 8;     // of an ungrouped cache: 16 or 8
+  Keys keys = Keys::choose;
   std::uint32_t rows = 0;
   std::uint32_t columns = 0;
   // Where the rows stand in the operand: row r of the chunk is row `row_begin + r * row_stride`, at byte
@@ -36,6 +44,7 @@ struct Descriptor {
   std::uint32_t slot = 0, layer = 0, head = 0;  // which smoother table entry
   std::uint32_t out_bytes = 0;                  // what leaves; 0: all of the chunk stays in the growing group
 
+  bool leaves_smoother() const { return keys != Keys::measure && keys != Keys::drop; }
   bool grows() const { return residual_bytes != 0 || growing_from != 0; }
 };
 

@@ -15,7 +15,7 @@ std::uint64_t pass_cycles(const Config& config, const converter::Descriptor& d) 
 }
 
 std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d) {
-  return pass_cycles(config, d) * (d.first_position == 0 ? 2 : 1);
+  return pass_cycles(config, d) * (d.first_position == 0 && d.keys == converter::Keys::choose ? 2 : 1);
 }
 
 OutlierSmoother::OutlierSmoother(sc_core::sc_module_name name, const Config& config, std::unique_ptr<SmootherCore> core)
@@ -41,6 +41,10 @@ void OutlierSmoother::process() {
   const tlm::tlm_generic_payload& in = *input.waiting();
   const bus::Chunk chunk = bus::chunk_of(in);
   const unsigned bytes = in.get_data_length();
+  if (!d.leaves_smoother()) {
+    measure(d, chunk.data_valid ? reinterpret_cast<const Fp16*>(in.get_data_ptr()) : nullptr);
+    return;
+  }
   bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, in.get_address(), bytes,
                                    chunk.data_valid ? bus::Data::buffer : bus::Data::scratch);
   bus::PayloadPool::chunk(out) = chunk;
@@ -87,6 +91,24 @@ void OutlierSmoother::process() {
   leave(std::move(out), ready);
 }
 
+/// A chunk of keys for the statistics alone.
+void OutlierSmoother::measure(const converter::Descriptor& d, const Fp16* keys) {
+  free_ = std::max(free_, passes_ ? left_ : free_);
+  passes_ = false;
+  const Cycle start = std::max(clock_.cycle(input.arrival()), free_);
+  if (start > free_) activity_.wait(Wait::input, start - free_);
+  const Cycle cycles = d.keys == converter::Keys::measure ? pass_cycles(config_, d) : 0;
+  activity_.busy += cycles;
+  free_ = start + cycles;
+  if (observer && cycles != 0) observer({d.operation, clock_.ps(start), clock_.ps(free_), clock_.ps(cycles)});
+  if (keys != nullptr && d.keys == converter::Keys::measure) {
+    std::vector<Fp16>& measured = measured_[{d.slot, d.layer, d.head}];
+    if (d.first_position == 0) measured.clear();
+    measured.insert(measured.end(), keys, keys + std::size_t{d.rows} * d.columns);
+  }
+  input.accept(std::max(input.arrival(), clock_.time(start)));
+}
+
 /// Offers a chunk to the converter.
 void OutlierSmoother::leave(bus::PayloadPtr out, const sc_core::sc_time& ready) {
   blocked_ = true;
@@ -107,9 +129,18 @@ void OutlierSmoother::taken(const sc_core::sc_time& when) {
 /// The head's offsets; a sequence's first keys choose them.
 const formats::KeyOffsets& OutlierSmoother::offsets_of(const converter::Descriptor& d, const Fp16* keys) {
   formats::KeyOffsets& offsets = table_[{d.slot, d.layer, d.head}];
-  if (d.first_position == 0)
-    offsets = formats::choose_offsets(keys, d.rows, d.columns, d.columns,
-                                      static_cast<std::size_t>(config_.channels_per_head));
+  if (d.first_position != 0) return offsets;
+  const auto channels = static_cast<std::size_t>(config_.channels_per_head);
+  if (d.keys == converter::Keys::measured) {
+    const auto measured = measured_.find({d.slot, d.layer, d.head});
+    if (measured == measured_.end())
+      SC_REPORT_ERROR("/harmonia/smoother/keys", "keys whose offsets were to be measured before were not");
+    const std::vector<Fp16>& all = measured->second;
+    offsets = formats::choose_offsets(all.data(), all.size() / d.columns, d.columns, d.columns, channels);
+    measured_.erase(measured);
+  } else {
+    offsets = formats::choose_offsets(keys, d.rows, d.columns, d.columns, channels);
+  }
   return offsets;
 }
 

@@ -2,8 +2,8 @@
 //
 // Models: a small table of (channel, offset) per sequence slot, layer and kv head; chosen from the keys of the first
 // chunk of a
-//   sequence (its prefill, or the first strip of it), frozen afterwards; the FP16 subtraction and the statistics pass.
-//   Chunks on other paths pass through without delay.
+//   sequence (its prefill), or from chunks that come before for the statistics alone, frozen afterwards; the FP16
+//   subtraction and the statistics pass. Chunks on other paths pass through without delay.
 // Does not model: the table's memory ports; offline factors, which are folded when weights are prepared.
 // Source: number formats specification, section 4; lanes and stages are configuration values.
 #pragma once
@@ -14,6 +14,7 @@
 #include <memory>
 #include <systemc>
 #include <tuple>
+#include <vector>
 
 #include "harmonia/bus/activity.h"
 #include "harmonia/bus/chunk_input.h"
@@ -59,6 +60,7 @@ class OutlierSmoother : public sc_core::sc_module {
  private:
   void progress();
   void process();
+  void measure(const converter::Descriptor& d, const formats::Fp16* keys);
   const formats::KeyOffsets& offsets_of(const converter::Descriptor& d, const formats::Fp16* keys);
   void leave(bus::PayloadPtr out, const sc_core::sc_time& ready);
   void taken(const sc_core::sc_time& when);
@@ -73,6 +75,8 @@ class OutlierSmoother : public sc_core::sc_module {
   std::unique_ptr<SmootherCore> core_;
   bus::Cycle free_ = 0, ready_ = 0, left_ = 0;  // the lanes; the chunk at the output; the one before was taken
   std::map<TableKey, formats::KeyOffsets> table_;
+  // Functional: keys of chunks that were only measured. What a machine keeps are sums per channel.
+  std::map<TableKey, std::vector<formats::Fp16>> measured_;
 };
 
 }  // namespace harmonia::smoother

@@ -269,6 +269,40 @@ TEST_CASE("smoother: what passes and stands at the output holds a key back until
   REQUIRE(block.activity().waiting[static_cast<std::size_t>(bus::Wait::output)] == 4 * 40);
 }
 
+TEST_CASE("smoother: keys that come in strips are measured first, and all lose the offsets of the whole") {
+  smoother::OutlierSmoother block("smoother", {});
+  ForeignSource commands("commands"), input("input");
+  ForeignSink out("out");
+  commands.isock.bind(block.command.tsock);
+  input.isock.bind(block.input.tsock);
+  block.isock.bind(out.tsock);
+  std::vector<Fp16> keys = ramp(16 * 32);
+  // Channel 7 is displaced in the second strip only.
+  for (std::size_t t = 8; t < 16; ++t) keys[t * 32 + 7] = formats::to_fp16(30.0 + 0.01 * static_cast<double>(t));
+  const std::vector<std::uint8_t> bytes = bytes_of(keys);
+  const auto strip = [&](std::size_t i) {
+    const auto at = bytes.begin() + static_cast<std::ptrdiff_t>(i * bytes.size() / 2);
+    return std::vector<std::uint8_t>(at, at + static_cast<std::ptrdiff_t>(bytes.size() / 2));
+  };
+  converter::Descriptor d = rows(converter::Path::key, 8, 32, 0);
+  for (const converter::Keys what : {converter::Keys::measure, converter::Keys::measured})
+    for (std::uint32_t i = 0; i < 2; ++i) {
+      d.keys = what;
+      d.first_position = 8 * i;
+      commands.command(d);
+    }
+  for (std::uint64_t i = 0; i < 4; ++i) input.send(100 * (i + 1), strip(i % 2), values(8 * 32));
+  sc_core::sc_start();
+  const formats::KeyOffsets offsets = formats::choose_offsets(keys.data(), 16, 32, 32, 4);
+  for (std::size_t t = 0; t < 16; ++t) formats::subtract_offsets(offsets, keys.data() + t * 32);
+  REQUIRE(out.arrivals.size() == 2);
+  REQUIRE(out.arrivals[0].cycle == 300 + 8 * 32 / 64 + 3);
+  std::vector<std::uint8_t> is = out.arrivals[0].bytes;
+  is.insert(is.end(), out.arrivals[1].bytes.begin(), out.arrivals[1].bytes.end());
+  REQUIRE(is == bytes_of(keys));
+  REQUIRE(block.activity().busy == 4 * 8 * 32 / 64);
+}
+
 // ---- Decoder: `rate` weights a cycle, 3 stages, reload of 2^n cycles when the tensor changes ----
 
 namespace {

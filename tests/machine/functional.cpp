@@ -160,7 +160,6 @@ TEST_CASE("spill: several strips of rows, weights kept on chip for all of them")
   const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 33);
   Scenario scenario = functional_scenario(*weights);
   scenario.accelerator.activation_buffer.capacity_bytes = 8 * 1024;
-  scenario.accelerator.smoother.online = false;  // offsets follow a strip's keys, those of the golden model a prompt's
   Instruments instruments;
   run_beside_golden(scenario, weights, schedule(1, 70, 0, 14), &instruments, false);
 }
@@ -170,7 +169,6 @@ namespace {
 Scenario small_buffers(const GoldenModelWeights& weights) {
   Scenario s = functional_scenario(weights);
   s.accelerator.activation_buffer.capacity_bytes = 32 * 1024;
-  s.accelerator.smoother.online = false;  // offsets are those of the first strip, not of the whole prefill
   return s;
 }
 }  // namespace

@@ -37,7 +37,6 @@ TEST_CASE("spill: queries that do not fit beside the probabilities of a longer c
   const auto weights = model(42);
   Scenario s = functional_scenario(*weights);
   s.accelerator.activation_buffer.capacity_bytes = 4 * 1024;
-  s.accelerator.smoother.online = false;
   // A token that sees 331: 4 heads of 11 groups of 37 bytes, 1628 of 2048; then queries of 3 tokens that see few
   // others, 444.
   std::vector<Step> steps = schedule(1, 330, 0, 30);
@@ -124,7 +123,6 @@ TEST_CASE("spill: random small machines never come to rest, and give the golden 
       s.accelerator = t.scenario.accelerator;
       s.accelerator.dram.preset = "DDR4-3200";
       s.accelerator.dram.channels = 2;
-      s.accelerator.smoother.online = false;
       s.kv.format = t.scenario.kv.format;
       Instruments instruments(draw.yes(30) ? 0.2 : 0, seed);
       try {
