@@ -510,7 +510,7 @@ config::InputError located(const config::InputError& error, const LoadedScenario
     const std::string key = path.substr(begin, end - begin);
     const auto member =
         std::find_if(node->members.begin(), node->members.end(), [&](const config::Member& m) { return m.key == key; });
-    if (member == node->members.end()) return error;
+    if (member == node->members.end()) break;  // a default: the section that it belongs to is what there is to point at
     node = &member->value;
     // A section read from a file stands where the scenario names it.
     where = node->is_map() && node->where.file != member->where.file ? member->where : node->where;

@@ -118,7 +118,8 @@ struct LoadedScenario {
 };
 
 /// The same error with file, line and column in front, when it begins with the path of a key ("accelerator.pe.rows:
-/// ...") that stands in the scenario's files; for what is found wrong only when the machine is built.
+/// ...") that stands in the scenario's files, or whose section does; for what is found wrong only when the machine is
+/// built.
 config::InputError located(const config::InputError& error, const LoadedScenario& scenario);
 
 /// Loads a scenario by built-in name or file, lays `overrides` ("path.to.key=value") on it, looks up everything that it
