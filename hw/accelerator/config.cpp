@@ -209,11 +209,6 @@ void InterconnectSection::describe(config::Fields& f) {
       .says("latency of one hop")
       .assumed(kUnpublished);
   f.add("hops", hops).range(0, 64).unit("hops").says("hops between an engine and a channel").assumed("one crossbar");
-  f.add("port_bytes_per_cycle", port_bytes_per_cycle)
-      .range(1, 65536)
-      .unit("bytes")
-      .says("width of a port to one channel")
-      .assumed("64 B a cycle");
 }
 
 void VectorSection::describe(config::Fields& f) {

@@ -98,7 +98,6 @@ struct InterconnectSection {
   bool hashed = false;
   int cycles_per_hop = 4;
   int hops = 1;
-  int port_bytes_per_cycle = 64;
   void describe(config::Fields& f);
 };
 

@@ -10,49 +10,42 @@ void add_to(std::array<double, N>& a, const std::array<double, N>& b, double fac
   for (std::size_t i = 0; i < N; ++i) a[i] += factor * b[i];
 }
 
+template <typename T>
+using Counts = std::vector<double T::*>;
+
+// Every count of the three structs that is a plain number.
+const Counts<Totals> kOfRun = {&Totals::time_ps,         &Totals::events,        &Totals::macs,
+                               &Totals::slots,           &Totals::weights,       &Totals::converted,
+                               &Totals::vector_elements, &Totals::buffer_bytes,  &Totals::operand_bytes,
+                               &Totals::expected_macs,   &Totals::expected_slots};
+const Counts<ClassTotals> kOfClass = {&ClassTotals::elapsed_ps, &ClassTotals::compute_cycles, &ClassTotals::vector_ps,
+                                      &ClassTotals::tiles,      &ClassTotals::bytes,          &ClassTotals::macs,
+                                      &ClassTotals::weights};
+const Counts<ChannelTotals> kOfChannel = {
+    &ChannelTotals::bytes_written,  &ChannelTotals::requests,   &ChannelTotals::responses,
+    &ChannelTotals::row_hits,       &ChannelTotals::row_misses, &ChannelTotals::row_conflicts,
+    &ChannelTotals::refresh_cycles, &ChannelTotals::queued,     &ChannelTotals::cycles};
+
+template <typename T>
+void add_to(T& a, const T& b, double factor, const Counts<T>& counts) {
+  for (const auto count : counts) a.*count += factor * b.*count;
+}
+
 }  // namespace
 
 Totals& Totals::add(const Totals& o, double f) {
   if (channels.size() < o.channels.size()) channels.resize(o.channels.size());
   if (units.size() < o.units.size()) units.resize(o.units.size());
-  time_ps += f * o.time_ps;
-  events += f * o.events;
-  macs += f * o.macs;
-  slots += f * o.slots;
-  weights += f * o.weights;
-  converted += f * o.converted;
-  vector_elements += f * o.vector_elements;
-  buffer_bytes += f * o.buffer_bytes;
-  operand_bytes += f * o.operand_bytes;
+  add_to(*this, o, f, kOfRun);
   add_to(expected_bytes, o.expected_bytes, f);
-  expected_macs += f * o.expected_macs;
-  expected_slots += f * o.expected_slots;
-  for (std::size_t i = 0; i < classes.size(); ++i) {
-    ClassTotals& a = classes[i];
-    const ClassTotals& b = o.classes[i];
-    a.elapsed_ps += f * b.elapsed_ps;
-    a.compute_cycles += f * b.compute_cycles;
-    a.vector_ps += f * b.vector_ps;
-    a.tiles += f * b.tiles;
-    a.bytes += f * b.bytes;
-    a.macs += f * b.macs;
-    a.weights += f * b.weights;
-  }
+  for (std::size_t i = 0; i < classes.size(); ++i) add_to(classes[i], o.classes[i], f, kOfClass);
   for (std::size_t i = 0; i < o.channels.size(); ++i) {
     ChannelTotals& a = channels[i];
     const ChannelTotals& b = o.channels[i];
+    add_to(a, b, f, kOfChannel);
     add_to(a.request_bytes, b.request_bytes, f);
     add_to(a.pin_bytes, b.pin_bytes, f);
     add_to(a.commands, b.commands, f);
-    a.bytes_written += f * b.bytes_written;
-    a.requests += f * b.requests;
-    a.responses += f * b.responses;
-    a.row_hits += f * b.row_hits;
-    a.row_misses += f * b.row_misses;
-    a.row_conflicts += f * b.row_conflicts;
-    a.refresh_cycles += f * b.refresh_cycles;
-    a.queued += f * b.queued;
-    a.cycles += f * b.cycles;
   }
   for (std::size_t i = 0; i < o.units.size(); ++i) {
     units[i].busy += f * o.units[i].busy;
