@@ -16,13 +16,13 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/bus/memory_initiator.h"
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/stream.h"
-#include "harmonia/dram/dram_channel_module.h"
-#include "harmonia/dram/dram_system.h"
-#include "harmonia/memory/buffer_module.h"
-#include "harmonia/memory/dma_module.h"
+#include "harmonia/hw/dram/dram_channel_module.h"
+#include "harmonia/hw/dram/dram_system.h"
+#include "harmonia/hw/memory/buffer_module.h"
+#include "harmonia/hw/memory/dma_module.h"
+#include "harmonia/tlm/memory_initiator.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/stream.h"
 
 namespace {
 

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "benches/reference.h"
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/cpu.h"
-#include "harmonia/formats/fp16.h"
-#include "harmonia/formats/pe.h"
-#include "harmonia/vector/vector_math.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/cpu.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/pe.h"
+#include "harmonia/hw/vector/vector_math.h"
 
 namespace {
 

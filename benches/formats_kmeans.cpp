@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "benches/reference.h"
-#include "harmonia/formats/integer_codebook.h"
-#include "harmonia/formats/kmeans.h"
-#include "harmonia/formats/lloyd_max.h"
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/integer_codebook.h"
+#include "harmonia/hw/formats/kmeans.h"
+#include "harmonia/hw/formats/lloyd_max.h"
+#include "harmonia/hw/formats/random.h"
 
 namespace {
 

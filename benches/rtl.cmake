@@ -1,3 +1,3 @@
 if(HARMONIA_RTL_FOUND)
-  harmonia_bench(rtl SOURCES rtl.cpp LINK harmonia_rtl SystemC::systemc)
+  harmonia_bench(rtl SOURCES rtl.cpp LINK harmonia_cosim SystemC::systemc)
 endif()

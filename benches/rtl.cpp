@@ -9,12 +9,12 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/converter/bfp_converter_rtl.h"
-#include "harmonia/decoder/lut_decoder_rtl.h"
-#include "harmonia/pe/pe_rtl.h"
-#include "harmonia/rtl/block_pins.h"
-#include "harmonia/rtl/instance.h"
-#include "harmonia/smoother/outlier_smoother_rtl.h"
+#include "harmonia/hw/converter/bfp_converter_rtl.h"
+#include "harmonia/hw/cosim/block_pins.h"
+#include "harmonia/hw/decoder/lut_decoder_rtl.h"
+#include "harmonia/hw/pe/pe_rtl.h"
+#include "harmonia/hw/rtl/instance.h"
+#include "harmonia/hw/smoother/outlier_smoother_rtl.h"
 
 namespace {
 

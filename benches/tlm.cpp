@@ -11,14 +11,14 @@
 #include <tlm>
 #include <vector>
 
-#include "harmonia/bus/interconnect.h"
-#include "harmonia/bus/memory_initiator.h"
-#include "harmonia/bus/memory_target.h"
-#include "harmonia/bus/monitor.h"
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/protocol_checker.h"
-#include "harmonia/bus/stream.h"
-#include "harmonia/bus/timed_queue.h"
+#include "harmonia/tlm/interconnect.h"
+#include "harmonia/tlm/memory_initiator.h"
+#include "harmonia/tlm/memory_target.h"
+#include "harmonia/tlm/monitor.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/protocol_checker.h"
+#include "harmonia/tlm/stream.h"
+#include "harmonia/tlm/timed_queue.h"
 
 namespace {
 

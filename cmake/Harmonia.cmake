@@ -20,14 +20,13 @@ if(HARMONIA_COVERAGE)
   target_link_options(harmonia_flags INTERFACE --coverage)
 endif()
 
-# Headers are included as "harmonia/<block>/<file>.h" in the tree and after installation alike. In the build tree the
-# folders are links; nothing puts the folder tlm/ itself on a path, where it would hide SystemC's <tlm>.
-function(harmonia_headers name folder)
-  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include/harmonia)
-  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${folder} ${CMAKE_BINARY_DIR}/include/harmonia/${name} SYMBOLIC)
-  install(DIRECTORY ${CMAKE_SOURCE_DIR}/${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/harmonia/${name}
+# Headers are included as "harmonia/" and their path in the tree. include/harmonia/ holds one committed link for each folder
+# of the tree, so that paths resolve before anything is configured, and nothing puts the folder tlm/ itself on a path, where
+# it would hide SystemC's <tlm>.
+foreach(folder IN ITEMS hw tlm config testbench)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/harmonia/${folder}
           FILES_MATCHING PATTERN "*.h")
-endfunction()
+endforeach()
 
 # harmonia_library(formats SOURCES a.cpp b.cpp LINK PUBLIC x PRIVATE y): target harmonia_formats, alias harmonia::formats.
 function(harmonia_library name)
@@ -35,7 +34,7 @@ function(harmonia_library name)
   add_library(harmonia_${name} STATIC ${ARG_SOURCES})
   add_library(harmonia::${name} ALIAS harmonia_${name})
   target_include_directories(harmonia_${name} PUBLIC
-    $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(harmonia_${name} PUBLIC cxx_std_17)
   target_link_libraries(harmonia_${name} PRIVATE $<BUILD_INTERFACE:harmonia_flags> ${ARG_LINK})
   set_target_properties(harmonia_${name} PROPERTIES EXPORT_NAME ${name})
@@ -55,12 +54,12 @@ function(harmonia_test name)
     set(main harmonia_test_main)
   endif()
   add_executable(${name} ${ARG_SOURCES} $<TARGET_OBJECTS:${main}>)
-  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE harmonia_flags ${ARG_LINK} Catch2::Catch2)
   if(ARG_SYSTEMC)
     target_link_libraries(${name} PRIVATE SystemC::systemc)
   endif()
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/bin)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/bin)
   catch_discover_tests(${name} TEST_PREFIX "${ARG_LABEL}: " PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
 endfunction()
 

@@ -3,9 +3,9 @@ install(TARGETS harmonia_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY workloads DESTINATION ${CMAKE_INSTALL_DATADIR}/harmonia)
 install(PROGRAMS scripts/report DESTINATION ${CMAKE_INSTALL_DATADIR}/harmonia/scripts)
 install(EXPORT harmonia NAMESPACE harmonia:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/harmonia)
-configure_package_config_file(cmake/harmonia-config.cmake.in ${CMAKE_BINARY_DIR}/harmonia-config.cmake
+configure_package_config_file(cmake/harmonia-config.cmake.in ${PROJECT_BINARY_DIR}/harmonia-config.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/harmonia)
-write_basic_package_version_file(${CMAKE_BINARY_DIR}/harmonia-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/harmonia-config.cmake ${CMAKE_BINARY_DIR}/harmonia-config-version.cmake
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/harmonia-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/harmonia-config.cmake ${PROJECT_BINARY_DIR}/harmonia-config-version.cmake
               cmake/SystemC.cmake cmake/HarmoniaVerilate.cmake cmake/VerilatorUnite.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/harmonia)

@@ -24,7 +24,7 @@ if(NOT TARGET SystemC::systemc)
 endif()
 
 if(NOT HARMONIA_SYSTEMC_PROBED)
-  set(probe_dir ${CMAKE_BINARY_DIR}/CMakeFiles/systemc_probe)
+  set(probe_dir ${PROJECT_BINARY_DIR}/CMakeFiles/systemc_probe)
   file(WRITE ${probe_dir}/probe.cpp
        "#include <systemc>\n#include <tlm>\nint sc_main(int, char**) { sc_core::sc_start(); return 0; }\n")
   try_compile(HARMONIA_SYSTEMC_LINKS ${probe_dir}/build ${probe_dir}/probe.cpp

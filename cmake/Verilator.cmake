@@ -5,7 +5,7 @@
 #   HARMONIA_<BLOCK>_SV        the SystemVerilog files of a block, top first
 #   harmonia_verilate(...)     one SystemVerilog top to one static library, at build time
 
-set(hw ${CMAKE_SOURCE_DIR}/hw)
+set(hw ${PROJECT_SOURCE_DIR}/hw)
 set(HARMONIA_BFP_CONVERTER_SV ${hw}/converter/bfp_converter.sv ${hw}/converter/bfp_unpack.sv ${hw}/converter/bfp_shift.sv)
 set(HARMONIA_LUT_DECODER_SV ${hw}/decoder/lut_decoder.sv ${hw}/decoder/lut_unpack.sv)
 set(HARMONIA_PE_SV ${hw}/pe/pe.sv ${hw}/pe/pe_operand.sv ${hw}/pe/pe_lane.sv)

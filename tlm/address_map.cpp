@@ -1,4 +1,4 @@
-#include "harmonia/bus/address_map.h"
+#include "harmonia/tlm/address_map.h"
 
 #include <algorithm>
 #include <stdexcept>

@@ -10,7 +10,7 @@
 #include <tlm>
 #include <utility>
 
-#include "harmonia/bus/chunk.h"
+#include "harmonia/tlm/chunk.h"
 
 namespace harmonia::bus {
 

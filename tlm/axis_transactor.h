@@ -22,8 +22,8 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/stream.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/stream.h"
 
 namespace harmonia::bus {
 

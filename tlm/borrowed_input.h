@@ -6,8 +6,8 @@
 // a block may borrow at once (that is the block's to say, by withholding END_REQ).
 #pragma once
 
-#include "harmonia/bus/memory_target.h"
-#include "harmonia/bus/waiting_chunk.h"
+#include "harmonia/tlm/memory_target.h"
+#include "harmonia/tlm/waiting_chunk.h"
 
 namespace harmonia::bus {
 

@@ -2,8 +2,8 @@
 // afterwards unless a reference was kept.
 #pragma once
 
-#include "harmonia/bus/stream.h"
-#include "harmonia/bus/waiting_chunk.h"
+#include "harmonia/tlm/stream.h"
+#include "harmonia/tlm/waiting_chunk.h"
 
 namespace harmonia::bus {
 

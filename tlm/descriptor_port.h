@@ -13,7 +13,7 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/memory_target.h"
+#include "harmonia/tlm/memory_target.h"
 
 namespace harmonia::bus {
 

@@ -1,4 +1,4 @@
-#include "harmonia/bus/initiator_core.h"
+#include "harmonia/tlm/initiator_core.h"
 
 #include <algorithm>
 #include <sstream>

@@ -13,9 +13,9 @@
 #include <tlm>
 #include <vector>
 
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/ring.h"
-#include "harmonia/bus/timed_queue.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/ring.h"
+#include "harmonia/tlm/timed_queue.h"
 
 namespace harmonia::bus {
 

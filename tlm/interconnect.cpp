@@ -1,4 +1,4 @@
-#include "harmonia/bus/interconnect.h"
+#include "harmonia/tlm/interconnect.h"
 
 #include <algorithm>
 #include <cstring>
@@ -6,9 +6,9 @@
 #include <string>
 #include <utility>
 
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/ring.h"
-#include "harmonia/bus/timed_queue.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/ring.h"
+#include "harmonia/tlm/timed_queue.h"
 
 namespace harmonia::bus {
 namespace {

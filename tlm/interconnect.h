@@ -17,7 +17,7 @@
 #include <tlm>
 #include <vector>
 
-#include "harmonia/bus/address_map.h"
+#include "harmonia/tlm/address_map.h"
 
 namespace harmonia::bus {
 

@@ -12,8 +12,8 @@
 #include <tlm>
 #include <utility>
 
-#include "harmonia/bus/initiator_core.h"
-#include "harmonia/bus/payload_pool.h"
+#include "harmonia/tlm/initiator_core.h"
+#include "harmonia/tlm/payload_pool.h"
 
 namespace harmonia::bus {
 

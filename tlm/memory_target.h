@@ -14,7 +14,7 @@
 #include <tlm>
 #include <utility>
 
-#include "harmonia/bus/target_core.h"
+#include "harmonia/tlm/target_core.h"
 
 namespace harmonia::bus {
 

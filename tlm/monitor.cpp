@@ -1,4 +1,4 @@
-#include "harmonia/bus/monitor.h"
+#include "harmonia/tlm/monitor.h"
 
 #include <algorithm>
 #include <stdexcept>

@@ -11,7 +11,7 @@
 #include <tlm>
 #include <vector>
 
-#include "harmonia/bus/analysis.h"
+#include "harmonia/tlm/analysis.h"
 
 namespace harmonia::bus {
 

@@ -1,4 +1,4 @@
-#include "harmonia/bus/payload_pool.h"
+#include "harmonia/tlm/payload_pool.h"
 
 #include <array>
 #include <memory>

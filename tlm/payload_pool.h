@@ -12,7 +12,7 @@
 #include <tlm>
 #include <utility>
 
-#include "harmonia/bus/chunk.h"
+#include "harmonia/tlm/chunk.h"
 
 namespace harmonia::bus {
 

@@ -1,4 +1,4 @@
-#include "harmonia/bus/pftrace.h"
+#include "harmonia/tlm/pftrace.h"
 
 #include <cerrno>
 #include <cstring>

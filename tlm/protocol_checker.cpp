@@ -1,4 +1,4 @@
-#include "harmonia/bus/protocol_checker.h"
+#include "harmonia/tlm/protocol_checker.h"
 
 #include <algorithm>
 #include <array>

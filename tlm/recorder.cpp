@@ -1,4 +1,4 @@
-#include "harmonia/bus/recorder.h"
+#include "harmonia/tlm/recorder.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/bus/analysis.h"
-#include "harmonia/bus/monitor.h"
-#include "harmonia/bus/pftrace.h"
+#include "harmonia/tlm/analysis.h"
+#include "harmonia/tlm/monitor.h"
+#include "harmonia/tlm/pftrace.h"
 
 namespace harmonia::bus {
 

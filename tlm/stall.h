@@ -12,9 +12,9 @@
 #include <systemc>
 #include <tlm>
 
-#include "harmonia/bus/memory_initiator.h"
-#include "harmonia/bus/memory_target.h"
-#include "harmonia/bus/timed_queue.h"
+#include "harmonia/tlm/memory_initiator.h"
+#include "harmonia/tlm/memory_target.h"
+#include "harmonia/tlm/timed_queue.h"
 
 namespace harmonia::bus {
 

@@ -17,9 +17,9 @@
 #include <tlm>
 #include <utility>
 
-#include "harmonia/bus/initiator_core.h"
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/target_core.h"
+#include "harmonia/tlm/initiator_core.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/target_core.h"
 
 namespace harmonia::bus {
 

@@ -1,4 +1,4 @@
-#include "harmonia/bus/target_core.h"
+#include "harmonia/tlm/target_core.h"
 
 #include <algorithm>
 

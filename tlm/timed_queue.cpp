@@ -1,4 +1,4 @@
-#include "harmonia/bus/timed_queue.h"
+#include "harmonia/tlm/timed_queue.h"
 
 #include <string>
 

@@ -9,9 +9,9 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/converter/bfp_converter_core_rtl.h"
-#include "harmonia/formats/random.h"
-#include "harmonia/rtl/verilated_dut.h"
+#include "harmonia/hw/converter/bfp_converter_core_rtl.h"
+#include "harmonia/hw/formats/random.h"
+#include "harmonia/hw/rtl/verilated_dut.h"
 #include "harmonia/testbench/system/functional.h"
 
 using namespace harmonia;

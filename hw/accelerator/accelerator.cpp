@@ -1,10 +1,10 @@
-#include "harmonia/accelerator/accelerator.h"
+#include "harmonia/hw/accelerator/accelerator.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "harmonia/config/error.h"
-#include "harmonia/dram/document.h"
+#include "harmonia/hw/dram/document.h"
 
 namespace harmonia::accelerator {
 namespace {

@@ -19,21 +19,21 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/accelerator/block_cores.h"
-#include "harmonia/accelerator/block_models.h"
-#include "harmonia/accelerator/config.h"
-#include "harmonia/accelerator/memory_map.h"
-#include "harmonia/accelerator/sequencer.h"
-#include "harmonia/bus/interconnect.h"
-#include "harmonia/converter/bfp_converter_module.h"
-#include "harmonia/decoder/lut_decoder_module.h"
-#include "harmonia/dram/dram_channel_module.h"
-#include "harmonia/memory/buffer_module.h"
-#include "harmonia/memory/dma_module.h"
-#include "harmonia/memory/operand_buffer_module.h"
-#include "harmonia/pe/pe_array_module.h"
-#include "harmonia/smoother/outlier_smoother_module.h"
-#include "harmonia/vector/vector_unit_module.h"
+#include "harmonia/hw/accelerator/block_cores.h"
+#include "harmonia/hw/accelerator/block_models.h"
+#include "harmonia/hw/accelerator/config.h"
+#include "harmonia/hw/accelerator/sequencer.h"
+#include "harmonia/hw/converter/bfp_converter_module.h"
+#include "harmonia/hw/decoder/lut_decoder_module.h"
+#include "harmonia/hw/dram/dram_channel_module.h"
+#include "harmonia/hw/memory/buffer_module.h"
+#include "harmonia/hw/memory/dma_module.h"
+#include "harmonia/hw/memory/operand_buffer_module.h"
+#include "harmonia/hw/pe/pe_array_module.h"
+#include "harmonia/hw/program/memory_map.h"
+#include "harmonia/hw/smoother/outlier_smoother_module.h"
+#include "harmonia/hw/vector/vector_unit_module.h"
+#include "harmonia/tlm/interconnect.h"
 
 namespace harmonia::accelerator {
 

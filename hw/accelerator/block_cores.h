@@ -6,10 +6,10 @@
 #include <functional>
 #include <memory>
 
-#include "harmonia/converter/bfp_converter_module.h"
-#include "harmonia/decoder/lut_decoder_module.h"
-#include "harmonia/pe/pe_array_module.h"
-#include "harmonia/smoother/outlier_smoother_module.h"
+#include "harmonia/hw/converter/bfp_converter_module.h"
+#include "harmonia/hw/decoder/lut_decoder_module.h"
+#include "harmonia/hw/pe/pe_array_module.h"
+#include "harmonia/hw/smoother/outlier_smoother_module.h"
 
 namespace harmonia::accelerator {
 

@@ -1,4 +1,4 @@
-#include "harmonia/accelerator/block_models.h"
+#include "harmonia/hw/accelerator/block_models.h"
 
 namespace harmonia::accelerator {
 

@@ -1,4 +1,4 @@
-#include "harmonia/accelerator/config.h"
+#include "harmonia/hw/accelerator/config.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "harmonia/accelerator/sequencer.h"
+#include "harmonia/hw/accelerator/sequencer.h"
 
 #include <algorithm>
 #include <cstring>

@@ -18,12 +18,12 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/accelerator/step_program.h"
-#include "harmonia/bus/chunk_input.h"
-#include "harmonia/bus/clock.h"
-#include "harmonia/bus/memory_initiator.h"
-#include "harmonia/bus/memory_target.h"
-#include "harmonia/bus/timed_queue.h"
+#include "harmonia/hw/program/step_program.h"
+#include "harmonia/tlm/chunk_input.h"
+#include "harmonia/tlm/clock.h"
+#include "harmonia/tlm/memory_initiator.h"
+#include "harmonia/tlm/memory_target.h"
+#include "harmonia/tlm/timed_queue.h"
 
 namespace harmonia::accelerator {
 

@@ -1,11 +1,11 @@
-#include "harmonia/converter/bfp_converter_core_rtl.h"
+#include "harmonia/hw/converter/bfp_converter_core_rtl.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
 
-#include "harmonia/converter/bfp_converter_rtl.h"
+#include "harmonia/hw/converter/bfp_converter_rtl.h"
 
 namespace harmonia::converter {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <memory>
 
-#include "harmonia/converter/converter_core.h"
-#include "harmonia/rtl/instance.h"
+#include "harmonia/hw/converter/converter_core.h"
+#include "harmonia/hw/rtl/instance.h"
 
 namespace harmonia::converter {
 

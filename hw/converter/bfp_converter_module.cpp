@@ -1,10 +1,10 @@
-#include "harmonia/converter/bfp_converter_module.h"
+#include "harmonia/hw/converter/bfp_converter_module.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#include "harmonia/formats/bfp.h"
+#include "harmonia/hw/formats/bfp.h"
 
 namespace harmonia::converter {
 

@@ -15,13 +15,13 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/activity.h"
-#include "harmonia/bus/chunk_input.h"
-#include "harmonia/bus/clock.h"
-#include "harmonia/bus/descriptor_port.h"
-#include "harmonia/converter/converter_core.h"
-#include "harmonia/converter/descriptor.h"
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/converter/converter_core.h"
+#include "harmonia/hw/converter/descriptor.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/tlm/activity.h"
+#include "harmonia/tlm/chunk_input.h"
+#include "harmonia/tlm/clock.h"
+#include "harmonia/tlm/descriptor_port.h"
 
 namespace harmonia::converter {
 

@@ -1,12 +1,12 @@
-#include "harmonia/converter/bfp_converter_rtl.h"
+#include "harmonia/hw/converter/bfp_converter_rtl.h"
 
 #include <Vbfp_converter.h>
 
 #include <algorithm>
 #include <stdexcept>
 
-#include "harmonia/converter/bfp_converter_ports.h"
-#include "harmonia/rtl/engine.h"
+#include "harmonia/hw/converter/bfp_converter_ports.h"
+#include "harmonia/hw/rtl/engine.h"
 
 namespace harmonia::converter {
 

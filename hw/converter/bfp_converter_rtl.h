@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/rtl/stream.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/rtl/stream.h"
 
 namespace harmonia::converter {
 

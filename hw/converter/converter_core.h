@@ -7,9 +7,9 @@
 #include <functional>
 #include <vector>
 
-#include "harmonia/bus/clock.h"
-#include "harmonia/converter/descriptor.h"
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/converter/descriptor.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/tlm/clock.h"
 
 namespace harmonia::converter {
 

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <functional>
 
-#include "harmonia/bus/clock.h"
-#include "harmonia/decoder/descriptor.h"
+#include "harmonia/hw/decoder/descriptor.h"
+#include "harmonia/tlm/clock.h"
 
 namespace harmonia::decoder {
 

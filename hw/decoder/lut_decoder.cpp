@@ -1,12 +1,12 @@
-#include "harmonia/decoder/lut_decoder.h"
+#include "harmonia/hw/decoder/lut_decoder.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/int_quant.h"
-#include "harmonia/formats/kmeans.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/int_quant.h"
+#include "harmonia/hw/formats/kmeans.h"
 
 namespace harmonia::decoder {
 

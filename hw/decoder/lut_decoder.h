@@ -12,9 +12,9 @@
 #include <functional>
 #include <vector>
 
-#include "harmonia/bus/activity.h"
-#include "harmonia/bus/clock.h"
-#include "harmonia/decoder/descriptor.h"
+#include "harmonia/hw/decoder/descriptor.h"
+#include "harmonia/tlm/activity.h"
+#include "harmonia/tlm/clock.h"
 
 namespace harmonia::decoder {
 

@@ -1,4 +1,4 @@
-#include "harmonia/decoder/lut_decoder_core_rtl.h"
+#include "harmonia/hw/decoder/lut_decoder_core_rtl.h"
 
 #include <algorithm>
 #include <cstring>
@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/decoder/lut_decoder.h"
-#include "harmonia/decoder/lut_decoder_rtl.h"
+#include "harmonia/hw/decoder/lut_decoder.h"
+#include "harmonia/hw/decoder/lut_decoder_rtl.h"
 
 namespace harmonia::decoder {
 namespace {

@@ -7,8 +7,8 @@
 
 #include <memory>
 
-#include "harmonia/decoder/decoder_core.h"
-#include "harmonia/rtl/instance.h"
+#include "harmonia/hw/decoder/decoder_core.h"
+#include "harmonia/hw/rtl/instance.h"
 
 namespace harmonia::decoder {
 

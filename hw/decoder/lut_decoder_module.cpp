@@ -1,4 +1,4 @@
-#include "harmonia/decoder/lut_decoder_module.h"
+#include "harmonia/hw/decoder/lut_decoder_module.h"
 
 #include <algorithm>
 #include <cstring>

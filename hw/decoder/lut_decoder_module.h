@@ -13,11 +13,11 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/chunk_input.h"
-#include "harmonia/bus/descriptor_port.h"
-#include "harmonia/bus/stream.h"
-#include "harmonia/decoder/decoder_core.h"
-#include "harmonia/decoder/lut_decoder.h"
+#include "harmonia/hw/decoder/decoder_core.h"
+#include "harmonia/hw/decoder/lut_decoder.h"
+#include "harmonia/tlm/chunk_input.h"
+#include "harmonia/tlm/descriptor_port.h"
+#include "harmonia/tlm/stream.h"
 
 namespace harmonia::decoder {
 

@@ -1,14 +1,14 @@
-#include "harmonia/decoder/lut_decoder_rtl.h"
+#include "harmonia/hw/decoder/lut_decoder_rtl.h"
 
 #include <Vlut_decoder.h>
 
 #include <algorithm>
 #include <stdexcept>
 
-#include "harmonia/decoder/lut_decoder_ports.h"
-#include "harmonia/formats/int_quant.h"
-#include "harmonia/formats/kmeans.h"
-#include "harmonia/rtl/engine.h"
+#include "harmonia/hw/decoder/lut_decoder_ports.h"
+#include "harmonia/hw/formats/int_quant.h"
+#include "harmonia/hw/formats/kmeans.h"
+#include "harmonia/hw/rtl/engine.h"
 
 namespace harmonia::decoder {
 

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "harmonia/rtl/stream.h"
+#include "harmonia/hw/rtl/stream.h"
 
 namespace harmonia::decoder {
 

@@ -1,4 +1,4 @@
-#include "harmonia/dram/config.h"
+#include "harmonia/hw/dram/config.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -10,8 +10,8 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
-#include "harmonia/dram/document.h"
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/document.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 namespace {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/dram/types.h"
+#include "harmonia/hw/dram/types.h"
 
 namespace harmonia::dram {
 

@@ -1,4 +1,4 @@
-#include "harmonia/dram/document.h"
+#include "harmonia/hw/dram/document.h"
 
 #include <algorithm>
 #include <cmath>

@@ -15,7 +15,7 @@
 
 #include "harmonia/config/fields.h"
 #include "harmonia/config/node.h"
-#include "harmonia/dram/config.h"
+#include "harmonia/hw/dram/config.h"
 
 namespace harmonia::dram {
 

@@ -1,4 +1,4 @@
-#include "harmonia/dram/dram_channel_module.h"
+#include "harmonia/hw/dram/dram_channel_module.h"
 
 #include <algorithm>
 #include <string>

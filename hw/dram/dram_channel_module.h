@@ -33,12 +33,12 @@
 #include <systemc>
 #include <tlm>
 
-#include "harmonia/bus/analysis.h"
-#include "harmonia/bus/chunk.h"
-#include "harmonia/bus/memory_target.h"
-#include "harmonia/dram/config.h"
-#include "harmonia/dram/engine.h"
-#include "harmonia/memory/storage.h"
+#include "harmonia/hw/dram/config.h"
+#include "harmonia/hw/dram/engine.h"
+#include "harmonia/hw/memory/storage.h"
+#include "harmonia/tlm/analysis.h"
+#include "harmonia/tlm/chunk.h"
+#include "harmonia/tlm/memory_target.h"
 
 namespace harmonia::dram {
 

@@ -15,11 +15,11 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/address_map.h"
-#include "harmonia/bus/interconnect.h"
 #include "harmonia/config/error.h"
 #include "harmonia/config/fields.h"
-#include "harmonia/dram/dram_channel_module.h"
+#include "harmonia/hw/dram/dram_channel_module.h"
+#include "harmonia/tlm/address_map.h"
+#include "harmonia/tlm/interconnect.h"
 
 namespace harmonia::dram {
 

@@ -1,4 +1,4 @@
-#include "harmonia/dram/energy.h"
+#include "harmonia/hw/dram/energy.h"
 
 namespace harmonia::dram {
 

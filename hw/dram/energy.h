@@ -9,8 +9,8 @@
 #include <array>
 #include <cstdint>
 
-#include "harmonia/dram/config.h"
-#include "harmonia/dram/statistics.h"
+#include "harmonia/hw/dram/config.h"
+#include "harmonia/hw/dram/statistics.h"
 
 namespace harmonia::dram {
 

@@ -1,8 +1,8 @@
-#include "harmonia/dram/engine.h"
+#include "harmonia/hw/dram/engine.h"
 
 #include <stdexcept>
 
-#include "harmonia/dram/engine_impl.h"
+#include "harmonia/hw/dram/engine_impl.h"
 
 namespace harmonia::dram {
 

@@ -21,9 +21,9 @@
 #include <memory>
 #include <vector>
 
-#include "harmonia/dram/config.h"
-#include "harmonia/dram/statistics.h"
-#include "harmonia/dram/types.h"
+#include "harmonia/hw/dram/config.h"
+#include "harmonia/hw/dram/statistics.h"
+#include "harmonia/hw/dram/types.h"
 
 namespace harmonia::dram {
 

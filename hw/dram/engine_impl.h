@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/dram/energy.h"
-#include "harmonia/dram/engine.h"
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/energy.h"
+#include "harmonia/hw/dram/engine.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 namespace engine_parts {

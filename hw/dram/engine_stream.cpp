@@ -1,5 +1,5 @@
 // Streams of row hits: accesses of one kind in one rank, advanced in closed form (see engine_impl.h).
-#include "harmonia/dram/engine_impl.h"
+#include "harmonia/hw/dram/engine_impl.h"
 
 namespace harmonia::dram {
 

@@ -1,4 +1,4 @@
-#include "harmonia/dram/rule_checker.h"
+#include "harmonia/hw/dram/rule_checker.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,4 +1,4 @@
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/standard.h"
 
 #include <cctype>
 #include <stdexcept>

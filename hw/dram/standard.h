@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/dram/config.h"
-#include "harmonia/dram/types.h"
+#include "harmonia/hw/dram/config.h"
+#include "harmonia/hw/dram/types.h"
 
 namespace harmonia::dram {
 

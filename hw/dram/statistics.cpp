@@ -1,4 +1,4 @@
-#include "harmonia/dram/statistics.h"
+#include "harmonia/hw/dram/statistics.h"
 
 #include <algorithm>
 #include <cmath>

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "harmonia/dram/types.h"
+#include "harmonia/hw/dram/types.h"
 
 namespace harmonia::dram {
 

@@ -1,4 +1,4 @@
-#include "harmonia/dram/types.h"
+#include "harmonia/hw/dram/types.h"
 
 namespace harmonia::dram {
 

@@ -1,4 +1,4 @@
-#include "harmonia/formats/bfp.h"
+#include "harmonia/hw/formats/bfp.h"
 
 #include <algorithm>
 #include <stdexcept>

@@ -1,5 +1,5 @@
 // FP16 conversions and BFP encoding and decoding with AVX2 and F16C.
-#include "harmonia/formats/simd.h"
+#include "harmonia/hw/formats/simd.h"
 
 #if HARMONIA_FORMATS_AVX2
 

@@ -3,9 +3,9 @@
 #include <cstring>
 #include <type_traits>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/cpu.h"
-#include "harmonia/formats/simd.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/cpu.h"
+#include "harmonia/hw/formats/simd.h"
 
 namespace harmonia::formats {
 namespace {

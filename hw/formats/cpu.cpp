@@ -1,4 +1,4 @@
-#include "harmonia/formats/cpu.h"
+#include "harmonia/hw/formats/cpu.h"
 
 #include <atomic>
 #include <cstdlib>

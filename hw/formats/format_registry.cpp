@@ -1,13 +1,13 @@
-#include "harmonia/formats/format_registry.h"
+#include "harmonia/hw/formats/format_registry.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 
-#include "harmonia/formats/fp16.h"
-#include "harmonia/formats/nf4.h"
-#include "harmonia/formats/ternary.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/nf4.h"
+#include "harmonia/hw/formats/ternary.h"
 
 namespace harmonia::formats {
 namespace {

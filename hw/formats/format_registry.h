@@ -22,11 +22,11 @@
 #include <variant>
 #include <vector>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/int_quant.h"
-#include "harmonia/formats/integer_codebook.h"
-#include "harmonia/formats/kmeans.h"
-#include "harmonia/formats/mx.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/int_quant.h"
+#include "harmonia/hw/formats/integer_codebook.h"
+#include "harmonia/hw/formats/kmeans.h"
+#include "harmonia/hw/formats/mx.h"
 
 namespace harmonia::formats {
 

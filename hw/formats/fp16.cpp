@@ -1,9 +1,9 @@
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/formats/fp16.h"
 
 #include <algorithm>
 
-#include "harmonia/formats/cpu.h"
-#include "harmonia/formats/simd.h"
+#include "harmonia/hw/formats/cpu.h"
+#include "harmonia/hw/formats/simd.h"
 
 namespace harmonia::formats {
 

@@ -1,4 +1,4 @@
-#include "harmonia/formats/int_quant.h"
+#include "harmonia/hw/formats/int_quant.h"
 
 #include <algorithm>
 #include <cmath>

@@ -17,7 +17,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/formats/fp16.h"
 
 namespace harmonia::formats {
 

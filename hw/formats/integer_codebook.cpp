@@ -1,11 +1,11 @@
-#include "harmonia/formats/integer_codebook.h"
+#include "harmonia/hw/formats/integer_codebook.h"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <utility>
 
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/formats/fp16.h"
 
 namespace harmonia::formats {
 namespace {

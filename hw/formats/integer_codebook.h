@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "harmonia/formats/kmeans.h"
+#include "harmonia/hw/formats/kmeans.h"
 
 namespace harmonia::formats {
 

@@ -1,4 +1,4 @@
-#include "harmonia/formats/kmeans.h"
+#include "harmonia/hw/formats/kmeans.h"
 
 #include <algorithm>
 #include <array>
@@ -7,10 +7,10 @@
 #include <string>
 #include <utility>
 
-#include "harmonia/formats/cpu.h"
-#include "harmonia/formats/kmeans_avx2.h"
-#include "harmonia/formats/lloyd_max.h"
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/cpu.h"
+#include "harmonia/hw/formats/kmeans_avx2.h"
+#include "harmonia/hw/formats/lloyd_max.h"
+#include "harmonia/hw/formats/random.h"
 
 namespace harmonia::formats {
 namespace {

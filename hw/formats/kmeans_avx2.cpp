@@ -1,4 +1,4 @@
-#include "harmonia/formats/kmeans_avx2.h"
+#include "harmonia/hw/formats/kmeans_avx2.h"
 
 #ifdef HARMONIA_KMEANS_AVX2
 

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "harmonia/formats/fp16.h"
-#include "harmonia/formats/kmeans.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/kmeans.h"
 
 #if defined(__x86_64__)
 #define HARMONIA_KMEANS_AVX2 1

@@ -1,4 +1,4 @@
-#include "harmonia/formats/kv_policy.h"
+#include "harmonia/hw/formats/kv_policy.h"
 
 #include <stdexcept>
 #include <string>

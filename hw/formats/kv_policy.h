@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "harmonia/formats/bfp.h"
+#include "harmonia/hw/formats/bfp.h"
 
 namespace harmonia::formats {
 

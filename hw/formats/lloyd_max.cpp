@@ -1,4 +1,4 @@
-#include "harmonia/formats/lloyd_max.h"
+#include "harmonia/hw/formats/lloyd_max.h"
 
 #include <algorithm>
 #include <array>
@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
-#include "harmonia/formats/fp16.h"
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/random.h"
 
 namespace harmonia::formats {
 namespace {

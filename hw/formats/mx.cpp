@@ -1,4 +1,4 @@
-#include "harmonia/formats/mx.h"
+#include "harmonia/hw/formats/mx.h"
 
 #include <algorithm>
 #include <array>

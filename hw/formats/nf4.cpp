@@ -1,4 +1,4 @@
-#include "harmonia/formats/nf4.h"
+#include "harmonia/hw/formats/nf4.h"
 
 namespace harmonia::formats {
 

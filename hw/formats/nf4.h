@@ -6,7 +6,7 @@
 // Models: the levels. Does not model: double quantisation of the scales; E2M1 with a power-of-two scale (mx.h).
 #pragma once
 
-#include "harmonia/formats/kmeans.h"
+#include "harmonia/hw/formats/kmeans.h"
 
 namespace harmonia::formats {
 

@@ -1,11 +1,11 @@
-#include "harmonia/formats/pe.h"
+#include "harmonia/hw/formats/pe.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
-#include "harmonia/formats/cpu.h"
-#include "harmonia/formats/simd.h"
+#include "harmonia/hw/formats/cpu.h"
+#include "harmonia/hw/formats/simd.h"
 
 namespace harmonia::formats {
 

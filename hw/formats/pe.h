@@ -19,8 +19,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/fp16.h"
 
 namespace harmonia::formats {
 

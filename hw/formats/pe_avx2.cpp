@@ -3,7 +3,7 @@
 // The integer partial of a group is formed as eight 32-bit sums; eight groups of a row, or the same group of eight
 // rows, are reduced together. Integers may be added in any order; every FP32 operation keeps the order of the scalar
 // definition.
-#include "harmonia/formats/simd.h"
+#include "harmonia/hw/formats/simd.h"
 
 #if HARMONIA_FORMATS_AVX2
 
@@ -13,7 +13,7 @@
 #include <array>
 #include <cstring>
 
-#include "harmonia/formats/pe.h"
+#include "harmonia/hw/formats/pe.h"
 
 namespace harmonia::formats::avx2 {
 namespace {

@@ -1,4 +1,4 @@
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/random.h"
 
 #include <cmath>
 #include <stdexcept>

@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/fp16.h"
 
 #if defined(__x86_64__)
 #define HARMONIA_FORMATS_AVX2 1

@@ -1,4 +1,4 @@
-#include "harmonia/formats/smoothing.h"
+#include "harmonia/hw/formats/smoothing.h"
 
 #include <algorithm>
 #include <cmath>

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/formats/fp16.h"
 
 namespace harmonia::formats {
 

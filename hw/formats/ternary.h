@@ -7,7 +7,7 @@
 // Models: the codebook. Does not model: denser packings of three-valued digits, training with ternary weights.
 #pragma once
 
-#include "harmonia/formats/kmeans.h"
+#include "harmonia/hw/formats/kmeans.h"
 
 namespace harmonia::formats {
 

@@ -1,4 +1,4 @@
-#include "harmonia/memory/buffer.h"
+#include "harmonia/hw/memory/buffer.h"
 
 #include <algorithm>
 #include <cassert>

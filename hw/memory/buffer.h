@@ -32,8 +32,8 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/bus/ring.h"
 #include "harmonia/config/fields.h"
+#include "harmonia/tlm/ring.h"
 
 namespace harmonia::memory {
 

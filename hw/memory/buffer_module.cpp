@@ -1,4 +1,4 @@
-#include "harmonia/memory/buffer_module.h"
+#include "harmonia/hw/memory/buffer_module.h"
 
 #include <algorithm>
 #include <cstring>

@@ -16,10 +16,10 @@
 #include <systemc>
 #include <tlm>
 
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/ring.h"
-#include "harmonia/bus/stream.h"
-#include "harmonia/memory/buffer.h"
+#include "harmonia/hw/memory/buffer.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/ring.h"
+#include "harmonia/tlm/stream.h"
 
 namespace harmonia::memory {
 

@@ -1,4 +1,4 @@
-#include "harmonia/memory/dma.h"
+#include "harmonia/hw/memory/dma.h"
 
 #include <algorithm>
 #include <cassert>

@@ -21,8 +21,8 @@
 #include <cstdint>
 #include <string>
 
-#include "harmonia/bus/chunk.h"
 #include "harmonia/config/fields.h"
+#include "harmonia/tlm/chunk.h"
 
 namespace harmonia::memory {
 

@@ -1,4 +1,4 @@
-#include "harmonia/memory/dma_module.h"
+#include "harmonia/hw/memory/dma_module.h"
 
 #include <algorithm>
 #include <cstring>

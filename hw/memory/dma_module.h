@@ -27,12 +27,12 @@
 #include <tlm>
 #include <vector>
 
-#include "harmonia/bus/memory_initiator.h"
-#include "harmonia/bus/memory_target.h"
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/ring.h"
-#include "harmonia/bus/stream.h"
-#include "harmonia/memory/dma.h"
+#include "harmonia/hw/memory/dma.h"
+#include "harmonia/tlm/memory_initiator.h"
+#include "harmonia/tlm/memory_target.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/ring.h"
+#include "harmonia/tlm/stream.h"
 
 namespace harmonia::memory {
 

@@ -1,4 +1,4 @@
-#include "harmonia/memory/operand_buffer_module.h"
+#include "harmonia/hw/memory/operand_buffer_module.h"
 
 #include <algorithm>
 #include <cstring>

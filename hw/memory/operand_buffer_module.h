@@ -13,7 +13,7 @@
 //  - a chunk from memory is let in when, beside everything that is held, there is room for the rest of its operand and
 //    for all that is missing of the operands before it. The foremost operand from memory therefore waits for operands
 //    at the array only, and the array ends with those by itself;
-//  - a chunk from the converter is let in when it fits. The plan (accelerator/step_program.h) sees to it that what the
+//  - a chunk from the converter is let in when it fits. The plan (hw/program/step_program.h) sees to it that what the
 //    converter brings before its turn fits beside every operand whose turn comes first.
 //
 // Source: our definition; capacity and width are configuration values.
@@ -27,12 +27,12 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/activity.h"
-#include "harmonia/bus/chunk_input.h"
-#include "harmonia/bus/clock.h"
-#include "harmonia/bus/descriptor_port.h"
-#include "harmonia/bus/ring.h"
-#include "harmonia/memory/operand_descriptor.h"
+#include "harmonia/hw/memory/operand_descriptor.h"
+#include "harmonia/tlm/activity.h"
+#include "harmonia/tlm/chunk_input.h"
+#include "harmonia/tlm/clock.h"
+#include "harmonia/tlm/descriptor_port.h"
+#include "harmonia/tlm/ring.h"
 
 namespace harmonia::memory {
 

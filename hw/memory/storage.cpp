@@ -1,4 +1,4 @@
-#include "harmonia/memory/storage.h"
+#include "harmonia/hw/memory/storage.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,7 +1,7 @@
 // How a tile's B operand from the KV cache reads out of its stream: planes of BFP groups, or plain rows.
 //
 // Models: the order of bytes on the KV stream (main planes of all units, then low planes of the wide ones). Does not
-// model: where that lies in memory (accelerator/storage_layout.h).
+// model: where that lies in memory (hw/kv_cache/storage_layout.h).
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "harmonia/formats/fp16.h"
-#include "harmonia/pe/descriptor.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/pe/descriptor.h"
 
 namespace harmonia::pe {
 

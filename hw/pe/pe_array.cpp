@@ -1,13 +1,13 @@
-#include "harmonia/pe/pe_array.h"
+#include "harmonia/hw/pe/pe_array.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/pe.h"
-#include "harmonia/pe/kv_operand.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/pe.h"
+#include "harmonia/hw/pe/kv_operand.h"
 
 namespace harmonia::pe {
 namespace {

@@ -11,10 +11,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "harmonia/bus/activity.h"
-#include "harmonia/bus/clock.h"
-#include "harmonia/formats/fp16.h"
-#include "harmonia/pe/descriptor.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/pe/descriptor.h"
+#include "harmonia/tlm/activity.h"
+#include "harmonia/tlm/clock.h"
 
 namespace harmonia::pe {
 

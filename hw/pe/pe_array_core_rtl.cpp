@@ -1,14 +1,14 @@
-#include "harmonia/pe/pe_array_core_rtl.h"
+#include "harmonia/hw/pe/pe_array_core_rtl.h"
 
 #include <algorithm>
 #include <cstring>
 #include <string>
 #include <utility>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/pe.h"
-#include "harmonia/pe/kv_operand.h"
-#include "harmonia/pe/pe_rtl.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/pe.h"
+#include "harmonia/hw/pe/kv_operand.h"
+#include "harmonia/hw/pe/pe_rtl.h"
 
 namespace harmonia::pe {
 namespace {

@@ -7,9 +7,9 @@
 
 #include <memory>
 
-#include "harmonia/pe/pe_array.h"
-#include "harmonia/pe/pe_core.h"
-#include "harmonia/rtl/instance.h"
+#include "harmonia/hw/pe/pe_array.h"
+#include "harmonia/hw/pe/pe_core.h"
+#include "harmonia/hw/rtl/instance.h"
 
 namespace harmonia::pe {
 

@@ -1,4 +1,4 @@
-#include "harmonia/pe/pe_array_module.h"
+#include "harmonia/hw/pe/pe_array_module.h"
 
 #include <algorithm>
 

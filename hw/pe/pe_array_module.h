@@ -14,12 +14,12 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/borrowed_input.h"
-#include "harmonia/bus/chunk_input.h"
-#include "harmonia/bus/descriptor_port.h"
-#include "harmonia/bus/stream.h"
-#include "harmonia/pe/pe_array.h"
-#include "harmonia/pe/pe_core.h"
+#include "harmonia/hw/pe/pe_array.h"
+#include "harmonia/hw/pe/pe_core.h"
+#include "harmonia/tlm/borrowed_input.h"
+#include "harmonia/tlm/chunk_input.h"
+#include "harmonia/tlm/descriptor_port.h"
+#include "harmonia/tlm/stream.h"
 
 namespace harmonia::pe {
 

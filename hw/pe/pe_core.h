@@ -8,9 +8,9 @@
 #include <functional>
 #include <vector>
 
-#include "harmonia/bus/clock.h"
-#include "harmonia/formats/fp16.h"
-#include "harmonia/pe/descriptor.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/pe/descriptor.h"
+#include "harmonia/tlm/clock.h"
 
 namespace harmonia::pe {
 

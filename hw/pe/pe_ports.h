@@ -3,7 +3,7 @@
 // Models: names and widths of the ports at their default parameters. Does not model: what is behind them.
 #pragma once
 
-#include "harmonia/rtl/verilated_dut.h"
+#include "harmonia/hw/rtl/verilated_dut.h"
 
 namespace harmonia::pe {
 

@@ -1,4 +1,4 @@
-#include "harmonia/pe/pe_rtl.h"
+#include "harmonia/hw/pe/pe_rtl.h"
 
 #include <Vpe.h>
 
@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "harmonia/pe/pe_ports.h"
-#include "harmonia/rtl/engine.h"
+#include "harmonia/hw/pe/pe_ports.h"
+#include "harmonia/hw/rtl/engine.h"
 
 namespace harmonia::pe {
 

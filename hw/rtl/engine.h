@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "harmonia/rtl/stream.h"
+#include "harmonia/hw/rtl/stream.h"
 
 namespace harmonia::rtl {
 

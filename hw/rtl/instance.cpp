@@ -1,4 +1,4 @@
-#include "harmonia/rtl/instance.h"
+#include "harmonia/hw/rtl/instance.h"
 
 #include <algorithm>
 #include <utility>

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/bus/clock.h"
-#include "harmonia/rtl/stream.h"
+#include "harmonia/hw/rtl/stream.h"
+#include "harmonia/tlm/clock.h"
 
 namespace harmonia::rtl {
 

@@ -17,9 +17,9 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/bus/axis_transactor.h"
-#include "harmonia/bus/clock.h"
-#include "harmonia/rtl/instance.h"
+#include "harmonia/hw/rtl/instance.h"
+#include "harmonia/tlm/axis_transactor.h"
+#include "harmonia/tlm/clock.h"
 
 namespace harmonia::rtl {
 

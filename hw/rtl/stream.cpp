@@ -1,4 +1,4 @@
-#include "harmonia/rtl/stream.h"
+#include "harmonia/hw/rtl/stream.h"
 
 #include <algorithm>
 #include <sstream>

@@ -18,7 +18,7 @@
 #include <memory>
 #include <vector>
 
-#include "harmonia/rtl/stream.h"
+#include "harmonia/hw/rtl/stream.h"
 
 namespace harmonia::rtl {
 

@@ -1,11 +1,11 @@
-#include "harmonia/smoother/outlier_smoother_core_rtl.h"
+#include "harmonia/hw/smoother/outlier_smoother_core_rtl.h"
 
 #include <algorithm>
 #include <map>
 #include <stdexcept>
 #include <utility>
 
-#include "harmonia/smoother/outlier_smoother_rtl.h"
+#include "harmonia/hw/smoother/outlier_smoother_rtl.h"
 
 namespace harmonia::smoother {
 namespace {

@@ -7,8 +7,8 @@
 
 #include <memory>
 
-#include "harmonia/rtl/instance.h"
-#include "harmonia/smoother/smoother_core.h"
+#include "harmonia/hw/rtl/instance.h"
+#include "harmonia/hw/smoother/smoother_core.h"
 
 namespace harmonia::smoother {
 

@@ -1,4 +1,4 @@
-#include "harmonia/smoother/outlier_smoother_module.h"
+#include "harmonia/hw/smoother/outlier_smoother_module.h"
 
 #include <algorithm>
 #include <cstring>

@@ -16,13 +16,13 @@
 #include <tuple>
 #include <vector>
 
-#include "harmonia/bus/activity.h"
-#include "harmonia/bus/chunk_input.h"
-#include "harmonia/bus/clock.h"
-#include "harmonia/bus/descriptor_port.h"
-#include "harmonia/converter/descriptor.h"
-#include "harmonia/formats/smoothing.h"
-#include "harmonia/smoother/smoother_core.h"
+#include "harmonia/hw/converter/descriptor.h"
+#include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/smoother/smoother_core.h"
+#include "harmonia/tlm/activity.h"
+#include "harmonia/tlm/chunk_input.h"
+#include "harmonia/tlm/clock.h"
+#include "harmonia/tlm/descriptor_port.h"
 
 namespace harmonia::smoother {
 

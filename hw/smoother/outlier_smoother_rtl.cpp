@@ -1,12 +1,12 @@
-#include "harmonia/smoother/outlier_smoother_rtl.h"
+#include "harmonia/hw/smoother/outlier_smoother_rtl.h"
 
 #include <Voutlier_smoother.h>
 
 #include <algorithm>
 #include <stdexcept>
 
-#include "harmonia/rtl/engine.h"
-#include "harmonia/smoother/outlier_smoother_ports.h"
+#include "harmonia/hw/rtl/engine.h"
+#include "harmonia/hw/smoother/outlier_smoother_ports.h"
 
 namespace harmonia::smoother {
 

@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "harmonia/formats/smoothing.h"
-#include "harmonia/rtl/stream.h"
+#include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/rtl/stream.h"
 
 namespace harmonia::smoother {
 

@@ -9,8 +9,8 @@
 #include <tuple>
 #include <vector>
 
-#include "harmonia/bus/clock.h"
-#include "harmonia/formats/smoothing.h"
+#include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/tlm/clock.h"
 
 namespace harmonia::smoother {
 

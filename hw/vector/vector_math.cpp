@@ -1,4 +1,4 @@
-#include "harmonia/vector/vector_math.h"
+#include "harmonia/hw/vector/vector_math.h"
 
 #include <algorithm>
 #include <array>

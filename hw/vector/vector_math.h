@@ -10,8 +10,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "harmonia/formats/fp16.h"
-#include "harmonia/formats/smoothing.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/smoothing.h"
 
 namespace harmonia::vector {
 

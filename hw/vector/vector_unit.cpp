@@ -1,4 +1,4 @@
-#include "harmonia/vector/vector_unit.h"
+#include "harmonia/hw/vector/vector_unit.h"
 
 namespace harmonia::vector {
 

@@ -7,8 +7,8 @@
 
 #include <cstdint>
 
-#include "harmonia/bus/clock.h"
-#include "harmonia/vector/descriptor.h"
+#include "harmonia/hw/vector/descriptor.h"
+#include "harmonia/tlm/clock.h"
 
 namespace harmonia::vector {
 

@@ -1,4 +1,4 @@
-#include "harmonia/vector/vector_unit_module.h"
+#include "harmonia/hw/vector/vector_unit_module.h"
 
 #include <algorithm>
 #include <cstring>

@@ -14,8 +14,8 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
-#include "harmonia/dram/engine.h"
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/engine.h"
+#include "harmonia/hw/dram/standard.h"
 #include "harmonia/testbench/dram/address_trace.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/dram/dram_result.h"

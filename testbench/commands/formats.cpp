@@ -12,8 +12,8 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
-#include "harmonia/formats/format_registry.h"
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/format_registry.h"
+#include "harmonia/hw/formats/random.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/weights/safetensors.h"

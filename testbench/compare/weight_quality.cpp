@@ -6,11 +6,11 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "harmonia/accelerator/linear_weights.h"
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
-#include "harmonia/formats/format_registry.h"
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/format_registry.h"
+#include "harmonia/hw/formats/linear_weights.h"
+#include "harmonia/hw/formats/random.h"
 
 namespace harmonia::testbench {
 

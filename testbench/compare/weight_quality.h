@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/accelerator/model_shape.h"
+#include "harmonia/hw/model/model_shape.h"
 #include "harmonia/testbench/scenario/library.h"
 #include "harmonia/testbench/scenario/scenario.h"
 

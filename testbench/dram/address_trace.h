@@ -17,7 +17,7 @@
 #include <memory>
 #include <string>
 
-#include "harmonia/dram/config.h"
+#include "harmonia/hw/dram/config.h"
 #include "harmonia/testbench/dram/traffic.h"
 
 namespace harmonia::testbench {

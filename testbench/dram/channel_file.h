@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "harmonia/config/node.h"
-#include "harmonia/dram/document.h"
+#include "harmonia/hw/dram/document.h"
 
 namespace harmonia::testbench {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/dram/document.h"
+#include "harmonia/hw/dram/document.h"
 #include "harmonia/testbench/dram/traffic.h"
 
 namespace harmonia::testbench {

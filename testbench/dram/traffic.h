@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/dram/engine.h"
+#include "harmonia/hw/dram/engine.h"
 
 namespace harmonia::testbench {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/accelerator/golden_llama.h"
 #include "harmonia/config/fields.h"
+#include "harmonia/hw/golden/golden_llama.h"
 #include "harmonia/testbench/scenario/scenario.h"
 
 namespace harmonia::testbench {

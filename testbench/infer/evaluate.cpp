@@ -5,7 +5,7 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/random.h"
 #include "harmonia/testbench/program/interrupt.h"
 
 namespace harmonia::testbench {

@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "harmonia/accelerator/golden_llama.h"
+#include "harmonia/hw/golden/golden_llama.h"
 #include "harmonia/testbench/infer/config.h"
 #include "harmonia/testbench/infer/smoothing_calibration.h"
 #include "harmonia/testbench/infer/step_engine.h"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/accelerator/golden_llama.h"
+#include "harmonia/hw/golden/golden_llama.h"
 #include "harmonia/testbench/infer/config.h"
 #include "harmonia/testbench/infer/step_engine.h"
 #include "harmonia/testbench/system/machine.h"

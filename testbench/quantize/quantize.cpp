@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "harmonia/config/error.h"
-#include "harmonia/formats/lloyd_max.h"
+#include "harmonia/hw/formats/lloyd_max.h"
 #include "harmonia/testbench/weights/huggingface.h"
 #include "harmonia/testbench/weights/safetensors.h"
 

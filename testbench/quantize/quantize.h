@@ -21,7 +21,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/formats/format_registry.h"
+#include "harmonia/hw/formats/format_registry.h"
 #include "harmonia/testbench/infer/smoothing_calibration.h"
 #include "harmonia/testbench/weights/model_weights.h"
 

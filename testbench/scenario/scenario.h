@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/accelerator/block_models.h"
-#include "harmonia/accelerator/config.h"
-#include "harmonia/accelerator/model_shape.h"
 #include "harmonia/config/fields.h"
+#include "harmonia/hw/accelerator/block_models.h"
+#include "harmonia/hw/accelerator/config.h"
+#include "harmonia/hw/model/model_shape.h"
 #include "harmonia/testbench/scenario/library.h"
 
 namespace harmonia::testbench {

@@ -6,7 +6,7 @@
 // Does not model: activity-dependent switching, clock gating, DRAM states (hw/dram/energy.h has them).
 #pragma once
 
-#include "harmonia/accelerator/accelerator.h"
+#include "harmonia/hw/accelerator/accelerator.h"
 #include "harmonia/testbench/results/run_result.h"
 #include "harmonia/testbench/system/totals.h"
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/accelerator/golden_llama.h"
+#include "harmonia/hw/golden/golden_llama.h"
 #include "harmonia/testbench/system/machine.h"
 
 namespace harmonia::testbench {

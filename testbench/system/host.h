@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/accelerator/sequencer.h"
-#include "harmonia/bus/memory_initiator.h"
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/accelerator/sequencer.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/tlm/memory_initiator.h"
 
 namespace harmonia::testbench {
 

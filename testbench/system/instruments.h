@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/accelerator/accelerator.h"
-#include "harmonia/bus/pftrace.h"
-#include "harmonia/bus/recorder.h"
+#include "harmonia/hw/accelerator/accelerator.h"
 #include "harmonia/testbench/system/bandwidth_bins.h"
 #include "harmonia/testbench/system/totals.h"
+#include "harmonia/tlm/pftrace.h"
+#include "harmonia/tlm/recorder.h"
 
 namespace harmonia::testbench {
 

@@ -8,7 +8,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/testbench/system/block_check.h"
 #ifdef HARMONIA_HAS_RTL
-#include "harmonia/rtl/block_cores.h"
+#include "harmonia/hw/cosim/block_cores.h"
 #endif
 
 namespace harmonia::testbench {

@@ -8,7 +8,7 @@
 #include <string>
 #include <systemc>
 
-#include "harmonia/accelerator/accelerator.h"
+#include "harmonia/hw/accelerator/accelerator.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/system/host.h"
 

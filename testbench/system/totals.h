@@ -12,7 +12,7 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/accelerator/accelerator.h"
+#include "harmonia/hw/accelerator/accelerator.h"
 #include "harmonia/testbench/results/run_result.h"
 
 namespace harmonia::testbench {

@@ -10,8 +10,8 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/kmeans.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/kmeans.h"
 #include "harmonia/testbench/weights/safetensors.h"
 
 namespace harmonia::testbench {

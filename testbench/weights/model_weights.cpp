@@ -6,8 +6,8 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/fp16.h"
 
 namespace harmonia::testbench {
 namespace {

@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/accelerator/model_shape.h"
-#include "harmonia/formats/int_quant.h"
-#include "harmonia/formats/kmeans.h"
-#include "harmonia/formats/mx.h"
-#include "harmonia/formats/smoothing.h"
+#include "harmonia/hw/formats/int_quant.h"
+#include "harmonia/hw/formats/kmeans.h"
+#include "harmonia/hw/formats/mx.h"
+#include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/model/model_shape.h"
 #include "harmonia/testbench/weights/mapped_file.h"
 
 namespace harmonia::testbench {

@@ -14,7 +14,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/formats/fp16.h"
 
 namespace harmonia::testbench {
 namespace {

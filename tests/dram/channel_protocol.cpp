@@ -10,10 +10,10 @@
 #include <tlm>
 #include <vector>
 
-#include "harmonia/bus/protocol_checker.h"
-#include "harmonia/bus/stall.h"
-#include "harmonia/dram/dram_channel_module.h"
-#include "harmonia/dram/dram_system.h"
+#include "harmonia/hw/dram/dram_channel_module.h"
+#include "harmonia/hw/dram/dram_system.h"
+#include "harmonia/tlm/protocol_checker.h"
+#include "harmonia/tlm/stall.h"
 #include "tests/dram/requester.h"
 #include "tests/support/catch.h"
 #include "tests/support/foreign_initiator.h"

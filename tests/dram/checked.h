@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/dram/engine.h"
-#include "harmonia/dram/rule_checker.h"
+#include "harmonia/hw/dram/engine.h"
+#include "harmonia/hw/dram/rule_checker.h"
 #include "harmonia/testbench/dram/traffic.h"
 #include "tests/support/catch.h"
 

@@ -5,8 +5,8 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
-#include "harmonia/dram/document.h"
-#include "harmonia/dram/engine.h"
+#include "harmonia/hw/dram/document.h"
+#include "harmonia/hw/dram/engine.h"
 #include "harmonia/testbench/dram/address_trace.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/dram/traffic.h"

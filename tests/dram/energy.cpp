@@ -1,5 +1,5 @@
 // Energy of recorded command traces beside DRAMPower's figures for the same commands, and by hand.
-#include "harmonia/dram/energy.h"
+#include "harmonia/hw/dram/energy.h"
 
 #include <array>
 #include <fstream>

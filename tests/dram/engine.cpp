@@ -1,6 +1,6 @@
 // The bare engine: latencies and small cases by hand to the clock, order of dependent accesses, back-pressure,
 // counting.
-#include "harmonia/dram/engine.h"
+#include "harmonia/hw/dram/engine.h"
 
 #include <algorithm>
 #include <map>

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/bus/memory_initiator.h"
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/ring.h"
-#include "harmonia/dram/rule_checker.h"
+#include "harmonia/hw/dram/rule_checker.h"
+#include "harmonia/tlm/memory_initiator.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/ring.h"
 #include "tests/support/catch.h"
 
 namespace harmonia::test {

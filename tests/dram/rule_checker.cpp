@@ -1,6 +1,6 @@
 // The rule checker itself: each rule by hand at its limit and one clock before, and each rule broken on purpose in the
 // engine.
-#include "harmonia/dram/rule_checker.h"
+#include "harmonia/hw/dram/rule_checker.h"
 
 #include <array>
 #include <string>

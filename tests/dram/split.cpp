@@ -3,7 +3,7 @@
 #include <random>
 #include <vector>
 
-#include "harmonia/dram/engine.h"
+#include "harmonia/hw/dram/engine.h"
 #include "tests/support/catch.h"
 
 using namespace harmonia::dram;

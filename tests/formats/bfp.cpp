@@ -1,5 +1,5 @@
 // Block floating point: the worked group, the three properties that truncation buys, layout, growth, sizes.
-#include "harmonia/formats/bfp.h"
+#include "harmonia/hw/formats/bfp.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/formats/kv_policy.h"
+#include "harmonia/hw/formats/kv_policy.h"
 #include "tests/formats/fp16_source.h"
 #include "tests/support/catch.h"
 

@@ -1,4 +1,4 @@
-#include "harmonia/formats/format_registry.h"
+#include "harmonia/hw/formats/format_registry.h"
 
 #include <unistd.h>
 
@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/random.h"
 #include "harmonia/testbench/program/program.h"
 #include "harmonia/testbench/weights/safetensors.h"
 #include "tests/support/catch.h"

@@ -1,5 +1,5 @@
 // FP16 and BF16: every value there is, and every place where a rounding decision changes.
-#include "harmonia/formats/fp16.h"
+#include "harmonia/hw/formats/fp16.h"
 
 #include <cmath>
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "harmonia/formats/cpu.h"
+#include "harmonia/hw/formats/cpu.h"
 #include "tests/formats/fp16_source.h"
 #include "tests/support/catch.h"
 

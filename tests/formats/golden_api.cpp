@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/fp16.h"
-#include "harmonia/formats/harmonia_golden.h"
-#include "harmonia/formats/kmeans.h"
-#include "harmonia/formats/pe.h"
-#include "harmonia/formats/smoothing.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/harmonia_golden.h"
+#include "harmonia/hw/formats/kmeans.h"
+#include "harmonia/hw/formats/pe.h"
+#include "harmonia/hw/formats/smoothing.h"
 #include "tests/formats/fp16_source.h"
 #include "tests/support/catch.h"
 

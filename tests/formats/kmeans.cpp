@@ -1,4 +1,4 @@
-#include "harmonia/formats/kmeans.h"
+#include "harmonia/hw/formats/kmeans.h"
 
 #include <algorithm>
 #include <array>
@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/formats/cpu.h"
-#include "harmonia/formats/integer_codebook.h"
-#include "harmonia/formats/lloyd_max.h"
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/cpu.h"
+#include "harmonia/hw/formats/integer_codebook.h"
+#include "harmonia/hw/formats/lloyd_max.h"
+#include "harmonia/hw/formats/random.h"
 #include "harmonia/testbench/weights/safetensors.h"
 #include "tests/support/catch.h"
 #include "tests/support/data.h"

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "harmonia/formats/cpu.h"
-#include "harmonia/formats/kmeans.h"
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/cpu.h"
+#include "harmonia/hw/formats/kmeans.h"
+#include "harmonia/hw/formats/random.h"
 #include "tests/support/catch.h"
 #include "tests/support/long.h"
 

@@ -1,6 +1,6 @@
 // PE dot products: the mode table, every pair of mantissas of a lane, exact identities between modes, the order of
 // rounding.
-#include "harmonia/formats/pe.h"
+#include "harmonia/hw/formats/pe.h"
 
 #include <array>
 #include <cmath>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/formats/cpu.h"
+#include "harmonia/hw/formats/cpu.h"
 #include "tests/formats/fp16_source.h"
 #include "tests/support/catch.h"
 

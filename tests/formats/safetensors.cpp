@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "harmonia/config/error.h"
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/random.h"
 #include "tests/support/catch.h"
 
 using namespace harmonia::testbench;

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <vector>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/cpu.h"
-#include "harmonia/formats/fp16.h"
-#include "harmonia/formats/pe.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/cpu.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/pe.h"
 #include "tests/formats/fp16_source.h"
 #include "tests/support/catch.h"
 #include "tests/support/long.h"

@@ -1,5 +1,5 @@
 // Smoothing: folding changes no score, offsets change no softmax, both respect RoPE's pairs and shared kv heads.
-#include "harmonia/formats/smoothing.h"
+#include "harmonia/hw/formats/smoothing.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "harmonia/vector/vector_math.h"
+#include "harmonia/hw/vector/vector_math.h"
 #include "tests/formats/fp16_source.h"
 #include "tests/support/catch.h"
 

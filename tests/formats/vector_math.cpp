@@ -1,5 +1,5 @@
 // Vector unit arithmetic: accuracy against a wider type, the stated order of operations, the same bits on every system.
-#include "harmonia/vector/vector_math.h"
+#include "harmonia/hw/vector/vector_math.h"
 
 #include <algorithm>
 #include <cmath>

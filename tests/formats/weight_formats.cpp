@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/formats/int_quant.h"
-#include "harmonia/formats/mx.h"
-#include "harmonia/formats/nf4.h"
-#include "harmonia/formats/random.h"
-#include "harmonia/formats/ternary.h"
+#include "harmonia/hw/formats/int_quant.h"
+#include "harmonia/hw/formats/mx.h"
+#include "harmonia/hw/formats/nf4.h"
+#include "harmonia/hw/formats/random.h"
+#include "harmonia/hw/formats/ternary.h"
 #include "harmonia/testbench/weights/safetensors.h"
 #include "tests/support/catch.h"
 #include "tests/support/data.h"

@@ -7,9 +7,9 @@
 #include <memory>
 #include <vector>
 
-#include "harmonia/accelerator/golden_llama.h"
-#include "harmonia/formats/random.h"
-#include "harmonia/vector/vector_math.h"
+#include "harmonia/hw/formats/random.h"
+#include "harmonia/hw/golden/golden_llama.h"
+#include "harmonia/hw/vector/vector_math.h"
 #include "tests/support/catch.h"
 
 namespace harmonia::accelerator {

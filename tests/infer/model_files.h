@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/formats/fp16.h"
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/random.h"
 #include "harmonia/testbench/weights/huggingface.h"
 #include "harmonia/testbench/weights/model_weights.h"
 #include "harmonia/testbench/weights/safetensors.h"

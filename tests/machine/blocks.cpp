@@ -2,13 +2,13 @@
 #include <array>
 #include <memory>
 
-#include "harmonia/converter/bfp_converter_module.h"
-#include "harmonia/decoder/lut_decoder_module.h"
-#include "harmonia/formats/bfp.h"
-#include "harmonia/memory/operand_buffer_module.h"
-#include "harmonia/pe/pe_array_module.h"
-#include "harmonia/smoother/outlier_smoother_module.h"
-#include "harmonia/vector/vector_unit_module.h"
+#include "harmonia/hw/converter/bfp_converter_module.h"
+#include "harmonia/hw/decoder/lut_decoder_module.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/memory/operand_buffer_module.h"
+#include "harmonia/hw/pe/pe_array_module.h"
+#include "harmonia/hw/smoother/outlier_smoother_module.h"
+#include "harmonia/hw/vector/vector_unit_module.h"
 #include "tests/machine/foreign.h"
 #include "tests/memory/support.h"
 #include "tests/support/catch.h"

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/bus/chunk.h"
+#include "harmonia/tlm/chunk.h"
 
 namespace harmonia::test {
 

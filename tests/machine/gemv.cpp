@@ -3,12 +3,12 @@
 #include <memory>
 #include <optional>
 
-#include "harmonia/bus/memory_target.h"
-#include "harmonia/bus/timed_queue.h"
-#include "harmonia/decoder/lut_decoder_module.h"
-#include "harmonia/memory/buffer_module.h"
-#include "harmonia/memory/dma_module.h"
-#include "harmonia/pe/pe_array_module.h"
+#include "harmonia/hw/decoder/lut_decoder_module.h"
+#include "harmonia/hw/memory/buffer_module.h"
+#include "harmonia/hw/memory/dma_module.h"
+#include "harmonia/hw/pe/pe_array_module.h"
+#include "harmonia/tlm/memory_target.h"
+#include "harmonia/tlm/timed_queue.h"
 #include "tests/machine/foreign.h"
 #include "tests/support/catch.h"
 

@@ -1,6 +1,6 @@
 // What a machine refuses before it runs, and the loop orders' bytes: no kernel needed.
-#include "harmonia/accelerator/step_program.h"
 #include "harmonia/config/error.h"
+#include "harmonia/hw/program/step_program.h"
 #include "harmonia/testbench/system/energy.h"
 #include "harmonia/testbench/system/machine.h"
 #include "tests/support/catch.h"

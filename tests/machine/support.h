@@ -13,13 +13,13 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/accelerator/golden_llama.h"
-#include "harmonia/bus/protocol_checker.h"
-#include "harmonia/bus/stall.h"
-#include "harmonia/formats/random.h"
+#include "harmonia/hw/formats/random.h"
+#include "harmonia/hw/golden/golden_llama.h"
 #include "harmonia/testbench/scenario/library.h"
 #include "harmonia/testbench/system/functional.h"
 #include "harmonia/testbench/system/machine.h"
+#include "harmonia/tlm/protocol_checker.h"
+#include "harmonia/tlm/stall.h"
 #include "tests/support/catch.h"
 
 namespace harmonia::test {

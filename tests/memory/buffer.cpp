@@ -1,5 +1,5 @@
 // Stream buffer timing, worked by hand; activation buffer room and bank conflicts.
-#include "harmonia/memory/buffer.h"
+#include "harmonia/hw/memory/buffer.h"
 
 #include <algorithm>
 #include <cstdint>

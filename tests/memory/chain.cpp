@@ -5,9 +5,9 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/protocol_checker.h"
-#include "harmonia/memory/buffer_module.h"
-#include "harmonia/memory/dma_module.h"
+#include "harmonia/hw/memory/buffer_module.h"
+#include "harmonia/hw/memory/dma_module.h"
+#include "harmonia/tlm/protocol_checker.h"
 #include "tests/memory/support.h"
 #include "tests/support/catch.h"
 

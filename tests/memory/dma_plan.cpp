@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/memory/dma.h"
+#include "harmonia/hw/memory/dma.h"
 #include "tests/support/catch.h"
 
 using namespace harmonia::memory;

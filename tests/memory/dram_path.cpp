@@ -7,11 +7,11 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/analysis.h"
-#include "harmonia/bus/protocol_checker.h"
-#include "harmonia/dram/dram_system.h"
-#include "harmonia/memory/buffer_module.h"
-#include "harmonia/memory/dma_module.h"
+#include "harmonia/hw/dram/dram_system.h"
+#include "harmonia/hw/memory/buffer_module.h"
+#include "harmonia/hw/memory/dma_module.h"
+#include "harmonia/tlm/analysis.h"
+#include "harmonia/tlm/protocol_checker.h"
 #include "tests/memory/support.h"
 #include "tests/support/catch.h"
 

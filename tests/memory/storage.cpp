@@ -1,5 +1,5 @@
 // Sparse storage: what was written is read, nothing else changes, and no access leaves the range.
-#include "harmonia/memory/storage.h"
+#include "harmonia/hw/memory/storage.h"
 
 #include <cstdint>
 #include <map>

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <random>
 
-#include "harmonia/formats/bfp.h"
+#include "harmonia/hw/formats/bfp.h"
 
 namespace harmonia::test {
 

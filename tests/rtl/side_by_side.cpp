@@ -12,14 +12,14 @@
 #include <cstring>
 #include <string>
 
-#include "harmonia/converter/bfp_converter_ports.h"
-#include "harmonia/converter/bfp_converter_rtl.h"
-#include "harmonia/decoder/lut_decoder_ports.h"
-#include "harmonia/decoder/lut_decoder_rtl.h"
-#include "harmonia/pe/pe_ports.h"
-#include "harmonia/pe/pe_rtl.h"
-#include "harmonia/smoother/outlier_smoother_ports.h"
-#include "harmonia/smoother/outlier_smoother_rtl.h"
+#include "harmonia/hw/converter/bfp_converter_ports.h"
+#include "harmonia/hw/converter/bfp_converter_rtl.h"
+#include "harmonia/hw/decoder/lut_decoder_ports.h"
+#include "harmonia/hw/decoder/lut_decoder_rtl.h"
+#include "harmonia/hw/pe/pe_ports.h"
+#include "harmonia/hw/pe/pe_rtl.h"
+#include "harmonia/hw/smoother/outlier_smoother_ports.h"
+#include "harmonia/hw/smoother/outlier_smoother_rtl.h"
 #include "tests/rtl/random.h"
 #include "tests/support/catch.h"
 

@@ -12,15 +12,15 @@
 #include <iterator>
 
 #include "harmonia/config/error.h"
-#include "harmonia/converter/bfp_converter_core_rtl.h"
-#include "harmonia/converter/bfp_converter_ports.h"
-#include "harmonia/decoder/lut_decoder_core_rtl.h"
-#include "harmonia/decoder/lut_decoder_ports.h"
-#include "harmonia/pe/pe_array_core_rtl.h"
-#include "harmonia/pe/pe_ports.h"
-#include "harmonia/rtl/block_cores.h"
-#include "harmonia/smoother/outlier_smoother_core_rtl.h"
-#include "harmonia/smoother/outlier_smoother_ports.h"
+#include "harmonia/hw/converter/bfp_converter_core_rtl.h"
+#include "harmonia/hw/converter/bfp_converter_ports.h"
+#include "harmonia/hw/cosim/block_cores.h"
+#include "harmonia/hw/decoder/lut_decoder_core_rtl.h"
+#include "harmonia/hw/decoder/lut_decoder_ports.h"
+#include "harmonia/hw/pe/pe_array_core_rtl.h"
+#include "harmonia/hw/pe/pe_ports.h"
+#include "harmonia/hw/smoother/outlier_smoother_core_rtl.h"
+#include "harmonia/hw/smoother/outlier_smoother_ports.h"
 #include "tests/machine/support.h"
 
 namespace harmonia {

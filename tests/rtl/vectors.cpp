@@ -7,11 +7,11 @@
 #include <iostream>
 #include <limits>
 
-#include "harmonia/converter/bfp_converter_rtl.h"
-#include "harmonia/decoder/lut_decoder_rtl.h"
-#include "harmonia/formats/int_quant.h"
-#include "harmonia/pe/pe_rtl.h"
-#include "harmonia/smoother/outlier_smoother_rtl.h"
+#include "harmonia/hw/converter/bfp_converter_rtl.h"
+#include "harmonia/hw/decoder/lut_decoder_rtl.h"
+#include "harmonia/hw/formats/int_quant.h"
+#include "harmonia/hw/pe/pe_rtl.h"
+#include "harmonia/hw/smoother/outlier_smoother_rtl.h"
 #include "tests/rtl/random.h"
 #include "tests/support/catch.h"
 

@@ -16,7 +16,7 @@
 #include <tlm>
 #include <utility>
 
-#include "harmonia/bus/payload_pool.h"
+#include "harmonia/tlm/payload_pool.h"
 
 namespace harmonia::test {
 

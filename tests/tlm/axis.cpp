@@ -3,9 +3,9 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/axis_transactor.h"
-#include "harmonia/bus/protocol_checker.h"
-#include "harmonia/bus/stall.h"
+#include "harmonia/tlm/axis_transactor.h"
+#include "harmonia/tlm/protocol_checker.h"
+#include "harmonia/tlm/stall.h"
 #include "tests/support/catch.h"
 #include "tests/tlm/models.h"
 

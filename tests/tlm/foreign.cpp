@@ -10,10 +10,10 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/memory_initiator.h"
-#include "harmonia/bus/memory_target.h"
-#include "harmonia/bus/protocol_checker.h"
-#include "harmonia/bus/stream.h"
+#include "harmonia/tlm/memory_initiator.h"
+#include "harmonia/tlm/memory_target.h"
+#include "harmonia/tlm/protocol_checker.h"
+#include "harmonia/tlm/stream.h"
 #include "tests/support/catch.h"
 #include "tests/support/foreign_initiator.h"
 #include "tests/tlm/models.h"

@@ -1,4 +1,4 @@
-#include "harmonia/bus/interconnect.h"
+#include "harmonia/tlm/interconnect.h"
 
 #include <cstdint>
 #include <memory>
@@ -6,8 +6,8 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/protocol_checker.h"
-#include "harmonia/bus/stall.h"
+#include "harmonia/tlm/protocol_checker.h"
+#include "harmonia/tlm/stall.h"
 #include "tests/support/catch.h"
 #include "tests/tlm/models.h"
 

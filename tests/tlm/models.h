@@ -11,11 +11,11 @@
 #include <tlm>
 #include <vector>
 
-#include "harmonia/bus/memory_initiator.h"
-#include "harmonia/bus/memory_target.h"
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/ring.h"
-#include "harmonia/bus/timed_queue.h"
+#include "harmonia/tlm/memory_initiator.h"
+#include "harmonia/tlm/memory_target.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/ring.h"
+#include "harmonia/tlm/timed_queue.h"
 
 namespace harmonia::test {
 

@@ -1,12 +1,12 @@
 // Each rule of the protocol checker, broken on purpose by a mutant initiator or target, and each caught.
-#include "harmonia/bus/protocol_checker.h"
+#include "harmonia/tlm/protocol_checker.h"
 
 #include <functional>
 #include <string>
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/payload_pool.h"
+#include "harmonia/tlm/payload_pool.h"
 #include "tests/support/catch.h"
 #include "tests/tlm/models.h"
 

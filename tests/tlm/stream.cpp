@@ -1,4 +1,4 @@
-#include "harmonia/bus/stream.h"
+#include "harmonia/tlm/stream.h"
 
 #include <systemc>
 

@@ -4,10 +4,10 @@
 #include <systemc>
 #include <vector>
 
-#include "harmonia/bus/monitor.h"
-#include "harmonia/bus/payload_pool.h"
-#include "harmonia/bus/stream.h"
-#include "harmonia/bus/timed_queue.h"
+#include "harmonia/tlm/monitor.h"
+#include "harmonia/tlm/payload_pool.h"
+#include "harmonia/tlm/stream.h"
+#include "harmonia/tlm/timed_queue.h"
 #include "tests/support/catch.h"
 #include "tests/tlm/models.h"
 

@@ -1,5 +1,5 @@
 // Timing rules that DDR4, DDR5, LPDDR4, LPDDR5, HBM2, HBM3 and GDDR6 share.
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 

@@ -1,5 +1,5 @@
 // DDR4 (JESD79-4): bank groups, one command a cycle.
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 

@@ -1,5 +1,5 @@
 // DDR5 (JESD79-5): one 32-bit sub-channel; two-cycle ACT, RD and WR; refresh of one bank of every group (REFsb).
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 

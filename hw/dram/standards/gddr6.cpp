@@ -1,5 +1,5 @@
 // GDDR6 (JESD250) and GDDR6X-class parts, one 16-bit channel; CK runs at an eighth of the data rate.
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 

@@ -1,6 +1,6 @@
 // HBM2 and HBM2E (JESD235), one pseudo channel: row and column commands on separate pins, two-cycle ACT whose timings
 // count from the second edge.
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 

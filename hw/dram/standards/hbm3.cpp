@@ -1,6 +1,6 @@
 // HBM3 (JESD238), one pseudo channel. ACT takes 1.5 clocks of the row pins, counted as two; timings count from the
 // second.
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 

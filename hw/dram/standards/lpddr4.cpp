@@ -1,5 +1,5 @@
 // LPDDR4 (JESD209-4): no bank groups; ACT, RD and WR take four clocks of the command bus, PRE and REF two.
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 

@@ -1,6 +1,6 @@
 // LPDDR5 and LPDDR5X (JESD209-5) in bank-group mode, CK:WCK 1:4: activate in two commands, CAS to bring WCK in step.
 // Distances from an activate count from ACT1.
-#include "harmonia/dram/standard.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 

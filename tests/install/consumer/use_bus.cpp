@@ -1,8 +1,8 @@
 // An initiator and a target on the bus's sockets.
-#include <harmonia/bus/memory_initiator.h>
-#include <harmonia/bus/memory_target.h>
-#include <harmonia/bus/payload_pool.h>
-#include <harmonia/bus/protocol_checker.h>
+#include <harmonia/tlm/memory_initiator.h>
+#include <harmonia/tlm/memory_target.h>
+#include <harmonia/tlm/payload_pool.h>
+#include <harmonia/tlm/protocol_checker.h>
 
 #include <cstdio>
 #include <optional>

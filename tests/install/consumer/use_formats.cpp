@@ -1,6 +1,6 @@
 // The number formats alone: no SystemC.
-#include <harmonia/formats/bfp.h>
-#include <harmonia/formats/fp16.h>
+#include <harmonia/hw/formats/bfp.h>
+#include <harmonia/hw/formats/fp16.h>
 
 #include <cstdio>
 

@@ -1,5 +1,5 @@
 /* The golden functions from C. */
-#include <harmonia/formats/harmonia_golden.h>
+#include <harmonia/hw/formats/harmonia_golden.h>
 #include <stdio.h>
 
 int main(void) {

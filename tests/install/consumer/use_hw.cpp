@@ -1,5 +1,5 @@
 // A DRAM channel's engine: one read of a closed bank takes 1 + RCD + CL + burst cycles.
-#include <harmonia/dram/engine.h>
+#include <harmonia/hw/dram/engine.h>
 
 #include <cstdio>
 #include <systemc>

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/accelerator/golden_llama.h"
-#include "harmonia/accelerator/linear_weights.h"
-#include "harmonia/accelerator/model_shape.h"
+#include "harmonia/hw/formats/linear_weights.h"
+#include "harmonia/hw/golden/golden_llama.h"
+#include "harmonia/hw/model/model_shape.h"
 
 namespace harmonia::accelerator {
 

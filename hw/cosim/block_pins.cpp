@@ -1,4 +1,4 @@
-#include "harmonia/rtl/block_pins.h"
+#include "harmonia/hw/cosim/block_pins.h"
 
 #include <Vbfp_converter_pins.h>
 #include <Vlut_decoder_pins.h>
@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "harmonia/rtl/pin_instance.h"
+#include "harmonia/hw/rtl/pin_instance.h"
 
 namespace harmonia::rtl {
 namespace {

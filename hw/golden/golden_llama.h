@@ -34,13 +34,13 @@
 #include <string_view>
 #include <vector>
 
-#include "harmonia/accelerator/linear_weights.h"
-#include "harmonia/accelerator/model_shape.h"
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/fp16.h"
-#include "harmonia/formats/kv_policy.h"
-#include "harmonia/formats/smoothing.h"
-#include "harmonia/vector/vector_math.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/kv_policy.h"
+#include "harmonia/hw/formats/linear_weights.h"
+#include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/model/model_shape.h"
+#include "harmonia/hw/vector/vector_math.h"
 
 namespace harmonia::accelerator {
 

@@ -18,12 +18,12 @@
 #include <string_view>
 #include <vector>
 
-#include "harmonia/formats/bfp.h"
-#include "harmonia/formats/fp16.h"
-#include "harmonia/formats/int_quant.h"
-#include "harmonia/formats/integer_codebook.h"
-#include "harmonia/formats/kmeans.h"
-#include "harmonia/formats/pe.h"
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/int_quant.h"
+#include "harmonia/hw/formats/integer_codebook.h"
+#include "harmonia/hw/formats/kmeans.h"
+#include "harmonia/hw/formats/pe.h"
 
 namespace harmonia::accelerator {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/accelerator/model_shape.h"
-#include "harmonia/accelerator/storage_layout.h"
+#include "harmonia/hw/kv_cache/storage_layout.h"
+#include "harmonia/hw/model/model_shape.h"
 
 namespace harmonia::accelerator {
 

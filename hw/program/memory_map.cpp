@@ -1,4 +1,4 @@
-#include "harmonia/accelerator/memory_map.h"
+#include "harmonia/hw/program/memory_map.h"
 
 #include <algorithm>
 #include <sstream>

@@ -1,11 +1,11 @@
-#include "harmonia/accelerator/linear_weights.h"
+#include "harmonia/hw/formats/linear_weights.h"
 
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
 
-#include "harmonia/formats/nf4.h"
-#include "harmonia/formats/ternary.h"
+#include "harmonia/hw/formats/nf4.h"
+#include "harmonia/hw/formats/ternary.h"
 
 namespace harmonia::accelerator {
 namespace {

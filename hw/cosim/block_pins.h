@@ -2,7 +2,7 @@
 // Models: which port belongs to which stream. Does not model: what is behind them.
 #pragma once
 
-#include "harmonia/rtl/instance.h"
+#include "harmonia/hw/rtl/instance.h"
 
 namespace harmonia::rtl {
 

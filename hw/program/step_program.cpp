@@ -1,4 +1,4 @@
-#include "harmonia/accelerator/step_program.h"
+#include "harmonia/hw/program/step_program.h"
 
 #include <algorithm>
 #include <cmath>

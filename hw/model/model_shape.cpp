@@ -1,4 +1,4 @@
-#include "harmonia/accelerator/model_shape.h"
+#include "harmonia/hw/model/model_shape.h"
 
 namespace harmonia::accelerator {
 

@@ -1,4 +1,4 @@
-#include "harmonia/accelerator/golden_llama.h"
+#include "harmonia/hw/golden/golden_llama.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "harmonia/formats/pe.h"
+#include "harmonia/hw/formats/pe.h"
 
 namespace harmonia::accelerator {
 namespace {

@@ -1,4 +1,4 @@
-#include "harmonia/accelerator/storage_layout.h"
+#include "harmonia/hw/kv_cache/storage_layout.h"
 
 #include <algorithm>
 

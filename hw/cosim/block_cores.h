@@ -2,8 +2,8 @@
 // Models: the project's own RTL. Does not model: yours; put it into accelerator::BlockCores the same way (docs/rtl.md).
 #pragma once
 
-#include "harmonia/accelerator/block_cores.h"
-#include "harmonia/accelerator/block_models.h"
+#include "harmonia/hw/accelerator/block_cores.h"
+#include "harmonia/hw/accelerator/block_models.h"
 
 namespace harmonia::rtl {
 

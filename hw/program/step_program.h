@@ -18,15 +18,15 @@
 #include <utility>
 #include <vector>
 
-#include "harmonia/accelerator/config.h"
-#include "harmonia/accelerator/memory_map.h"
-#include "harmonia/bus/chunk.h"
-#include "harmonia/converter/descriptor.h"
-#include "harmonia/decoder/descriptor.h"
-#include "harmonia/memory/dma.h"
-#include "harmonia/memory/operand_descriptor.h"
-#include "harmonia/pe/descriptor.h"
-#include "harmonia/vector/descriptor.h"
+#include "harmonia/hw/accelerator/config.h"
+#include "harmonia/hw/converter/descriptor.h"
+#include "harmonia/hw/decoder/descriptor.h"
+#include "harmonia/hw/memory/dma.h"
+#include "harmonia/hw/memory/operand_descriptor.h"
+#include "harmonia/hw/pe/descriptor.h"
+#include "harmonia/hw/program/memory_map.h"
+#include "harmonia/hw/vector/descriptor.h"
+#include "harmonia/tlm/chunk.h"
 
 namespace harmonia::accelerator {
 

@@ -1,1 +1,0 @@
-#include "harmonia/formats/fp16.h"
