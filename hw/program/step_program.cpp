@@ -38,13 +38,6 @@ bool takes_bfp(PeKind kind) { return kind == PeKind::harmonia || kind == PeKind:
 
 }  // namespace
 
-const char* name_of(OperationClass c) {
-  static constexpr const char* names[operation_class_count] = {
-      "embedding", "qkv",  "attention_scores", "attention_values", "output",
-      "gate_up",   "down", "lm_head",          "elementwise"};
-  return names[static_cast<std::size_t>(c)];
-}
-
 LinearMode linear_mode(WeightFormat format, formats::CodebookKind codebook, PeKind array) {
   LinearMode mode;
   if (format == WeightFormat::kInt8Zero)

@@ -23,6 +23,7 @@
 #include "harmonia/hw/decoder/descriptor.h"
 #include "harmonia/hw/memory/dma.h"
 #include "harmonia/hw/memory/operand_descriptor.h"
+#include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/pe/descriptor.h"
 #include "harmonia/hw/program/memory_map.h"
 #include "harmonia/hw/vector/descriptor.h"
@@ -123,21 +124,6 @@ struct Batch {
   std::vector<memory::OperandDescriptor> operands;
   std::vector<Gate> gates;
 };
-
-/// Operation classes, for time and bound per class.
-enum class OperationClass : std::uint8_t {
-  embedding,
-  qkv,
-  attention_scores,
-  attention_values,
-  output,
-  gate_up,
-  down,
-  lm_head,
-  elementwise
-};
-inline constexpr std::size_t operation_class_count = 9;
-const char* name_of(OperationClass c);
 
 /// What a step is expected to move and compute; held against what the simulated sockets moved.
 struct Expected {

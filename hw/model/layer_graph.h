@@ -1,0 +1,170 @@
+// A decoder model as data: its weight tensors, and the operations of a step in the order in which they run.
+//
+// Models: the dense Llama decoder: RMSNorm, grouped-query attention with rotary positions, a SwiGLU feed-forward, each
+//   with its weights, operands, shapes, operation class and the place where its results go.
+// Does not model: mixture of experts, biases, query and key norms, norms behind a block, sliding windows, a feed-forward
+//   of two matrices. Each of these is a further entry or a further member of an entry: a tensor in the table of tensors,
+//   a product or an operation in the list.
+//
+// What the sequencer generates, what the golden model computes, what the loaders look for in a file and what the
+// quantiser encodes all follow from these lists: a tensor is named here and nowhere else. Names in files belong to the
+// loaders, which give one for each tensor of this table.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "harmonia/hw/model/model_shape.h"
+
+namespace harmonia::accelerator {
+
+// ---- Tensors ----
+
+enum class ModelTensor : std::uint8_t {
+  embedding,
+  attention_norm,
+  q,
+  k,
+  v,
+  o,
+  ffn_norm,
+  gate,
+  up,
+  down,
+  final_norm,
+  lm_head
+};
+inline constexpr std::size_t model_tensor_count = 12;
+
+/// A dimension of a tensor, which the shape of the model gives a size.
+enum class Width : std::uint8_t { one, hidden, query, key_value, intermediate, vocabulary };
+/// Channels, features or tokens of the vocabulary.
+std::uint64_t size_of(Width width, const ModelShape& shape);
+
+enum class TensorKind : std::uint8_t {
+  table,  // rows are looked up: the embedding
+  gains,  // a vector of the channels of a norm
+  matrix  // [output features, input features] of a linear: what weight formats apply to
+};
+
+struct TensorInfo {
+  ModelTensor tensor;
+  const char* name;  // short, as in messages of the machine and in lists: "q"
+  const char* role;  // in words, for messages about files: "query projection"
+  TensorKind kind;
+  bool of_layer;  // one for each layer; otherwise one for the model
+  Width rows, columns;
+
+  std::uint64_t elements(const ModelShape& shape) const { return size_of(rows, shape) * size_of(columns, shape); }
+};
+/// In the order of ModelTensor.
+const std::array<TensorInfo, model_tensor_count>& model_tensors();
+const TensorInfo& info_of(ModelTensor tensor);
+inline const char* name_of(ModelTensor tensor) { return info_of(tensor).name; }
+
+/// Something for each tensor: places in memory, views of a file, encoded weights. Entries that the holder does not use
+/// stay as T{} makes them.
+template <typename T>
+class PerTensor {
+ public:
+  T& operator[](ModelTensor tensor) { return all_[static_cast<std::size_t>(tensor)]; }
+  const T& operator[](ModelTensor tensor) const { return all_[static_cast<std::size_t>(tensor)]; }
+
+ private:
+  std::array<T, model_tensor_count> all_{};
+};
+
+// ---- Operations ----
+
+/// Classes of operations, for time, traffic and bound of each.
+enum class OperationClass : std::uint8_t {
+  embedding,
+  qkv,
+  attention_scores,
+  attention_values,
+  output,
+  gate_up,
+  down,
+  lm_head,
+  elementwise
+};
+inline constexpr std::size_t operation_class_count = 9;
+const char* name_of(OperationClass c);
+
+/// What is handed from one operation to the next.
+enum class Value : std::uint8_t {
+  tokens,         // numbers of the step's tokens
+  residual,       // the residual stream, FP16
+  normed,         // operand of the linears behind a norm
+  query,          // operand of the scores, head by head
+  keys,           // in the KV cache
+  values,         // in the KV cache
+  probabilities,  // operand of the attention's second product
+  attended,       // operand of the output projection
+  activated,      // operand of the down projection
+  logits
+};
+
+/// What the vector unit does to results on their way.
+enum class Step : std::uint8_t {
+  none,
+  rotate,         // rotary position embedding; keys then pass the smoother
+  softmax,        // scale, causal mask and softmax of a row of scores
+  silu_multiply,  // silu of the first product times the second
+  add             // adds to what is at the destination
+};
+
+/// One matrix product: rows of the operation's operand times a weight matrix, or times what the KV cache holds.
+struct Product {
+  OperationClass operation_class;
+  Value operand;
+  std::optional<ModelTensor> weights;  // absent: `cached` is the other factor
+  Value cached = Value::keys;
+  Step step = Step::none;
+  Value result = Value::residual;
+};
+
+enum class OperationKind : std::uint8_t {
+  gather,    // rows of a table
+  norm,      // RMSNorm of rows, converted to an operand
+  linear,    // products with weight matrices that share one operand
+  attention  // scores and values of each sequence and kv head
+};
+
+struct LayerOperation {
+  const char* name;
+  OperationKind kind;
+  OperationClass operation_class;  // of the operation's own time; products have theirs
+  Value operand;
+  std::optional<ModelTensor> parameters;  // gather: the table; norm: the gains
+  std::vector<Product> products;          // linear, attention
+  /// The products are computed column by column together and become one result (gate and up).
+  bool paired = false;
+  Value result;
+};
+
+struct LayerGraph {
+  std::vector<LayerOperation> input;  // before the layers
+  std::vector<LayerOperation> layer;  // of every layer
+  std::vector<LayerOperation> head;   // behind the layers
+
+  /// Tensors of one layer, and of these the matrices, in the order in which the operations use them: the order in which
+  /// they lie in memory and are numbered.
+  std::vector<ModelTensor> layer_tensors() const;
+  std::vector<ModelTensor> layer_matrices() const;
+  /// The operation that uses a tensor of a layer. Throws std::invalid_argument when none does.
+  const LayerOperation& user_of(ModelTensor tensor) const;
+
+  /// All weights of a model of this shape; a tied output head counts once, with the embedding.
+  std::uint64_t parameters(const ModelShape& shape) const;
+  /// Bytes of all weights with every matrix of a layer at `bits` bits a weight and the rest in FP16.
+  double bytes(const ModelShape& shape, double bits) const;
+};
+
+/// The operations of a model of this shape. Every shape that ModelShape can describe has the same: the dense decoder.
+const LayerGraph& layer_graph(const ModelShape& shape);
+
+}  // namespace harmonia::accelerator
