@@ -14,6 +14,8 @@
 #include <sstream>
 #include <vector>
 
+#include "harmonia/config/json.h"
+
 namespace harmonia::config {
 namespace {
 
@@ -256,7 +258,9 @@ nlohmann::ordered_json json_of(const Node& node) {
 
 }  // namespace
 
-Node parse_yaml(std::string_view text, const std::string& file) {
+namespace {
+
+Node parse_yaml_document(std::string_view text, const std::string& file) {
   if (text.size() > kMostBytes)
     throw InputError({file, 0, 0},
                      std::to_string(text.size()) + " bytes, expected at most " + std::to_string(kMostBytes));
@@ -285,6 +289,22 @@ Node parse_yaml(std::string_view text, const std::string& file) {
     Location where{file, e.mark.line + 1, e.mark.column + 1};
     if (e.mark.is_null()) where = {file, 0, 0};
     throw InputError(where, "not readable as YAML: " + printable(e.msg) + ", expected a document such as `key: value`");
+  }
+}
+
+}  // namespace
+
+Node parse_yaml(std::string_view text, const std::string& file) {
+  if (!looks_like_json(text)) return parse_yaml_document(text, file);
+  try {
+    return parse_json(text, file);
+  } catch (const InputError&) {
+    // A flow map of YAML may begin as JSON does; what is neither is reported as JSON, which it looks like.
+    try {
+      return parse_yaml_document(text, file);
+    } catch (const InputError&) {
+    }
+    throw;
   }
 }
 
