@@ -33,6 +33,20 @@ void ModelShape::describe(config::Fields& f) {
   f.add("tie_word_embeddings", tie_word_embeddings).says("lm_head is the embedding, stored once");
   f.add("rope_theta", rope_theta).more_than(0).says("base of the rotary position embedding's angles");
   f.add("rms_norm_eps", rms_norm_eps).more_than(0).range(0, 1).says("epsilon of RMSNorm");
+  f.add("max_position_embeddings", max_position_embeddings)
+      .range(0, 1 << 30)
+      .unit("tokens")
+      .says("tokens that the model was trained for, 0 when not known; a run beyond them carries a notice");
+  f.add("sliding_window", sliding_window)
+      .range(0, 1 << 30)
+      .unit("tokens")
+      .says(
+          "tokens that a windowed layer attends to, 0 for all; windows are not modelled, so that a longer context is "
+          "refused");
+  f.add("other_parameters", other_parameters)
+      .range(0, std::uint64_t{1} << 40)
+      .unit("parameters")
+      .says("parameters beside embeddings, linears and two norms a layer; they are counted and not read");
   f.check("", [this] { return problem(); });
 }
 

@@ -22,6 +22,9 @@ struct ModelShape {
   bool tie_word_embeddings = false;
   double rope_theta = 500000.0;
   double rms_norm_eps = 1e-5;
+  int max_position_embeddings = 0;  // tokens that the model was trained for; 0: not known
+  int sliding_window = 0;           // tokens that a windowed layer attends to; 0: all
+  std::uint64_t other_parameters = 0;
 
   int queries_per_kv_head() const { return num_attention_heads / num_key_value_heads; }
   int q_width() const { return num_attention_heads * head_dim; }
@@ -32,11 +35,11 @@ struct ModelShape {
     const std::uint64_t h = hidden_size;
     return h * (q_width() + 2ull * kv_width()) + h * q_width() + 3ull * h * intermediate_size;
   }
-  /// All weights, embeddings and norms included.
+  /// All weights: embeddings, norms and what the machine does not read (biases, further norms) included.
   std::uint64_t parameters() const {
     const std::uint64_t h = hidden_size;
     const std::uint64_t embeddings = h * vocab_size * (tie_word_embeddings ? 1 : 2);
-    return num_hidden_layers * (linear_weights_per_layer() + 2 * h) + h + embeddings;
+    return num_hidden_layers * (linear_weights_per_layer() + 2 * h) + h + embeddings + other_parameters;
   }
 
   /// Keys are those of config.json. name, rope_theta and rms_norm_eps may be absent, head_dim too.

@@ -79,7 +79,7 @@ int run(const std::vector<std::string>& arguments) {
 
   std::vector<Axis> axes;
   for (const std::string& text : over) axes.push_back(parse_over(text));
-  const Library library(common.workloads, common.data);
+  const Library library(common.workloads, common.data, common.allow_unknown);
   // What no variant can do without is unusable input; what one variant alone cannot do is that variant's failure.
   const std::string source = library.find(BuiltIn::kScenario, name, {}).string();
   for (const std::string& text : common.set)
@@ -130,6 +130,7 @@ int run(const std::vector<std::string>& arguments) {
       for (const std::string& s : set) task.arguments.insert(task.arguments.end(), {"--set", s});
       if (!common.data.empty()) task.arguments.insert(task.arguments.end(), {"--data", common.data});
       if (!common.workloads.empty()) task.arguments.insert(task.arguments.end(), {"--workloads", common.workloads});
+      if (common.allow_unknown) task.arguments.emplace_back("--allow-unknown");
       tasks.push_back(std::move(task));
       variant_of.push_back(c.variants.size());
     } catch (const config::InputError& e) {

@@ -99,7 +99,7 @@ LoadedScenario load_machine(const Options& o, accelerator::ModelShape shape) {
   document.set("fidelity", std::move(fidelity));
   std::vector<std::string> overrides;
   std::copy_if(o.set.begin(), o.set.end(), std::back_inserter(overrides), concerns_machine);
-  return load_scenario(document, overrides, Library(o.folders.workloads, o.folders.data));
+  return load_scenario(document, overrides, Library(o.folders.workloads, o.folders.data, o.folders.allow_unknown));
 }
 
 bool parse(const std::vector<std::string>& arguments, Options& o) {

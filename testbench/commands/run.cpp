@@ -25,7 +25,8 @@ int run_command(const std::vector<std::string>& arguments) {
   a.flag("print-map", print_map, "prints where everything lies in memory and ends");
   if (!a.parse(arguments)) return 0;
 
-  const LoadedScenario scenario = load_scenario(name, common.set, Library(common.workloads, common.data));
+  const LoadedScenario scenario =
+      load_scenario(name, common.set, Library(common.workloads, common.data, common.allow_unknown));
   if (print_map) {
     try {
       std::cout << address_map_of(scenario);

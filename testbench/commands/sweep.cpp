@@ -22,11 +22,12 @@ int run(const std::vector<std::string>& arguments) {
   a.flag("resume", options.resume, "go on with the unfinished sweep of this -o; runs exactly the missing points");
   a.common(common);
   if (!a.parse(arguments)) return 0;
-  const Library library(common.workloads, common.data);
+  const Library library(common.workloads, common.data, common.allow_unknown);
   const Sweep sweep = load_sweep(file, common.set, library);
   options.output = common.output.empty() ? "results/" + sweep.name : common.output;
   options.data = common.data;
   options.workloads = common.workloads;
+  options.allow_unknown = common.allow_unknown;
   options.jobs = static_cast<std::size_t>(jobs);
   const SweepOutcome o = run_sweep(sweep, options);
   std::cout << sweep.name << ": " << o.points << " points, " << o.ran << " run now, " << o.kept << " kept from before, "

@@ -128,8 +128,10 @@ Arguments& Arguments::positionals(const std::string& placeholder, std::vector<st
 
 Arguments& Arguments::folders(CommonOptions& options) {
   text("data", options.data, "DIR", "folder of outside data such as public request traces (else $HARMONIA_DATA)");
-  return text("workloads", options.workloads, "DIR",
-              "folder of built-in models, accelerators and scenarios (else $HARMONIA_WORKLOADS)");
+  text("workloads", options.workloads, "DIR",
+       "folder of built-in models, accelerators and scenarios (else $HARMONIA_WORKLOADS)");
+  return flag("allow-unknown", options.allow_unknown,
+              "keys of a config.json that nothing reads become notices, not errors");
 }
 
 Arguments& Arguments::common(CommonOptions& options) {

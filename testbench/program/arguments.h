@@ -25,6 +25,7 @@ struct CommonOptions {
   std::string output;            // -o: empty when not given
   std::string data;              // folder of outside data
   std::string workloads;         // folder of built-ins
+  bool allow_unknown = false;    // keys of a config.json that nobody reads are notices
 };
 
 class Arguments {
@@ -50,9 +51,9 @@ class Arguments {
   /// All remaining positional arguments.
   Arguments& positionals(const std::string& placeholder, std::vector<std::string>& values, const std::string& help,
                          bool required = false);
-  /// --set, -o/--output, --data, --workloads.
+  /// --set, -o/--output and those of folders().
   Arguments& common(CommonOptions& options);
-  /// --data and --workloads only.
+  /// --data, --workloads and --allow-unknown only.
   Arguments& folders(CommonOptions& options);
 
   /// Reads the arguments. False: help was asked for and printed, and the command returns 0.

@@ -13,6 +13,7 @@
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/dram/address_trace.h"
 #include "harmonia/testbench/dram/channel_file.h"
+#include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/replay/line_reader.h"
@@ -107,6 +108,7 @@ std::string as_path(const std::string& file) {
 // YAML and JSON files are told apart by which kind knows most of their keys.
 std::string check_document(const std::string& file, const Library& library) {
   const config::Node node = config::read_yaml(file);
+  if (is_model_config(node)) return check_model(as_path(file), library);
   struct Kind {
     std::vector<std::string> keys;
     std::string (*check)(const std::string&, const Library&);
@@ -154,7 +156,7 @@ int run_check(const std::vector<std::string>& arguments) {
       "FILE", files,
       "scenarios, models (config.json too), accelerators, DRAM channels, sweeps, request traces, address traces", true);
   if (!a.parse(arguments)) return 0;
-  const Library library(common.workloads, common.data);
+  const Library library(common.workloads, common.data, common.allow_unknown);
   bool all_fine = true;
   for (const std::string& file : files) {
     try {

@@ -113,7 +113,7 @@ int run_list(const std::vector<std::string>& arguments) {
       "KIND", what,
       "models, accelerators, drams, scenarios, formats, or keys (every configuration key, as a Markdown table)", true);
   if (!a.parse(arguments)) return 0;
-  const Library library(common.workloads, common.data);
+  const Library library(common.workloads, common.data, common.allow_unknown);
   if (what == "models") {
     list_models(library);
   } else if (what == "accelerators") {

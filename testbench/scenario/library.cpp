@@ -51,7 +51,8 @@ const char* kind_name(BuiltIn kind) {
   return "scenario";
 }
 
-Library::Library(const std::string& workloads_folder, const std::string& data_folder) {
+Library::Library(const std::string& workloads_folder, const std::string& data_folder, bool allow_unknown_keys)
+    : allow_unknown_keys_(allow_unknown_keys) {
   const char* from_environment = std::getenv("HARMONIA_WORKLOADS");
   std::error_code ignored;
   const fs::path beside_program =

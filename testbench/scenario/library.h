@@ -21,9 +21,13 @@ const char* kind_name(BuiltIn kind);
 class Library {
  public:
   /// Empty arguments take the search order above. Throws InputError when a folder that was named does not exist.
-  explicit Library(const std::string& workloads_folder = {}, const std::string& data_folder = {});
+  explicit Library(const std::string& workloads_folder = {}, const std::string& data_folder = {},
+                   bool allow_unknown_keys = false);
 
   const std::filesystem::path& folder() const { return workloads_; }
+
+  /// Whether keys of a config.json that nobody reads become notices instead of errors.
+  bool allow_unknown_keys() const { return allow_unknown_keys_; }
 
   /// Names of what is built in, sorted.
   std::vector<std::string> names(BuiltIn kind) const;
@@ -39,6 +43,7 @@ class Library {
  private:
   std::filesystem::path kind_folder(BuiltIn kind) const;
 
+  bool allow_unknown_keys_;
   std::filesystem::path workloads_;
   std::vector<std::filesystem::path> data_;
 };

@@ -7,6 +7,7 @@
 
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/dram/channel_file.h"
+#include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/system/block_check.h"
 
 namespace harmonia::testbench {
@@ -326,77 +327,21 @@ void mention(std::vector<std::string>* notices, std::string text) {
 
 }  // namespace
 
-void normalise_model(Node& document, std::vector<std::string>* notices) {
+void normalise_model(Node& document, const Library& library, std::vector<std::string>* notices) {
   if (!document.is_map()) return;
-  const auto flag = [&](const char* key) {
-    const Node* n = document.find(key);
-    return n && n->is_scalar() && n->text == "true";
-  };
-  const auto number = [&](const char* key) {
-    long long value = 0;
-    const Node* n = document.find(key);
-    if (n && n->is_scalar() &&
-        std::from_chars(n->text.data(), n->text.data() + n->text.size(), value).ec != std::errc())
-      value = 0;
-    return value;
-  };
-  const bool hugging_face = document.find("model_type") || document.find("architectures");
-  if (hugging_face) {
-    for (const char* experts : {"num_local_experts", "num_experts", "n_routed_experts"})
-      if (number(experts) > 1)
-        throw InputError(document.find(experts)->where,
-                         std::string(experts) + " is " + document.find(experts)->text +
-                             ", expected a dense model: mixtures of experts are not modelled");
-    if (flag("use_sliding_window"))
-      mention(notices,
-              "the model's sliding attention window is not modelled: every token attends to the whole context");
-    if (flag("attention_bias") || flag("mlp_bias")) mention(notices, "the model's biases are not modelled");
-    if (const Node* type = document.find("model_type"); type && type->is_scalar() && type->text == "qwen3")
-      mention(notices, "the model's normalisation of q and k is not modelled");
-    if (const Node* scaling = document.find("rope_scaling"); scaling && !scaling->is_null())
-      mention(notices, "the model's rope_scaling is not modelled: it changes angles, not time or bytes");
-
-    accelerator::ModelShape shape;
-    config::Fields fields;
-    shape.describe(fields);
-    Node known = Node::map();
-    known.where = document.where;
-    for (const config::Member& m : document.members)
-      if (fields.find(m.key)) known.members.push_back(m);
-    if (const Node* id = document.find("_name_or_path"); id && id->is_scalar() && !id->text.empty()) {
-      const std::size_t slash = id->text.find_last_of('/');
-      known.set("name",
-                Node::scalar(slash == std::string::npos ? id->text : id->text.substr(slash + 1), true, id->where),
-                id->where);
-    }
-    // The defaults of the reader that these files are written for.
-    const Node* theta = document.find("rope_theta");
-    if (!theta || theta->is_null())
-      known.set("rope_theta", Node::scalar("10000.0", false, document.where), document.where);
-    const Node* kv_heads = document.find("num_key_value_heads");
-    const Node* heads = document.find("num_attention_heads");
-    if ((!kv_heads || kv_heads->is_null()) && heads) known.set("num_key_value_heads", *heads, heads->where);
-    document = std::move(known);
-  }
-  const Node* head_dim = document.find("head_dim");
-  if (!head_dim || head_dim->is_null() || (head_dim->is_scalar() && head_dim->text == "0")) {
-    const long long hidden = number("hidden_size"), heads = number("num_attention_heads");
-    document.erase("head_dim");
-    if (hidden > 0 && heads > 0) {
-      const Location where = document.find("hidden_size")->where;
-      if (hidden % heads != 0)
-        throw InputError(where, "hidden_size is " + std::to_string(hidden) +
-                                    ", expected a multiple of num_attention_heads (" + std::to_string(heads) +
-                                    ") or a head_dim beside it");
-      document.set("head_dim", Node::scalar(std::to_string(hidden / heads), false, where), where);
-    }
+  if (is_model_config(document)) {
+    ModelConfig model = read_model_config(document, library.allow_unknown_keys());
+    for (std::string& sentence : cost_notices(model)) mention(notices, std::move(sentence));
+    document = std::move(model.document);
+  } else {
+    derive_head_dim(document);
   }
 }
 
 accelerator::ModelShape load_model(const std::string& name_or_file, const Library& library,
                                    std::vector<std::string>* notices) {
   Node node = load_file(BuiltIn::kModel, name_or_file, {}, library, 0);
-  normalise_model(node, notices);
+  normalise_model(node, library, notices);
   accelerator::ModelShape model;
   config::read(model, node);
   return model;
@@ -411,6 +356,23 @@ accelerator::AcceleratorConfig load_accelerator(const std::string& name_or_file,
   config::read(machine, node);
   check_dram(machine, node.find("dram"));
   return machine;
+}
+
+void check_context(LoadedScenario& loaded, std::int64_t tokens, const Node& document) {
+  const accelerator::ModelShape& model = loaded.scenario.model;
+  if (model.sliding_window != 0 && tokens > model.sliding_window) {
+    const Node* at = document.find("model");
+    if (at && at->find("sliding_window")) at = at->find("sliding_window");
+    throw InputError(
+        at ? at->where : Location{},
+        "model.sliding_window is " + std::to_string(model.sliding_window) + " and the context grows to " +
+            std::to_string(tokens) +
+            " tokens, expected a context within the window: layers that attend to a window are not modelled");
+  }
+  if (model.max_position_embeddings != 0 && tokens > model.max_position_embeddings)
+    loaded.notices.push_back("The context grows to " + std::to_string(tokens) +
+                             " tokens, and the model was trained for " + std::to_string(model.max_position_embeddings) +
+                             ".");
 }
 
 LoadedScenario load_scenario(const std::string& name_or_file, const std::vector<std::string>& overrides,
@@ -434,7 +396,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
     if (node->is_scalar()) expand_scalar(s, *node, library);
     if (!s.scalar_key && node->is_map()) resolve_base(s.kind, *node, library, 0);
   }
-  if (Node* model = document.find("model")) normalise_model(*model, &loaded.notices);
+  if (Node* model = document.find("model")) normalise_model(*model, library, &loaded.notices);
 
   Node* machine = document.find("accelerator");
   if (machine && machine->is_map())
@@ -468,6 +430,10 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
   loaded.scenario.describe(fields);
   fields.read(document);
   const WorkloadConfig& workload = loaded.scenario.workload;
+  if (!workload.is_trace() && workload.phase != Phase::gemv) {
+    const std::int64_t further = workload.phase == Phase::decode ? workload.tokens : 0;
+    check_context(loaded, std::int64_t{workload.context} + further, document);
+  }
   if (const Node* node = document.find("workload")) refuse_idle_keys(*node, workload);
 
   if (workload.is_trace()) {

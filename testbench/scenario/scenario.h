@@ -138,8 +138,12 @@ accelerator::ModelShape load_model(const std::string& name_or_file, const Librar
 /// An accelerator by built-in name or file.
 accelerator::AcceleratorConfig load_accelerator(const std::string& name_or_file, const Library& library);
 
-/// Makes a document a model: takes the known keys of a config.json and fills what its readers derive (head_dim, the
-/// number of kv heads, the name). Throws InputError for models outside the modelled family.
-void normalise_model(config::Node& document, std::vector<std::string>* notices = nullptr);
+/// Makes a document a model: reads a config.json (testbench/models) and derives head_dim where it is absent. Throws
+/// InputError for models outside the modelled family.
+void normalise_model(config::Node& document, const Library& library, std::vector<std::string>* notices = nullptr);
+
+/// Throws InputError when a context of `tokens` is longer than the model's attention window, and adds a notice when it is
+/// longer than what the model was trained for. `document` is what the scenario was read from.
+void check_context(LoadedScenario& loaded, std::int64_t tokens, const config::Node& document);
 
 }  // namespace harmonia::testbench

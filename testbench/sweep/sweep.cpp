@@ -291,7 +291,7 @@ Sweep load_sweep(const std::string& file, const std::vector<std::string>& overri
 }
 
 SweepOutcome run_sweep(const Sweep& s, const SweepOptions& options) {
-  const Library library(options.workloads, options.data);
+  const Library library(options.workloads, options.data, options.allow_unknown);
   fs::path target = fs::absolute(options.output).lexically_normal();
   if (target.filename().empty()) target = target.parent_path();
   const fs::path partial = target.string() + ".partial", points = partial / "points", work = partial / "work";
@@ -353,6 +353,7 @@ SweepOutcome run_sweep(const Sweep& s, const SweepOptions& options) {
     for (const std::string& set : overrides_of(s, p)) task.arguments.insert(task.arguments.end(), {"--set", set});
     if (!options.data.empty()) task.arguments.insert(task.arguments.end(), {"--data", options.data});
     if (!options.workloads.empty()) task.arguments.insert(task.arguments.end(), {"--workloads", options.workloads});
+    if (options.allow_unknown) task.arguments.emplace_back("--allow-unknown");
     tasks.push_back(std::move(task));
     point_of.push_back(i);
   }

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/json.h"
 #include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/kmeans.h"
 #include "harmonia/testbench/weights/safetensors.h"
@@ -51,21 +52,6 @@ json parse_json(const std::string& text, const std::string& file) {
   } catch (const json::parse_error& e) {
     throw config::InputError(location(text, file, e.byte == 0 ? 0 : e.byte - 1), "is not valid JSON");
   }
-}
-
-int whole(const json& j, const char* key, const std::string& file) {
-  if (!j.contains(key)) throw config::InputError({file}, std::string("has no ") + key);
-  const json& v = j.at(key);
-  if (!v.is_number_integer() || v < 1 || v > INT32_MAX)
-    throw config::InputError(
-        {file}, std::string(key) + " is " + v.dump().substr(0, 40) + ", expected an integer 1 .. 2147483647");
-  return v.get<int>();
-}
-
-double real(const json& j, const char* key, double absent, const std::string& file) {
-  if (!j.contains(key) || j.at(key).is_null()) return absent;
-  if (!j.at(key).is_number()) throw config::InputError({file}, std::string(key) + " is not a number");
-  return j.at(key).get<double>();
 }
 
 /// The files of a checkpoint and a view of each tensor by name.
@@ -321,63 +307,17 @@ std::vector<fs::path> checkpoint_files(const fs::path& path) {
 
 }  // namespace
 
-ModelInfo parse_huggingface_config(const std::string& text, const std::string& file) {
-  const json j = parse_json(text, file);
+ModelInfo parse_huggingface_config(const std::string& text, const std::string& file, const char* model_type) {
+  config::Node document = config::parse_json(text, file);
+  if (model_type && document.is_map() && !document.find("model_type"))
+    document.set("model_type", config::Node::scalar(model_type, true, document.where), document.where);
+  const ModelConfig model = read_model_config(document);
+  require_plain_values(model);
   ModelInfo info;
-  accelerator::ModelShape& s = info.shape;
-  s.name = "huggingface";
-  s.hidden_size = whole(j, "hidden_size", file);
-  s.intermediate_size = whole(j, "intermediate_size", file);
-  s.num_hidden_layers = whole(j, "num_hidden_layers", file);
-  s.num_attention_heads = whole(j, "num_attention_heads", file);
-  s.num_key_value_heads =
-      j.contains("num_key_value_heads") ? whole(j, "num_key_value_heads", file) : s.num_attention_heads;
-  s.vocab_size = whole(j, "vocab_size", file);
-  if (j.contains("head_dim") && !j["head_dim"].is_null()) {
-    s.head_dim = whole(j, "head_dim", file);
-  } else {
-    if (s.hidden_size % s.num_attention_heads != 0)
-      throw config::InputError({file}, "hidden_size is no multiple of num_attention_heads, and there is no head_dim");
-    s.head_dim = s.hidden_size / s.num_attention_heads;
-  }
-  s.tie_word_embeddings = false;
-  if (j.contains("tie_word_embeddings")) {
-    if (!j["tie_word_embeddings"].is_boolean())
-      throw config::InputError({file}, "tie_word_embeddings is neither true nor false");
-    s.tie_word_embeddings = j["tie_word_embeddings"].get<bool>();
-  }
-  s.rope_theta = real(j, "rope_theta", 10000.0, file);
-  s.rms_norm_eps = real(j, "rms_norm_eps", 1e-6, file);
-  info.max_context = j.contains("max_position_embeddings") ? whole(j, "max_position_embeddings", file) : 2048;
-  info.rope_pairing = formats::RopePairing::kHalfSplit;
-  if (j.contains("harmonia_rope_pairing")) {
-    const json& pairing = j["harmonia_rope_pairing"];
-    if (pairing != "adjacent" && pairing != "half_split")
-      throw config::InputError({file}, "harmonia_rope_pairing is neither \"adjacent\" nor \"half_split\"");
-    if (pairing == "adjacent") info.rope_pairing = formats::RopePairing::kAdjacent;
-  }
-  if (j.contains("rope_scaling") && !j["rope_scaling"].is_null()) {
-    const json& r = j["rope_scaling"];
-    if (!r.is_object()) throw config::InputError({file}, "rope_scaling is not an object");
-    std::string type;
-    for (const char* key : {"rope_type", "type"})
-      if (type.empty() && r.contains(key) && r[key].is_string()) type = r[key].get<std::string>();
-    if (type == "llama3") {
-      info.rope_scaling.factor = real(r, "factor", 1.0, file);
-      info.rope_scaling.low_frequency_factor = real(r, "low_freq_factor", 1.0, file);
-      info.rope_scaling.high_frequency_factor = real(r, "high_freq_factor", 4.0, file);
-      info.rope_scaling.original_context = real(r, "original_max_position_embeddings", 8192.0, file);
-      const RopeScaling& v = info.rope_scaling;
-      if (!(v.factor > 0) || !(v.low_frequency_factor > 0) || !(v.high_frequency_factor > v.low_frequency_factor) ||
-          !(v.original_context > 0))
-        throw config::InputError(
-            {file},
-            "rope_scaling has a factor that is not positive, or high_freq_factor does not exceed low_freq_factor");
-    } else if (type != "default") {
-      throw config::InputError(
-          {file}, "rope_scaling of type '" + type.substr(0, 40) + "' is not supported, expected llama3 or default");
-    }
-  }
+  info.shape = model.shape;
+  info.max_context = model.shape.max_position_embeddings == 0 ? 2048 : model.shape.max_position_embeddings;
+  info.rope_pairing = model.half_split_rope ? formats::RopePairing::kHalfSplit : formats::RopePairing::kAdjacent;
+  info.rope_scaling = model.rope_scaling;
   info.validate(file);
   return info;
 }
@@ -385,6 +325,7 @@ ModelInfo parse_huggingface_config(const std::string& text, const std::string& f
 std::string huggingface_config(const ModelInfo& info) {
   const accelerator::ModelShape& s = info.shape;
   json j = {
+      {"model_type", "llama"},
       {"hidden_size", s.hidden_size},
       {"intermediate_size", s.intermediate_size},
       {"num_hidden_layers", s.num_hidden_layers},
@@ -415,7 +356,7 @@ ModelWeights load_huggingface(const fs::path& path) {
   const auto& metadata = checkpoint.files().front()->metadata();
   const auto own = metadata.find(kModelMetadataKey);
   if (own != metadata.end()) {
-    model.info = parse_huggingface_config(own->second, path.string());
+    model.info = parse_huggingface_config(own->second, path.string(), "llama");
   } else {
     const fs::path config = (fs::is_directory(path) ? path : path.parent_path()) / "config.json";
     if (!fs::exists(config))

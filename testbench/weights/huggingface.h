@@ -26,7 +26,7 @@ ModelWeights load_huggingface(const std::filesystem::path& path);
 
 /// Reads the shape fields of a config.json. `text` is its content, `file` its name for messages (line and column
 /// follow).
-ModelInfo parse_huggingface_config(const std::string& text, const std::string& file);
+ModelInfo parse_huggingface_config(const std::string& text, const std::string& file, const char* model_type = nullptr);
 /// The inverse, for the metadata of written files.
 std::string huggingface_config(const ModelInfo& info);
 

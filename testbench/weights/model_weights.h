@@ -16,6 +16,7 @@
 #include "harmonia/hw/formats/mx.h"
 #include "harmonia/hw/formats/smoothing.h"
 #include "harmonia/hw/model/model_shape.h"
+#include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/weights/mapped_file.h"
 
 namespace harmonia::testbench {
@@ -24,14 +25,6 @@ namespace harmonia::testbench {
 /// K-means indices (formats/kmeans.h), kInt group-wise integers (formats/int_quant.h), kBfp block floating point
 /// (formats/bfp.h), kMx microscaling blocks (formats/mx.h).
 enum class ElementType { kF32, kF16, kBf16, kQ8_0, kQ4_0, kLut, kInt, kBfp, kMx };
-
-/// RoPE frequency scaling as Llama 3.1 and later use it; factor 1 means none.
-struct RopeScaling {
-  double factor = 1.0;
-  double low_frequency_factor = 1.0;
-  double high_frequency_factor = 4.0;
-  double original_context = 8192.0;
-};
 
 /// What a model file says about the model beside its tensors.
 struct ModelInfo {

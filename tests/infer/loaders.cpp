@@ -222,13 +222,13 @@ TEST_CASE("Hugging Face configs: what is missing, wrong or unsupported is named"
     INFO(is);
     REQUIRE((!is.empty() && contains(is, message)));
   };
-  says(with("\"hidden_size\": 32", "\"hidden_size\": -32"), "hidden_size is -32");
+  says(with("\"hidden_size\": 32", "\"hidden_size\": -32"), "hidden_size is '-32'");
   says(with("\"hidden_size\": 32", "\"hidden_size\": 1e300"), "hidden_size");
   says(with("\"hidden_size\": 32", "\"hidden_size\": \"32\""), "hidden_size");
-  says(with("\"vocab_size\"", "\"vocabulary\""), "no vocab_size");
+  says(with("\"vocab_size\"", "\"vocabulary\""), "key 'vocabulary' is not known");
   says(with("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"yarn\"}"), "yarn");
   says(with("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3"), "multiple");
-  says("[1, 2]", "object");
+  says("[1, 2]", "a list");
   says("{\n \"hidden_size\": 32,\n oops", "config.json:3:");
   says(std::string(100000, '['), "");
   // Written and read back, Llama-3 scaling included.

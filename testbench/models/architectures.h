@@ -1,0 +1,50 @@
+// What is known of each architecture that a Hugging Face config.json may name.
+//
+// Models: which `model_type` stands for a decoder whose layers the machine runs, the defaults that its own reader takes for keys
+//   that are absent, and for every key of the file whether it fixes the shape, makes no difference, or asks for something that is
+//   not modelled.
+// Does not model: the values of weights; what an architecture computes beside the plain Llama layer (listed as a feature instead).
+// Source: the published config.json files and the documentation of the configuration classes of the same names.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace harmonia::testbench {
+
+struct Architecture {
+  const char* model_type;
+  const char* family;  // for people
+
+  // Defaults of absent keys.
+  bool tied = false;
+  double rope_theta = 10000.0;
+  double norm_eps = 1e-6;
+  int head_dim = 0;    // 0: hidden_size / num_attention_heads
+  int vocab_size = 0;  // 0: the file must say it
+  int window = 0;      // tokens that the windowed layers attend to; 0: none
+  const char* activation = "silu";
+
+  // What the architecture has beside a plain Llama layer, whatever its file says.
+  int norms_per_layer = 2;  // vectors of hidden_size
+  enum class QkNorm { none, per_head, whole_width } qk_norm = QkNorm::none;
+  bool qkv_bias = false;  // biases of q, k and v
+  bool gated = true;      // three matrices in the feed-forward
+  int window_period =
+      0;  // every n-th layer attends to the whole context, the others to the window; 0: all to the window
+  const char* values_differ = nullptr;  // why the plain layer does not compute its values
+};
+
+/// Null when `model_type` is no decoder that is modelled.
+const Architecture* find_architecture(std::string_view model_type);
+/// All names, for messages.
+std::vector<std::string> architecture_names();
+
+/// Why a model type that is known is not modelled; null when it is modelled or unknown.
+const char* refused_architecture(std::string_view model_type);
+
+/// Keys that change neither bytes nor operations nor values of a decode step: training, generation, bookkeeping.
+bool is_harmless_key(std::string_view key);
+
+}  // namespace harmonia::testbench

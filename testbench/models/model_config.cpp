@@ -1,0 +1,550 @@
+#include "harmonia/testbench/models/model_config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "harmonia/config/fields.h"
+#include "harmonia/testbench/models/architectures.h"
+
+namespace harmonia::testbench {
+namespace {
+
+using config::InputError;
+using config::Location;
+using config::Node;
+
+bool is_true(const Node& n) { return n.is_scalar() && (n.text == "true" || n.text == "True"); }
+bool is_false(const Node& n) { return n.is_scalar() && (n.text == "false" || n.text == "False"); }
+
+std::optional<double> number(const Node& n) {
+  if (!n.is_scalar() || n.quoted) return std::nullopt;
+  double value = 0;
+  const auto [end, error] = std::from_chars(n.text.data(), n.text.data() + n.text.size(), value);
+  if (error != std::errc() || end != n.text.data() + n.text.size()) return std::nullopt;
+  return value;
+}
+
+double require_number(const Node& n, const std::string& key) {
+  const std::optional<double> value = number(n);
+  if (!value || !std::isfinite(*value))
+    throw InputError(n.where, key + " is " + config::describe_found(n) + ", expected a finite number");
+  return *value;
+}
+
+std::int64_t require_count(const Node& n, const std::string& key) {
+  const double value = require_number(n, key);
+  if (value < 0 || value > 2147483647.0 || value != std::floor(value))
+    throw InputError(n.where,
+                     key + " is " + config::describe_found(n) + ", expected a whole number from 0 to 2147483647");
+  return static_cast<std::int64_t>(value);
+}
+
+bool require_flag(const Node& n, const std::string& key) {
+  if (!is_true(n) && !is_false(n))
+    throw InputError(n.where, key + " is " + config::describe_found(n) + ", expected true or false");
+  return is_true(n);
+}
+
+/// Parts of a model of several kinds of input that hold its language model, by the names that are in use.
+constexpr const char* kTextConfigs[] = {"text_config", "llm_config", "language_config"};
+
+class Reader {
+ public:
+  Reader(const Node& document, bool allow_unknown) : outer_(document), text_(&document), allow_unknown_(allow_unknown) {
+    for (const char* key : kTextConfigs)
+      if (const Node* inner = document.find(key); inner && inner->is_map()) {
+        text_ = inner;
+        model_.notices.push_back(std::string("The model is the language model under ") + key +
+                                 "; towers for other inputs are not modelled.");
+        break;
+      }
+  }
+
+  ModelConfig read() {
+    find_type();
+    for (const config::Member& m : text_->members) key(m);
+    read_shape();
+    read_windows();
+    count_other_parameters();
+    if (const char* why = type_->values_differ) feature(type_where_, std::string(type_->family) + ": " + why, true);
+    const auto put = [&](const char* name, std::uint64_t value) {
+      if (value != 0) document_.set(name, Node::scalar(std::to_string(value), false, window_where_), window_where_);
+    };
+    put("sliding_window", static_cast<std::uint64_t>(model_.shape.sliding_window));
+    put("other_parameters", model_.shape.other_parameters);
+    model_.document = std::move(document_);
+    return std::move(model_);
+  }
+
+ private:
+  const Node* find(const char* key) const {
+    const Node* n = text_->find(key);
+    return n && !n->is_null() ? n : nullptr;
+  }
+
+  void feature(const Location& where, std::string what, bool only_values) {
+    model_.features.push_back({where, std::move(what), only_values});
+  }
+
+  void find_type() {
+    const Node* type = text_->find("model_type");
+    if (!type) type = outer_.find("model_type");
+    std::string name;
+    if (type && type->is_scalar()) {
+      name = type->text;
+      type_where_ = type->where;
+    }
+    const Node* classes = text_->find("architectures");
+    if (!classes) classes = outer_.find("architectures");
+    if (classes && classes->is_list() && !classes->items.empty() && classes->items[0].is_scalar()) {
+      const Node& c = classes->items[0];
+      if (name.empty()) {
+        name = type_of_class(c.text);
+        type_where_ = c.where;
+      }
+      if (const char* why = refused_architecture(name))
+        throw InputError(type_where_, "model type '" + config::printable(name) + "' is not modelled: " + why);
+      const auto ends = [&](const std::string& end) {
+        return c.text.size() >= end.size() && c.text.compare(c.text.size() - end.size(), end.size(), end) == 0;
+      };
+      if (!ends("ForCausalLM") && !ends("ForConditionalGeneration") && !ends("LMHeadModel"))
+        throw InputError(c.where, "architecture '" + config::printable(c.text) +
+                                      "' has no decode step, expected one that ends in ForCausalLM");
+    }
+    if (const char* why = refused_architecture(name))
+      throw InputError(type_where_, "model type '" + config::printable(name) + "' is not modelled: " + why);
+    type_ = find_architecture(name);
+    if (!type_)
+      throw InputError(type_where_, "model type '" + config::printable(name) + "' is not known" +
+                                        config::nearest_hint(name, architecture_names(), "model type"));
+  }
+
+  /// "Qwen2ForCausalLM" -> "qwen2", for files that name the class alone.
+  static std::string type_of_class(const std::string& name) {
+    std::string stem;
+    for (const char c : name.substr(0, name.find("For")))
+      stem += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (const std::string& known : architecture_names()) {
+      std::string plain = known;
+      plain.erase(std::remove(plain.begin(), plain.end(), '_'), plain.end());
+      if (plain == stem) return known;
+    }
+    return stem;
+  }
+
+  // --- One key of the file ---
+
+  void key(const config::Member& m) {
+    static const std::map<std::string, void (Reader::*)(const config::Member&)> rules = make_rules();
+    if (is_shape_key(m.key) || is_harmless_key(m.key) || m.value.is_null()) return;
+    const auto rule = rules.find(m.key);
+    if (rule != rules.end()) return (this->*rule->second)(m);
+    if (allow_unknown_) {
+      model_.notices.push_back("Key '" + config::printable(m.key) + "' of the model's file (line " +
+                               std::to_string(m.where.line) + ") is not read.");
+      return;
+    }
+    std::vector<std::string> known;
+    for (const auto& [name, unused] : rules) known.push_back(name);
+    for (const char* name : kShapeKeys) known.emplace_back(name);
+    const std::string near = config::nearest(m.key, known);
+    throw InputError(m.where, "key '" + config::printable(m.key) + "' is not known for model type '" +
+                                  type_->model_type + "'" +
+                                  (near.empty() ? "" : "; nearest known key is '" + near + "'") +
+                                  "; --allow-unknown takes the model without it");
+  }
+
+  static constexpr const char* kShapeKeys[] = {
+      "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
+      "vocab_size",  "head_dim",          "tie_word_embeddings", "rms_norm_eps",        "max_position_embeddings",
+      "name",        "norm_eps",          "layer_norm_eps",      "rope_theta",          "rotary_emb_base"};
+  static bool is_shape_key(const std::string& key) {
+    return std::any_of(std::begin(kShapeKeys), std::end(kShapeKeys), [&](const char* k) { return key == k; });
+  }
+
+  static std::map<std::string, void (Reader::*)(const config::Member&)> make_rules() {
+    std::map<std::string, void (Reader::*)(const config::Member&)> r;
+    const auto all = [&r](std::initializer_list<const char*> keys, void (Reader::*rule)(const config::Member&)) {
+      for (const char* k : keys) r[k] = rule;
+    };
+    all({"num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts",
+         "n_shared_experts", "num_shared_experts", "num_experts_per_tok", "num_experts_per_token",
+         "num_selected_experts", "moe_topk", "moe_k", "ffn_config", "moe_config"},
+        &Reader::experts);
+    all({"moe_intermediate_size", "shared_expert_intermediate_size", "decoder_sparse_step", "mlp_only_layers",
+         "norm_topk_prob", "first_k_dense_replace", "moe_layer_freq", "interleave_moe_layer_step", "enable_moe_block"},
+        &Reader::expert_detail);
+    all({"attention_bias", "qkv_bias", "use_qkv_bias", "bias", "mlp_bias", "use_bias"}, &Reader::bias);
+    all({"hidden_act", "hidden_activation"}, &Reader::activation);
+    all({"sliding_window", "sliding_window_size", "use_sliding_window", "max_window_layers", "sliding_window_pattern",
+         "_sliding_window_pattern", "layer_types", "attention_window_size"},
+        &Reader::window);
+    all({"rope_scaling", "rope_parameters"}, &Reader::rope);
+    all({"partial_rotary_factor", "rotary_pct"}, &Reader::partial_rotary);
+    all({"no_rope_layers", "no_rope_layer_interval", "nope_layer_interval"}, &Reader::without_rope);
+    all({"final_logit_softcapping", "attn_logit_softcapping", "query_pre_attn_scalar", "rope_local_base_freq",
+         "embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling", "logit_scale",
+         "scale_emb", "scale_depth", "dim_model_base", "clip_qkv", "mup_width_multiplier"},
+        &Reader::values_only);
+    all({"quantization_config", "compression_config"}, &Reader::quantization);
+    all({"use_parallel_residual", "parallel_attn"}, &Reader::parallel);
+    all({"is_encoder_decoder", "add_cross_attention"}, &Reader::encoder);
+    all({"qk_layernorm", "use_qk_norm", "qk_norm"}, &Reader::qk_norm);
+    all({"kv_lora_rank", "q_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim"}, &Reader::latent);
+    all({"num_nextn_predict_layers"}, &Reader::prediction_layers);
+    all({"original_max_position_embeddings"}, &Reader::nothing);
+    all({"vision_config", "audio_config", "visual", "vision_tower", "vit_config"}, &Reader::tower);
+    return r;
+  }
+
+  void nothing(const config::Member&) {}
+
+  void experts(const config::Member& m) {
+    if (const auto n = number(m.value); n && *n <= 1) return;
+    throw InputError(m.where, m.key + " is " + config::describe_found(m.value) +
+                                  ", expected a dense model: mixtures of experts are not modelled");
+  }
+  /// Says how experts are laid out; a dense model of a family that has them may carry it.
+  void expert_detail(const config::Member& m) {
+    for (const config::Member& other : text_->members)
+      if ((other.key == "num_experts" || other.key == "n_routed_experts" || other.key == "num_local_experts") &&
+          number(other.value).value_or(2) <= 1)
+        return;
+    if (m.value.is_list() && m.value.items.empty()) return;
+    throw InputError(m.where, m.key + " describes a mixture of experts, which is not modelled; expected a dense model");
+  }
+
+  void bias(const config::Member& m) {
+    if (!require_flag(m.value, m.key)) {
+      if (m.key != "mlp_bias") no_qkv_bias_ = true;
+      return;
+    }
+    if (m.key == "mlp_bias" || m.key == "use_bias") mlp_bias_ = &m;
+    if (m.key != "mlp_bias") attention_bias_ = &m;
+  }
+
+  void activation(const config::Member& m) {
+    static const std::set<std::string> gelu = {"gelu",      "gelu_new",   "gelu_fast", "gelu_pytorch_tanh",
+                                               "gelu_tanh", "quick_gelu", "relu"};
+    const std::string text = m.value.is_scalar() ? m.value.text : std::string();
+    if (text == "silu" || text == "swish") return;
+    if (gelu.count(text) == 0)
+      throw InputError(m.value.where, m.key + " is " + config::describe_found(m.value) +
+                                          ", expected silu or one of the kinds of gelu in a gated feed-forward");
+    if (activation_said_) return;
+    activation_said_ = true;
+    feature(m.where, m.key + " " + text + " in place of silu", true);
+  }
+
+  void window(const config::Member& m) { window_keys_[m.key] = &m; }
+
+  void rope(const config::Member& m) {
+    if (!m.value.is_map())
+      throw InputError(m.value.where, m.key + " is " + config::describe_found(m.value) + ", expected a map");
+    std::string type = "default";
+    for (const char* name : {"rope_type", "type"})
+      if (const Node* n = m.value.find(name); n && n->is_scalar()) {
+        type = n->text;
+        break;
+      }
+    static const std::set<std::string> keys = {"rope_type",
+                                               "type",
+                                               "factor",
+                                               "low_freq_factor",
+                                               "high_freq_factor",
+                                               "original_max_position_embeddings",
+                                               "rope_theta",
+                                               "short_factor",
+                                               "long_factor",
+                                               "beta_fast",
+                                               "beta_slow",
+                                               "mscale",
+                                               "mscale_all_dim",
+                                               "attention_factor",
+                                               "finetuned",
+                                               "mrope_section",
+                                               "partial_rotary_factor",
+                                               "full_attention",
+                                               "sliding_attention",
+                                               "truncate",
+                                               "short_mscale",
+                                               "long_mscale"};
+    for (const config::Member& k : m.value.members)
+      if (keys.count(k.key) == 0)
+        throw InputError(k.where, m.key + " has the key '" + config::printable(k.key) +
+                                      "', which is not known; expected one of those "
+                                      "of default, linear, llama3, yarn and longrope scaling");
+    if (const Node* theta = m.value.find("rope_theta"); theta && !theta->is_null()) theta_ = theta;
+    if (const Node* part = m.value.find("partial_rotary_factor"); part && !part->is_null())
+      partial_rotary({"partial_rotary_factor", part->where, *part});
+    if (m.value.find("full_attention") || m.value.find("sliding_attention"))
+      return feature(m.where, "rotary embeddings that differ from layer to layer", true);
+    if (type == "default") return;
+    if (type == "llama3") {
+      const auto value = [&](const char* name, double absent) {
+        const Node* n = m.value.find(name);
+        return n && !n->is_null() ? require_number(*n, m.key + "." + name) : absent;
+      };
+      RopeScaling& s = model_.rope_scaling;
+      s.factor = value("factor", 1.0);
+      s.low_frequency_factor = value("low_freq_factor", 1.0);
+      s.high_frequency_factor = value("high_freq_factor", 4.0);
+      s.original_context = value("original_max_position_embeddings", 8192.0);
+      if (!(s.factor > 0) || !(s.low_frequency_factor > 0) || !(s.high_frequency_factor > s.low_frequency_factor) ||
+          !(s.original_context > 0))
+        throw InputError(
+            m.where, m.key + " has a factor that is not positive, or high_freq_factor does not exceed low_freq_factor");
+      return;
+    }
+    static const std::set<std::string> known = {"linear", "dynamic", "yarn", "longrope", "su", "mrope", "proportional"};
+    if (known.count(type) == 0)
+      throw InputError(m.where, m.key + " of type '" + config::printable(type) +
+                                    "' is not known, expected default, linear, llama3, dynamic, yarn or longrope");
+    feature(m.where, m.key + " of type " + type, true);
+  }
+
+  void partial_rotary(const config::Member& m) {
+    const double part = require_number(m.value, m.key);
+    if (!(part > 0) || part > 1)
+      throw InputError(m.value.where, m.key + " is " + m.value.text + ", expected a share in (0, 1]");
+    if (part != 1) feature(m.where, m.key + " " + m.value.text + " (RoPE rotates a part of each head)", true);
+  }
+
+  void without_rope(const config::Member& m) {
+    if (m.value.is_list() && std::none_of(m.value.items.begin(), m.value.items.end(),
+                                          [](const Node& n) { return number(n).value_or(0) == 0 && !is_true(n); }))
+      return;
+    if (m.key != "no_rope_layers") {
+      if (find("no_rope_layers")) return;  // the list says which layers
+      if (number(m.value).value_or(1) == 0) return;
+    }
+    feature(m.where, m.key + ": layers without RoPE", true);
+  }
+
+  void values_only(const config::Member& m) {
+    const std::optional<double> value = number(m.value);
+    if (is_false(m.value) || (value && *value == 0 && m.key.find("cap") != std::string::npos)) return;
+    if (value && *value == 1 &&
+        (m.key.find("multiplier") != std::string::npos || m.key.find("scal") != std::string::npos))
+      return;
+    if (m.key == "query_pre_attn_scalar" && value) {
+      const Node* d = find("head_dim");
+      if (*value == (d ? number(*d).value_or(0) : type_->head_dim)) return;
+    }
+    feature(m.where, m.key + " " + (m.value.is_scalar() ? m.value.text : std::string("given")), true);
+  }
+
+  void quantization(const config::Member& m) {
+    std::string method = "of an unnamed method";
+    if (const Node* n = m.value.is_map() ? m.value.find("quant_method") : nullptr; n && n->is_scalar())
+      method = n->text;
+    feature(m.where, m.key + " (" + config::printable(method) + "): the scenario's weights say how weights are stored",
+            true);
+  }
+
+  void parallel(const config::Member& m) {
+    if (require_flag(m.value, m.key))
+      throw InputError(m.where,
+                       m.key +
+                           " is true, expected attention and feed-forward one after the other: layers that run both on "
+                           "the same input are not modelled");
+  }
+
+  void encoder(const config::Member& m) {
+    if (require_flag(m.value, m.key))
+      throw InputError(m.where, m.key + " is true, expected a model that is a decoder alone");
+  }
+
+  void qk_norm(const config::Member& m) {
+    if (require_flag(m.value, m.key)) qk_norm_ = &m;
+  }
+
+  void latent(const config::Member& m) {
+    throw InputError(m.where,
+                     m.key + " describes latent attention, which is not modelled; expected keys and values per head");
+  }
+
+  void prediction_layers(const config::Member& m) {
+    if (require_count(m.value, m.key) != 0)
+      model_.notices.push_back("The model's layers for multi-token prediction (" + m.key + ") are not run.");
+  }
+
+  void tower(const config::Member& m) {
+    throw InputError(m.where,
+                     "key '" + m.key + "' beside the sizes of the language model, expected these under text_config");
+  }
+
+  // --- The whole ---
+
+  void read_shape() {
+    Node known = Node::map();
+    known.where = text_->where;
+    const auto copy = [&](const char* key, const char* as) {
+      if (const Node* n = find(key)) known.set(as, *n, n->where);
+    };
+    for (const char* key :
+         {"name", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
+          "vocab_size", "head_dim", "tie_word_embeddings", "max_position_embeddings"})
+      copy(key, key);
+    copy("layer_norm_eps", "rms_norm_eps");
+    copy("norm_eps", "rms_norm_eps");
+    copy("rms_norm_eps", "rms_norm_eps");
+    copy("rotary_emb_base", "rope_theta");
+    copy("rope_theta", "rope_theta");
+    if (theta_) known.set("rope_theta", *theta_, theta_->where);
+    if (text_ != &outer_)
+      for (const char* key : {"name", "vocab_size", "tie_word_embeddings"})
+        if (const Node* n = outer_.find(key); n && !n->is_null() && !known.find(key)) known.set(key, *n, n->where);
+    if (const Node* id = outer_.find("_name_or_path"); id && id->is_scalar() && !id->text.empty()) {
+      const std::size_t slash = id->text.find_last_of('/');
+      known.set("name",
+                Node::scalar(slash == std::string::npos ? id->text : id->text.substr(slash + 1), true, id->where),
+                id->where);
+    }
+    const auto absent = [&](const char* key, const std::string& value) {
+      if (!known.find(key)) known.set(key, Node::scalar(value, false, text_->where), text_->where);
+    };
+    absent("rope_theta", std::to_string(type_->rope_theta));
+    if (!known.find("rms_norm_eps"))
+      known.set("rms_norm_eps", Node::scalar(type_->norm_eps == 1e-5 ? "1e-5" : "1e-6"), text_->where);
+    absent("tie_word_embeddings", type_->tied ? "true" : "false");
+    if (type_->vocab_size != 0) absent("vocab_size", std::to_string(type_->vocab_size));
+    if (type_->head_dim != 0) absent("head_dim", std::to_string(type_->head_dim));
+    if (const Node* heads = find("num_attention_heads"); heads && !known.find("num_key_value_heads"))
+      known.set("num_key_value_heads", *heads, heads->where);
+    derive_head_dim(known);
+    config::read(model_.shape, known);
+    document_ = known;
+    if (const Node* pairing = find("harmonia_rope_pairing")) {
+      if (!pairing->is_scalar() || (pairing->text != "adjacent" && pairing->text != "half_split"))
+        throw InputError(pairing->where, "harmonia_rope_pairing is " + config::describe_found(*pairing) +
+                                             ", expected adjacent or half_split");
+      model_.half_split_rope = pairing->text == "half_split";
+    }
+  }
+
+  const config::Member* window_key(const char* key) const {
+    const auto it = window_keys_.find(key);
+    return it == window_keys_.end() ? nullptr : it->second;
+  }
+
+  void read_windows() {
+    std::int64_t window = text_->find("sliding_window") ? 0 : type_->window;  // null in the file: no window
+    Location where = type_where_;
+    for (const char* key : {"sliding_window_size", "attention_window_size", "sliding_window"})
+      if (const config::Member* m = window_key(key)) {
+        if (is_false(m->value)) continue;
+        window = require_count(m->value, key);
+        if (window == 0) throw InputError(m->value.where, std::string(key) + " is 0, expected at least one token");
+        where = m->where;
+      }
+    const config::Member* use = window_key("use_sliding_window");
+    const bool qwen = std::string(type_->model_type).compare(0, 4, "qwen") == 0;
+    if (use ? !require_flag(use->value, use->key) : qwen) return;
+    if (const config::Member* types = window_key("layer_types")) {
+      if (!types->value.is_list())
+        throw InputError(types->value.where, "layer_types is no list, expected a kind for each layer");
+      bool windowed = false;
+      for (const Node& kind : types->value.items) {
+        if (!kind.is_scalar() || (kind.text != "full_attention" && kind.text != "sliding_attention"))
+          throw InputError(kind.where, "layer_types names " + config::describe_found(kind) +
+                                           ", expected full_attention or sliding_attention");
+        windowed = windowed || kind.text == "sliding_attention";
+      }
+      if (!windowed) return;
+    }
+    if (qwen && window != 0)
+      if (const config::Member* from = window_key("max_window_layers");
+          from && require_count(from->value, from->key) >= model_.shape.num_hidden_layers)
+        return;
+    model_.shape.sliding_window = static_cast<int>(window);
+    window_where_ = where;
+    if (window != 0 && (model_.shape.max_position_embeddings == 0 || window < model_.shape.max_position_embeddings))
+      feature(where, "attention windows of " + std::to_string(window) + " tokens", false);
+  }
+
+  void count_other_parameters() {
+    accelerator::ModelShape& s = model_.shape;
+    const std::uint64_t layers = s.num_hidden_layers, h = s.hidden_size, q = s.q_width(), kv = s.kv_width();
+    const auto add = [&](std::uint64_t per_layer, const Location& where, const std::string& what) {
+      const std::uint64_t count = layers * per_layer;
+      s.other_parameters += count;
+      feature(where, what + " (" + std::to_string(count) + " parameters)", false);
+    };
+    if (type_->norms_per_layer > 2)
+      add((type_->norms_per_layer - 2) * h, type_where_, "norms behind attention and feed-forward");
+    if (qk_norm_ || type_->qk_norm == Architecture::QkNorm::per_head)
+      add(2ull * s.head_dim, qk_norm_ ? qk_norm_->where : type_where_, "norms of queries and keys");
+    else if (type_->qk_norm == Architecture::QkNorm::whole_width)
+      add(q + kv, type_where_, "norms of queries and keys");
+    if (type_->qkv_bias && !no_qkv_bias_)
+      add(q + 2 * kv, type_where_, "biases of q, k and v");
+    else if (attention_bias_)
+      add(q + 2 * kv + h, attention_bias_->where, "biases of q, k, v and o");
+    if (mlp_bias_) add(2ull * s.intermediate_size + h, mlp_bias_->where, "biases of gate, up and down");
+  }
+
+  const Node& outer_;
+  const Node* text_;
+  const bool allow_unknown_;
+  const Architecture* type_ = nullptr;
+  Location type_where_;
+  const Node* theta_ = nullptr;
+  const config::Member *attention_bias_ = nullptr, *mlp_bias_ = nullptr, *qk_norm_ = nullptr;
+  bool no_qkv_bias_ = false, activation_said_ = false;
+  std::map<std::string, const config::Member*> window_keys_;
+  Node document_;
+  Location window_where_;
+  ModelConfig model_;
+};
+
+}  // namespace
+
+void derive_head_dim(Node& known) {
+  const Node* head_dim = known.find("head_dim");
+  if (head_dim && !(head_dim->is_scalar() && head_dim->text == "0")) return;
+  known.erase("head_dim");
+  const Node *hidden = known.find("hidden_size"), *heads = known.find("num_attention_heads");
+  if (!hidden || !heads) return;  // the reader says what is missing
+  const auto h = number(*hidden), n = number(*heads);
+  if (!h || !n || *h < 1 || *n < 1) return;
+  if (std::fmod(*h, *n) != 0)
+    throw InputError(hidden->where, "hidden_size is " + hidden->text +
+                                        ", expected a multiple of num_attention_heads (" + heads->text +
+                                        ") or a head_dim beside it");
+  known.set("head_dim", Node::scalar(std::to_string(static_cast<long long>(*h / *n)), false, hidden->where),
+            hidden->where);
+}
+
+bool is_model_config(const Node& document) {
+  return document.is_map() &&
+         (document.find("model_type") || document.find("architectures") || document.find("text_config"));
+}
+
+ModelConfig read_model_config(const Node& document, bool allow_unknown) {
+  if (!document.is_map())
+    throw InputError(document.where,
+                     "this is " + config::describe_found(document) + ", expected the keys of a config.json");
+  return Reader(document, allow_unknown).read();
+}
+
+std::vector<std::string> cost_notices(const ModelConfig& model) {
+  std::vector<std::string> sentences = model.notices;
+  for (const ModelFeature& f : model.features)
+    sentences.push_back("Not modelled: " + f.what +
+                        (f.only_values ? ", which changes values and neither bytes nor operations." : "."));
+  return sentences;
+}
+
+void require_plain_values(const ModelConfig& model) {
+  if (model.features.empty()) return;
+  const ModelFeature& f = model.features.front();
+  throw InputError(f.where, "the model has " + f.what + ", expected a plain Llama layer: its values would be wrong");
+}
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,207 @@
+// config.json of published and of invented models: every key is read, known to make no difference, or refused with its place.
+#include "harmonia/testbench/models/model_config.h"
+
+#include <algorithm>
+
+#include "harmonia/config/json.h"
+#include "tests/support/catch.h"
+
+using namespace harmonia::testbench;
+namespace config = harmonia::config;
+
+namespace {
+
+constexpr const char* kLlama =
+    "{\"architectures\": [\"LlamaForCausalLM\"],\n \"model_type\": \"llama\",\n \"hidden_act\": \"silu\", "
+    "\"hidden_size\": 64,\n"
+    " \"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"intermediate_size\": 128,\n"
+    " \"vocab_size\": 100, \"max_position_embeddings\": 512";
+
+/// The plain model with further keys on a line of their own (line 6).
+ModelConfig with(const std::string& keys, bool allow_unknown = false) {
+  return read_model_config(config::parse_json(std::string(kLlama) + (keys.empty() ? "" : ",\n " + keys) + "}", "m"),
+                           allow_unknown);
+}
+
+std::string refusal(const std::string& keys) {
+  try {
+    with(keys);
+  } catch (const config::InputError& e) {
+    return e.what();
+  }
+  return "accepted";
+}
+
+/// Whether a feature is listed that names `what`, and none when `what` is empty.
+bool has_feature(const ModelConfig& m, const std::string& what) {
+  return std::any_of(m.features.begin(), m.features.end(),
+                     [&](const ModelFeature& f) { return f.what.find(what) != std::string::npos; });
+}
+
+std::string type(const std::string& name, const std::string& more = "") {
+  return "{\"model_type\": \"" + name +
+         "\", \"hidden_size\": 64, \"num_hidden_layers\": 2, \"num_attention_heads\": 4,"
+         " \"num_key_value_heads\": 2, \"intermediate_size\": 128, \"vocab_size\": 100" +
+         more + "}";
+}
+
+}  // namespace
+
+TEST_CASE("config.json: a plain Llama has no feature beside its layers") {
+  const ModelConfig m =
+      with("\"bos_token_id\": 1, \"torch_dtype\": \"float16\", \"use_cache\": true, \"rope_scaling\": null");
+  CHECK(m.features.empty());
+  CHECK(m.notices.empty());
+  CHECK(m.shape.head_dim == 16);
+  CHECK(m.shape.other_parameters == 0);
+  CHECK_NOTHROW(require_plain_values(m));
+}
+
+TEST_CASE("config.json: a key that nobody reads is an error with its place, or a notice") {
+  CHECK_THAT(refusal("\"hiden_act\": \"silu\""),
+             ContainsSubstring("m:6:2: key 'hiden_act' is not known for model type 'llama'"));
+  CHECK_THAT(refusal("\"hiden_act\": \"silu\""), ContainsSubstring("nearest known key is 'hidden_act'"));
+  const ModelConfig m = with("\"hiden_act\": \"silu\"", true);
+  REQUIRE(m.notices.size() == 1);
+  CHECK_THAT(m.notices[0], ContainsSubstring("'hiden_act'") && ContainsSubstring("line 6"));
+  CHECK_THAT(refusal("\"some_new_thing\": null"), ContainsSubstring("accepted"));
+}
+
+TEST_CASE("config.json: what is not modelled is refused by name") {
+  CHECK_THAT(refusal("\"num_local_experts\": 8"),
+             ContainsSubstring("m:6:2: num_local_experts") && ContainsSubstring("mixtures of experts"));
+  CHECK_THAT(refusal("\"n_routed_experts\": 64"), ContainsSubstring("mixtures of experts"));
+  CHECK_THAT(refusal("\"moe_intermediate_size\": 64"), ContainsSubstring("mixture of experts"));
+  CHECK_THAT(refusal("\"num_experts\": 1"), ContainsSubstring("accepted"));
+  CHECK_THAT(refusal("\"kv_lora_rank\": 512"), ContainsSubstring("latent attention"));
+  CHECK_THAT(refusal("\"use_parallel_residual\": true"), ContainsSubstring("the same input"));
+  CHECK_THAT(refusal("\"is_encoder_decoder\": true"), ContainsSubstring("decoder alone"));
+  CHECK_THAT(refusal("\"hidden_act\": \"softplus\""), ContainsSubstring("there twice"));
+  CHECK_THAT(refusal("\"hidden_activation\": \"softplus\""), ContainsSubstring("expected silu"));
+  CHECK_THAT(refusal("\"layer_types\": [\"full_attention\", \"linear_attention\"]"),
+             ContainsSubstring("linear_attention"));
+  CHECK_THAT(refusal("\"sliding_window\": 0"), ContainsSubstring("at least one token"));
+  CHECK_THAT(refusal("\"partial_rotary_factor\": 1.5"), ContainsSubstring("(0, 1]"));
+  CHECK_THAT(refusal("\"rope_scaling\": {\"rope_type\": \"spiral\"}"), ContainsSubstring("'spiral' is not known"));
+  CHECK_THAT(refusal("\"rope_scaling\": {\"rope_type\": \"linear\", \"factr\": 2}"), ContainsSubstring("'factr'"));
+}
+
+TEST_CASE("config.json: what changes values and not cost is listed, and readers of weights refuse it") {
+  for (const char* keys :
+       {"\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 4.0}",
+        "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0}", "\"hidden_activation\": \"gelu\"",
+        "\"partial_rotary_factor\": 0.5", "\"no_rope_layers\": [1, 0]", "\"final_logit_softcapping\": 30.0",
+        "\"embedding_multiplier\": 12.0", "\"quantization_config\": {\"quant_method\": \"gptq\"}"}) {
+    INFO(keys);
+    const ModelConfig m = with(keys);
+    REQUIRE(m.features.size() == 1);
+    CHECK(m.features[0].only_values);
+    CHECK(m.features[0].where.line == 6);
+    CHECK_THROWS_AS(require_plain_values(m), config::InputError);
+  }
+  for (const char* keys :
+       {"\"partial_rotary_factor\": 1.0", "\"embedding_multiplier\": 1.0", "\"final_logit_softcapping\": null",
+        "\"attention_bias\": false", "\"no_rope_layers\": [1, 1]"}) {
+    INFO(keys);
+    CHECK(with(keys).features.empty());
+  }
+}
+
+TEST_CASE("config.json: RoPE in the spelling of Transformers 5 is that of the older one") {
+  CHECK(with("\"rope_theta\": 500000.0").shape.rope_theta == 500000.0);
+  CHECK(with("\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 500000.0}").shape.rope_theta ==
+        500000.0);
+  const std::string llama3 =
+      "\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0,"
+      " \"original_max_position_embeddings\": 64";
+  const ModelConfig older = with("\"rope_scaling\": {" + llama3 + "}");
+  const ModelConfig newer = with("\"rope_parameters\": {" + llama3 + ", \"rope_theta\": 10000.0}");
+  for (const ModelConfig* m : {&older, &newer}) {
+    CHECK(m->rope_scaling.factor == 8.0);
+    CHECK(m->rope_scaling.original_context == 64.0);
+    CHECK(m->shape.rope_theta == 10000.0);
+    CHECK(m->features.empty());
+  }
+}
+
+TEST_CASE("config.json: windows limit the context that is modelled") {
+  const ModelConfig m = with("\"sliding_window\": 128");
+  CHECK(m.shape.sliding_window == 128);
+  CHECK(has_feature(m, "attention windows of 128 tokens"));
+  CHECK(m.document.find("sliding_window")->where.line == 6);
+  CHECK(with("\"sliding_window\": 4096").features.empty());  // wider than all positions
+  CHECK(
+      with("\"sliding_window\": 128, \"layer_types\": [\"full_attention\", \"full_attention\"]").shape.sliding_window ==
+      0);
+  CHECK(with("\"sliding_window\": 128, \"use_sliding_window\": false").shape.sliding_window == 0);
+  CHECK(with("\"sliding_window\": null").shape.sliding_window == 0);
+  // The default of the type holds where the key is absent, and not where it is null.
+  CHECK(read_model_config(config::parse_json(type("mistral"), "m")).shape.sliding_window == 4096);
+  CHECK(
+      read_model_config(config::parse_json(type("mistral", ", \"sliding_window\": null"), "m")).shape.sliding_window ==
+      0);
+  CHECK(read_model_config(config::parse_json(type("qwen2", ", \"sliding_window\": 32"), "m")).shape.sliding_window ==
+        0);
+}
+
+TEST_CASE("config.json: parameters that the machine does not read are counted") {
+  // Two layers, 4 heads of 16 on a width of 64, 2 kv heads.
+  CHECK(read_model_config(config::parse_json(type("qwen2"), "m")).shape.other_parameters == 2 * (64 + 2 * 32));
+  CHECK(read_model_config(config::parse_json(type("qwen3", ", \"head_dim\": 16"), "m")).shape.other_parameters ==
+        2 * 2 * 16);
+  CHECK(read_model_config(config::parse_json(type("olmo2"), "m")).shape.other_parameters == 2 * (64 + 32));
+  CHECK(with("\"attention_bias\": true").shape.other_parameters == 2 * (64 + 2 * 32 + 64));
+  CHECK(with("\"mlp_bias\": true").shape.other_parameters == 2 * (2 * 128 + 64));
+}
+
+TEST_CASE("config.json: published counts of parameters, with the tie that the type has by default") {
+  const auto parameters = [](const std::string& text) {
+    return read_model_config(config::parse_json(text, "m")).shape.parameters();
+  };
+  // Gemma 2 9B and Gemma 3 27B (text): neither file says whether the embedding is tied.
+  CHECK(
+      parameters("{\"model_type\": \"gemma2\", \"head_dim\": 256, \"hidden_size\": 3584, \"intermediate_size\": 14336,"
+                 " \"num_attention_heads\": 16, \"num_hidden_layers\": 42, \"num_key_value_heads\": 8, \"vocab_size\": "
+                 "256000}") == 9241705984u);
+  CHECK(parameters(
+            "{\"model_type\": \"gemma3_text\", \"head_dim\": 128, \"hidden_size\": 5376, \"intermediate_size\": 21504,"
+            " \"num_attention_heads\": 32, \"num_hidden_layers\": 62, \"num_key_value_heads\": 16, \"vocab_size\": "
+            "262208}") == 27009346304u);
+  // Qwen2.5 7B: its biases are part of 7,615,616,512.
+  CHECK(parameters("{\"model_type\": \"qwen2\", \"hidden_size\": 3584, \"intermediate_size\": 18944, "
+                   "\"num_attention_heads\": 28,"
+                   " \"num_hidden_layers\": 28, \"num_key_value_heads\": 4, \"vocab_size\": 152064, "
+                   "\"tie_word_embeddings\": false}") == 7615616512u);
+}
+
+TEST_CASE("config.json: the language model of a model with several inputs is found, a tower is never taken for it") {
+  const std::string inner = type("llama");
+  const ModelConfig m =
+      read_model_config(config::parse_json("{\"model_type\": \"some_vl\", \"hidden_size\": 9999, \"vision_config\": "
+                                           "{\"hidden_size\": 7}, \"text_config\": " +
+                                               inner + "}",
+                                           "m"));
+  CHECK(m.shape.hidden_size == 64);
+  REQUIRE(m.notices.size() == 1);
+  CHECK_THAT(m.notices[0], ContainsSubstring("text_config"));
+  CHECK_THROWS_WITH(
+      read_model_config(config::parse_json(
+          "{\"model_type\": \"llama4\", \"text_config\": {\"model_type\": \"llama4_text\", \"num_local_experts\": 16}}",
+          "m")),
+      ContainsSubstring("mixture of experts"));
+  CHECK_THROWS_WITH(with("\"vision_config\": {\"hidden_size\": 7}"),
+                    ContainsSubstring("expected these under text_config"));
+}
+
+TEST_CASE("config.json: what has no decode step is refused") {
+  CHECK_THROWS_WITH(read_model_config(config::parse_json(type("bert"), "m")), ContainsSubstring("an encoder"));
+  CHECK_THROWS_WITH(read_model_config(config::parse_json(type("t5"), "m")),
+                    ContainsSubstring("attention between them"));
+  CHECK_THROWS_WITH(read_model_config(config::parse_json(type("mamba"), "m")), ContainsSubstring("recurrent state"));
+  CHECK_THROWS_WITH(read_model_config(config::parse_json(type("gpt_neox"), "m")), ContainsSubstring("two matrices"));
+  CHECK_THROWS_WITH(read_model_config(config::parse_json(type("lama"), "m")),
+                    ContainsSubstring("'lama' is not known") && ContainsSubstring("'llama'"));
+  CHECK_THROWS_WITH(read_model_config(config::parse_json(
+                        type("llama", ", \"architectures\": [\"LlamaForSequenceClassification\"]"), "m")),
+                    ContainsSubstring("has no decode step"));
+}
