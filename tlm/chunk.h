@@ -6,33 +6,12 @@
 // library. A block that does not know the extension sees a plain generic payload write.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <tlm>
 
+#include "harmonia/tlm/traffic_class.h"
+
 namespace harmonia::bus {
-
-/// What a transferred byte is for; the classes into which bandwidth is split in every report.
-enum class TrafficClass : std::uint8_t {
-  weights,
-  scales,
-  kv_read,
-  kv_write,
-  activations,
-  partial_sums,
-  commands,
-  other
-};
-
-inline constexpr std::size_t traffic_class_count = 8;
-
-/// Stable lower-case names, used in CSV headers and JSON keys.
-constexpr const char* name_of(TrafficClass traffic) {
-  constexpr std::array<const char*, traffic_class_count> names = {"weights",     "scales",       "kv_read",  "kv_write",
-                                                                  "activations", "partial_sums", "commands", "other"};
-  return names[static_cast<std::size_t>(traffic)];
-}
 
 /// Side-band fields of one chunk. Plain data: copying it is copying 40 bytes.
 struct Chunk {

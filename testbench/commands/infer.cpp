@@ -242,7 +242,7 @@ nlohmann::json cost_json(const MachineCost& c) {
                           {"simulated_s", s.seconds},
                           {"pin_bytes", s.pin_bytes},
                           {"energy_j", s.joules}});
-  for (std::size_t i = 0; i < kTrafficClasses; ++i) j["bytes_by_class"][kTrafficClassNames[i]] = c.bytes_by_class[i];
+  for (std::size_t i = 0; i < kTrafficClasses; ++i) j["bytes_by_class"][traffic_name(i)] = c.bytes_by_class[i];
   for (const ComponentEnergy& e : c.energy.components) j["energy"]["components"][e.component] = e.joules;
   for (const config::Assumption& a : c.assumptions)
     j["assumptions"].push_back({{"key", a.key}, {"value", a.value}, {"unit", a.unit}, {"source", a.source}});

@@ -64,7 +64,7 @@ class Object {
   }
   Object& put(const char* key, const BytesByClass& bytes) {
     Object o(path_ + key + ".");
-    for (std::size_t c = 0; c < kTrafficClasses; ++c) o.put(kTrafficClassNames[c], bytes[c]);
+    for (std::size_t c = 0; c < kTrafficClasses; ++c) o.put(traffic_name(c), bytes[c]);
     return put(key, o.take());
   }
   Json take() { return std::move(json_); }
@@ -282,7 +282,7 @@ std::string bandwidth_csv(const RunResult& r) {
         left > 0.01 * r.bandwidth_interval_s ? std::min(left, r.bandwidth_interval_s) : r.bandwidth_interval_s;
     for (std::size_t c = 0; c < kTrafficClasses; ++c) {
       const double rate = length > 0 ? static_cast<double>(s.bytes[c]) / length : 0;
-      out += number(s.start_s) + ',' + std::to_string(s.channel) + ',' + kTrafficClassNames[c] + ',' +
+      out += number(s.start_s) + ',' + std::to_string(s.channel) + ',' + traffic_name(c) + ',' +
              std::to_string(s.bytes[c]) + ',' + number(rate) + '\n';
     }
   }

@@ -16,16 +16,17 @@
 #include "harmonia/config/fields.h"
 #include "harmonia/config/node.h"
 #include "harmonia/testbench/results/percentiles.h"
+#include "harmonia/tlm/traffic_class.h"
 
 namespace harmonia::testbench {
 
-/// What DRAM bytes are moved for. The order is that of every table, CSV and JSON.
-enum class TrafficClass : std::uint8_t { weights, scales, kv_read, kv_write, activations, partial_sums };
-inline constexpr std::size_t kTrafficClasses = 6;
-inline constexpr std::array<const char*, kTrafficClasses> kTrafficClassNames = {
-    "weights", "scales", "kv_read", "kv_write", "activations", "partial_sums"};
+/// What DRAM bytes are moved for: the tables, CSV and JSON of results have these classes in their order.
+using bus::TrafficClass;
+inline constexpr std::size_t kTrafficClasses = bus::dram_traffic_class_count;
 using BytesByClass = std::array<std::uint64_t, kTrafficClasses>;
 std::uint64_t total(const BytesByClass& bytes);
+/// Name of the class that has this place in BytesByClass.
+constexpr const char* traffic_name(std::size_t place) { return bus::name_of(static_cast<TrafficClass>(place)); }
 
 struct ProvenanceResult {
   std::string version;   // of the program

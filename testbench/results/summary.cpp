@@ -126,7 +126,7 @@ void traffic(std::string& out, const RunResult& r) {
       {"traffic", "bytes", "share", r.output_tokens > 0 ? "per output token" : "per prompt token"}};
   for (std::size_t c = 0; c < kTrafficClasses; ++c) {
     const auto bytes = static_cast<double>(r.bandwidth.bytes_by_class[c]);
-    rows.push_back({kTrafficClassNames[c], si(bytes, "B"), percent(bytes / static_cast<double>(all)),
+    rows.push_back({traffic_name(c), si(bytes, "B"), percent(bytes / static_cast<double>(all)),
                     si(bytes / static_cast<double>(tokens), "B")});
   }
   const std::uint64_t pins = total(r.bandwidth.pin_bytes_by_class);

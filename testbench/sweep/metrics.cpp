@@ -41,7 +41,8 @@ Metrics metrics_of(const nlohmann::json& r) {
     m.weight_bytes = r.at("weight_bytes");
     const auto& b = r.at("bandwidth");
     m.bytes = b.at("bytes");
-    for (const char* c : kTrafficClassNames) m.bytes_by_class.emplace_back(c, b.at("bytes_by_class").at(c));
+    for (std::size_t i = 0; i < kTrafficClasses; ++i)
+      m.bytes_by_class.emplace_back(traffic_name(i), b.at("bytes_by_class").at(traffic_name(i)));
     m.peak_bytes_per_s = b.at("peak_bytes_per_s");
     m.utilisation = b.at("utilisation");
     m.energy_j = r.at("energy").at("total_j");
@@ -113,7 +114,7 @@ std::vector<std::pair<std::string, std::string>> row_of(const Metrics& m) {
 const std::vector<std::string>& row_names() {
   static const std::vector<std::string> names = [] {
     Metrics none;
-    for (const char* c : kTrafficClassNames) none.bytes_by_class.emplace_back(c, 0.0);
+    for (std::size_t i = 0; i < kTrafficClasses; ++i) none.bytes_by_class.emplace_back(traffic_name(i), 0.0);
     std::vector<std::string> list;
     for (const auto& [name, value] : row_of(none)) list.push_back(name);
     return list;

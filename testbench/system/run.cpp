@@ -753,7 +753,7 @@ class Run {
   void checks() {
     const Totals& t = last_;
     for (std::size_t i = 0; i < kTrafficClasses; ++i)
-      check(std::string("bytes of ") + kTrafficClassNames[i] + " = external-access formula", t.expected_bytes[i],
+      check(std::string("bytes of ") + traffic_name(i) + " = external-access formula", t.expected_bytes[i],
             t.bytes_of(i), "bytes");
     check("multiply-accumulates = model shapes", t.expected_macs, t.macs, "MACs");
     check("group operations of the array = formula", t.expected_slots, t.slots, "32-MAC operations");
