@@ -16,8 +16,8 @@
 #include <systemc>
 #include <vector>
 
+#include "harmonia/testbench/runs/run.h"
 #include "harmonia/testbench/scenario/library.h"
-#include "harmonia/testbench/system/run.h"
 #include "tests/support/child.h"
 
 namespace {

@@ -1,5 +1,5 @@
 // `harmonia run`: replays one scenario, prints the table, writes the result folder.
-#include "harmonia/testbench/system/run.h"
+#include "harmonia/testbench/runs/run.h"
 
 #include <iostream>
 #include <memory>

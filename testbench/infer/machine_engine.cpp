@@ -5,7 +5,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/testbench/infer/golden_engine.h"
-#include "harmonia/testbench/system/energy.h"
+#include "harmonia/testbench/runs/energy.h"
 #include "harmonia/testbench/system/functional.h"
 
 namespace harmonia::testbench {

@@ -87,20 +87,6 @@ accelerator::MachineOptions machine_options(const Scenario& s) {
   return o;
 }
 
-Capacity capacity_of(const Scenario& s) {
-  const WorkloadConfig& w = s.workload;
-  if (w.is_trace()) throw config::InputError("workload.trace: the room for a request trace is its scheduler's to say");
-  Capacity c;
-  const auto context = static_cast<std::uint64_t>(w.context);
-  const bool prefill = w.phase == Phase::prefill;
-  c.slots = static_cast<std::uint64_t>(w.batch);
-  c.tokens_per_slot = context + (prefill ? 0 : static_cast<std::uint64_t>(w.tokens));
-  const std::uint64_t chunk =
-      w.prefill_chunk_tokens == 0 ? context : std::min(static_cast<std::uint64_t>(w.prefill_chunk_tokens), context);
-  c.max_step_tokens = prefill ? chunk * c.slots : c.slots;
-  return c;
-}
-
 std::string address_map_text(const Scenario& s, const Capacity& capacity) {
   const accelerator::MapRequest request = map_request(s, capacity);
   const accelerator::MemoryMap map = accelerator::MemoryMap::build(request);

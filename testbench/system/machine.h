@@ -1,5 +1,5 @@
 // From a scenario to an elaborated machine with a host in front of it.
-// Models: which sizes the address map needs for a workload. Does not model: the workload itself (run.h).
+// Models: which sizes the address map needs for a workload. Does not model: the workload itself (testbench/runs).
 #pragma once
 
 #include <cstdint>
@@ -10,24 +10,15 @@
 
 #include "harmonia/hw/accelerator/accelerator.h"
 #include "harmonia/testbench/scenario/scenario.h"
+#include "harmonia/testbench/system/capacity.h"
 #include "harmonia/testbench/system/host.h"
 
 namespace harmonia::testbench {
-
-/// Room that a workload needs.
-struct Capacity {
-  std::uint64_t slots = 1;
-  std::uint64_t tokens_per_slot = 1;
-  std::uint64_t max_step_tokens = 1;
-  std::uint64_t kv_tokens = 0;  // of all slots together; 0: slots x tokens_per_slot
-};
 
 /// Throws config::InputError when formats and array do not go together or the map does not fit the memory.
 accelerator::MapRequest map_request(const Scenario& scenario, const Capacity& capacity);
 accelerator::MachineOptions machine_options(const Scenario& scenario);
 
-/// Room that a fixed workload needs. A request trace's depends on its scheduler.
-Capacity capacity_of(const Scenario& scenario);
 /// The address map as a table: regions, interleave, alignments, the KV cache's areas. Throws config::InputError when it
 /// does not fit.
 std::string address_map_text(const Scenario& scenario, const Capacity& capacity);

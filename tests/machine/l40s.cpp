@@ -3,9 +3,9 @@
 // timing only.
 #include <string>
 
+#include "harmonia/testbench/runs/run.h"
 #include "harmonia/testbench/scenario/library.h"
 #include "harmonia/testbench/scenario/scenario.h"
-#include "harmonia/testbench/system/run.h"
 #include "tests/support/catch.h"
 
 using namespace harmonia;

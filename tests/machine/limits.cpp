@@ -1,7 +1,6 @@
 // What a machine refuses before it runs, and the loop orders' bytes: no kernel needed.
 #include "harmonia/config/error.h"
 #include "harmonia/hw/program/step_program.h"
-#include "harmonia/testbench/system/energy.h"
 #include "harmonia/testbench/system/machine.h"
 #include "tests/support/catch.h"
 
@@ -54,7 +53,7 @@ testbench::Scenario small() {
 }
 std::string refusal(const testbench::Scenario& s, std::uint64_t cached = 100, std::uint64_t tokens = 1) {
   try {
-    const testbench::Capacity capacity = testbench::capacity_of(s);
+    const testbench::Capacity capacity = testbench::fixed_capacity(s.workload);
     const auto map = accelerator::MemoryMap::build(testbench::map_request(s, capacity));
     accelerator::StepWork work;
     work.sequences.push_back({0, cached, tokens, true});
@@ -119,7 +118,7 @@ TEST_CASE("gates: a read of spilled activations waits for a write of what it rea
       s.accelerator.activation_buffer.capacity_bytes = 16 * 1024;
       s.accelerator.sequencer.attention = attention;
       s.accelerator.sequencer.order = order;
-      const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::capacity_of(s)));
+      const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::fixed_capacity(s.workload)));
       accelerator::StepWork work;
       work.sequences.push_back({0, 0, 100, true});
       accelerator::StepProgram program(s.model, map, accelerator::OnChip::from(s.accelerator),
@@ -144,7 +143,7 @@ TEST_CASE("map: every region begins at its alignment and nothing overlaps") {
   testbench::Scenario s = small();
   s.accelerator.address_map.region_alignment_bytes = 1 << 16;
   s.accelerator.address_map.tensor_alignment_bytes = 256;
-  const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::capacity_of(s)));
+  const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::fixed_capacity(s.workload)));
   std::uint64_t end = 0;
   for (const accelerator::Region& r : map.regions) {
     REQUIRE(r.base % (1 << 16) == 0);
@@ -155,25 +154,8 @@ TEST_CASE("map: every region begins at its alignment and nothing overlaps") {
     REQUIRE(t.index % 256 == 0);
     REQUIRE(t.scale % 256 == 0);
   }
-  REQUIRE_THAT(testbench::address_map_text(s, testbench::capacity_of(s)),
+  REQUIRE_THAT(testbench::address_map_text(s, testbench::fixed_capacity(s.workload)),
                ContainsSubstring("kv_cache") && ContainsSubstring("interleaved every 256"));
-}
-
-// 1000 groups of one pass and 200 of two: 1200 products of 32, 1400 passes.
-TEST_CASE("energy: second passes take what the key for two passes says, bit-serial arrays by the bit") {
-  testbench::Totals t;
-  t.slots = 1400;
-  t.macs = 1200 * 32;
-  t.classes[static_cast<std::size_t>(accelerator::OperationClass::attention_values)].macs = 200 * 32;
-  accelerator::EnergySection e;
-  e.mac_pj = 1;
-  e.mac_two_pass_pj = 3;
-  accelerator::PeSection pe;
-  REQUIRE(testbench::energy_of(t, pe, e, 0).components[0].joules == Approx(32e-12 * (1000 + 3 * 200)));
-  pe.kind = accelerator::PeKind::anda;  // 1000 of the linears on 4 bits, 200 of attention on 16, as eighths
-  pe.mantissa_bits = 4;
-  t.slots = 1200;
-  REQUIRE(testbench::energy_of(t, pe, e, 0).components[0].joules == Approx(32e-12 * (1000 * 0.5 + 200 * 2)));
 }
 
 // A baseline's operands: groups of 64 of a sign and M bits with an exponent in a byte; attention stays FP16.
@@ -188,7 +170,7 @@ TEST_CASE("operands: Anda stores as many bits as its mantissa has, and queries i
     REQUIRE(chip.attention_operand.row_bytes(64) == 128);
     s.accelerator.activation_buffer.capacity_bytes = 16 * 1024;
     REQUIRE(refusal(s, 0, 100) == "");
-    const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::capacity_of(s)));
+    const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::fixed_capacity(s.workload)));
     REQUIRE(map.normed.block_row_bytes == chip.linear_operand.row_bytes(128));
     REQUIRE(map.query.block_row_bytes == 2 * 64);
     s.fidelity.data = testbench::DataMode::functional;

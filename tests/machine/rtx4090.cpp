@@ -2,9 +2,9 @@
 // measured layers (workloads/published/hardware.json). Nothing is fitted to that time.
 #include <string>
 
+#include "harmonia/testbench/runs/run.h"
 #include "harmonia/testbench/scenario/library.h"
 #include "harmonia/testbench/scenario/scenario.h"
-#include "harmonia/testbench/system/run.h"
 #include "tests/support/catch.h"
 
 using namespace harmonia;

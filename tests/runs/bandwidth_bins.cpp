@@ -1,5 +1,5 @@
 // Bins of the bandwidth series: nothing is lost, and no bin holds more than its channel's peak.
-#include "harmonia/testbench/system/bandwidth_bins.h"
+#include "harmonia/testbench/runs/bandwidth_bins.h"
 
 #include "tests/support/catch.h"
 

@@ -8,7 +8,7 @@
 
 #include "harmonia/hw/accelerator/accelerator.h"
 #include "harmonia/testbench/results/run_result.h"
-#include "harmonia/testbench/system/totals.h"
+#include "harmonia/testbench/runs/totals.h"
 
 namespace harmonia::testbench {
 

@@ -1,4 +1,4 @@
-#include "harmonia/testbench/system/instruments.h"
+#include "harmonia/testbench/runs/instruments.h"
 
 #include <algorithm>
 

@@ -2,18 +2,18 @@
 //
 // Models: one vector of counts, so that the difference of two moments is what happened between them, and so that the
 //   same sum extrapolates time, bytes, shares and energy of a sampled run alike.
-// Does not model: distributions (latencies of reads), which do not add.
+// Does not model: distributions (latencies of reads), which do not add; how a machine is read (machine_totals.h).
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
-#include <systemc>
 #include <vector>
 
-#include "harmonia/hw/accelerator/accelerator.h"
+#include "harmonia/hw/dram/types.h"
+#include "harmonia/hw/program/step_program.h"
 #include "harmonia/testbench/results/run_result.h"
+#include "harmonia/tlm/activity.h"
 
 namespace harmonia::testbench {
 
@@ -47,44 +47,14 @@ struct Totals {
   Totals& operator+=(const Totals& other) { return add(other, 1); }
   /// Adds `factor` times another moment's counts. An empty one takes the other's shape.
   Totals& add(const Totals& other, double factor);
+  /// Puts what the formulas say in place of what is counted by them here.
+  void expect(const accelerator::Expected& expected);
   double seconds() const { return time_ps * 1e-12; }
   double bytes_of(std::size_t traffic) const;
   double pin_bytes() const;
 };
-Totals operator-(const Totals& later, const Totals& earlier);
-
-/// Time per operation class, from what PE array and vector unit report.
-class ClassTimes {
- public:
-  void tile(const accelerator::Accelerator& a, const pe::TileRecord& tile) {
-    ClassTotals& t = of(a.sequencer.class_of(tile.operation));
-    // The array's own time line, without gaps, gives each class its share of the run.
-    t.elapsed_ps += static_cast<double>(tile.end_ps - std::min(tile.end_ps, pe_end_ps_));
-    t.compute_cycles += static_cast<double>(tile.busy);
-    pe_end_ps_ = std::max(pe_end_ps_, tile.end_ps);
-    ++t.tiles;
-  }
-  void vector(const accelerator::Accelerator& a, const bus::Work& work) {
-    of(a.sequencer.class_of(work.operation)).vector_ps += static_cast<double>(work.busy_ps);
-  }
-  /// Between two steps the array's time line starts anew: what lies between is nobody's.
-  void step_begins(std::uint64_t now_ps) { pe_end_ps_ = std::max(pe_end_ps_, now_ps); }
-  void step_ends(std::uint64_t now_ps) {
-    of(accelerator::OperationClass::elementwise).elapsed_ps +=
-        static_cast<double>(now_ps - std::min(now_ps, pe_end_ps_));
-    pe_end_ps_ = std::max(pe_end_ps_, now_ps);
-  }
-  const std::array<ClassTotals, accelerator::operation_class_count>& all() const { return times_; }
-
- private:
-  ClassTotals& of(accelerator::OperationClass c) { return times_[static_cast<std::size_t>(c)]; }
-  std::array<ClassTotals, accelerator::operation_class_count> times_{};
-  std::uint64_t pe_end_ps_ = 0;
-};
-
 /// Names of the units, in the order of Totals::units.
 std::vector<std::string> unit_names();
-/// The counts now. What the formulas expect is of the steps that are complete.
-Totals totals_of(accelerator::Accelerator& machine, const ClassTimes& times);
+Totals operator-(const Totals& later, const Totals& earlier);
 
 }  // namespace harmonia::testbench

@@ -1,8 +1,7 @@
 // What listens to a machine while it runs: time per operation class, bytes over time, time line, waves, interrupts.
 //
 // Models: nothing; it takes no simulated time and schedules nothing. Samples are taken when the PE array ends a tile,
-// so
-//   that a bin of the bandwidth series is exact to a tile.
+//   so that a bin of the bandwidth series is exact to a tile.
 // Does not model: single transactions (bus::Monitor records those).
 #pragma once
 
@@ -13,8 +12,8 @@
 #include <vector>
 
 #include "harmonia/hw/accelerator/accelerator.h"
-#include "harmonia/testbench/system/bandwidth_bins.h"
-#include "harmonia/testbench/system/totals.h"
+#include "harmonia/testbench/runs/bandwidth_bins.h"
+#include "harmonia/testbench/runs/machine_totals.h"
 #include "harmonia/tlm/pftrace.h"
 #include "harmonia/tlm/recorder.h"
 

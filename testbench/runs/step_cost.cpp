@@ -1,4 +1,4 @@
-#include "harmonia/testbench/replay/step_cost.h"
+#include "harmonia/testbench/runs/step_cost.h"
 
 #include <algorithm>
 #include <utility>

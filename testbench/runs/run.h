@@ -1,4 +1,4 @@
-// One run: a scenario becomes a machine, the machine replays its workload, and everything is counted and checked.
+// One run: a scenario becomes a machine, the machine works through the workload, and everything is counted and checked.
 //
 // Models: fixed workloads (batch, context, tokens) and request traces; full and sampled fidelity; conservation checks.
 // Does not model: several runs in one process (SystemC allows one elaboration).

@@ -1,4 +1,6 @@
-#include "harmonia/testbench/system/energy.h"
+#include "harmonia/testbench/runs/energy.h"
+
+#include "harmonia/testbench/runs/machine_totals.h"
 
 namespace harmonia::testbench {
 

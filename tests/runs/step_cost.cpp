@@ -1,5 +1,5 @@
 // The cost model of sampled replay: exact where the machine is linear, few points, each simulated once.
-#include "harmonia/testbench/replay/step_cost.h"
+#include "harmonia/testbench/runs/step_cost.h"
 
 #include <random>
 #include <set>

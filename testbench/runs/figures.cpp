@@ -1,0 +1,177 @@
+#include "harmonia/testbench/runs/figures.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "harmonia/testbench/results/text.h"
+
+namespace harmonia::testbench {
+namespace {
+
+std::uint64_t count(double value) { return value > 0 ? static_cast<std::uint64_t>(std::llround(value)) : 0; }
+
+double pin_bytes(const ChannelTotals& channel) {
+  double sum = 0;
+  for (const double bytes : channel.pin_bytes) sum += bytes;
+  return sum;
+}
+
+}  // namespace
+
+BandwidthResult bandwidth_of(const Totals& t, double peak_bytes_per_s, double seconds) {
+  BandwidthResult b;
+  b.peak_bytes_per_s = peak_bytes_per_s;
+  std::array<double, kTrafficClasses> at_pins{};
+  for (const ChannelTotals& c : t.channels)
+    for (std::size_t k = 0; k < kTrafficClasses; ++k) at_pins[k] += c.pin_bytes[k];
+  for (std::size_t k = 0; k < kTrafficClasses; ++k) {
+    b.bytes_by_class[k] = static_cast<std::uint64_t>(std::llround(t.expected_bytes[k]));
+    b.pin_bytes_by_class[k] = count(at_pins[k]);
+  }
+  b.achieved_bytes_per_s = seconds > 0 ? t.pin_bytes() / seconds : 0;
+  b.utilisation = b.achieved_bytes_per_s / b.peak_bytes_per_s;
+  return b;
+}
+
+ChannelResult channel_of(const ChannelTotals& t, const ChannelFacts& facts, double seconds) {
+  ChannelResult c;
+  const double pins = pin_bytes(t);
+  c.bytes_written = count(t.bytes_written);
+  c.bytes_read = count(pins - t.bytes_written);
+  c.utilisation = seconds > 0 ? pins / seconds / facts.peak_bytes_per_s : 0;
+  for (std::size_t k = 0; k < t.commands.size(); ++k)
+    if (count(t.commands[k]) != 0)
+      c.commands.emplace_back(dram::cmd_name(static_cast<dram::Cmd>(k)), count(t.commands[k]));
+  c.row_hits = count(t.row_hits);
+  c.row_misses = count(t.row_misses);
+  c.row_conflicts = count(t.row_conflicts);
+  const double cycles = std::max(1.0, t.cycles);
+  c.refresh_share = t.refresh_cycles / cycles / facts.refresh_units;
+  c.queue_occupancy_mean = t.queued / cycles;
+  c.queue_occupancy_max = facts.queue_peak;
+  c.read_latency_s = facts.read_latency_s;
+  return c;
+}
+
+std::vector<UnitResult> units_of(const Totals& t, double cycles) {
+  std::vector<UnitResult> units;
+  const std::vector<std::string> names = unit_names();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const UnitTotals u = i < t.units.size() ? t.units[i] : UnitTotals{};
+    double accounted = u.busy;
+    for (std::size_t w = 0; w < bus::wait_count; ++w)
+      if (static_cast<bus::Wait>(w) != bus::Wait::descriptor) accounted += u.waiting[w];
+    // What no account claims is time without anything to do.
+    const double whole = std::max(cycles, accounted);
+    UnitResult r;
+    r.name = names[i];
+    r.busy = whole > 0 ? u.busy / whole : 0;
+    double sum = r.busy;
+    for (std::size_t w = 0; w < bus::wait_count; ++w) {
+      if (static_cast<bus::Wait>(w) == bus::Wait::descriptor || u.waiting[w] <= 0) continue;
+      r.stalled.push_back({bus::name_of(static_cast<bus::Wait>(w)), u.waiting[w] / whole});
+      sum += r.stalled.back().share;
+    }
+    r.stalled.push_back({bus::name_of(bus::Wait::descriptor), std::max(0.0, 1 - sum)});
+    units.push_back(r);
+  }
+  return units;
+}
+
+std::vector<OperationResult> operations_of(const Totals& totals, const Scenario& s, bool single_linear) {
+  using accelerator::OperationClass;
+  std::vector<OperationResult> operations;
+  const double clock_hz = s.accelerator.clock_mhz * 1e6;
+  for (std::size_t i = 0; i < totals.classes.size(); ++i) {
+    const auto c = static_cast<OperationClass>(i);
+    const ClassTotals& t = totals.classes[i];
+    if (count(t.tiles) == 0 && t.bytes == 0 && t.elapsed_ps == 0) continue;
+    OperationResult o;
+    o.name = single_linear && c == OperationClass::lm_head     ? "matrix"
+             : single_linear && c == OperationClass::embedding ? "vectors"
+                                                               : accelerator::name_of(c);
+    o.count = count(t.tiles);
+    o.macs = count(t.macs);
+    o.bytes = count(t.bytes);
+    o.simulated_s = t.elapsed_ps * 1e-12;
+    o.memory_s = t.bytes / accelerator::peak_bandwidth(s.accelerator);
+    const int bits = accelerator::storage_of(accelerator::weight_format(
+                                                 c == OperationClass::lm_head ? s.weights.lm_head : s.weights.format))
+                         .bits;
+    o.decode_s = t.weights / (s.accelerator.decoder.rate(bits) * clock_hz);
+    o.compute_s = t.compute_cycles / clock_hz;
+    o.vector_s = t.vector_ps * 1e-12;
+    o.bound = bound_of(o);
+    operations.push_back(o);
+  }
+  return operations;
+}
+
+AreaResult area_of(const accelerator::AcceleratorConfig& c) {
+  AreaResult area;
+  const accelerator::AreaSection& x = c.area;
+  const auto add = [&area](const char* name, double mm2) {
+    area.components.push_back({name, mm2});
+    area.total_mm2 += mm2;
+  };
+  add("pe_array", static_cast<double>(c.pe.macs_per_cycle()) * x.lane_um2 * 1e-6);
+  const double mib = static_cast<double>(c.weight_buffer.capacity_bytes + c.kv_buffer.capacity_bytes +
+                                         c.activation_buffer.capacity_bytes) /
+                     (1 << 20);
+  add("sram", mib * x.sram_mm2_per_mib);
+  add("decoder", c.decoder.weights_per_cycle * x.decoder_um2_per_lane * 1e-6);
+  add("converter", x.converter_mm2);
+  add("vector_unit", x.vector_mm2);
+  return area;
+}
+
+AddressMapResult address_map_of(const accelerator::MemoryMap& map, const accelerator::AcceleratorConfig& config) {
+  AddressMapResult result;
+  for (const accelerator::Region& r : map.regions) result.regions.push_back({r.name, r.base, r.bytes});
+  result.memory_bytes = accelerator::memory_bytes(config);
+  result.channels = config.dram.channels;
+  result.interleave_bytes = config.interconnect.interleave_bytes;
+  result.hashed = config.interconnect.hashed;
+  result.region_alignment_bytes = config.address_map.region_alignment_bytes;
+  result.tensor_alignment_bytes = config.address_map.tensor_alignment_bytes;
+  result.kv_slots = map.kv.slots();
+  result.kv_slot_tokens = map.kv.capacity_tokens();
+  return result;
+}
+
+WeightFigures weights_of(const accelerator::MemoryMap& map, const accelerator::ModelShape& shape, bool single_linear) {
+  WeightFigures w;
+  double weights = 0;
+  const auto add = [&](const accelerator::TensorPlace& t) {
+    w.bytes += static_cast<double>(t.bytes());
+    weights += static_cast<double>(t.rows) * static_cast<double>(t.k);
+  };
+  if (single_linear) {
+    add(map.lm_head);
+    w.bits_per_weight = w.bytes * 8 / weights;
+    return w;
+  }
+  for (const auto& layer : map.layers)
+    for (const accelerator::TensorPlace& t : layer.linear) add(t);
+  w.bits_per_weight = w.bytes * 8 / weights;
+  const bool tied = map.lm_head.index == map.embedding;
+  w.bytes += 2.0 * shape.hidden_size * shape.vocab_size + (tied ? 0 : static_cast<double>(map.lm_head.bytes()));
+  return w;
+}
+
+std::vector<std::string> narrow_ports(const accelerator::AcceleratorConfig& config) {
+  std::vector<std::string> notices;
+  const double peak = accelerator::peak_bandwidth(config);
+  const std::pair<const char*, const accelerator::BufferSection*> buffers[] = {{"weight_buffer", &config.weight_buffer},
+                                                                               {"kv_buffer", &config.kv_buffer}};
+  for (const auto& [key, b] : buffers) {
+    const double port = b->banks * b->bank_bytes_per_cycle / 2.0 * config.clock_mhz * 1e6;
+    if (port >= peak) continue;
+    notices.push_back("accelerator." + std::string(key) + " takes in at most " + si(port, "B/s") +
+                      ", half of what its banks move, and the DRAM gives up to " + si(peak, "B/s") +
+                      ": more banks or wider ones (banks, bank_bytes_per_cycle) would not hold it back");
+  }
+  return notices;
+}
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,73 @@
+#include "harmonia/testbench/runs/machine_steps.h"
+
+#include <string>
+
+#include "harmonia/testbench/program/interrupt.h"
+
+namespace harmonia::testbench {
+
+MachineSteps::MachineSteps(const Scenario& scenario, Machine& machine, Instruments& instruments, bool single_linear)
+    : machine_(machine),
+      instruments_(instruments),
+      sample_(scenario.fidelity, scenario.model, single_linear),
+      chip_(accelerator::OnChip::from(scenario.accelerator)),
+      settings_(machine_options(scenario).program),
+      single_linear_(single_linear) {
+  machine.accelerator->sequencer.on_marker = [this](std::uint32_t) { marks_.push_back(totals_now()); };
+}
+
+void refuse_impossible_step(const Machine& machine, const Scenario& scenario, const accelerator::StepWork& work,
+                            bool single_linear) {
+  // Generating a layer throws when a tile does not fit on chip.
+  accelerator::StepProgram program(machine.shape, machine.map, accelerator::OnChip::from(scenario.accelerator),
+                                   machine_options(scenario).program, work);
+  if (single_linear) {
+    program.input();
+  } else {
+    program.embedding();
+    program.layer(0);
+  }
+  program.head();
+}
+
+/// What the formulas say of the whole step, whatever part of it is simulated.
+accelerator::Expected MachineSteps::expected_of(const accelerator::StepWork& work) const {
+  accelerator::StepProgram p(machine_.shape, machine_.map, chip_, settings_, work);
+  p.embedding();
+  accelerator::Expected before = p.expected();
+  p.layer(0);
+  accelerator::Expected sum = before;
+  for (int layer = 0; layer < machine_.shape.num_hidden_layers; ++layer) sum += p.expected() - before;
+  before = p.expected();
+  p.head();
+  return sum += p.expected() - before;
+}
+
+StepOutcome MachineSteps::simulate(const accelerator::StepWork& work) {
+  if (interrupted()) throw Interrupted{};
+  instruments_.step_begins();
+  marks_.clear();
+  const Totals begin = totals_now();
+  machine_.host->step(work, sample_.partial() ? sample_.layers() : 0, sample_.head_columns(), single_linear_);
+  instruments_.step_ends();
+  simulated_ = totals_now();
+  ++steps_;
+  name_phases(begin);
+  if (sample_.partial()) return sample_.whole_step(simulated_ - begin, marks_, expected_of(work));
+  return {simulated_ - begin, 0};
+}
+
+void MachineSteps::name_phases(const Totals& begin) {
+  auto from = static_cast<std::uint64_t>(begin.time_ps);
+  for (std::size_t i = 0; i < marks_.size(); ++i) {
+    const auto to = static_cast<std::uint64_t>(marks_[i].time_ps);
+    instruments_.phase(single_linear_          ? (i == 0 ? "vectors" : "matrix")
+                       : i == 0                ? "embedding"
+                       : i <= sample_.layers() ? "layer " + std::to_string(i - 1)
+                                               : "lm_head",
+                       from, to);
+    from = to;
+  }
+}
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,49 @@
+// Steps as the machine takes them: whole, or the layers that a sampled run simulates.
+// Models: one step after the other on one machine, with the instruments beside it. Does not model: which steps.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "harmonia/testbench/runs/instruments.h"
+#include "harmonia/testbench/runs/sampler.h"
+#include "harmonia/testbench/runs/step_outcome.h"
+#include "harmonia/testbench/system/machine.h"
+
+namespace harmonia::testbench {
+
+/// Throws config::InputError when the machine cannot hold this step. Simulates nothing. single_linear: the step is one
+/// matrix-vector product.
+void refuse_impossible_step(const Machine& machine, const Scenario& scenario, const accelerator::StepWork& work,
+                            bool single_linear);
+
+class MachineSteps : public StepSource {
+ public:
+  /// The references must outlive this.
+  MachineSteps(const Scenario& scenario, Machine& machine, Instruments& instruments, bool single_linear);
+
+  /// Called on the host's thread, on which the workload runs.
+  StepOutcome simulate(const accelerator::StepWork& work) override;
+
+  /// Everything that was simulated, up to the end of the last complete step.
+  const Totals& simulated() const { return simulated_; }
+  std::uint64_t steps_simulated() const { return steps_; }
+  std::uint64_t layers_simulated() const { return steps_ == 0 || single_linear_ ? 0 : sample_.layers(); }
+
+ private:
+  accelerator::Expected expected_of(const accelerator::StepWork& work) const;
+  void name_phases(const Totals& begin);
+  Totals totals_now() const { return totals_of(*machine_.accelerator, instruments_.times()); }
+
+  Machine& machine_;
+  Instruments& instruments_;
+  LayerSample sample_;
+  accelerator::OnChip chip_;
+  accelerator::StepProgram::Settings settings_;
+  bool single_linear_;
+  std::vector<Totals> marks_;  // at the markers of the step under way
+  Totals simulated_;
+  std::uint64_t steps_ = 0;
+};
+
+}  // namespace harmonia::testbench

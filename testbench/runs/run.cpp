@@ -1,0 +1,140 @@
+#include "harmonia/testbench/runs/run.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harmonia/testbench/program/interrupt.h"
+#include "harmonia/testbench/runs/checks.h"
+#include "harmonia/testbench/runs/collector.h"
+#include "harmonia/testbench/runs/figures.h"
+#include "harmonia/testbench/runs/instruments.h"
+#include "harmonia/testbench/runs/machine_steps.h"
+#include "harmonia/testbench/runs/workload.h"
+#include "harmonia/testbench/system/machine.h"
+
+namespace harmonia::testbench {
+namespace {
+
+InstrumentOptions instrument_options(const Scenario& s, const RunOptions& options) {
+  InstrumentOptions o;
+  o.timeline_file = options.timeline_file;
+  o.waves_file = options.waves_file;
+  o.bandwidth_interval_s = s.output.bandwidth_interval_us * 1e-6;
+  return o;
+}
+
+BandwidthBins empty_series(const Scenario& s) {
+  const double interval = s.output.bandwidth_interval_us * 1e-6;
+  return {interval > 0 ? interval : 1e-6, interval <= 0,
+          accelerator::peak_bandwidth(s.accelerator) / s.accelerator.dram.channels};
+}
+
+Distribution latency(const dram::Histogram& h, double period) {
+  Distribution d;
+  d.count = h.count();
+  d.mean = h.mean() * period;
+  d.min = static_cast<double>(h.min()) * period;
+  d.max = static_cast<double>(h.max()) * period;
+  d.p50 = static_cast<double>(h.percentile(0.50)) * period;
+  d.p95 = static_cast<double>(h.percentile(0.95)) * period;
+  d.p99 = static_cast<double>(h.percentile(0.99)) * period;
+  return d;
+}
+
+std::vector<ChannelFacts> channel_facts(const accelerator::Accelerator& a) {
+  std::vector<ChannelFacts> facts;
+  const double peak = accelerator::peak_bandwidth(a.config()) / static_cast<double>(a.channels.size());
+  for (const auto& channel : a.channels) {
+    const dram::Statistics& s = channel->statistics();
+    const dram::Config& config = channel->config();
+    facts.push_back({peak, config.units(), static_cast<double>(s.queue_peak[0] + s.queue_peak[1]),
+                     latency(s.latency[0], config.tCK_ps * 1e-12)});
+  }
+  return facts;
+}
+
+void describe_inputs(const LoadedScenario& loaded, const Workload& workload, const Machine& machine,
+                     RunResult& result) {
+  const Scenario& s = workload.scenario();
+  result.provenance = {HARMONIA_VERSION, s.name, loaded.source, s.seed, loaded.resolved};
+  result.model = s.model.name;
+  result.accelerator = s.accelerator.name;
+  result.assumptions = loaded.assumptions;
+  result.notices = loaded.notices;
+  result.address_map = address_map_of(machine.map, s.accelerator);
+  const WeightFigures weights = weights_of(machine.map, s.model, workload.single_linear());
+  result.weight_bytes = weights.bytes;
+  result.effective_bits_per_weight = weights.bits_per_weight;
+  result.area = area_of(s.accelerator);
+  FidelityResult& f = result.fidelity;
+  f.mode = s.fidelity.mode == FidelityMode::sampled ? "sampled" : "full";
+  f.timing = s.fidelity.timing == Timing::lt ? "lt" : "at";
+  f.data = s.fidelity.data == DataMode::functional ? "functional" : "timing_only";
+  f.layers_total = workload.single_linear() ? 0 : static_cast<std::uint64_t>(s.model.num_hidden_layers);
+}
+
+void check(const Workload& workload, const MachineSteps& steps, const Collector& collector, RunResult& result) {
+  const accelerator::AcceleratorConfig& config = workload.scenario().accelerator;
+  const double peak = result.bandwidth.peak_bytes_per_s;
+  const auto add = [&](const std::vector<CheckResult>& checks) {
+    result.checks.insert(result.checks.end(), checks.begin(), checks.end());
+  };
+  add(conservation_checks(steps.simulated()));
+  add(bound_checks("", steps.simulated(), steps.simulated().seconds(), config, peak));
+  // The run itself, where what was simulated stands for more.
+  if (workload.own_time_line())
+    add(bound_checks("whole run: ", collector.totals(), result.simulated_seconds, config, peak));
+}
+
+}  // namespace
+
+RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) {
+  const auto wall = std::chrono::steady_clock::now();
+  const std::unique_ptr<Workload> workload = make_workload(loaded);
+  const Scenario& s = workload->scenario();
+  RunResult result;
+  Collector collector(empty_series(s));
+  std::unique_ptr<MachineSteps> steps;
+  const auto body = [&](Host&) {
+    try {
+      workload->run(*steps, collector);
+    } catch (const Interrupted&) {
+      result.complete = false;
+    }
+  };
+  Machine machine(s, workload->capacity(), body, machine_options(s));
+  // A step that cannot run must be refused before anything is simulated or written.
+  refuse_impossible_step(machine, s, workload->largest_step(), workload->single_linear());
+  Instruments instruments(*machine.accelerator, instrument_options(s, options));
+  steps = std::make_unique<MachineSteps>(s, machine, instruments, workload->single_linear());
+
+  const InterruptGuard guard;
+  machine.simulate_until([&] { return machine.host->finished() || instruments.stopped(); });
+  if (instruments.stopped()) result.complete = false;
+
+  workload->finish(collector);
+  describe_inputs(loaded, *workload, machine, result);
+  result.fidelity.steps_simulated = steps->steps_simulated();
+  result.fidelity.layers_simulated = steps->layers_simulated();
+  collector.report(s, workload->single_linear(), channel_facts(*machine.accelerator), result);
+  check(*workload, *steps, collector, result);
+  workload->report(result);
+  for (const std::string& notice : narrow_ports(s.accelerator)) result.notices.push_back(notice);
+  const BandwidthBins& series = workload->own_time_line() ? collector.series() : instruments.bins();
+  result.bandwidth_interval_s = series.bin_s();
+  result.bandwidth_series = series.samples();
+  const std::string note = instruments.finish();
+  if (!note.empty()) result.notices.push_back(note);
+  result.simulation_events = sc_core::sc_delta_count();
+  result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();
+  return result;
+}
+
+std::string address_map_of(const LoadedScenario& scenario) {
+  const std::unique_ptr<Workload> workload = make_workload(scenario);
+  return address_map_text(workload->scenario(), workload->capacity());
+}
+
+}  // namespace harmonia::testbench

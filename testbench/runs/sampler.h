@@ -1,0 +1,71 @@
+// Which steps of a run and which layers of a step are simulated, and how the rest follows from them.
+//
+// Models:
+//   - layers: of a sampled step the first few layers are simulated, and three pieces of lm_head; the layers and pieces
+//     left out are like those in the middle, which have neither beginning nor end (LayerSample);
+//   - steps: of a series of steps that differ in their context only, some are simulated, evenly spaced, and every count
+//     is linear between two of them (StepSeries).
+// Does not model: steps that differ in more than their context (step_cost.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "harmonia/hw/model/model_shape.h"
+#include "harmonia/hw/program/step_program.h"
+#include "harmonia/testbench/runs/step_outcome.h"
+#include "harmonia/testbench/scenario/scenario.h"
+
+namespace harmonia::testbench {
+
+/// A series of steps of which some are simulated.
+class StepSeries {
+ public:
+  using Simulate = std::function<StepOutcome(std::uint64_t step)>;
+  using Take = std::function<void(std::uint64_t step, const StepOutcome& outcome)>;
+
+  /// `steps` steps of which at most `most` are simulated, 2 at least where there are more steps than `most`. Throws
+  /// std::invalid_argument when most is below 2 and below steps.
+  StepSeries(std::uint64_t steps, std::uint64_t most);
+
+  /// How many are simulated, and which: the first, the last, and evenly spaced ones between.
+  std::uint64_t simulated() const { return steps_ <= most_ ? steps_ : most_; }
+  std::uint64_t simulated_step(std::uint64_t i) const;
+  /// Calls `simulate` for each of those, and `take` for every step of the series, in order.
+  void run(const Simulate& simulate, const Take& take) const;
+
+ private:
+  std::uint64_t steps_, most_;
+};
+
+/// All steps of a full run, fidelity.sample_steps of a sampled one.
+StepSeries sampled_series(const FidelityConfig& fidelity, std::uint64_t steps);
+
+/// Which layers of a step are simulated, and the whole step from them.
+class LayerSample {
+ public:
+  static constexpr std::uint32_t kHeadColumns = 2048;  // of each simulated piece of lm_head
+
+  /// single_linear: a step is one matrix-vector product, which is simulated whole.
+  LayerSample(const FidelityConfig& fidelity, const accelerator::ModelShape& shape, bool single_linear);
+
+  /// Whether some layers are left out.
+  bool partial() const { return layers_ < all_layers_; }
+  std::uint32_t layers() const { return layers_; }
+  std::uint32_t head_columns() const { return partial() ? kHeadColumns : 0; }
+
+  /// The whole step from its simulated part. marks: the totals after embedding, after each simulated layer and, where
+  /// lm_head was cut, after each of its three pieces; expected: what the formulas say of the whole step.
+  StepOutcome whole_step(const Totals& simulated, const std::vector<Totals>& marks,
+                         const accelerator::Expected& expected) const;
+
+ private:
+  std::uint32_t layers_, all_layers_;
+  std::uint64_t vocabulary_;
+};
+
+/// Between two outcomes: share 0 is `before`, 1 is `after`. The error is that of `after`.
+StepOutcome interpolate(const StepOutcome& before, const StepOutcome& after, double share);
+
+}  // namespace harmonia::testbench

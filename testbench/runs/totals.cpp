@@ -1,0 +1,88 @@
+#include "harmonia/testbench/runs/totals.h"
+
+namespace harmonia::testbench {
+namespace {
+
+template <std::size_t N>
+void add_to(std::array<double, N>& a, const std::array<double, N>& b, double factor) {
+  for (std::size_t i = 0; i < N; ++i) a[i] += factor * b[i];
+}
+
+template <typename T>
+using Counts = std::vector<double T::*>;
+
+// Every count of the three structs that is a plain number.
+const Counts<Totals> kOfRun = {&Totals::time_ps,         &Totals::events,        &Totals::macs,
+                               &Totals::slots,           &Totals::weights,       &Totals::converted,
+                               &Totals::vector_elements, &Totals::buffer_bytes,  &Totals::operand_bytes,
+                               &Totals::expected_macs,   &Totals::expected_slots};
+const Counts<ClassTotals> kOfClass = {&ClassTotals::elapsed_ps, &ClassTotals::compute_cycles, &ClassTotals::vector_ps,
+                                      &ClassTotals::tiles,      &ClassTotals::bytes,          &ClassTotals::macs,
+                                      &ClassTotals::weights};
+const Counts<ChannelTotals> kOfChannel = {
+    &ChannelTotals::bytes_written,  &ChannelTotals::requests,   &ChannelTotals::responses,
+    &ChannelTotals::row_hits,       &ChannelTotals::row_misses, &ChannelTotals::row_conflicts,
+    &ChannelTotals::refresh_cycles, &ChannelTotals::queued,     &ChannelTotals::cycles};
+
+template <typename T>
+void add_to(T& a, const T& b, double factor, const Counts<T>& counts) {
+  for (const auto count : counts) a.*count += factor * b.*count;
+}
+
+}  // namespace
+
+Totals& Totals::add(const Totals& o, double f) {
+  if (channels.size() < o.channels.size()) channels.resize(o.channels.size());
+  if (units.size() < o.units.size()) units.resize(o.units.size());
+  add_to(*this, o, f, kOfRun);
+  add_to(expected_bytes, o.expected_bytes, f);
+  for (std::size_t i = 0; i < classes.size(); ++i) add_to(classes[i], o.classes[i], f, kOfClass);
+  for (std::size_t i = 0; i < o.channels.size(); ++i) {
+    ChannelTotals& a = channels[i];
+    const ChannelTotals& b = o.channels[i];
+    add_to(a, b, f, kOfChannel);
+    add_to(a.request_bytes, b.request_bytes, f);
+    add_to(a.pin_bytes, b.pin_bytes, f);
+    add_to(a.commands, b.commands, f);
+  }
+  for (std::size_t i = 0; i < o.units.size(); ++i) {
+    units[i].busy += f * o.units[i].busy;
+    add_to(units[i].waiting, o.units[i].waiting, f);
+  }
+  return *this;
+}
+
+Totals operator-(const Totals& later, const Totals& earlier) {
+  Totals difference = later;
+  return difference.add(earlier, -1);
+}
+
+void Totals::expect(const accelerator::Expected& e) {
+  for (std::size_t i = 0; i < kTrafficClasses; ++i) expected_bytes[i] = static_cast<double>(e.bytes[i]);
+  expected_macs = static_cast<double>(e.macs);
+  expected_slots = static_cast<double>(e.pe_slots);
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    classes[i].bytes = static_cast<double>(e.of_class[i].bytes);
+    classes[i].macs = static_cast<double>(e.of_class[i].macs);
+    classes[i].weights = static_cast<double>(e.of_class[i].weights);
+  }
+}
+
+double Totals::bytes_of(std::size_t traffic) const {
+  double sum = 0;
+  for (const ChannelTotals& c : channels) sum += c.request_bytes[traffic];
+  return sum;
+}
+
+double Totals::pin_bytes() const {
+  double sum = 0;
+  for (const ChannelTotals& c : channels)
+    for (const double bytes : c.pin_bytes) sum += bytes;
+  return sum;
+}
+
+std::vector<std::string> unit_names() {
+  return {"pe_array", "decoder", "vector_unit", "converter", "smoother", "operand_buffer"};
+}
+
+}  // namespace harmonia::testbench
