@@ -1,0 +1,94 @@
+// From counts to figures: shares, rates, lower bounds, energy.
+#include "harmonia/testbench/runs/figures.h"
+
+#include "harmonia/testbench/runs/energy.h"
+#include "tests/support/catch.h"
+
+using namespace harmonia;
+
+// 1000 groups of one pass and 200 of two: 1200 products of 32, 1400 passes.
+TEST_CASE("energy: second passes take what the key for two passes says, bit-serial arrays by the bit") {
+  testbench::Totals t;
+  t.slots = 1400;
+  t.macs = 1200 * 32;
+  t.classes[static_cast<std::size_t>(accelerator::OperationClass::attention_values)].macs = 200 * 32;
+  accelerator::EnergySection e;
+  e.mac_pj = 1;
+  e.mac_two_pass_pj = 3;
+  accelerator::PeSection pe;
+  REQUIRE(testbench::energy_of(t, pe, e, 0).components[0].joules == Approx(32e-12 * (1000 + 3 * 200)));
+  pe.kind = accelerator::PeKind::anda;  // 1000 of the linears on 4 bits, 200 of attention on 16, as eighths
+  pe.mantissa_bits = 4;
+  t.slots = 1200;
+  REQUIRE(testbench::energy_of(t, pe, e, 0).components[0].joules == Approx(32e-12 * (1000 * 0.5 + 200 * 2)));
+}
+
+TEST_CASE("figures: busy, waiting and having nothing to do add up to the run") {
+  testbench::Totals t;
+  t.units.resize(testbench::unit_names().size());
+  t.units[0].busy = 300;
+  t.units[0].waiting[static_cast<std::size_t>(bus::Wait::input)] = 200;
+  // Waiting for a descriptor is what is left, however it was counted.
+  t.units[0].waiting[static_cast<std::size_t>(bus::Wait::descriptor)] = 77;
+  const std::vector<testbench::UnitResult> units = testbench::units_of(t, 1000);
+  REQUIRE(units.size() == testbench::unit_names().size());
+  REQUIRE(units[0].name == "pe_array");
+  REQUIRE(units[0].busy == Approx(0.3));
+  REQUIRE(units[0].stalled.size() == 2);
+  REQUIRE(units[0].stalled[0].share == Approx(0.2));
+  REQUIRE(units[0].stalled[1].cause == bus::name_of(bus::Wait::descriptor));
+  REQUIRE(units[0].stalled[1].share == Approx(0.5));
+  REQUIRE(units[1].busy == 0);
+  REQUIRE(units[1].stalled.back().share == 1);
+}
+
+TEST_CASE("figures: the lower bounds of a class are its counts at peak rates, the largest is its bound") {
+  testbench::Scenario s;
+  const auto down = static_cast<std::size_t>(accelerator::OperationClass::down);
+  testbench::Totals t;
+  t.classes[down].tiles = 3;
+  t.classes[down].bytes = 2 * accelerator::peak_bandwidth(s.accelerator);
+  t.classes[down].compute_cycles = s.accelerator.clock_mhz * 1e6;
+  t.classes[down].vector_ps = 0.5e12;
+  t.classes[down].elapsed_ps = 2.5e12;
+  const std::vector<testbench::OperationResult> operations = testbench::operations_of(t, s, false);
+  REQUIRE(operations.size() == 1);
+  REQUIRE(operations[0].name == "down");
+  REQUIRE(operations[0].count == 3);
+  REQUIRE(operations[0].simulated_s == Approx(2.5));
+  REQUIRE(operations[0].memory_s == Approx(2));
+  REQUIRE(operations[0].compute_s == Approx(1));
+  REQUIRE(operations[0].vector_s == Approx(0.5));
+  REQUIRE(operations[0].bound == "memory");
+}
+
+TEST_CASE("figures: a channel's bytes at the pins are read or written, and its shares are of its own cycles") {
+  testbench::ChannelTotals t;
+  t.pin_bytes[0] = 6000;
+  t.pin_bytes[3] = 2000;
+  t.bytes_written = 2000;
+  t.cycles = 1000;
+  t.refresh_cycles = 80;
+  t.queued = 4000;
+  t.commands[static_cast<std::size_t>(dram::Cmd::kRd)] = 94;
+  testbench::ChannelFacts facts;
+  facts.peak_bytes_per_s = 10000;
+  facts.refresh_units = 2;
+  const testbench::ChannelResult c = testbench::channel_of(t, facts, 2);
+  REQUIRE(c.bytes_read == 6000);
+  REQUIRE(c.bytes_written == 2000);
+  REQUIRE(c.utilisation == Approx(0.4));
+  REQUIRE(c.refresh_share == Approx(0.04));
+  REQUIRE(c.queue_occupancy_mean == Approx(4));
+  REQUIRE(c.commands == std::vector<std::pair<std::string, std::uint64_t>>{{"RD", 94}});
+}
+
+TEST_CASE("figures: a buffer whose port is slower than the memory is named") {
+  testbench::Scenario s;
+  REQUIRE(testbench::narrow_ports(s.accelerator).empty());
+  s.accelerator.kv_buffer.banks = 1;
+  s.accelerator.kv_buffer.bank_bytes_per_cycle = 2;
+  const std::vector<std::string> notices = testbench::narrow_ports(s.accelerator);
+  REQUIRE(notices.size() == 1);
+  REQUIRE_THAT(notices[0], ContainsSubstring("accelerator.kv_buffer takes in at most"));
+}
