@@ -15,7 +15,7 @@ using formats::Fp16;
 using formats::kBfp4;
 using formats::kBfp8;
 
-constexpr std::size_t kMain = 21, kLow = 16, kStored = 37;
+constexpr std::size_t kMain = formats::kBfpMainBytes, kLow = formats::kBfpLowBytes, kStored = kBfp8.group_bytes();
 
 /// One group of the chunk: stored bytes, and whether its low plane leaves.
 struct Group {

@@ -1,10 +1,10 @@
 #include "harmonia/hw/converter/bfp_converter_module.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/int8_row.h"
 
 namespace harmonia::converter {
 
@@ -15,24 +15,10 @@ using formats::kBfp8;
 
 namespace {
 
-constexpr std::size_t main_bytes = 21, low_bytes = 16;
+constexpr std::size_t main_bytes = formats::kBfpMainBytes, low_bytes = formats::kBfpLowBytes;
 
 bool keeps_low(const Descriptor& d, std::uint32_t unit) {
   return (unit >= d.low_begin[0] && unit < d.low_end[0]) || (unit >= d.low_begin[1] && unit < d.low_end[1]);
-}
-
-/// INT8 cache row: one FP16 scale, then the codes (golden_llama.h, statement 6).
-void append_int8(const Fp16* x, std::uint32_t columns, std::vector<std::uint8_t>& out) {
-  float largest = 0;
-  for (std::uint32_t i = 0; i < columns; ++i) largest = std::max(largest, std::fabs(formats::to_float(x[i])));
-  const Fp16 scale = formats::to_fp16(largest / 127.0f);
-  const float s = formats::to_float(scale);
-  out.resize(out.size() + 2);
-  std::memcpy(out.data() + out.size() - 2, &scale, 2);
-  for (std::uint32_t i = 0; i < columns; ++i) {
-    const float code = s == 0 ? 0.0f : std::nearbyint(formats::to_float(x[i]) / s);
-    out.push_back(static_cast<std::uint8_t>(static_cast<std::int8_t>(std::clamp(code, -127.0f, 127.0f))));
-  }
 }
 
 std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual,
@@ -76,8 +62,12 @@ std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* r
                     std::vector<std::uint8_t>& out) {
   const bool plain_cache = (d.path == Path::key || d.path == Path::value) && d.grouped == 0;
   if (plain_cache && d.bits == 8) {
-    for (std::uint32_t r = 0; r < d.rows; ++r) append_int8(rows + std::size_t{r} * d.columns, d.columns, out);
-    return 0;
+    const std::size_t row = formats::int8_row_bytes(d.columns), begin = out.size();
+    out.resize(begin + d.rows * row);
+    std::size_t nonfinite = 0;
+    for (std::uint32_t r = 0; r < d.rows; ++r)
+      nonfinite += formats::encode_int8_row(rows + std::size_t{r} * d.columns, d.columns, out.data() + begin + r * row);
+    return nonfinite;
   }
   if (plain_cache || d.path == Path::pass) {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(rows);

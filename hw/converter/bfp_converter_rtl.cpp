@@ -13,7 +13,7 @@ namespace harmonia::converter {
 namespace {
 
 constexpr std::size_t kGroup = 32;
-constexpr std::size_t kStored = 37;
+constexpr std::size_t kStored = formats::kBfp8.group_bytes();
 constexpr std::uint32_t kDemote = 1;
 constexpr std::uint32_t kMerge = 2;
 

@@ -2,7 +2,7 @@
 //
 // Models: conversion of FP16 to groups (truncation or nearest-even), the stored byte planes, demotion by dropping
 // planes, growth of a group in place, exact decoding, sizes. Does not model: when a converter does any of this
-// (hw/converter), dot products (pe.h), which tokens keep 8 bits (kv_policy.h). Source: number formats section 1, "Block
+// (hw/converter), dot products (pe.h), which tokens keep 8 bits (hw/kv_cache). Source: number formats section 1, "Block
 // floating point" and its three truncation properties.
 //
 // With h_i the 11-bit significand and e_i the biased exponent of FP16 element i (see Fp16Parts):
@@ -80,6 +80,12 @@ constexpr bool operator!=(const BfpFormat& a, const BfpFormat& b) noexcept { ret
 /// The formats of the machine's default configuration: G = 32, truncation, 8-bit stored exponent.
 inline constexpr BfpFormat kBfp8{32, 8, Rounding::kTruncate, 8};
 inline constexpr BfpFormat kBfp4{32, 4, Rounding::kTruncate, 8};
+
+/// The two parts of a stored BFP8 group, which the KV cache keeps apart: the planes that make a BFP4 group (exponent,
+/// signs, high nibbles), and the low nibbles that make it BFP8. Bytes.
+inline constexpr std::size_t kBfpMainBytes = kBfp4.group_bytes();
+inline constexpr std::size_t kBfpLowBytes = kBfp8.group_bytes() - kBfp4.group_bytes();
+static_assert(kBfpMainBytes == 1 + 4 + 16 && kBfpLowBytes == 16);
 
 /// One group, unpacked. Elements beyond the format's group size are meaningless.
 struct BfpGroup {

@@ -2,7 +2,7 @@
 // read back. For tables, commands and tests; blocks use the formats' own headers.
 //
 // Models: names, sizes, the round trip, the histogram of codes. Does not model: which tensor should have which format
-// (kv_policy.h), how fast a format is read.
+// (hw/kv_cache), how fast a format is read.
 //
 // A name is a family with optional suffixes after colons, such as "kmeans4:int8", "int4:g64" or "mxfp4:even":
 //   fp16 bf16

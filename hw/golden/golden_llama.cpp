@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "harmonia/hw/formats/int8_row.h"
 #include "harmonia/hw/formats/pe.h"
 
 namespace harmonia::accelerator {
@@ -18,16 +19,6 @@ using formats::kBfp8;
 constexpr std::size_t kSlot = kBfp8.group_bytes();
 constexpr std::size_t kGroup = 32;
 static_assert(kBfp8.group_size == 32 && kBfp4.group_size == 32, "a slot holds one group of 32");
-
-struct KvName {
-  KvFormat format;
-  const char* name;
-};
-constexpr KvName kKvNames[] = {{KvFormat::kFp16, "fp16"},
-                               {KvFormat::kInt8, "int8"},
-                               {KvFormat::kBfp8, "bfp8"},
-                               {KvFormat::kBfp4, "bfp4"},
-                               {KvFormat::kBfp4Windows, "bfp4+windows"}};
 
 std::vector<float> widened(const std::vector<Fp16>& x) {
   std::vector<float> out(x.size());
@@ -44,21 +35,6 @@ vector::RopeTable rope_table(const ModelShape& shape, formats::RopePairing pairi
 std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
 }  // namespace
-
-const char* name(KvFormat format) noexcept {
-  for (const KvName& n : kKvNames)
-    if (n.format == format) return n.name;
-  return "?";
-}
-
-KvFormat kv_format(std::string_view name) {
-  std::string known;
-  for (const KvName& n : kKvNames) {
-    if (name == n.name) return n.format;
-    known += known.empty() ? n.name : std::string(", ") + n.name;
-  }
-  throw std::invalid_argument("unknown KV format '" + std::string(name) + "', expected one of " + known);
-}
 
 const char* name(Operation operation) noexcept {
   static constexpr const char* kNames[] = {"embedding",
@@ -91,14 +67,6 @@ const char* name(Operation operation) noexcept {
                                            "logits"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(Operation::kLogits) + 1);
   return kNames[static_cast<std::size_t>(operation)];
-}
-
-formats::KvPolicy GoldenSettings::kv_policy() const {
-  formats::KvPolicy policy;
-  policy.n_initial = kv == KvFormat::kBfp4Windows ? n_initial : 0;
-  policy.n_local = kv == KvFormat::kBfp4Windows ? n_local : 0;
-  policy.low_bits = kv == KvFormat::kBfp4 || kv == KvFormat::kBfp4Windows ? 4 : 8;
-  return policy;
 }
 
 void GoldenModelWeights::validate() const {
@@ -141,8 +109,6 @@ GoldenKvCache::GoldenKvCache(const ModelShape& shape, const GoldenSettings& sett
       kv_heads_(size(shape.num_key_value_heads)),
       head_dim_(size(shape.head_dim)),
       key_groups_(kBfp8.groups(head_dim_)),
-      demoted_keys_(policy_.n_initial),
-      demoted_values_((policy_.n_initial + kGroup - 1) / kGroup),
       key_rows_(kv_heads_),
       value_rows_(kv_heads_),
       scratch_(kv_heads_ * head_dim_ * 2) {}
@@ -178,29 +144,18 @@ void GoldenKvCache::reserve(std::size_t tokens) {
   }
 }
 
-void GoldenKvCache::store_row(const Fp16* x, std::vector<std::uint8_t>& rows, Fp16* read_back) {
+std::size_t GoldenKvCache::store_row(const Fp16* x, std::vector<std::uint8_t>& rows, Fp16* read_back) {
   const std::size_t start = rows.size();
   if (settings_.kv == KvFormat::kFp16) {
     rows.resize(start + head_dim_ * 2);
     std::memcpy(rows.data() + start, x, head_dim_ * 2);
     std::copy_n(x, head_dim_, read_back);
-    return;
+    return 0;
   }
-  rows.resize(start + 2 + head_dim_);
-  const auto finite = [](Fp16 v) {
-    return formats::is_finite(v) ? formats::to_float(v) : (v.bits & 0x8000U ? -65504.0F : 65504.0F);
-  };
-  float largest = 0.0F;
-  for (std::size_t i = 0; i < head_dim_; ++i) largest = std::max(largest, std::fabs(finite(x[i])));
-  const Fp16 stored = formats::to_fp16(largest / 127.0F);
-  const float scale = formats::to_float(stored);
-  std::memcpy(rows.data() + start, &stored, 2);
-  for (std::size_t i = 0; i < head_dim_; ++i) {
-    const float quotient = scale > 0.0F ? std::nearbyint(finite(x[i]) / scale) : 0.0F;
-    const auto code = static_cast<std::int8_t>(std::clamp(quotient, -127.0F, 127.0F));
-    rows[start + 2 + i] = static_cast<std::uint8_t>(code);
-    read_back[i] = formats::to_fp16(static_cast<float>(code) * scale);
-  }
+  rows.resize(start + formats::int8_row_bytes(head_dim_));
+  const std::size_t nonfinite = formats::encode_int8_row(x, head_dim_, rows.data() + start);
+  formats::decode_int8_row(rows.data() + start, head_dim_, read_back);
+  return nonfinite;
 }
 
 std::size_t GoldenKvCache::append(const Fp16* k, const Fp16* v, std::size_t tokens) {
@@ -213,8 +168,8 @@ std::size_t GoldenKvCache::append(const Fp16* k, const Fp16* v, std::size_t toke
     const Fp16* values = v + t * width;
     if (!stores_bfp()) {
       for (std::size_t h = 0; h < kv_heads_; ++h) {
-        store_row(keys + h * head_dim_, key_rows_[h], scratch_.data() + h * head_dim_);
-        store_row(values + h * head_dim_, value_rows_[h], scratch_.data() + width + h * head_dim_);
+        nonfinite += store_row(keys + h * head_dim_, key_rows_[h], scratch_.data() + h * head_dim_);
+        nonfinite += store_row(values + h * head_dim_, value_rows_[h], scratch_.data() + width + h * head_dim_);
       }
       keys = scratch_.data();
       values = scratch_.data() + width;
@@ -247,15 +202,20 @@ void GoldenKvCache::demote() {
   // A zeroed low plane makes the slot, read as BFP8, stand for exactly the value of its BFP4 prefix (m4 * 16 * 2^-7 =
   // m4 * 2^-3), and every integer partial stays below 2^24: multiplying the slot in M8M8 gives the bits of M8M4.
   const auto drop = [](std::uint8_t* slot) { std::fill(slot + kBfp4.group_bytes(), slot + kSlot, std::uint8_t{0}); };
-  for (; demoted_keys_ < tokens_ && policy_.key_bits(demoted_keys_, tokens_) == 4; ++demoted_keys_) {
+  // What lies between the windows is 4 bit and stays so; what an earlier step has demoted needs no further look.
+  const WideUnits keys = policy_.wide_keys({0, tokens_}, tokens_);
+  for (std::size_t t = std::max<std::size_t>(demoted_keys_, keys.initial.to); t < keys.local.from; ++t) {
     for (std::size_t h = 0; h < kv_heads_; ++h)
-      for (std::size_t g = 0; g < key_groups_; ++g) drop(key_slot(h, demoted_keys_) + g * kSlot);
-    first_stale_ = std::min(first_stale_, demoted_keys_);
+      for (std::size_t g = 0; g < key_groups_; ++g) drop(key_slot(h, t) + g * kSlot);
+    first_stale_ = std::min(first_stale_, t);
+    demoted_keys_ = t + 1;
   }
-  for (; demoted_values_ < value_groups() && policy_.value_bits(demoted_values_, tokens_) == 4; ++demoted_values_) {
+  const WideUnits values = policy_.wide_groups({0, value_groups()}, tokens_);
+  for (std::size_t g = std::max<std::size_t>(demoted_values_, values.initial.to); g < values.local.from; ++g) {
     for (std::size_t h = 0; h < kv_heads_; ++h)
-      for (std::size_t c = 0; c < head_dim_; ++c) drop(value_slot(h, c, demoted_values_));
-    first_stale_ = std::min(first_stale_, demoted_values_ * kGroup);
+      for (std::size_t c = 0; c < head_dim_; ++c) drop(value_slot(h, c, g));
+    first_stale_ = std::min(first_stale_, g * kGroup);
+    demoted_values_ = g + 1;
   }
 }
 
@@ -272,32 +232,28 @@ void GoldenKvCache::decode_to_fp16(std::size_t first_token) {
 
 GoldenKvCache::Stored GoldenKvCache::key_group(std::size_t kv_head, std::size_t token, std::size_t group) const {
   const std::uint8_t* slot = key_slots_.data() + ((kv_head * capacity_ + token) * key_groups_ + group) * kSlot;
-  return {slot, policy_.key_bits(token, tokens_) == 4 ? kBfp4.group_bytes() : kSlot};
+  return {slot, policy_.wide_key(token, tokens_) ? kSlot : kBfp4.group_bytes()};
 }
 
 GoldenKvCache::Stored GoldenKvCache::value_group(std::size_t kv_head, std::size_t channel, std::size_t group) const {
   const std::uint8_t* slot =
       value_slots_.data() + ((kv_head * head_dim_ + channel) * (capacity_ / kGroup) + group) * kSlot;
-  return {slot, policy_.value_bits(group, tokens_) == 4 ? kBfp4.group_bytes() : kSlot};
+  return {slot, policy_.wide_group(group, tokens_) ? kSlot : kBfp4.group_bytes()};
 }
 
 GoldenKvCache::Stored GoldenKvCache::key_row(std::size_t kv_head, std::size_t token) const {
-  const std::size_t bytes = settings_.kv == KvFormat::kFp16 ? 2 * head_dim_ : 2 + head_dim_;
+  const std::size_t bytes = KvHead(policy_, static_cast<int>(head_dim_)).key_main_bytes();
   return {key_rows_[kv_head].data() + token * bytes, bytes};
 }
 
 GoldenKvCache::Stored GoldenKvCache::value_row(std::size_t kv_head, std::size_t token) const {
-  const std::size_t bytes = settings_.kv == KvFormat::kFp16 ? 2 * head_dim_ : 2 + head_dim_;
+  const std::size_t bytes = KvHead(policy_, static_cast<int>(head_dim_)).key_main_bytes();
   return {value_rows_[kv_head].data() + token * bytes, bytes};
 }
 
 std::size_t GoldenKvCache::live_bytes() const {
   if (tokens_ == 0) return 0;
-  if (!stores_bfp()) return 2 * kv_heads_ * tokens_ * key_row(0, 0).bytes;
-  std::size_t bytes = 0;
-  for (std::size_t t = 0; t < tokens_; ++t) bytes += key_group(0, t, 0).bytes * key_groups_;
-  for (std::size_t g = 0; g < value_groups(); ++g) bytes += value_group(0, 0, g).bytes * head_dim_;
-  return bytes * kv_heads_;
+  return KvHead(policy_, static_cast<int>(head_dim_)).live_bytes(tokens_) * kv_heads_;
 }
 
 void GoldenKvCache::scores(const void* q, std::size_t kv_head, std::size_t count, Fp16* out) const {

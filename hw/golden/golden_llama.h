@@ -19,8 +19,7 @@
 // 5. Online offsets are chosen per kv head from the keys of the first step and hold for every key, that step's too.
 //
 // 6. An FP16 or INT8 cache on a BFP array is converted on read, as 16-bit weights are: keys per token along channels,
-// values along 32 consecutive tokens, BFP8. INT8 stores, per token and kv head, one FP16 scale = fp16(max|x| / 127) and
-// head_dim codes RNE(x / scale) clamped to -127..127 (scale 0: all codes 0); it reads back as fp16(code * scale).
+// values along 32 consecutive tokens, BFP8. INT8 rows, one per token and kv head, are those of hw/formats/int8_row.h.
 //
 // 7. On a plain FP16 array nothing is converted to BFP: products are FP16 x FP16, a BFP cache is decoded to FP16, which
 // is exact.
@@ -36,21 +35,15 @@
 
 #include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/fp16.h"
-#include "harmonia/hw/formats/kv_policy.h"
 #include "harmonia/hw/formats/linear_weights.h"
 #include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/kv_cache/head.h"
 #include "harmonia/hw/model/model_shape.h"
 #include "harmonia/hw/vector/vector_math.h"
 
 namespace harmonia::accelerator {
 
 // ---- Settings ----
-
-enum class KvFormat { kFp16, kInt8, kBfp8, kBfp4, kBfp4Windows };
-/// "fp16", "int8", "bfp8", "bfp4", "bfp4+windows".
-const char* name(KvFormat format) noexcept;
-/// Throws std::invalid_argument that lists the names.
-KvFormat kv_format(std::string_view name);
 
 struct GoldenSettings {
   ActivationFormat activations = ActivationFormat::kBfp8;
@@ -60,8 +53,7 @@ struct GoldenSettings {
   bool online_smoothing = false;
   std::size_t smoothed_channels = formats::kDefaultOffsets;  ///< per kv head
 
-  /// The allocation that `kv` means: windows, none (all 4 bit: residual V groups stay at 8), or all 8 bit.
-  formats::KvPolicy kv_policy() const;
+  KvPolicy kv_policy() const { return {kv, static_cast<int>(n_initial), static_cast<int>(n_local)}; }
 };
 
 // ---- Weights ----
@@ -137,8 +129,8 @@ using Tap = std::function<void(const TapRecord&)>;
 /// One layer's cache of one sequence in its stored bytes.
 ///
 /// BFP formats. Slots hold one group each: exponent, sign plane, high-nibble plane, low-nibble plane (formats/bfp.h). A
-/// slot whose allocation is 4 bit ends after the high plane: its live size is kBfp4.group_bytes() (21), otherwise
-/// kBfp8.group_bytes() (37). Demotion drops the low plane and moves nothing.
+/// slot whose allocation is 4 bit ends after the high plane: its live size is kBfp4.group_bytes(), otherwise
+/// kBfp8.group_bytes(). Demotion drops the low plane and moves nothing.
 ///   K: slot (kv head, token, group of 32 channels)     V: slot (kv head, channel, group of 32 consecutive tokens)
 /// The last V group is the residual one until it has 32 tokens, zero-padded, always with both planes.
 /// FP16: per (kv head, token) head_dim FP16 values. INT8: per (kv head, token) one FP16 scale, then head_dim codes. K
@@ -183,12 +175,13 @@ class GoldenKvCache {
   std::uint8_t* key_slot(std::size_t kv_head, std::size_t token);
   std::uint8_t* value_slot(std::size_t kv_head, std::size_t channel, std::size_t group);
   void reserve(std::size_t tokens);
-  void store_row(const formats::Fp16* x, std::vector<std::uint8_t>& rows, formats::Fp16* read_back);
+  /// Returns how many values were infinite or NaN.
+  std::size_t store_row(const formats::Fp16* x, std::vector<std::uint8_t>& rows, formats::Fp16* read_back);
   void demote();
   void decode_to_fp16(std::size_t first_token);
 
   GoldenSettings settings_;
-  formats::KvPolicy policy_;
+  KvPolicy policy_;
   std::size_t kv_heads_ = 0, head_dim_ = 0, key_groups_ = 0, tokens_ = 0;
   std::size_t capacity_ = 0;                           // tokens, a multiple of 32
   std::size_t demoted_keys_ = 0, demoted_values_ = 0;  // tokens, groups: what lies before needs no further look

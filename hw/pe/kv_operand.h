@@ -1,7 +1,7 @@
 // How a tile's B operand from the KV cache reads out of its stream: planes of BFP groups, or plain rows.
 //
 // Models: the order of bytes on the KV stream (main planes of all units, then low planes of the wide ones). Does not
-// model: where that lies in memory (hw/kv_cache/storage_layout.h).
+// model: where that lies in memory (hw/kv_cache/layout.h).
 #pragma once
 
 #include <algorithm>
@@ -9,12 +9,15 @@
 #include <cstdint>
 #include <cstring>
 
+#include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/int8_row.h"
 #include "harmonia/hw/pe/descriptor.h"
 
 namespace harmonia::pe {
 
-inline constexpr std::size_t kv_main_bytes = 21, kv_low_bytes = 16;
+using formats::kBfpLowBytes;
+using formats::kBfpMainBytes;
 
 /// How many of the units (tokens of K, groups of V) come with a low plane.
 inline std::uint64_t wide_units(const Descriptor& d, std::uint64_t units) {
@@ -26,16 +29,16 @@ inline std::uint64_t wide_units(const Descriptor& d, std::uint64_t units) {
 class Planes {
  public:
   Planes(const Descriptor& d, const std::uint8_t* stream, std::uint64_t units, std::size_t groups_per_unit)
-      : d_(d), main_(stream), low_(stream + units * groups_per_unit * kv_main_bytes), groups_(groups_per_unit) {}
+      : d_(d), main_(stream), low_(stream + units * groups_per_unit * kBfpMainBytes), groups_(groups_per_unit) {}
 
   bool wide(std::uint64_t unit) const { return unit < d_.wide_initial || unit >= d_.wide_local; }
-  /// Writes group g of a unit: 37 bytes when the unit is wide, otherwise 21.
+  /// Writes group g of a unit: a BFP8 group when the unit is wide, otherwise a BFP4 group.
   void group(std::uint64_t unit, std::size_t g, std::uint8_t* out) const {
-    std::memcpy(out, main_ + (unit * groups_ + g) * kv_main_bytes, kv_main_bytes);
+    std::memcpy(out, main_ + (unit * groups_ + g) * kBfpMainBytes, kBfpMainBytes);
     if (!wide(unit)) return;
     const std::uint64_t rank =
         unit < d_.wide_initial ? unit : d_.wide_initial + (unit - std::max(d_.wide_local, d_.wide_initial));
-    std::memcpy(out + kv_main_bytes, low_ + (rank * groups_ + g) * kv_low_bytes, kv_low_bytes);
+    std::memcpy(out + kBfpMainBytes, low_ + (rank * groups_ + g) * kBfpLowBytes, kBfpLowBytes);
   }
 
  private:
@@ -47,13 +50,10 @@ class Planes {
 
 /// One element of an FP16 or INT8 cache row as FP16.
 inline formats::Fp16 plain_element(const Descriptor& d, const std::uint8_t* row, std::size_t i) {
+  if (d.bits == 8) return formats::decode_int8(row, i);
   formats::Fp16 x;
-  if (d.bits == 16) {
-    std::memcpy(static_cast<void*>(&x), row + 2 * i, 2);
-    return x;
-  }
-  std::memcpy(static_cast<void*>(&x), row, 2);
-  return formats::to_fp16(static_cast<float>(static_cast<std::int8_t>(row[2 + i])) * formats::to_float(x));
+  std::memcpy(static_cast<void*>(&x), row + 2 * i, 2);
+  return x;
 }
 
 }  // namespace harmonia::pe

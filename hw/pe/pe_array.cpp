@@ -151,7 +151,7 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
       return;
     }
     case Operand::keys_plain: {
-      const std::size_t row = d.bits == 8 ? k + 2 : 2 * k;
+      const std::size_t row = d.bits == 8 ? formats::int8_row_bytes(k) : 2 * k;
       std::vector<Fp16> key(k);
       std::vector<std::uint8_t> key_bfp(kBfp8.row_bytes(k));
       for (std::size_t token = 0; token < n; ++token) {
@@ -165,7 +165,7 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
       return;
     }
     case Operand::values_plain: {
-      const std::size_t row = d.bits == 8 ? n + 2 : 2 * n;
+      const std::size_t row = d.bits == 8 ? formats::int8_row_bytes(n) : 2 * n;
       std::vector<Fp16> column(k);
       std::vector<std::uint8_t> column_bfp(kBfp8.row_bytes(k));
       for (std::size_t channel = 0; channel < n; ++channel) {

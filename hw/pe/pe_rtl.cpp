@@ -17,8 +17,8 @@ using formats::PeMode;
 namespace {
 
 constexpr std::size_t kGroup = 32;
-constexpr std::size_t kStored8 = 37;
-constexpr std::size_t kStored4 = 21;
+constexpr std::size_t kStored8 = formats::kBfp8.group_bytes();
+constexpr std::size_t kStored4 = formats::kBfp4.group_bytes();
 
 // The numbers of the modes in pe.sv are those of the enumeration.
 static_assert(static_cast<int>(PeMode::kM8W4) == 0 && static_cast<int>(PeMode::kM8M4) == 1 &&

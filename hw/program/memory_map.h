@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "harmonia/hw/kv_cache/layout.h"
 #include "harmonia/hw/kv_cache/storage_layout.h"
 #include "harmonia/hw/model/model_shape.h"
 
@@ -54,7 +55,9 @@ struct OperandFormat {
     return bfp() ? (columns + group - 1) / group * group_bytes : 2 * columns;
   }
   static OperandFormat fp16() { return {}; }
-  static OperandFormat bfp8() { return {32, 37}; }
+  static OperandFormat bfp8() {
+    return {formats::kBfp8.group_size, static_cast<std::uint32_t>(formats::kBfp8.group_bytes())};
+  }
   /// 64 values of a sign and M bits, and an exponent of 5 bits stored in a byte.
   static OperandFormat anda(int mantissa_bits) { return {64, static_cast<std::uint32_t>(8 * (1 + mantissa_bits) + 1)}; }
 };
@@ -78,7 +81,7 @@ struct MapRequest {
   ModelShape shape;
   WeightFormat weights = WeightFormat::kKmeans4;
   WeightFormat lm_head = WeightFormat::kFp16;
-  KvStorage kv;
+  KvPolicy kv;
   OperandFormat linear_operand = OperandFormat::bfp8(), attention_operand = OperandFormat::bfp8();
   std::uint64_t kv_capacity_tokens = 4096;
   std::uint64_t slots = 1;

@@ -168,7 +168,7 @@ void load_weights(Machine& machine, const GoldenModelWeights& weights) {
 std::vector<std::uint8_t> key_group(Machine& m, const KvCacheLayout::Place& p, std::uint64_t token, std::uint64_t g,
                                     std::uint64_t context) {
   const KvCacheLayout& kv = m.map.kv;
-  const bool wide = kv.policy().wide(token, context);
+  const bool wide = kv.policy().wide_key(token, context);
   return group(m, kv.k_main_address(p, token) + g * KvCacheLayout::group_main_bytes,
                wide ? kv.k_low_address(p, token) + g * KvCacheLayout::group_low_bytes : 0, wide);
 }
@@ -182,13 +182,13 @@ std::vector<std::uint8_t> value_group(Machine& m, const KvCacheLayout::Place& p,
 }
 
 std::vector<std::uint8_t> key_row(Machine& m, const KvCacheLayout::Place& p, std::uint64_t token) {
-  std::vector<std::uint8_t> bytes(m.map.kv.k_main_token_bytes());
+  std::vector<std::uint8_t> bytes(m.map.kv.head().key_main_bytes());
   m.loader->read(m.map.kv.k_main_address(p, token), bytes.data(), bytes.size());
   return bytes;
 }
 
 std::vector<std::uint8_t> value_row(Machine& m, const KvCacheLayout::Place& p, std::uint64_t token) {
-  std::vector<std::uint8_t> bytes(m.map.kv.v_main_unit_bytes());
+  std::vector<std::uint8_t> bytes(m.map.kv.head().value_main_bytes());
   m.loader->read(m.map.kv.v_main_address(p, token), bytes.data(), bytes.size());
   return bytes;
 }

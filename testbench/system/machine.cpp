@@ -105,9 +105,9 @@ std::string address_map_text(const Scenario& s, const Capacity& capacity) {
       << (s.accelerator.interconnect.hashed ? ", hashed" : "") << "; regions aligned to " << request.region_alignment
       << ", tensors to " << request.tensor_alignment << " bytes; " << request.memory_bytes << " bytes of DRAM\n"
       << "  KV cache: " << kv.slots() << " slot(s) of " << kv.slot_bytes() << " bytes for " << kv.capacity_tokens()
-      << " tokens each; per layer and kv head K main " << kv.k_main_token_bytes() << " and low "
-      << kv.k_low_token_bytes() << " bytes a token, V main " << kv.v_main_unit_bytes() << " and low "
-      << kv.v_low_unit_bytes() << " bytes a " << (kv.policy().grouped() ? "group of 32 tokens" : "token") << '\n';
+      << " tokens each; per layer and kv head K main " << kv.head().key_main_bytes() << " and low "
+      << kv.head().key_low_bytes() << " bytes a token, V main " << kv.head().value_main_bytes() << " and low "
+      << kv.head().value_low_bytes() << " bytes a " << (kv.policy().grouped() ? "group of 32 tokens" : "token") << '\n';
   return out.str();
 }
 

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/hw/formats/kv_policy.h"
 #include "tests/formats/fp16_source.h"
 #include "tests/support/catch.h"
 
@@ -336,68 +335,4 @@ TEST_CASE("BFP: formats that do not exist are refused, with the field named") {
   REQUIRE(message({32, 0, Rounding::kTruncate, 8}) == "BFP mantissa has 0 bits, expected 1 to 11");
   REQUIRE(message({32, 12, Rounding::kTruncate, 8}).find("12") != std::string::npos);
   REQUIRE(message({32, 8, Rounding::kTruncate, 6}) == "BFP exponent has 6 bits, expected 5 or 8");
-}
-
-TEST_CASE("KV policy: windows by token and by 32-token group") {
-  const KvPolicy policy;
-  const std::size_t context = 1000;
-  for (std::size_t t = 0; t < context; ++t) {
-    REQUIRE(policy.key_bits(t, context) == (t < 32 || t >= 936 ? 8 : 4));
-  }
-  REQUIRE(policy.high_tokens(context) == 96);
-  // Local tokens 936..999 touch groups 29 (928..959), 30 and the residual 31 (992..).
-  for (std::size_t g = 0; g < policy.value_groups(context); ++g) {
-    REQUIRE(policy.value_bits(g, context) == (g == 0 || g >= 29 ? 8 : 4));
-  }
-  REQUIRE(policy.value_groups(context) == 32);
-  REQUIRE(policy.high_value_groups(context) == 4);
-  for (const std::size_t small : {std::size_t{1}, std::size_t{63}, std::size_t{96}}) {
-    REQUIRE(policy.high_tokens(small) == small);
-    REQUIRE(policy.high_value_groups(small) == policy.value_groups(small));
-  }
-  REQUIRE(policy.high_tokens(97) == 96);
-}
-
-TEST_CASE("KV policy: counts agree with the definition for every context, with and without windows") {
-  for (const std::size_t n_initial : {0, 1, 32, 40}) {
-    for (const std::size_t n_local : {0, 1, 31, 64}) {
-      KvPolicy policy;
-      policy.n_initial = n_initial;
-      policy.n_local = n_local;
-      for (std::size_t context = 1; context < 300; context += 7) {
-        std::size_t tokens = 0;
-        for (std::size_t t = 0; t < context; ++t) tokens += t < n_initial || t + n_local >= context ? 1 : 0;
-        REQUIRE(policy.high_tokens(context) == tokens);
-        std::size_t groups = 0;
-        for (std::size_t g = 0; g < policy.value_groups(context); ++g) {
-          bool high = (g + 1) * 32 > context;  // the residual group
-          for (std::size_t t = g * 32; t < std::min(context, g * 32 + 32); ++t) {
-            high = high || policy.key_bits(t, context) == 8;
-          }
-          groups += high ? 1 : 0;
-        }
-        REQUIRE(policy.high_value_groups(context) == groups);
-      }
-    }
-  }
-}
-
-TEST_CASE("KV policy: 3.05 times less than FP16 at context 4096 with a 5-bit exponent") {
-  KvPolicy policy;
-  policy.exponent_bits = 5;
-  REQUIRE(policy.storage_ratio(4096, 128) == Approx(3.05).margin(0.005));
-  policy.exponent_bits = 8;
-  REQUIRE(policy.storage_ratio(4096, 128) == Approx(16.0 / (5.25 + 4.0 * 96 / 4096)));
-}
-
-TEST_CASE("KV policy: contradictory settings are refused") {
-  KvPolicy policy;
-  policy.low_bits = 9;
-  REQUIRE_THROWS_AS(policy.validate(), std::invalid_argument);
-  policy = {};
-  policy.high_bits = 12;
-  REQUIRE_THROWS_AS(policy.validate(), std::invalid_argument);
-  policy = {};
-  policy.group_size = 31;
-  REQUIRE_THROWS_AS(policy.validate(), std::invalid_argument);
 }
