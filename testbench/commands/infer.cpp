@@ -354,6 +354,9 @@ int run(const std::vector<std::string>& arguments) {
   const InterruptGuard guard;
   const std::unique_ptr<StepEngine> engine = make_engine(o.path, request);
   nlohmann::json result = {{"path", o.path}, {"engine", engine->description()}, {"seed", o.seed}};
+  if (!request.model->notices.empty()) result["notices"] = request.model->notices;
+  if (!o.json)
+    for (const std::string& sentence : request.model->notices) std::cout << "note: " << sentence << '\n';
   if (o.tokens > 0)
     continue_prompt(o, *engine, tokenizer, prompt, expected, result);
   else if (!o.json)

@@ -64,7 +64,7 @@ int Tokenizer::find(const std::string& piece) const {
 
 std::vector<int> Tokenizer::encode(std::string_view text, bool with_bos) const {
   std::vector<int> symbols;
-  if (!text.empty()) {
+  if (!text.empty() && adds_blank_) {
     const int blank = find(" ");
     if (blank >= 0) symbols.push_back(blank);
   }
@@ -124,7 +124,7 @@ std::vector<int> Tokenizer::encode(std::string_view text, bool with_bos) const {
   }
   std::vector<int> tokens;
   tokens.reserve(n + 1);
-  if (with_bos) tokens.push_back(bos_);
+  if (with_bos && adds_start_) tokens.push_back(bos_);
   for (std::size_t i = 0; i < n; i = next[i]) tokens.push_back(symbols[i]);
   return tokens;
 }

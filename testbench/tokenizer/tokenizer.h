@@ -25,12 +25,18 @@ class Tokenizer {
   /// config::InputError when the two lists differ in length, or bos or eos lies outside them.
   Tokenizer(std::vector<std::string> pieces, std::vector<float> scores, int bos, int eos, const std::string& source);
 
+  /// Whether encode() puts the sequence start and a blank before a text: files may ask for neither.
+  void begin_with(bool start, bool blank) {
+    adds_start_ = start;
+    adds_blank_ = blank;
+  }
+
   int vocab_size() const { return static_cast<int>(pieces_.size()); }
   int bos() const { return bos_; }
   int eos() const { return eos_; }
   const std::string& piece(int token) const { return pieces_[static_cast<std::size_t>(token)]; }
 
-  /// Text to tokens; with_bos puts the sequence start first. Every text encodes: characters outside the vocabulary
+  /// Text to tokens; with_bos puts the sequence start first, unless the file asks for none. Every text encodes: characters outside the vocabulary
   /// become byte tokens, or the unknown token 0 when the vocabulary has none.
   std::vector<int> encode(std::string_view text, bool with_bos) const;
 
@@ -49,6 +55,7 @@ class Tokenizer {
   std::unordered_map<std::string, int> index_;
   int bos_;
   int eos_;
+  bool adds_start_ = true, adds_blank_ = true;
 };
 
 /// llama2.c's tokenizer.bin: int32 longest piece, then per token FP32 score, int32 length, bytes. The file does not say

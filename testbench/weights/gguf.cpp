@@ -1,11 +1,15 @@
 #include "harmonia/testbench/weights/gguf.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/node.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -40,6 +44,7 @@ struct Tensor {
   std::uint32_t type = 0;
   std::int64_t rows = 1, cols = 1;
   std::uint64_t offset = 0;  // from the start of the tensor data
+  bool used = false;
 };
 
 class Reader {
@@ -137,11 +142,28 @@ class Gguf {
       values_[key] = reader_.value();
     }
     for (std::uint64_t i = 0; i < tensor_count; ++i) read_tensor_entry();
+    const std::size_t tables_end = reader_.offset();  // reading a value moves the reader
     const std::uint64_t alignment = number("general.alignment", 32);
     if (alignment == 0 || alignment > 65536 || (alignment & (alignment - 1)) != 0)
-      reader_.fail(reader_.offset(),
+      reader_.fail(values_["general.alignment"].offset,
                    "general.alignment is " + std::to_string(alignment) + ", expected a power of two up to 65536");
-    data_start_ = (reader_.offset() + alignment - 1) / alignment * alignment;
+    data_start_ = (tables_end + alignment - 1) / alignment * alignment;
+    check_places(alignment);
+  }
+
+  /// The names of tensors that tensor() was not asked for.
+  std::vector<std::string> unused_tensors() const {
+    std::vector<std::string> names;
+    for (const auto& [name, t] : tensors_)
+      if (!t.used) names.push_back(name);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+  std::vector<std::string> keys() const {
+    std::vector<std::string> names;
+    for (const auto& [key, value] : values_) names.push_back(key);
+    std::sort(names.begin(), names.end());
+    return names;
   }
 
   bool has(const std::string& key) const { return values_.count(key) != 0; }
@@ -199,6 +221,14 @@ class Gguf {
     return std::string(reader_.string("a value"));
   }
 
+  bool flag(const std::string& key, bool absent) {
+    if (!has(key)) return absent;
+    const Value v = get(key);
+    if (v.type != kBool) reader_.fail(v.offset, key + " is not a truth value");
+    reader_.seek(v.offset);
+    return reader_.read<std::uint8_t>("a value") != 0;
+  }
+
   Value array(const std::string& key, std::uint32_t element_type) {
     const Value v = get(key);
     if (v.type != kArray || v.element_type != element_type)
@@ -212,31 +242,17 @@ class Gguf {
   WeightView tensor(const std::string& name) {
     const auto it = tensors_.find(name);
     if (it == tensors_.end()) throw config::InputError({bytes_.name}, "has no tensor " + name);
+    it->second.used = true;
     const Tensor& t = it->second;
     WeightView view;
     view.name = name;
     view.rows = t.rows;
     view.cols = t.cols;
-    switch (t.type) {  // ggml_type numbers
-      case 0:
-        view.type = ElementType::kF32;
-        break;
-      case 1:
-        view.type = ElementType::kF16;
-        break;
-      case 2:
-        view.type = ElementType::kQ4_0;
-        break;
-      case 8:
-        view.type = ElementType::kQ8_0;
-        break;
-      case 30:
-        view.type = ElementType::kBf16;
-        break;
-      default:
-        throw config::InputError({bytes_.name}, "tensor " + name + " has ggml type " + std::to_string(t.type) +
-                                                    ", expected F32, F16, BF16, Q8_0 or Q4_0");
-    }
+    const std::optional<ElementType> type = element_type(t.type);
+    if (!type)
+      throw config::InputError({bytes_.name}, "tensor " + name + " has ggml type " + std::to_string(t.type) +
+                                                  ", expected F32, F16, BF16, Q8_0 or Q4_0");
+    view.type = *type;
     const std::size_t row = row_bytes(view.type, view.cols);
     if (row == 0)
       throw config::InputError({bytes_.name}, "tensor " + name + " has rows of " + std::to_string(view.cols) +
@@ -252,6 +268,49 @@ class Gguf {
   }
 
  private:
+  /// Of ggml's numbers; empty for types that are not read.
+  static std::optional<ElementType> element_type(std::uint32_t ggml_type) {
+    switch (ggml_type) {
+      case 0:
+        return ElementType::kF32;
+      case 1:
+        return ElementType::kF16;
+      case 2:
+        return ElementType::kQ4_0;
+      case 8:
+        return ElementType::kQ8_0;
+      case 30:
+        return ElementType::kBf16;
+      default:
+        return std::nullopt;
+    }
+  }
+
+  /// Offsets are multiples of the alignment, and no tensor lies on another's bytes.
+  void check_places(std::uint64_t alignment) const {
+    std::vector<std::pair<std::uint64_t, const std::pair<const std::string, Tensor>*>> by_place;
+    for (const auto& entry : tensors_) {
+      if (entry.second.offset % alignment != 0)
+        throw config::InputError({bytes_.name},
+                                 "tensor " + entry.first + " begins at offset " + std::to_string(entry.second.offset) +
+                                     ", expected a multiple of the alignment (" + std::to_string(alignment) + ")");
+      by_place.emplace_back(entry.second.offset, &entry);
+    }
+    std::sort(by_place.begin(), by_place.end());
+    for (std::size_t i = 0; i + 1 < by_place.size(); ++i) {
+      const auto& [name, t] = *by_place[i].second;
+      const std::optional<ElementType> type = element_type(t.type);
+      // At least a byte of a type whose size is not known.
+      const std::size_t size =
+          type ? saturating_multiply(row_bytes(*type, t.cols), static_cast<std::size_t>(t.rows)) : std::size_t{1};
+      if (saturating_add(static_cast<std::size_t>(t.offset), size) > by_place[i + 1].first)
+        throw config::InputError({bytes_.name}, "tensor " + name + " at offset " + std::to_string(t.offset) + " has " +
+                                                    std::to_string(size) + " bytes and reaches into tensor " +
+                                                    by_place[i + 1].second->first + " at offset " +
+                                                    std::to_string(by_place[i + 1].first));
+    }
+  }
+
   Value get(const std::string& key) const {
     const auto it = values_.find(key);
     if (it == values_.end()) throw config::InputError({bytes_.name}, "has no metadata value " + key);
@@ -292,14 +351,79 @@ class Gguf {
 
 bool is_gguf(const Bytes& bytes) { return bytes.size >= 4 && std::memcmp(bytes.data, "GGUF", 4) == 0; }
 
+namespace {
+
+/// Keys under "llama." that are read, and those that change nothing that is computed here.
+constexpr std::string_view kReadKeys[] = {"embedding_length",
+                                          "feed_forward_length",
+                                          "block_count",
+                                          "attention.head_count",
+                                          "attention.head_count_kv",
+                                          "context_length",
+                                          "attention.key_length",
+                                          "attention.value_length",
+                                          "rope.dimension_count",
+                                          "rope.freq_base",
+                                          "attention.layer_norm_rms_epsilon",
+                                          "vocab_size",
+                                          "attention.layer_norm_epsilon"};
+
+/// Everything that a file may ask for beside the plain layer is refused by name, unless it has the value that changes
+/// nothing.
+void refuse_unread_keys(Gguf& file, const std::string& name, std::int64_t context) {
+  const auto refuse = [&](const std::string& key, const std::string& why) {
+    throw config::InputError({name}, "metadata key " + key + " " + why);
+  };
+  static const std::set<std::string_view> neutral_one = {"rope.scale_linear",        "rope.scaling.factor",
+                                                         "rope.scaling.attn_factor", "residual_scale",
+                                                         "embedding_scale",          "logit_scale"};
+  static const std::set<std::string_view> neutral_zero = {"attention.clamp_kqv",    "attention.max_alibi_bias",
+                                                          "attn_logit_softcapping", "final_logit_softcapping",
+                                                          "attention.scale",        "rope.scaling.yarn_log_multiplier"};
+  for (const std::string& key : file.keys()) {
+    if (key.compare(0, 6, "llama.") != 0) continue;  // other namespaces describe the file, not the layers
+    const std::string_view own = std::string_view(key).substr(6);
+    if (std::find(std::begin(kReadKeys), std::end(kReadKeys), own) != std::end(kReadKeys)) continue;
+    if (neutral_one.count(own) != 0 || neutral_zero.count(own) != 0) {
+      const double neutral = neutral_one.count(own) != 0 ? 1.0 : 0.0, value = file.real(key, neutral);
+      if (value != neutral) refuse(key, "is " + std::to_string(value) + ", which is not supported");
+    } else if (own == "rope.scaling.type") {
+      const std::string type = file.text(key);
+      if (type != "none") refuse(key, "is '" + config::printable(type) + "', which is not supported; expected none");
+    } else if (own == "rope.scaling.original_context_length" || own == "rope.scaling.finetuned") {
+      // Says something of a scaling whose type is checked above.
+    } else if (own == "attention.causal") {
+      if (!file.flag(key, true)) refuse(key, "is false, expected a decoder");
+    } else if (own == "use_parallel_residual") {
+      if (file.flag(key, false)) refuse(key, "is true, which is not supported");
+    } else if (own == "attention.sliding_window") {
+      if (file.number(key) != 0 && file.number(key) < static_cast<std::uint64_t>(context))
+        refuse(key, "is " + std::to_string(file.number(key)) + ": attention windows are not supported");
+    } else if (own == "expert_count" || own == "expert_used_count" || own == "expert_shared_count") {
+      if (file.number(key) > 1)
+        refuse(key, "is " + std::to_string(file.number(key)) + ": mixtures of experts are not supported");
+    } else if (own == "tensor_data_layout") {
+      const std::string layout = file.text(key);
+      if (layout != "Meta AI original pth" && layout != "reference")
+        refuse(key, "is '" + config::printable(layout) + "', expected the reference layout");
+    } else {
+      refuse(config::printable(key), "is not known, expected a plain llama");
+    }
+  }
+}
+
+}  // namespace
+
 ModelWeights parse_gguf(const Bytes& bytes) {
   Gguf file(bytes);
   const std::string architecture = file.text("general.architecture");
   if (architecture != "llama")
     throw config::InputError({bytes.name},
                              "general.architecture is '" + architecture.substr(0, 64) + "', expected 'llama'");
-  for (const char* key : {"llama.expert_count", "split.count"})
-    if (file.number(key, 0) > 1) throw config::InputError({bytes.name}, std::string(key) + " above 1 is not supported");
+  if (file.number("split.count", 0) > 1) throw config::InputError({bytes.name}, "split.count above 1 is not supported");
+  if (file.has("general.type") && file.text("general.type") != "model")
+    throw config::InputError(
+        {bytes.name}, "general.type is '" + config::printable(file.text("general.type")) + "', expected 'model'");
 
   ModelWeights model;
   model.source = bytes.name;
@@ -325,6 +449,11 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   if (file.has("llama.rope.dimension_count") && size("rope.dimension_count") != s.head_dim)
     throw config::InputError({bytes.name},
                              "rope.dimension_count is not the head dimension; partial RoPE is not supported");
+  if (file.has("llama.attention.value_length") && size("attention.value_length") != s.head_dim)
+    throw config::InputError({bytes.name}, "llama.attention.value_length is " +
+                                               std::to_string(size("attention.value_length")) +
+                                               ", expected that of the keys (" + std::to_string(s.head_dim) + ")");
+  refuse_unread_keys(file, bytes.name, model.info.max_context);
   if (file.has_tensor("rope_freqs.weight"))
     throw config::InputError({bytes.name}, "has a table of RoPE frequency factors, which is not supported");
   s.rms_norm_eps = file.real("llama.attention.layer_norm_rms_epsilon", 1e-5);
@@ -334,6 +463,10 @@ ModelWeights parse_gguf(const Bytes& bytes) {
 
   model.embedding = file.tensor("token_embd.weight");
   s.vocab_size = static_cast<int>(model.embedding.rows);
+  if (file.has("llama.vocab_size") && size("vocab_size") != s.vocab_size)
+    throw config::InputError({bytes.name}, "llama.vocab_size is " + std::to_string(size("vocab_size")) +
+                                               " and token_embd.weight has " + std::to_string(s.vocab_size) +
+                                               " rows, expected the same");
   model.info.validate(bytes.name);
   // Views are allocated for layers whose tensors exist, not for what the header promises.
   for (int i = 0; i < s.num_hidden_layers; ++i) {
@@ -352,6 +485,11 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   }
   model.final_norm = file.tensor("output_norm.weight");
   model.lm_head = s.tie_word_embeddings ? model.embedding : file.tensor("output.weight");
+  if (const std::vector<std::string> unused = file.unused_tensors(); !unused.empty())
+    throw config::InputError(
+        {bytes.name}, "tensor " + config::printable(unused.front()) + " is no part of a plain llama" +
+                          (unused.size() > 1 ? ", nor are " + std::to_string(unused.size() - 1) + " others" : "") +
+                          "; expected the tensors of embeddings, seven linears and two norms a layer");
   model.validate();
   return model;
 }
@@ -382,8 +520,17 @@ Tokenizer parse_gguf_tokenizer(const Bytes& bytes) {
     const std::uint64_t t = file.number(key, absent);
     return t > INT32_MAX ? -1 : static_cast<int>(t);
   };
-  return Tokenizer(std::move(pieces), std::move(values), token("tokenizer.ggml.bos_token_id", Tokenizer::kBos),
-                   token("tokenizer.ggml.eos_token_id", Tokenizer::kEos), bytes.name);
+  for (const char* key : {"tokenizer.ggml.add_eos_token", "tokenizer.ggml.remove_extra_whitespaces"})
+    if (file.flag(key, false))
+      throw config::InputError({bytes.name}, std::string(key) + " is true, which is not supported");
+  if (file.has("tokenizer.ggml.precompiled_charsmap"))
+    throw config::InputError({bytes.name},
+                             "tokenizer.ggml.precompiled_charsmap normalises text, which is not supported");
+  Tokenizer tokenizer(std::move(pieces), std::move(values), token("tokenizer.ggml.bos_token_id", Tokenizer::kBos),
+                      token("tokenizer.ggml.eos_token_id", Tokenizer::kEos), bytes.name);
+  tokenizer.begin_with(file.flag("tokenizer.ggml.add_bos_token", true),
+                       file.flag("tokenizer.ggml.add_space_prefix", true));
+  return tokenizer;
 }
 
 }  // namespace harmonia::testbench

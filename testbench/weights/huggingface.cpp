@@ -11,6 +11,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/json.h"
+#include "harmonia/config/node.h"
 #include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/kmeans.h"
 #include "harmonia/testbench/weights/safetensors.h"
@@ -68,15 +69,34 @@ class Checkpoint {
 
   const std::vector<std::shared_ptr<SafetensorsFile>>& files() const { return files_; }
   bool has(const std::string& name) const { return tensors_.count(name) != 0; }
-  void refuse(const std::string& name) const {
-    if (has(name))
-      throw config::InputError({file(name)}, "tensor " + name + " is of a model kind that is not supported");
+  /// Every tensor is read, or known to follow from the configuration, or refused by name.
+  void refuse_unread() const {
+    for (const auto& [name, entry] : tensors_) {
+      const std::string rotary = ".rotary_emb.inv_freq";
+      const bool derived =
+          name.size() > rotary.size() && name.compare(name.size() - rotary.size(), rotary.size(), rotary) == 0;
+      if (!derived && read_.count(name) == 0)
+        throw config::InputError({file(name)},
+                                 "tensor " + config::printable(name) +
+                                     " is no part of a plain Llama, expected embeddings, seven linears and two norms a "
+                                     "layer: without it the model's values would be wrong");
+    }
   }
   std::string file(const std::string& name) const { return tensors_.at(name).second->path().string(); }
 
+  /// Whether there is a matrix of that name in any of the forms that weight() reads.
+  bool has_weight(const std::string& prefix) const {
+    for (const char* suffix : {".weight", ".weight_packed", ".weight_int", ".weight_bfp", ".weight_mx"})
+      if (has(prefix + suffix)) return true;
+    return false;
+  }
+
   const TensorView& at(const std::string& name) const {
     const auto it = tensors_.find(name);
-    if (it != tensors_.end()) return *it->second.first;
+    if (it != tensors_.end()) {
+      read_.insert(name);
+      return *it->second.first;
+    }
     return files_.front()->at(name);  // throws, and knows the nearest name
   }
 
@@ -283,6 +303,7 @@ class Checkpoint {
 
   std::vector<std::shared_ptr<SafetensorsFile>> files_;
   std::map<std::string, std::pair<const TensorView*, const SafetensorsFile*>> tensors_;
+  mutable std::set<std::string> read_;  // names that at() was asked for
 };
 
 std::vector<fs::path> checkpoint_files(const fs::path& path) {
@@ -368,9 +389,6 @@ ModelWeights load_huggingface(const fs::path& path) {
   for (int i = 0; i < model.info.shape.num_hidden_layers; ++i) {
     const std::string prefix = "model.layers." + std::to_string(i) + ".";
     LayerWeights l;
-    for (const char* bias :
-         {"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.q_norm.weight", "mlp.gate_proj.bias"})
-      checkpoint.refuse(prefix + bias);
     l.attention_norm = checkpoint.weight(prefix + "input_layernorm");
     l.q = checkpoint.weight(prefix + "self_attn.q_proj");
     l.k = checkpoint.weight(prefix + "self_attn.k_proj");
@@ -383,11 +401,18 @@ ModelWeights load_huggingface(const fs::path& path) {
     model.layers.push_back(std::move(l));
   }
   model.final_norm = checkpoint.weight("model.norm");
-  // Files of tied models may carry the head or leave it out.
-  bool own_head = false;
-  for (const char* suffix : {".weight", ".weight_packed", ".weight_int", ".weight_bfp", ".weight_mx"})
-    own_head = own_head || checkpoint.has(std::string("lm_head") + suffix);
-  model.lm_head = model.info.shape.tie_word_embeddings && !own_head ? model.embedding : checkpoint.weight("lm_head");
+  // Files of tied models may carry the head too; what is tied is the embedding.
+  const auto& tied = model.info.shape.tie_word_embeddings;
+  const bool own_head = checkpoint.has_weight("lm_head");
+  model.lm_head = tied && !own_head ? model.embedding : checkpoint.weight("lm_head");
+  if (tied && own_head) {
+    const WeightView &head = model.lm_head, &embedding = model.embedding;
+    const bool same = head.type == embedding.type && head.bytes == embedding.bytes && head.scales == nullptr &&
+                      std::memcmp(head.data, embedding.data, head.bytes) == 0;
+    model.notices.push_back(std::string("The file ties lm_head to the embedding and holds a tensor lm_head too") +
+                            (same ? " with the same contents." : ", which differs; lm_head as stored is used."));
+  }
+  checkpoint.refuse_unread();
   model.validate();
   return model;
 }

@@ -10,112 +10,189 @@
 namespace harmonia::testbench {
 namespace {
 
-constexpr std::size_t kHeaderFields = 7;
-constexpr std::uint32_t kVersionedMagic = 0x616b3432;  // "ak42"
+constexpr std::size_t kFields = 7;
+constexpr std::uint32_t kMagic = 0x616b3432;  // "ak42": version 1 and later
+constexpr std::size_t kHeaderBytes = 256;     // of those versions, padded with zeros
+
+/// What a file says before its tensors.
+struct Header {
+  int version = 0;
+  std::array<std::int32_t, kFields> field{};
+  bool shared_head = false;
+  std::size_t group = 0;  // version 2: elements that share a scale
+  std::size_t bytes = sizeof(field);
+};
+
+[[noreturn]] void fail(const Bytes& file, const std::string& message) {
+  throw config::InputError({file.name}, message);
+}
+
+Header read_header(const Bytes& file) {
+  Header h;
+  if (file.size < sizeof(h.field))
+    fail(file,
+         "truncated header: a llama2.c checkpoint begins with 28 bytes, the file has " + std::to_string(file.size));
+  std::uint32_t magic = 0;
+  std::memcpy(&magic, file.data, sizeof(magic));
+  std::size_t at = 0;
+  if (magic == kMagic) {
+    if (file.size < kHeaderBytes)
+      fail(file, "truncated header: a llama2.c checkpoint of version 1 or later begins with 256 bytes, the file has " +
+                     std::to_string(file.size));
+    std::int32_t version = 0;
+    std::memcpy(&version, file.data + 4, sizeof(version));
+    if (version != 1 && version != 2)
+      fail(file,
+           "byte 4: version " + std::to_string(version) + " of llama2.c's checkpoints is not known, expected 1 or 2");
+    h.version = version;
+    h.bytes = kHeaderBytes;
+    at = 8;
+  }
+  std::memcpy(h.field.data(), file.data + at, sizeof(h.field));
+  static const char* const kNames[] = {"dim",        "hidden_dim", "n_layers", "n_heads",
+                                       "n_kv_heads", "vocab_size", "seq_len"};
+  for (std::size_t i = 0; i < kFields; ++i) {
+    // Version 0 says with a negative size of the vocabulary that the head is not shared.
+    const bool either_sign = i == 5 && h.version == 0;
+    if (either_sign ? h.field[i] == 0 || h.field[i] == INT32_MIN : h.field[i] <= 0)
+      fail(file, "byte " + std::to_string(at + 4 * i) + ": " + kNames[i] + " is " + std::to_string(h.field[i]) +
+                     ", expected a positive number");
+  }
+  if (h.version == 0) {
+    h.shared_head = h.field[5] > 0;
+    h.field[5] = std::abs(h.field[5]);
+    return h;
+  }
+  const std::uint8_t shared = file.data[36];
+  if (shared > 1) fail(file, "byte 36: the shared classifier is " + std::to_string(shared) + ", expected 0 or 1");
+  h.shared_head = shared == 1;
+  if (h.version == 2) {
+    std::int32_t group = 0;
+    std::memcpy(&group, file.data + 37, sizeof(group));
+    if (group < 1 || group > 65536)
+      fail(file, "byte 37: the group of a scale is " + std::to_string(group) + ", expected 1 to 65536 elements");
+    h.group = static_cast<std::size_t>(group);
+  }
+  return h;
+}
+
+/// One tensor per layer, all layers in a row, or one for the model; in the order of the file.
+struct Entry {
+  const char* name;
+  std::int64_t rows, cols;
+  bool quantised;  // version 2: 8-bit integers, then an FP32 scale per group
+  WeightView LayerWeights::*layer_view = nullptr;
+  WeightView ModelWeights::*model_view = nullptr;
+};
+
+std::vector<Entry> file_order(const Header& h, const ModelInfo& info) {
+  const accelerator::ModelShape& s = info.shape;
+  const std::int64_t dim = s.hidden_size, kv = s.kv_width(), hidden = s.intermediate_size, vocab = s.vocab_size;
+  const bool q = h.version == 2;
+  const Entry norms[] = {{"rms_att", 1, dim, false, &LayerWeights::attention_norm},
+                         {"rms_ffn", 1, dim, false, &LayerWeights::ffn_norm},
+                         {"rms_final", 1, dim, false, nullptr, &ModelWeights::final_norm}};
+  const Entry embedding = {"token_embedding", vocab, dim, q, nullptr, &ModelWeights::embedding};
+  const Entry attention[] = {{"wq", dim, dim, q, &LayerWeights::q},
+                             {"wk", kv, dim, q, &LayerWeights::k},
+                             {"wv", kv, dim, q, &LayerWeights::v},
+                             {"wo", dim, dim, q, &LayerWeights::o}};
+  const Entry feed_forward[] = {{"w1", hidden, dim, q, &LayerWeights::gate},
+                                {"w2", dim, hidden, q, &LayerWeights::down},
+                                {"w3", hidden, dim, q, &LayerWeights::up}};
+  const Entry head = {"wcls", vocab, dim, q, nullptr, &ModelWeights::lm_head};
+  std::vector<Entry> order;
+  const auto add = [&](const auto& entries) {
+    for (const Entry& e : entries) order.push_back(e);
+  };
+  if (h.version == 0) {
+    order.push_back(embedding);
+    order.push_back(norms[0]);
+    add(attention);
+    order.push_back(norms[1]);
+    add(feed_forward);
+    order.push_back(norms[2]);
+    const std::int64_t table = info.max_context * (s.head_dim / 2);
+    order.push_back({"freq_cis_real", 1, table, false});
+    order.push_back({"freq_cis_imag", 1, table, false});
+  } else {
+    add(norms);
+    order.push_back(embedding);
+    add(attention);
+    add(feed_forward);
+  }
+  if (!h.shared_head) order.push_back(head);
+  return order;
+}
 
 }  // namespace
 
 ModelWeights parse_llama2c(const Bytes& bytes) {
-  const auto fail = [&](const std::string& message) { throw config::InputError({bytes.name}, message); };
-  std::array<std::int32_t, kHeaderFields> header{};
-  if (bytes.size < sizeof(header))
-    fail("truncated header: a llama2.c checkpoint begins with 28 bytes, the file has " + std::to_string(bytes.size));
-  std::memcpy(header.data(), bytes.data, sizeof(header));
-  if (static_cast<std::uint32_t>(header[0]) == kVersionedMagic)
-    fail("is a llama2.c checkpoint of version 1 or later; version 0 was expected (export with --version 0)");
-
-  static const char* const kNames[] = {"dim",        "hidden_dim", "n_layers", "n_heads",
-                                       "n_kv_heads", "vocab_size", "seq_len"};
-  for (std::size_t i = 0; i < kHeaderFields; ++i) {
-    const bool vocabulary = i == 5;
-    const bool valid = vocabulary ? header[i] != 0 && header[i] != INT32_MIN : header[i] > 0;
-    if (!valid)
-      fail(std::string("byte ") + std::to_string(4 * i) + ": " + kNames[i] + " is " + std::to_string(header[i]) +
-           ", expected a positive number");
-  }
-
+  const Header h = read_header(bytes);
   ModelWeights model;
   model.source = bytes.name;
   accelerator::ModelShape& s = model.info.shape;
   s.name = "llama2.c";
-  s.hidden_size = header[0];
-  s.intermediate_size = header[1];
-  s.num_hidden_layers = header[2];
-  s.num_attention_heads = header[3];
-  s.num_key_value_heads = header[4];
-  s.vocab_size = std::abs(header[5]);
-  s.tie_word_embeddings = header[5] > 0;
+  s.hidden_size = h.field[0];
+  s.intermediate_size = h.field[1];
+  s.num_hidden_layers = h.field[2];
+  s.num_attention_heads = h.field[3];
+  s.num_key_value_heads = h.field[4];
+  s.vocab_size = h.field[5];
+  s.tie_word_embeddings = h.shared_head;
   s.rope_theta = 10000.0;  // fixed in run.c, as is epsilon
   s.rms_norm_eps = 1e-5;
-  model.info.max_context = header[6];
+  model.info.max_context = h.field[6];
   if (s.hidden_size % s.num_attention_heads != 0)
-    fail("dim " + std::to_string(s.hidden_size) + " is no multiple of n_heads " +
-         std::to_string(s.num_attention_heads));
+    fail(bytes, "dim " + std::to_string(s.hidden_size) + " is no multiple of n_heads " +
+                    std::to_string(s.num_attention_heads));
   s.head_dim = s.hidden_size / s.num_attention_heads;
   model.info.validate(bytes.name);
 
-  // The order of the file. Each entry is one tensor per layer, all layers in a row, or one for the model.
-  struct Entry {
-    const char* name;
-    std::int64_t rows, cols;
-    bool per_layer;
-    WeightView LayerWeights::*layer_view;
-    WeightView ModelWeights::*model_view;
+  const std::vector<Entry> order = file_order(h, model.info);
+  const auto layers = static_cast<std::size_t>(s.num_hidden_layers);
+  const auto elements = [](const Entry& e) {
+    return saturating_multiply(static_cast<std::size_t>(e.rows), static_cast<std::size_t>(e.cols));
   };
-  const std::int64_t dim = s.hidden_size, kv = s.kv_width(), hidden = s.intermediate_size;
-  const std::int64_t table = model.info.max_context * (s.head_dim / 2);
-  const Entry order[] = {
-      {"token_embedding", s.vocab_size, dim, false, nullptr, &ModelWeights::embedding},
-      {"rms_att", 1, dim, true, &LayerWeights::attention_norm, nullptr},
-      {"wq", dim, dim, true, &LayerWeights::q, nullptr},
-      {"wk", kv, dim, true, &LayerWeights::k, nullptr},
-      {"wv", kv, dim, true, &LayerWeights::v, nullptr},
-      {"wo", dim, dim, true, &LayerWeights::o, nullptr},
-      {"rms_ffn", 1, dim, true, &LayerWeights::ffn_norm, nullptr},
-      {"w1", hidden, dim, true, &LayerWeights::gate, nullptr},
-      {"w2", dim, hidden, true, &LayerWeights::down, nullptr},
-      {"w3", hidden, dim, true, &LayerWeights::up, nullptr},
-      {"rms_final", 1, dim, false, nullptr, &ModelWeights::final_norm},
-      {"freq_cis_real", 1, table, false, nullptr, nullptr},
-      {"freq_cis_imag", 1, table, false, nullptr, nullptr},
-      {"wcls", s.vocab_size, dim, false, nullptr, &ModelWeights::lm_head},
+  const auto tensor_bytes = [&](const Entry& e) {
+    return e.quantised ? saturating_add(elements(e), saturating_multiply(elements(e) / h.group, 4))
+                       : saturating_multiply(4, elements(e));
   };
-  const auto entry_bytes = [&](const Entry& e) {
-    std::size_t n =
-        saturating_multiply(4, saturating_multiply(static_cast<std::size_t>(e.rows), static_cast<std::size_t>(e.cols)));
-    return e.per_layer ? saturating_multiply(n, static_cast<std::size_t>(s.num_hidden_layers)) : n;
-  };
-  const auto skipped = [&](const Entry& e) { return e.model_view == &ModelWeights::lm_head && s.tie_word_embeddings; };
-
-  std::size_t offset = sizeof(header);
+  std::size_t offset = h.bytes;
   for (const Entry& e : order) {
-    if (skipped(e)) continue;
-    const std::size_t need = saturating_add(offset, entry_bytes(e));
-    if (need > bytes.size)
-      fail("truncated: " + std::string(e.name) + " at byte " + std::to_string(offset) + " needs " +
-           std::to_string(entry_bytes(e)) + " bytes, the file has " + std::to_string(bytes.size - offset) + " there");
-    offset = need;
+    if (e.quantised && elements(e) % h.group != 0)
+      fail(bytes, std::string(e.name) + " has " + std::to_string(elements(e)) +
+                      " elements, expected a multiple of the group of a scale (" + std::to_string(h.group) + ")");
+    const std::size_t all = saturating_multiply(tensor_bytes(e), e.layer_view ? layers : 1);
+    const std::size_t end = saturating_add(offset, all);
+    if (end > bytes.size)
+      fail(bytes, "truncated: " + std::string(e.name) + " at byte " + std::to_string(offset) + " needs " +
+                      std::to_string(all) + " bytes, the file has " + std::to_string(bytes.size - offset) + " there");
+    offset = end;
   }
   if (offset != bytes.size)
-    fail("the header implies " + std::to_string(offset) + " bytes, the file has " + std::to_string(bytes.size));
+    fail(bytes, "the header implies " + std::to_string(offset) + " bytes, the file has " + std::to_string(bytes.size));
 
-  model.layers.resize(static_cast<std::size_t>(s.num_hidden_layers));
-  offset = sizeof(header);
+  model.layers.resize(layers);
+  offset = h.bytes;
   for (const Entry& e : order) {
-    if (skipped(e)) continue;
-    const std::size_t all = entry_bytes(e);
-    const std::size_t one = e.per_layer ? all / static_cast<std::size_t>(s.num_hidden_layers) : all;
-    WeightView view;
-    view.rows = e.rows;
-    view.cols = e.cols;
-    view.bytes = one;
-    for (std::size_t layer = 0; layer < (e.per_layer ? model.layers.size() : 1); ++layer) {
-      view.data = bytes.data + offset + layer * one;
-      view.name = e.per_layer ? "layers." + std::to_string(layer) + "." + e.name : e.name;
-      if (e.layer_view) model.layers[layer].*e.layer_view = view;
-      if (e.model_view) model.*e.model_view = view;
+    // Tables of one row per layer in version 0: they hold what RoPE computes anyway.
+    const bool kept = e.layer_view || e.model_view;
+    for (std::size_t layer = 0; layer < (e.layer_view ? layers : 1); ++layer) {
+      WeightView view;
+      view.rows = e.rows;
+      view.cols = e.cols;
+      view.bytes = tensor_bytes(e);
+      view.data = bytes.data + offset;
+      view.name = e.layer_view ? "layers." + std::to_string(layer) + "." + e.name : e.name;
+      if (e.quantised) {
+        view.type = ElementType::kInt8Float;
+        view.group = h.group;
+        view.scales = view.data + elements(e);
+      }
+      if (kept) (e.layer_view ? model.layers[layer].*e.layer_view : model.*e.model_view) = view;
+      offset += view.bytes;
     }
-    offset += all;
   }
   if (s.tie_word_embeddings) model.lm_head = model.embedding;
   model.validate();

@@ -99,6 +99,7 @@ std::size_t row_bytes(ElementType type, std::int64_t cols) {
     case ElementType::kInt:
     case ElementType::kBfp:
     case ElementType::kMx:
+    case ElementType::kInt8Float:
       break;  // depends on the code width too
   }
   return 0;
@@ -133,6 +134,15 @@ void WeightView::read_row(std::int64_t row, float* out) const {
           out[i + j] = static_cast<float>((block[2 + j] & 15) - 8) * scale;
           out[i + j + kQBlock / 2] = static_cast<float>((block[2 + j] >> 4) - 8) * scale;
         }
+      }
+      return;
+    }
+    case ElementType::kInt8Float: {
+      const std::size_t first = static_cast<std::size_t>(row) * n;
+      for (std::size_t i = 0; i < n; ++i) {
+        float scale;
+        std::memcpy(&scale, scales + (first + i) / group * sizeof(float), sizeof(float));
+        out[i] = static_cast<float>(static_cast<std::int8_t>(data[first + i])) * scale;
       }
       return;
     }
@@ -196,6 +206,27 @@ std::vector<float> WeightView::read() const {
   std::vector<float> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
   for (std::int64_t r = 0; r < rows; ++r) read_row(r, values.data() + r * cols);
   return values;
+}
+
+void ModelWeights::require_finite() const {
+  std::vector<float> row;
+  const auto check = [&](const WeightView& t) {
+    row.resize(static_cast<std::size_t>(t.cols));
+    for (std::int64_t r = 0; r < t.rows; ++r) {
+      t.read_row(r, row.data());
+      for (std::size_t c = 0; c < row.size(); ++c)
+        if (!std::isfinite(row[c]))
+          throw config::InputError({source}, "tensor " + t.name + " holds " + std::to_string(row[c]) + " in row " +
+                                                 std::to_string(r) + ", column " + std::to_string(c) +
+                                                 ", expected finite weights");
+    }
+  };
+  check(embedding);
+  for (const LayerWeights& l : layers)
+    for (const WeightView* t : {&l.attention_norm, &l.q, &l.k, &l.v, &l.o, &l.ffn_norm, &l.gate, &l.up, &l.down})
+      check(*t);
+  check(final_norm);
+  if (lm_head.data != embedding.data) check(lm_head);
 }
 
 void ModelWeights::validate() const {

@@ -24,7 +24,8 @@ namespace harmonia::testbench {
 /// How a tensor's elements are stored. kQ8_0 and kQ4_0 are GGUF's blocks of 32 (one FP16 scale each); kLut is n-bit
 /// K-means indices (formats/kmeans.h), kInt group-wise integers (formats/int_quant.h), kBfp block floating point
 /// (formats/bfp.h), kMx microscaling blocks (formats/mx.h).
-enum class ElementType { kF32, kF16, kBf16, kQ8_0, kQ4_0, kLut, kInt, kBfp, kMx };
+/// kInt8Float 8-bit integers with an FP32 scale per `group` elements of the whole tensor (llama2.c version 2).
+enum class ElementType { kF32, kF16, kBf16, kQ8_0, kQ4_0, kLut, kInt, kBfp, kMx, kInt8Float };
 
 /// What a model file says about the model beside its tensors.
 struct ModelInfo {
@@ -87,9 +88,12 @@ struct ModelWeights {
   WeightView final_norm;  // [1, hidden]
   WeightView lm_head;     // [vocab, hidden]; the embedding when tied
   std::vector<std::shared_ptr<const void>> storage;
+  std::vector<std::string> notices;  // whole sentences about the file
 
   /// Throws config::InputError when a tensor's dimensions do not follow from the shape, naming the tensor.
   void validate() const;
+  /// Throws config::InputError that names the first tensor with a value that is not finite. Reads every weight once.
+  void require_finite() const;
 };
 
 /// a * b, or the largest size_t when that overflows: sums and comparisons with a file's size stay right.

@@ -1,8 +1,10 @@
 // The loaders: every file format stands for the same model, and no file, however broken, does more than fail with a
 // message.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <functional>
+#include <limits>
 #include <memory>
 
 #include "harmonia/config/error.h"
@@ -13,6 +15,7 @@
 #include "tests/infer/allocations.h"
 #include "tests/infer/model_files.h"
 #include "tests/support/catch.h"
+#include "tests/support/data.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -191,7 +194,89 @@ TEST_CASE("every header field of llama2.c is checked by itself") {
   Blob versioned = good;
   const std::uint32_t magic = 0x616b3432;
   std::memcpy(versioned.data(), &magic, 4);
-  REQUIRE(contains(refusal([&] { parse_llama2c(view(versioned)); }), "version 0 was expected"));
+  REQUIRE(contains(refusal([&] { parse_llama2c(view(versioned)); }), "expected 1 or 2"));
+}
+
+TEST_CASE("GGUF: the alignment that a file states leaves the place of its tensors as it is") {
+  const TinyModel m;
+  const std::vector<float> plain = parse_gguf(view(test::gguf_bytes(m, GgufType::kF32))).layers[0].q.read();
+  for (const bool first : {true, false}) {
+    test::GgufExtra extra;
+    extra.numbers = {{"general.alignment", 32}};
+    extra.first = first;
+    const Blob stated = test::gguf_bytes(m, GgufType::kF32, true, 3, extra);
+    REQUIRE(parse_gguf(view(stated)).layers[0].q.read() == plain);
+  }
+}
+
+TEST_CASE("GGUF: what changes a model's values is refused by name, and neutral values are not") {
+  const TinyModel m;
+  const auto says = [&](const test::GgufExtra& extra, const std::string& message) {
+    const Blob file = test::gguf_bytes(m, GgufType::kF32, true, 3, extra);
+    const std::string is = refusal([&] { parse_gguf(view(file)); });
+    INFO(is);
+    REQUIRE((message.empty() ? is.empty() : contains(is, message)));
+  };
+  const auto with = [](auto member, auto value) {
+    test::GgufExtra extra;
+    (extra.*member).push_back(value);
+    return extra;
+  };
+  using Real = std::pair<std::string, float>;
+  using Number = std::pair<std::string, std::uint32_t>;
+  using Text = std::pair<std::string, std::string>;
+  says(with(&test::GgufExtra::reals, Real("llama.rope.scale_linear", 4.0F)), "llama.rope.scale_linear is 4");
+  says(with(&test::GgufExtra::reals, Real("llama.rope.scale_linear", 1.0F)), "");
+  says(with(&test::GgufExtra::reals, Real("llama.final_logit_softcapping", 30.0F)),
+       "llama.final_logit_softcapping is 30");
+  says(with(&test::GgufExtra::reals, Real("llama.embedding_scale", 12.0F)), "llama.embedding_scale");
+  says(with(&test::GgufExtra::texts, Text("llama.rope.scaling.type", "linear")), "llama.rope.scaling.type is 'linear'");
+  says(with(&test::GgufExtra::texts, Text("llama.rope.scaling.type", "none")), "");
+  says(with(&test::GgufExtra::numbers, Number("llama.expert_count", 8)), "mixtures of experts");
+  says(with(&test::GgufExtra::numbers, Number("llama.attention.value_length", 4)), "llama.attention.value_length is 4");
+  says(with(&test::GgufExtra::numbers, Number("llama.attention.sliding_window", 4)), "attention windows");
+  says(with(&test::GgufExtra::numbers, Number("llama.new_thing", 1)), "llama.new_thing is not known");
+  says(with(&test::GgufExtra::texts, Text("general.type", "adapter")), "general.type is 'adapter'");
+  says(with(&test::GgufExtra::texts, Text("general.license", "mit")), "");
+  says(with(&test::GgufExtra::tensors, std::make_pair(std::string("blk.0.attn_q.bias"), &m.final_norm)),
+       "tensor blk.0.attn_q.bias");
+}
+
+TEST_CASE("GGUF: tensors off the alignment or on each other's bytes are refused") {
+  const TinyModel m;
+  const auto message = [&](const std::string& tensor, std::uint64_t offset) {
+    test::GgufExtra extra;
+    extra.offsets[tensor] = offset;
+    const Blob file = test::gguf_bytes(m, GgufType::kF32, true, 3, extra);
+    return refusal([&] { parse_gguf(view(file)); });
+  };
+  REQUIRE(contains(message("blk.0.attn_k.weight", 2), "begins at offset 2, expected a multiple of the alignment (32)"));
+  REQUIRE(contains(message("blk.0.attn_k.weight", 0), "reaches into tensor"));
+}
+
+TEST_CASE("weights that are not finite are refused, the tensor named") {
+  TinyModel m;
+  m.layers[1].up.values[7] = std::numeric_limits<float>::quiet_NaN();
+  const Blob file = test::llama2c_bytes(m);
+  const ModelWeights weights = parse_llama2c(view(file));
+  REQUIRE(contains(refusal([&] { weights.require_finite(); }), "tensor layers.1.w3 holds nan in row 0, column 7"));
+}
+
+TEST_CASE("llama2.c version 2: 8-bit integers with a scale per group, and version 1") {
+  HARMONIA_REQUIRE_DATA(data);
+  const ModelWeights fp32 = load_weights((data / "data/models/stories260K.bin").string());
+  const ModelWeights q80 = load_weights((data / "data/models/stories260K_q80.bin").string());
+  REQUIRE(q80.info.shape.hidden_size == fp32.info.shape.hidden_size);
+  REQUIRE(q80.layers[0].q.type == ElementType::kInt8Float);
+  REQUIRE(q80.layers[0].attention_norm.read() == fp32.layers[0].attention_norm.read());
+  // Half a percent of the root mean square, as the data's notes say.
+  const std::vector<float> a = fp32.layers[0].q.read(), b = q80.layers[0].q.read();
+  double error = 0, power = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    error += (a[i] - b[i]) * (a[i] - b[i]);
+    power += a[i] * a[i];
+  }
+  REQUIRE(std::sqrt(error / power) == Approx(0.005).margin(0.001));
 }
 
 TEST_CASE("a tokenizer of another vocabulary is refused") {

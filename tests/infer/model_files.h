@@ -176,8 +176,18 @@ inline void put_row(Blob& out, GgufType type, const float* v, std::size_t n) {
     }
 }
 
-inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_tokenizer = true,
-                       std::uint32_t version = 3) {
+/// What a GGUF file holds beside the plain model.
+struct GgufExtra {
+  std::vector<std::pair<std::string, std::uint32_t>> numbers;
+  std::vector<std::pair<std::string, float>> reals;
+  std::vector<std::pair<std::string, std::string>> texts;
+  std::vector<std::pair<std::string, const NamedTensor*>> tensors;
+  std::map<std::string, std::uint64_t> offsets;  // in place of a tensor's own
+  bool first = false;                            // before the other metadata
+};
+
+inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_tokenizer = true, std::uint32_t version = 3,
+                       const GgufExtra& extra = {}) {
   struct Entry {
     std::string name;
     const NamedTensor* tensor;
@@ -200,6 +210,7 @@ inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_token
                                                                                          {"ffn_down", &l.down}})
       entries.push_back({p + name + ".weight", t, linear_type});
   }
+  for (const auto& [name, tensor] : extra.tensors) entries.push_back({name, tensor, GgufType::kF32});
   Blob out = {'G', 'G', 'U', 'F'};
   const auto put_string = [&](const std::string& text) {
     put(out, static_cast<std::uint64_t>(text.size()));
@@ -215,7 +226,20 @@ inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_token
   };
   put(out, version);
   put(out, static_cast<std::uint64_t>(entries.size()));
-  put(out, static_cast<std::uint64_t>(with_tokenizer ? 13 : 9));
+  put(out, static_cast<std::uint64_t>(with_tokenizer ? 13 : 9) + extra.numbers.size() + extra.reals.size() +
+               extra.texts.size());
+  const auto put_extra = [&] {
+    for (const auto& [name, value] : extra.numbers) number(name, static_cast<int>(value));
+    for (const auto& [name, value] : extra.reals) {
+      key(name, 6);
+      put(out, value);
+    }
+    for (const auto& [name, value] : extra.texts) {
+      key(name, 8);
+      put_string(value);
+    }
+  };
+  if (extra.first) put_extra();
   key("general.architecture", 8);
   put_string("llama");
   number("llama.embedding_length", m.shape.hidden_size);
@@ -241,6 +265,7 @@ inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_token
     for (const std::string& p : tiny_pieces()) put(out, p == "ab" ? -1.0F : -5.0F);
     number("tokenizer.ggml.bos_token_id", 1);
   }
+  if (!extra.first) put_extra();
   Blob data;
   for (const Entry& e : entries) {
     put_string(e.name);
@@ -248,7 +273,8 @@ inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_token
     put(out, static_cast<std::uint64_t>(e.tensor->cols));
     if (e.tensor->rows > 1) put(out, static_cast<std::uint64_t>(e.tensor->rows));
     put(out, e.type);
-    put(out, static_cast<std::uint64_t>(data.size()));
+    const auto other = extra.offsets.find(e.name);
+    put(out, other == extra.offsets.end() ? static_cast<std::uint64_t>(data.size()) : other->second);
     for (std::size_t r = 0; r < e.tensor->rows; ++r)
       put_row(data, e.type, e.tensor->values.data() + r * e.tensor->cols, e.tensor->cols);
     data.resize((data.size() + 31) / 32 * 32);
