@@ -26,9 +26,6 @@ struct Name {
   const char* text;
 };
 
-constexpr Name<Standard> kStandards[] = {
-    {Standard::kDdr4, "DDR4"}, {Standard::kDdr5, "DDR5"}, {Standard::kLpddr4, "LPDDR4"}, {Standard::kLpddr5, "LPDDR5"},
-    {Standard::kHbm2, "HBM2"}, {Standard::kHbm3, "HBM3"}, {Standard::kGddr6, "GDDR6"}};
 constexpr Name<PagePolicy> kPages[] = {
     {PagePolicy::kOpen, "open"}, {PagePolicy::kClosed, "closed"}, {PagePolicy::kAdaptive, "adaptive"}};
 constexpr Name<RefreshPolicy> kRefreshes[] = {
@@ -38,6 +35,7 @@ constexpr Name<RefreshUrgency> kUrgencies[] = {{RefreshUrgency::kAuto, "auto"},
                                                {RefreshUrgency::kAfterAccess, "after_access"}};
 constexpr Name<SchedulerPolicy> kSchedulers[] = {{SchedulerPolicy::kFrFcfs, "FR-FCFS"},
                                                  {SchedulerPolicy::kFcfs, "FCFS"}};
+constexpr Name<EngineKind> kEngines[] = {{EngineKind::kReference, "reference"}, {EngineKind::kFast, "fast"}};
 
 template <class T, std::size_t N>
 const char* text_of(const Name<T> (&names)[N], T value) {
@@ -184,11 +182,11 @@ std::string nearest(const std::string& word, const std::vector<std::string>& kno
 
 }  // namespace
 
-const char* to_string(Standard s) { return text_of(kStandards, s); }
 const char* to_string(PagePolicy p) { return text_of(kPages, p); }
 const char* to_string(RefreshPolicy p) { return text_of(kRefreshes, p); }
 const char* to_string(RefreshUrgency p) { return text_of(kUrgencies, p); }
 const char* to_string(SchedulerPolicy p) { return text_of(kSchedulers, p); }
+const char* to_string(EngineKind k) { return text_of(kEngines, k); }
 
 int Config::burst_cycles() const {
   const double beats_per_cycle = rate_MTs * tCK_ps * 1e-6;
@@ -284,8 +282,12 @@ void set_key(Config& c, const std::string& key, const std::string& value) {
   } else if (key == "tCK_ps") {
     c.tCK_ps = parse_real(key, value, 1, 1e6);
   } else if (key == "standard") {
-    // Speed extensions of a standard keep its rules.
-    c.standard = value_of(kStandards, key, value == "LPDDR5X" ? "LPDDR5" : value == "HBM2E" ? "HBM2" : value);
+    c.standard = find_standard(value);
+    if (c.standard == nullptr) {
+      std::string expected;
+      for (const Standard& s : all_standards()) expected += (expected.empty() ? "" : ", ") + s.name;
+      wrong(key, "'" + value + "' is unknown, expected one of " + expected);
+    }
   } else if (key == "page_policy") {
     c.page_policy = value_of(kPages, key, value);
   } else if (key == "scheduler") {
@@ -301,6 +303,8 @@ void set_key(Config& c, const std::string& key, const std::string& value) {
       c.refresh = value_of(kRefreshes, key, value);
   } else if (key == "refresh_urgency") {
     c.refresh_urgency = value_of(kUrgencies, key, value);
+  } else if (key == "engine") {
+    c.engine = value_of(kEngines, key, value);
   } else if (key == "mapping") {
     // Bits come with finish(), when the organisation is complete.
     const std::vector<std::pair<int, int>> flips = c.mapping.bank_xor;
@@ -327,7 +331,7 @@ std::vector<std::string> config_keys() {
   for (const IntKey& k : kIntKeys) keys.emplace_back(k.key);
   keys.emplace_back("RCD");
   for (int i = 0; i < kParamCount; ++i) keys.emplace_back(param_name(static_cast<Param>(i)));
-  for (const char* k : {"page_policy", "scheduler", "refresh", "refresh_urgency", "mapping", "bank_xor"})
+  for (const char* k : {"page_policy", "scheduler", "refresh", "refresh_urgency", "engine", "mapping", "bank_xor"})
     keys.emplace_back(k);
   for (const BitsKey& k : kBitsKeys) keys.emplace_back(k.key);
   for (const CurrentKey& k : kCurrentKeys) keys.emplace_back(k.key);
@@ -346,7 +350,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Config& c) {
   add("description", c.description);
   add("source", c.source);
   add("assumed", assumed);
-  add("standard", to_string(c.standard));
+  add("standard", c.standard ? c.standard->name : "");
   add("tCK_ps", text_of(c.tCK_ps));
   for (const IntKey& k : kIntKeys) add(k.key, std::to_string(c.*k.field));
   for (int i = 0; i < kParamCount; ++i)
@@ -355,6 +359,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Config& c) {
   add("scheduler", to_string(c.scheduler));
   add("refresh", to_string(c.refresh));
   add("refresh_urgency", to_string(c.refresh_urgency));
+  add("engine", to_string(c.engine));
   add("mapping", c.mapping.name);
   std::vector<int> flips;
   for (const auto& f : c.mapping.bank_xor) flips.insert(flips.end(), {f.first, f.second});
@@ -365,12 +370,50 @@ std::vector<std::pair<std::string, std::string>> describe(const Config& c) {
   return out;
 }
 
+namespace {
+
+/// What parameters that were left at 0 are taken to be, in the order in which one rests on another. A standard may have
+/// defaults of its own.
+constexpr struct {
+  Param parameter;
+  const char* formula;
+  int least;
+} kDefaults[] = {
+    {Param::RPab, "RP", 0},
+    {Param::RPREF, "RPab", 0},
+    {Param::CCD_L_WR, "CCD_L", 0},
+    {Param::BLMAX, "BURST", 0},
+    {Param::RTW, "CL + DQSCK + BURST + 2 - CWL", 1},
+    {Param::PPD, "1", 0},
+    {Param::AAD, "8", 0},
+    {Param::WCKPST, "0", 0},
+    {Param::XP, "8", 0},
+    {Param::CKE, "8", 0},
+    {Param::RTRS, "1", 0},
+    {Param::RREFD, "RRD_S", 0},
+    {Param::PBR2PBR, "RFCpb", 1},
+};
+
+void fill_parameters(Config& c) {
+  for (const auto& d : kDefaults) {
+    if (c[d.parameter] != 0) continue;
+    const char* formula = d.formula;
+    for (const ParameterDefault& own : c.standard->defaults)
+      if (own.parameter == d.parameter) formula = own.formula;
+    c[d.parameter] = std::max(d.least, evaluate(formula, c));
+  }
+  if (c[Param::REFIpb] == 0) c[Param::REFIpb] = std::max(1, c[Param::REFI] / c.standard->partial_refreshes(c));
+}
+
+}  // namespace
+
 std::vector<std::string> Config::finish() {
   Config& c = *this;
   std::vector<std::string> warnings;
   const auto require = [&](bool ok, const char* key, const char* what) {
     if (!ok) wrong(key, what);
   };
+  require(standard != nullptr, "standard", "missing");
   require(tCK_ps > 0, "tCK_ps", "missing");
   require(rate_MTs > 0, "rate_MTs", "missing");
   require(width_bits >= 8 && width_bits % 8 == 0, "width_bits", "missing or not whole bytes");
@@ -398,29 +441,8 @@ std::vector<std::string> Config::finish() {
   if (refresh == RefreshPolicy::kAllBank && c[Param::RFC] <= 0) wrong("RFC", "missing (or set refresh to none)");
   if (refresh == RefreshPolicy::kPerBank && c[Param::RFCpb] <= 0) wrong("RFCpb", "missing, per-bank refresh needs it");
 
-  const auto fill = [&c](Param p, int value) {
-    if (c[p] == 0) c[p] = value;
-  };
-  fill(Param::RPab, c[Param::RP]);
-  // JESD209-5 reads as RPab here too. Ramulator 2.1, the only outside measurement of LPDDR5, and the checkers that go
-  // with it count RP; set RPREF to be strict.
-  fill(Param::RPREF, standard == Standard::kLpddr5 ? c[Param::RP] : c[Param::RPab]);
-  fill(Param::CCD_L_WR, c[Param::CCD_L]);
-  fill(Param::BLMAX, standard == Standard::kLpddr5 ? c[Param::CCD_L] : burst);
-  fill(Param::RTW, std::max(1, c[Param::CL] + c[Param::DQSCK] + burst + 2 - c[Param::CWL]));
-  fill(Param::PPD, 1);
-  fill(Param::AAD, 8);
-  if (standard == Standard::kLpddr5) fill(Param::WCKPST, 1);
-  fill(Param::XP, 8);
-  fill(Param::CKE, 8);
-  fill(Param::RTRS, 1);
-  fill(Param::RREFD, c[Param::RRD_S]);
-  fill(Param::PBR2PBR, c[Param::RFCpb] > 0 ? c[Param::RFCpb] : 1);
-  const int refresh_slots = standard == Standard::kDdr5 ? banks_per_group : banks_per_unit();
-  fill(Param::REFIpb, std::max(1, c[Param::REFI] / refresh_slots));
-  if (refresh_urgency == RefreshUrgency::kAuto)
-    refresh_urgency = standard == Standard::kLpddr5 || standard == Standard::kHbm3 ? RefreshUrgency::kAfterAccess
-                                                                                   : RefreshUrgency::kAtOnce;
+  fill_parameters(c);
+  if (refresh_urgency == RefreshUrgency::kAuto) refresh_urgency = standard->refresh_urgency;
   if (currents.Ibeta == 0) currents.Ibeta = currents.IDD0;
 
   // Contradictions. A parameter that can never bind is legal and likely a typing error; one that breaks a definition is
@@ -501,9 +523,9 @@ std::vector<std::string> Config::finish() {
 
 namespace {
 
-Config from_text(Standard standard, const PresetText& text) {
+Config from_text(const Standard& standard, const Preset& text) {
   Config c;
-  c.standard = standard;
+  c.standard = &standard;
   c.name = text.name;
   c.description = text.description;
   c.source = text.source;
@@ -518,37 +540,21 @@ Config from_text(Standard standard, const PresetText& text) {
 
 // As they are written: what they leave at 0 is not filled in yet.
 std::vector<Config> written_presets() {
-  struct Source {
-    Standard standard;
-    const std::vector<PresetText>& (*presets)();
-  };
-  const Source sources[] = {{Standard::kDdr4, ddr4_presets},     {Standard::kDdr5, ddr5_presets},
-                            {Standard::kLpddr4, lpddr4_presets}, {Standard::kLpddr5, lpddr5_presets},
-                            {Standard::kHbm2, hbm2_presets},     {Standard::kHbm3, hbm3_presets},
-                            {Standard::kGddr6, gddr6_presets}};
-  std::vector<Config> all;
-  for (const Source& s : sources)
-    for (const PresetText& t : s.presets()) all.push_back(from_text(s.standard, t));
-  // The configurations that other simulators were measured on, under the names of those measurements.
-  const struct {
-    const char* name;
-    const char* base;
-    const char* mapping;
-  } references[] = {{"ddr4_3200.bgi", "DDR4-3200", "bgi"},
-                    {"hbm2_2000.rbc", "HBM2-2000", "rbc"},
-                    {"lpddr4_3200.rbc", "LPDDR4-3200", "rbc"},
-                    {"lpddr5_6400.cbg", "LPDDR5-6400", "cbg"}};
-  const std::size_t own = all.size();
-  for (const auto& r : references)
-    for (bool with_refresh : {true, false})
-      for (std::size_t i = 0; i < own; ++i)
-        if (all[i].name == r.base) {
-          Config c = all[i];
-          c.name = std::string(r.name) + (with_refresh ? "" : ".noref");
-          set_key(c, "mapping", r.mapping);
-          if (!with_refresh) c.refresh = RefreshPolicy::kNone;
-          all.push_back(c);
-        }
+  std::vector<Config> all, measured;
+  for (const Standard& s : all_standards())
+    for (const Preset& p : s.presets) {
+      const Config c = all.emplace_back(from_text(s, p));
+      if (p.measured_as == nullptr) continue;
+      const std::string name = p.measured_as;
+      for (bool with_refresh : {true, false}) {
+        Config& m = measured.emplace_back(c);
+        m.name = name + (with_refresh ? "" : ".noref");
+        set_key(m, "mapping", name.substr(name.rfind('.') + 1));
+        if (!with_refresh) m.refresh = RefreshPolicy::kNone;
+      }
+    }
+  std::sort(measured.begin(), measured.end(), [](const Config& a, const Config& b) { return a.name < b.name; });
+  all.insert(all.end(), measured.begin(), measured.end());
   return all;
 }
 

@@ -15,19 +15,23 @@
 
 namespace harmonia::dram {
 
-enum class Standard : std::uint8_t { kDdr4, kDdr5, kLpddr4, kLpddr5, kHbm2, kHbm3, kGddr6 };
+struct Standard;  // standard.h
+
 enum class PagePolicy : std::uint8_t { kOpen, kClosed, kAdaptive };
 enum class RefreshPolicy : std::uint8_t { kNone, kAllBank, kPerBank };
 /// What a refresh that is due does to a row that was just opened for a waiting access: closes it as soon as it may be
 /// closed (as DRAMSys), or lets the access go when it is ready before that (as Ramulator2).
 enum class RefreshUrgency : std::uint8_t { kAuto, kAtOnce, kAfterAccess };
 enum class SchedulerPolicy : std::uint8_t { kFrFcfs, kFcfs };
+/// How the engine computes: one decision at a time with nothing remembered (the reference model), or with decisions kept
+/// and runs of row hits advanced in closed form. Commands and times are the same; only the host time differs.
+enum class EngineKind : std::uint8_t { kReference, kFast };
 
-const char* to_string(Standard s);
 const char* to_string(PagePolicy p);
 const char* to_string(RefreshPolicy p);
 const char* to_string(RefreshUrgency p);
 const char* to_string(SchedulerPolicy p);
+const char* to_string(EngineKind k);
 
 /// Which address bits (of the byte address) make each coordinate, least significant first. `column` counts bursts.
 struct Mapping {
@@ -52,7 +56,7 @@ struct Config {
   std::string source;       // where the values come from
   /// Keys whose value is not taken from a public source but assumed or scaled; reported with every result.
   std::vector<std::string> assumed;
-  Standard standard = Standard::kDdr4;
+  const Standard* standard = nullptr;  // of all_standards(); finish() demands one
 
   // --- organisation of one channel
   double tCK_ps = 0;   // command-clock period; take times from absolute cycle counts (time_ps), never by adding periods
@@ -83,7 +87,7 @@ struct Config {
   int write_max_wait_cycles = 12000;  // a write that waited this long starts a batch (0: no bound)
   int write_idle_cycles = 300;        // so do waiting writes when no other came for this long (0: never)
   RefreshPolicy refresh = RefreshPolicy::kAllBank;
-  /// auto: after_access on LPDDR5 and HBM3, which only Ramulator2 models in the open, else at_once.
+  /// auto: as the standard says (after_access on LPDDR5 and HBM3, which only Ramulator2 models in the open).
   RefreshUrgency refresh_urgency = RefreshUrgency::kAuto;
   int refresh_postpone = 0;        // refreshes that may be late, 0..8
   int refresh_pull_in = 0;         // refreshes that may be early in idle time, 0..8
@@ -92,6 +96,8 @@ struct Config {
   /// DRAMSys 5.1 and Ramulator 2.1 both spend one cycle in front and none behind.
   int frontend_cycles = 1;
   int backend_cycles = 0;
+
+  EngineKind engine = EngineKind::kFast;
 
   Currents currents;
 

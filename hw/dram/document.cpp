@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 namespace {
@@ -183,8 +184,10 @@ const char* fill_rule(const std::string& key) {
 
 /// Whether a value plays a part in this configuration: an assumption that nothing rests on is none.
 bool in_use(const std::string& key, const Config& c) {
-  if (key == "AAD" || key == "WCKPST" || key == "BLMAX") return c.standard == Standard::kLpddr5;
-  if (key == "DQSCK") return c.standard == Standard::kLpddr4;
+  if (key == "AAD") return c.standard->split_activate;
+  if (key == "WCKPST") return c.standard->wck_sync;
+  if (key == "BLMAX") return c.standard->has_group_burst;
+  if (key == "DQSCK") return c.standard->has_read_strobe_delay;
   if (key == "RTRS") return c.ranks > 1;
   if (key == "XP" || key == "CKE") return c.power_down_idle_cycles > 0;
   if (key == "RFCpb" || key == "REFIpb" || key == "PBR2PBR" || key == "RREFD")
@@ -241,6 +244,7 @@ std::string meaning_of(const std::string& key) {
       {"refresh_urgency", "what a due refresh does to a row just opened for an access"},
       {"refresh_pull_in", "refreshes that may be early in idle time"},
       {"power_down_idle_cycles", "idle time before power-down; 0: never"},
+      {"engine", "reference: one decision at a time; fast: the same commands and times in less host time"},
       {"mapping", "which address bits select column, bank and row"},
       {"frontend_cycles", "from the offer of a request to the first command that it can cause"},
       {"backend_cycles", "from the last data beat to the reply"},

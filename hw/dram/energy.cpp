@@ -1,5 +1,7 @@
 #include "harmonia/hw/dram/energy.h"
 
+#include "harmonia/hw/dram/standard.h"
+
 namespace harmonia::dram {
 
 Energy energy_of(const Config& config, const std::array<std::uint64_t, kCmdCount>& commands, std::uint64_t precharges,
@@ -20,7 +22,7 @@ Energy energy_of(const Config& config, const std::array<std::uint64_t, kCmdCount
   e.read = unit * count(Cmd::kRd) * (i.IDD4R - i.IDD3N) * config.burst_cycles();
   e.write = unit * count(Cmd::kWr) * (i.IDD4W - i.IDD3N) * config.burst_cycles();
   // A per-bank refresh is charged the part of IDD5B that its banks are of the whole.
-  const double pb_share = config.standard == Standard::kDdr5 ? 1.0 / config.banks_per_group : 1.0 / banks;
+  const double pb_share = 1.0 / config.standard->partial_refreshes(config);
   e.refresh = unit * (i.IDD5B - i.IDD3N) *
               (count(Cmd::kRef) * config[Param::RFC] + count(Cmd::kRefPb) * config[Param::RFCpb] * pb_share);
   e.background_active = unit * (shared * static_cast<double>(times.active) +

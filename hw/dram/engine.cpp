@@ -7,8 +7,9 @@
 namespace harmonia::dram {
 
 Engine::Impl::Impl(const Config& config)
-    : config_(config),
-      table_(standard_table(config.standard)),
+    : closed_form_(config.engine == EngineKind::kFast),
+      config_(config),
+      table_(*config.standard),
       units_(config.units()),
       lanes_(config.pseudo_channels),
       groups_(units_ * config.bankgroups),
@@ -957,7 +958,7 @@ void Engine::Impl::perform(const Decision& d) {
       touch_unit(d.unit);
       if (all) {
         r.banks = banks_per_unit_ == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << banks_per_unit_) - 1;
-      } else if (config_.standard == Standard::kDdr5) {
+      } else if (table_.same_bank_refresh) {
         r.banks = 0;
         for (int g = 0; g < config_.bankgroups; ++g)
           r.banks |= std::uint64_t{1} << (g * config_.banks_per_group + r.slot);
@@ -1306,6 +1307,5 @@ void Engine::remove_observer(CommandObserver* observer) {
   auto& list = impl_->observers_;
   list.erase(std::remove(list.begin(), list.end(), observer), list.end());
 }
-void Engine::set_closed_form(bool on) { impl_->closed_form_ = on; }
 
 }  // namespace harmonia::dram

@@ -80,9 +80,6 @@ class Engine {
   void add_observer(CommandObserver* observer);
   void remove_observer(CommandObserver* observer);
 
-  /// Long runs of row hits are advanced in closed form unless this is off; results are the same command for command.
-  void set_closed_form(bool on);
-
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;

@@ -210,7 +210,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   const Statistics& statistics() const { return stats_; }
 
   std::vector<CommandObserver*> observers_;
-  bool closed_form_ = true;
+  const bool closed_form_;
 
  private:
   // --- queues
@@ -375,7 +375,7 @@ class __attribute__((visibility("hidden"))) Engine::Impl {
   Cycle data_latency(int op) const { return latency_[op]; }
 
   Config config_;
-  const StandardTable& table_;
+  const Standard& table_;
   int units_, lanes_, groups_, banks_, banks_per_unit_, unit_shift_;
   int capacity_;
   int burst_shift_, burst_;

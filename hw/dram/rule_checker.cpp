@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "harmonia/hw/dram/standard.h"
+
 namespace harmonia::dram {
 namespace {
 
@@ -35,10 +37,9 @@ const char* rule_definition(Rule r) {
 
 RuleChecker::RuleChecker(const Config& config)
     : config_(config),
-      last_edge_(config.standard == Standard::kLpddr4 || config.standard == Standard::kHbm2 ||
-                 config.standard == Standard::kHbm3),
+      standard_(*config.standard),
       burst_(config.burst_cycles()),
-      write_lead_(config.standard == Standard::kLpddr4 ? 1 : 0) {
+      write_lead_(config.standard->write_data_delay) {
   Unit u;
   u.banks.resize(static_cast<std::size_t>(config_.banks_per_unit()));
   for (auto* list : {&u.act, &u.rd, &u.wr}) list->assign(static_cast<std::size_t>(config_.bankgroups), -kNever);
@@ -55,23 +56,7 @@ RuleChecker::RuleChecker(const Config& config)
 }
 
 /// Clocks that a command takes on its pins.
-int RuleChecker::length(Cmd c) const {
-  const bool long_command = c == Cmd::kAct || c == Cmd::kRd || c == Cmd::kWr;
-  switch (config_.standard) {
-    case Standard::kDdr4:
-    case Standard::kGddr6:
-    case Standard::kLpddr5:
-      return 1;
-    case Standard::kDdr5:
-      return long_command ? 2 : 1;
-    case Standard::kLpddr4:
-      return long_command ? 4 : c == Cmd::kPdEnter || c == Cmd::kPdExit ? 1 : 2;
-    case Standard::kHbm2:
-    case Standard::kHbm3:
-      return c == Cmd::kAct ? 2 : 1;
-  }
-  return 1;
-}
+int RuleChecker::length(Cmd c) const { return standard_.command_cycles[static_cast<std::size_t>(c)]; }
 
 void RuleChecker::bad(Rule rule, const Command& c, const std::string& why) {
   const auto r = static_cast<std::size_t>(rule);
@@ -118,8 +103,7 @@ void RuleChecker::on_command(const Command& c) {
   }
   Unit& u = units_[static_cast<std::size_t>(c.unit)];
 
-  const bool hbm = config_.standard == Standard::kHbm2 || config_.standard == Standard::kHbm3;
-  Cycle& bus = bus_free_[hbm && has_column ? 1 : 0];
+  Cycle& bus = bus_free_[standard_.split_command_bus && has_column ? 1 : 0];
   need(Rule::command_bus, c, c.cycle, bus, 0);
   bus = std::max(bus, c.cycle + length(c.cmd));
 
@@ -132,7 +116,7 @@ void RuleChecker::on_command(const Command& c) {
   switch (c.cmd) {
     case Cmd::kAct:
       activate(c, u, u.banks[static_cast<std::size_t>(bank)], t);
-      if (config_.standard == Standard::kLpddr5) {
+      if (standard_.split_activate) {
         u.half_open = bank;
         u.act1 = t;
       }
@@ -221,8 +205,7 @@ void RuleChecker::column(const Command& c, Unit& u, Bank& b, Cycle t) {
             : write ? Param::CCD_L_WR
                     : Param::CCD_L));
     if (!write) {
-      // LPDDR5: a burst to the own bank group ends only with BL/n_max.
-      const int data = same && config_.standard == Standard::kLpddr5 ? at(Param::BLMAX) : burst_;
+      const int data = same && standard_.has_group_burst ? at(Param::BLMAX) : burst_;
       need(same ? Rule::tWTR_L : Rule::tWTR_S, c, t, u.wr[i],
            write_data + data + at(same ? Param::WTR_L : Param::WTR_S));
     }
@@ -235,7 +218,7 @@ void RuleChecker::column(const Command& c, Unit& u, Bank& b, Cycle t) {
   if (bus.unit >= 0 && bus.unit != c.unit) need(Rule::tRTRS, c, start, bus.end, at(Param::RTRS));
   bus = {std::max(bus.end, end), c.unit};
 
-  if (config_.standard == Standard::kLpddr5) {
+  if (standard_.wck_sync) {
     if (c.cycle >= u.wck_until && u.cas[write ? 1 : 0] != c.cycle - 1)
       bad(Rule::tWCK, c, "WCK is out of step since " + std::to_string(u.wck_until));
     u.wck_until = end + at(Param::WCKPST);
@@ -249,7 +232,7 @@ void RuleChecker::close(const Command& c, Bank& b, Cycle t) {
   if (b.row < 0) return;  // closing a closed bank does nothing
   need(Rule::tRAS, c, t, b.act, at(Param::RAS));
   // LPDDR4: BL/2 + max(8, tRTP) - 8, which is tRTP for the burst of 16 that tRTP >= 8 is given for.
-  const int rtp = config_.standard == Standard::kLpddr4 ? burst_ + std::max(8, at(Param::RTP)) - 8 : at(Param::RTP);
+  const int rtp = standard_.read_recovery_after_burst ? burst_ + std::max(8, at(Param::RTP)) - 8 : at(Param::RTP);
   need(Rule::tRTP, c, t, b.rd, rtp);
   need(Rule::tWR, c, t, b.wr, at(Param::CWL) + write_lead_ + burst_ + at(Param::WR));
   b.row = -1;
@@ -282,11 +265,11 @@ void RuleChecker::refresh(const Command& c, Unit& u, Cycle t) {
 }
 
 void RuleChecker::refresh_banks(const Command& c, Unit& u, Cycle t) {
-  // DDR5 refreshes the same bank of every group, the others one bank.
+  // REFsb refreshes the same bank of every group, REFpb one bank.
   for (int g = 0; g < config_.bankgroups; ++g)
     for (int i = 0; i < config_.banks_per_group; ++i) {
       Bank& b = u.banks[static_cast<std::size_t>(g * config_.banks_per_group + i)];
-      if (i != c.bank_in_group || (g != c.bankgroup && config_.standard != Standard::kDdr5)) {
+      if (i != c.bank_in_group || (g != c.bankgroup && !standard_.same_bank_refresh)) {
         need(Rule::tRC_refresh, c, t, b.act, at(Param::RRD_S));
         continue;
       }

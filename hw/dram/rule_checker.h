@@ -3,8 +3,9 @@
 // Models: minimum distances between all pairs of commands of a rank or pseudo channel, the state of banks and rows,
 // occupation of the command and data buses, the bound on the refresh interval, power-down, and what is peculiar to a
 // standard (last-edge counting of long commands on LPDDR4 and HBM, ACT1/ACT2 and WCK on LPDDR5, same-bank refresh on
-// DDR5). Written from the definitions and deliberately without the tables and the state of the engine: a rule that is
-// wrong there is not wrong here for the same reason. Does not model: which legal command is the best one (policies);
+// DDR5). Written from the definitions and deliberately without the timing rules of the tables and the state of the
+// engine: a rule that is wrong there is not wrong here for the same reason. From the tables it takes the traits of the
+// standard and the lengths of commands, which tests/dram/standards.cpp states again. Does not model: which legal command is the best one (policies);
 // values of parameters (a wrong CL in the configuration is wrong for both).
 #pragma once
 
@@ -13,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/hw/dram/config.h"
+#include "harmonia/hw/dram/standard.h"
 #include "harmonia/hw/dram/types.h"
 
 namespace harmonia::dram {
@@ -121,10 +122,10 @@ class RuleChecker final : public CommandObserver {
   void refresh_time(const Command& c, Unit& u);
   int at(Param p) const { return config_[p]; }
   int length(Cmd c) const;
-  Cycle edge(const Command& c) const { return last_edge_ ? c.cycle + length(c.cmd) - 1 : c.cycle; }
+  Cycle edge(const Command& c) const { return standard_.from_last_edge ? c.cycle + length(c.cmd) - 1 : c.cycle; }
 
   Config config_;
-  bool last_edge_;
+  const Standard& standard_;
   int burst_, write_lead_;  // cycles; clocks between CWL and the write data beyond CWL
   Cycle refresh_slack_;
   std::vector<Unit> units_;

@@ -1,28 +1,15 @@
 #include "harmonia/hw/dram/standard.h"
 
+#include <algorithm>
 #include <cctype>
 #include <stdexcept>
 
 namespace harmonia::dram {
 
-const StandardTable& standard_table(Standard s) {
-  switch (s) {
-    case Standard::kDdr4:
-      return ddr4_table();
-    case Standard::kDdr5:
-      return ddr5_table();
-    case Standard::kLpddr4:
-      return lpddr4_table();
-    case Standard::kLpddr5:
-      return lpddr5_table();
-    case Standard::kHbm2:
-      return hbm2_table();
-    case Standard::kHbm3:
-      return hbm3_table();
-    case Standard::kGddr6:
-      return gddr6_table();
-  }
-  throw std::logic_error("unknown standard");
+const Standard* find_standard(const std::string& name) {
+  for (const Standard& s : all_standards())
+    if (s.name == name || std::find(s.extensions.begin(), s.extensions.end(), name) != s.extensions.end()) return &s;
+  return nullptr;
 }
 
 int evaluate(const std::string& formula, const Config& c) {

@@ -1,14 +1,16 @@
-// A DRAM standard as data: command lengths and a table of timing rules (level, previous command, next command,
-// distance).
+// A DRAM standard as data: its traits, the length of its commands, its timing rules and its presets.
 //
-// Models: minimum distances between commands as the JEDEC standards define them. Adding a standard is adding one file
-// with such a table and its presets to standards/. Does not model: rules that are not minimum distances between two
-// commands (bank state, buses); those are the engine's.
+// Models: minimum distances between commands as the JEDEC standards define them, and the traits in which the standards
+// differ. Everything that the rest of the model asks of a standard is a member of `Standard`; nothing outside standards/
+// tests which standard it is. Does not model: rules that are not minimum distances between two commands (bank state,
+// buses); those are the engine's. How to add a standard is said in standards/README.md.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harmonia/hw/dram/config.h"
@@ -30,52 +32,90 @@ struct TimingRule {
   int window = 1;
 };
 
-struct StandardTable {
-  Standard standard;
-  /// HBM: row and column commands travel on separate pins.
-  bool split_command_bus;
-  /// LPDDR5: an activate is two commands, ACT1 and, at most AAD later, ACT2.
-  bool split_activate;
-  /// LPDDR5: a column command needs WCK in step; otherwise CAS goes in the cycle before it.
-  bool wck_sync;
-  /// Distances and latencies count from the last clock edge of a command to the last of the next one. Otherwise from
-  /// the first to the first.
-  bool from_last_edge;
-  std::array<std::uint8_t, kCmdCount> command_cycles;  // on its command bus, by Cmd
-  std::vector<TimingRule> rules;
+/// The value of a timing parameter that a configuration leaves at 0.
+struct ParameterDefault {
+  Param parameter;
+  const char* formula;
 };
 
-/// The rules that all the standards here share; each file adds its own.
-const std::vector<TimingRule>& common_rules();
-
-const StandardTable& standard_table(Standard s);
-
-/// Value of a distance formula in cycles. Throws std::logic_error on a malformed formula.
-int evaluate(const std::string& formula, const Config& c);
-
 /// One preset as text: "key=value key=value ...".
-struct PresetText {
+struct Preset {
   const char* name;
   const char* description;
   const char* source;
   const char* assumed;  // keys separated by blanks
   const char* values;
+  /// "ddr4_3200.bgi" when other simulators were measured on this part: the name of that measurement, with the address
+  /// mapping behind the dot. Such a preset exists twice more, under this name and with refresh off (".noref").
+  const char* measured_as = nullptr;
 };
 
-// standards/*.cpp
-const StandardTable& ddr4_table();
-const StandardTable& ddr5_table();
-const StandardTable& lpddr4_table();
-const StandardTable& lpddr5_table();
-const StandardTable& hbm2_table();
-const StandardTable& hbm3_table();
-const StandardTable& gddr6_table();
-const std::vector<PresetText>& ddr4_presets();
-const std::vector<PresetText>& ddr5_presets();
-const std::vector<PresetText>& lpddr4_presets();
-const std::vector<PresetText>& lpddr5_presets();
-const std::vector<PresetText>& hbm2_presets();
-const std::vector<PresetText>& hbm3_presets();
-const std::vector<PresetText>& gddr6_presets();
+struct Standard {
+  /// The value of the key `standard`, and other values that mean the same rules at higher speeds ("LPDDR5X").
+  std::string name;
+  std::vector<std::string> extensions;
+
+  // --- commands
+  /// HBM: row and column commands travel on separate pins.
+  bool split_command_bus = false;
+  /// LPDDR5: an activate is two commands, ACT1 and, at most AAD later, ACT2.
+  bool split_activate = false;
+  /// LPDDR5: a column command needs WCK in step; otherwise CAS goes in the cycle before it.
+  bool wck_sync = false;
+  /// Distances and latencies count from the last clock edge of a command to the last of the next one. Otherwise from
+  /// the first to the first.
+  bool from_last_edge = false;
+  /// Files of commands show the last edge of a command, as the tools that read traces of this standard expect.
+  bool trace_shows_last_edge = false;
+  /// Clocks on the command bus, by Cmd.
+  std::array<std::uint8_t, kCmdCount> command_cycles = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  void set_command_cycles(std::initializer_list<std::pair<Cmd, int>> lengths) {
+    for (const auto& [cmd, cycles] : lengths)
+      command_cycles[static_cast<std::size_t>(cmd)] = static_cast<std::uint8_t>(cycles);
+  }
+
+  // --- organisation
+  bool has_ranks = true;
+  bool has_pseudo_channels = false;
+  bool has_bank_groups = true;
+
+  // --- refresh
+  /// A refresh of less than all banks takes the same bank of every group (REFsb), not a single bank.
+  bool same_bank_refresh = false;
+  /// What `refresh_urgency: auto` stands for. The reference simulator of each standard decides.
+  RefreshUrgency refresh_urgency = RefreshUrgency::kAtOnce;
+  /// Refreshes of less than all banks that cover every bank once.
+  int partial_refreshes(const Config& c) const { return same_bank_refresh ? c.banks_per_group : c.banks_per_unit(); }
+
+  // --- data
+  /// Clocks between CWL and the first beat of write data (tDQSS on LPDDR4).
+  int write_data_delay = 0;
+  /// RD to PRE is BL/2 + max(8, RTP) - 8 clocks (LPDDR4) rather than RTP.
+  bool read_recovery_after_burst = false;
+  /// The read strobe is late by DQSCK clocks (LPDDR4).
+  bool has_read_strobe_delay = false;
+  /// A burst occupies its own bank group for BLMAX clocks (BL/n_max on LPDDR5) rather than for the burst.
+  bool has_group_burst = false;
+
+  // --- timing
+  /// Instead of the usual defaults (see Config::finish) of the same parameters.
+  std::vector<ParameterDefault> defaults;
+  std::vector<TimingRule> rules;
+
+  std::vector<Preset> presets;
+};
+
+/// Every standard, in the order of standards/CMakeLists.txt.
+const std::vector<Standard>& all_standards();
+/// By name or by the name of an extension; nullptr when there is none.
+const Standard* find_standard(const std::string& name);
+
+/// The rules that every standard here shares, and the given ones.
+std::vector<TimingRule> with_common_rules(const std::vector<TimingRule>& own);
+/// RD to PRE, WR to PRE and WR to RD as DDR4 defines them.
+const std::vector<TimingRule>& usual_recovery_rules();
+
+/// Value of a distance formula in cycles. Throws std::logic_error on a malformed formula.
+int evaluate(const std::string& formula, const Config& c);
 
 }  // namespace harmonia::dram

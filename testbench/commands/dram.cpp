@@ -51,16 +51,13 @@ void put(std::string& line, std::int64_t value, char after) {
 class CommandFile : public dram::CommandObserver {
  public:
   CommandFile(const fs::path& file, const dram::Config& c)
-      : file_(file),
-        beats_(c.BL),
-        split_(c.standard == dram::Standard::kLpddr5),
-        last_edge_(c.standard == dram::Standard::kLpddr4),
-        table_(dram::standard_table(c.standard)) {
+      : file_(file), beats_(c.BL), split_(c.standard->split_activate), standard_(*c.standard) {
     file_.write("cycle,cmd,rank_or_pc,bankgroup,bank_in_group,row,col\n");
   }
   void on_command(const dram::Command& c) override {
     line_.clear();
-    const int edge = last_edge_ ? table_.command_cycles[static_cast<std::size_t>(c.cmd)] - 1 : 0;
+    const int edge =
+        standard_.trace_shows_last_edge ? standard_.command_cycles[static_cast<std::size_t>(c.cmd)] - 1 : 0;
     put(line_, c.cycle + edge, ',');
     line_ += dram::cmd_name(c.cmd, split_);
     line_ += ',';
@@ -76,8 +73,8 @@ class CommandFile : public dram::CommandObserver {
  private:
   OutputFile file_;
   int beats_;
-  bool split_, last_edge_;
-  const dram::StandardTable& table_;
+  bool split_;
+  const dram::Standard& standard_;
   std::string line_;
 };
 

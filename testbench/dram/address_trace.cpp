@@ -11,6 +11,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
+#include "harmonia/hw/dram/standard.h"
 #include "harmonia/testbench/replay/line_reader.h"
 
 namespace harmonia::testbench {
@@ -119,12 +120,11 @@ struct Level {
 
 /// What a vector of indices holds, in the order in which Ramulator 2 nests a standard.
 std::vector<Level> vector_levels(const dram::Config& c) {
-  using dram::Standard;
-  const bool hbm = c.standard == Standard::kHbm2 || c.standard == Standard::kHbm3;
+  const dram::Standard& s = *c.standard;
   std::vector<Level> levels = {{"channel", 1}};
-  if (hbm) levels.push_back({"pseudo channel", static_cast<std::uint64_t>(c.pseudo_channels)});
-  if (!hbm && c.standard != Standard::kGddr6) levels.push_back({"rank", static_cast<std::uint64_t>(c.ranks)});
-  if (c.standard != Standard::kLpddr4) levels.push_back({"bank group", static_cast<std::uint64_t>(c.bankgroups)});
+  if (s.has_pseudo_channels) levels.push_back({"pseudo channel", static_cast<std::uint64_t>(c.pseudo_channels)});
+  if (s.has_ranks) levels.push_back({"rank", static_cast<std::uint64_t>(c.ranks)});
+  if (s.has_bank_groups) levels.push_back({"bank group", static_cast<std::uint64_t>(c.bankgroups)});
   levels.push_back({"bank", static_cast<std::uint64_t>(c.banks_per_group)});
   levels.push_back({"row", static_cast<std::uint64_t>(c.rows)});
   levels.push_back({"column", static_cast<std::uint64_t>(c.bursts_per_row())});

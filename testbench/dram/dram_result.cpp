@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "harmonia/hw/dram/standard.h"
 #include "harmonia/testbench/results/text.h"
 
 namespace harmonia::testbench {
@@ -120,7 +121,7 @@ std::string to_json(const DramResult& r) {
   j["schema"] = kSchema;
   j["kind"] = "dram";
   j["config"] = c.name;
-  j["standard"] = dram::to_string(c.standard);
+  j["standard"] = c.standard->name;
   j["description"] = c.description;
   j["source"] = c.source;
   j["complete"] = r.complete;
@@ -167,7 +168,7 @@ std::string to_json(const DramResult& r) {
   j["row_misses"] = s.row_misses;
   j["row_conflicts"] = s.row_conflicts;
   j["row_hit_rate"] = n.hit_rate;
-  const bool split = c.standard == dram::Standard::kLpddr5;
+  const bool split = c.standard->split_activate;
   Json& commands = j["commands"] = Json::object();
   for (int i = 0; i < dram::kCmdCount; ++i)
     if (const std::uint64_t count = s.commands[static_cast<std::size_t>(i)]; count > 0)
@@ -236,7 +237,7 @@ std::string summary(const DramResult& r) {
   out += line("rows", std::to_string(s.row_hits) + " hits (" + percent(n.hit_rate) + "), " +
                           std::to_string(s.row_misses) + " misses, " + std::to_string(s.row_conflicts) + " conflicts");
   std::string commands;
-  const bool split = c.standard == dram::Standard::kLpddr5;
+  const bool split = c.standard->split_activate;
   for (int i = 0; i < dram::kCmdCount; ++i)
     if (const std::uint64_t count = s.commands[static_cast<std::size_t>(i)]; count > 0)
       commands +=

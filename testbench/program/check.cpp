@@ -11,6 +11,7 @@
 #include "harmonia/config/fields.h"
 #include "harmonia/config/node.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/hw/dram/standard.h"
 #include "harmonia/testbench/dram/address_trace.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/models/model_config.h"
@@ -83,9 +84,8 @@ std::string check_channel(const std::string& file, const Library&) {
   const dram::Config& c = read.config;
   std::vector<std::string> notes;
   for (const std::string& w : read.warnings) notes.push_back("warning: " + w);
-  return with_notices("a DRAM channel: " + c.name + ", " + dram::to_string(c.standard) + ", " +
-                          si(c.peak_GBs() * 1e9, "B/s") + ", " + std::to_string(read.assumptions.size()) +
-                          " assumed inputs",
+  return with_notices("a DRAM channel: " + c.name + ", " + c.standard->name + ", " + si(c.peak_GBs() * 1e9, "B/s") +
+                          ", " + std::to_string(read.assumptions.size()) + " assumed inputs",
                       notes);
 }
 

@@ -8,7 +8,7 @@
 #include "harmonia/config/fields.h"
 #include "harmonia/config/node.h"
 #include "harmonia/config/yaml.h"
-#include "harmonia/hw/dram/config.h"
+#include "harmonia/hw/dram/standard.h"
 #include "harmonia/hw/formats/format_registry.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
@@ -56,7 +56,7 @@ void list_drams() {
   std::vector<std::vector<std::string>> rows = {
       {"dram", "standard", "peak GB/s", "burst bytes", "banks", "GiB", "mapping", "organisation"}};
   for (const dram::Config& c : dram::presets())
-    rows.push_back({c.name, dram::to_string(c.standard), fixed(c.peak_GBs(), 1), std::to_string(c.burst_bytes()),
+    rows.push_back({c.name, c.standard->name, fixed(c.peak_GBs(), 1), std::to_string(c.burst_bytes()),
                     std::to_string(c.units() * c.banks_per_unit()),
                     fixed(static_cast<double>(c.capacity_bytes()) / (1 << 30), 1), c.mapping.name, c.description});
   print_table(rows);

@@ -10,6 +10,7 @@
 
 #include "harmonia/hw/dram/engine.h"
 #include "harmonia/hw/dram/rule_checker.h"
+#include "harmonia/hw/dram/standard.h"
 #include "harmonia/testbench/dram/traffic.h"
 #include "tests/support/catch.h"
 

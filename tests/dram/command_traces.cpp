@@ -53,12 +53,12 @@ struct Judged {
 Judged judged(const std::filesystem::path& data, const Config& obeyed, const std::string& reference,
               const std::string& traffic, std::uint64_t requests) {
   const Config& right = find_preset(reference);
-  TraceFile trace(right.standard == Standard::kLpddr5);
+  TraceFile trace(right.standard->split_activate);
   CheckedEngine e(obeyed, right, false);
   e.engine.add_observer(&trace);
   e.run(traffic, requests);
   e.checker.finish(e.engine.statistics().busy_until);
-  return {trace.judge(data, reference, right.standard == Standard::kHbm2), e.checker.violations()};
+  return {trace.judge(data, reference, right.standard->split_command_bus), e.checker.violations()};
 }
 
 }  // namespace

@@ -82,15 +82,14 @@ TEST_CASE("Engine: unloaded latencies of every preset by the formula") {
     c.refresh = RefreshPolicy::kNone;
     INFO(c.name);
     CheckedEngine e(c);
-    const bool last_edge =
-        c.standard == Standard::kHbm2 || c.standard == Standard::kHbm3 || c.standard == Standard::kLpddr4;
-    const int act = c.standard == Standard::kLpddr4 ? 4 : 2, rd = c.standard == Standard::kLpddr4 ? 4 : 1;
-    const int cas = c.standard == Standard::kLpddr5 ? 1 : 0;
+    const bool last_edge = c.standard->from_last_edge;
+    const auto length = [&](Cmd cmd) { return int{c.standard->command_cycles[static_cast<std::size_t>(cmd)]}; };
+    const int act = length(Cmd::kAct), rd = length(Cmd::kRd), pre = length(Cmd::kPre);
+    const int cas = c.standard->wck_sync ? 1 : 0;
     const Cycle data = cas + c[Param::CL] + c.burst_cycles() + (last_edge ? rd - 1 : 0);
     const Cycle open = c[Param::RCDRD] + (last_edge ? act - rd : 0);
     CHECK(e.one(access(c, Op::kRead, 0, 0, 5), 0).done == c.frontend_cycles + open + data);
     CHECK(e.one(access(c, Op::kRead, 0, 0, 5, 1), 10000).done == 10000 + c.frontend_cycles + data);
-    const int pre = c.standard == Standard::kLpddr4 ? 2 : 1;
     const Cycle close = c[Param::RP] - (last_edge ? act - pre : 0);
     CHECK(e.one(access(c, Op::kRead, 0, 0, 6), 20000).done == 20000 + c.frontend_cycles + close + open + data);
     e.check();

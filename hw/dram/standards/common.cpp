@@ -1,12 +1,12 @@
-// Timing rules that DDR4, DDR5, LPDDR4, LPDDR5, HBM2, HBM3 and GDDR6 share.
+// Timing rules that the standards share.
 #include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
 
-const std::vector<TimingRule>& common_rules() {
+std::vector<TimingRule> with_common_rules(const std::vector<TimingRule>& own) {
   using C = Cmd;
   using L = Level;
-  static const std::vector<TimingRule> rules = {
+  std::vector<TimingRule> rules = {
       // One bank: open, access, close, open again.
       {L::kBank, C::kAct, C::kRd, "RCDRD"},
       {L::kBank, C::kAct, C::kWr, "RCDWR"},
@@ -61,6 +61,17 @@ const std::vector<TimingRule>& common_rules() {
       {L::kUnit, C::kPre, C::kPdEnter, "1"},
       {L::kUnit, C::kPreAll, C::kPdEnter, "1"},
       {L::kUnit, C::kAct, C::kPdEnter, "RCDRD"},
+  };
+  rules.insert(rules.end(), own.begin(), own.end());
+  return rules;
+}
+
+const std::vector<TimingRule>& usual_recovery_rules() {
+  static const std::vector<TimingRule> rules = {
+      {Level::kBank, Cmd::kRd, Cmd::kPre, "RTP"},
+      {Level::kBank, Cmd::kWr, Cmd::kPre, "CWL + BURST + WR"},
+      {Level::kBankGroup, Cmd::kWr, Cmd::kRd, "CWL + BURST + WTR_L"},
+      {Level::kUnit, Cmd::kWr, Cmd::kRd, "CWL + BURST + WTR_S"},
   };
   return rules;
 }

@@ -1,26 +1,15 @@
 // DDR5 (JESD79-5): one 32-bit sub-channel; two-cycle ACT, RD and WR; refresh of one bank of every group (REFsb).
 #include "harmonia/hw/dram/standard.h"
 
-namespace harmonia::dram {
+namespace harmonia::dram::standards {
 
-const StandardTable& ddr5_table() {
-  using C = Cmd;
-  using L = Level;
-  static const StandardTable table = [] {
-    StandardTable t{Standard::kDdr5, false, false, false, false, {2, 1, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1}, common_rules()};
-    t.rules.insert(t.rules.end(), {
-                                      {L::kBank, C::kRd, C::kPre, "RTP"},
-                                      {L::kBank, C::kWr, C::kPre, "CWL + BURST + WR"},
-                                      {L::kBankGroup, C::kWr, C::kRd, "CWL + BURST + WTR_L"},
-                                      {L::kUnit, C::kWr, C::kRd, "CWL + BURST + WTR_S"},
-                                  });
-    return t;
-  }();
-  return table;
-}
-
-const std::vector<PresetText>& ddr5_presets() {
-  static const std::vector<PresetText> presets = {
+Standard ddr5() {
+  Standard s;
+  s.name = "DDR5";
+  s.set_command_cycles({{Cmd::kAct, 2}, {Cmd::kRd, 2}, {Cmd::kWr, 2}});
+  s.same_bank_refresh = true;
+  s.rules = with_common_rules(usual_recovery_rules());
+  s.presets = {
       {"DDR5-4800", "DDR5-4800B 16Gb x8, one 32-bit sub-channel, 1 rank",
        "JESD79-5 speed bin 4800B (40-39-39) and its ns rules at 416.67 ps", "RTRS XP CKE currents",
        "tCK_ps=416.667 rate_MTs=4800 width_bits=32 BL=16 bankgroups=8 banks_per_group=4 rows=65536 columns=1024 "
@@ -36,7 +25,7 @@ const std::vector<PresetText>& ddr5_presets() {
        "RTRS=2 XP=24 CKE=24 queue_entries=64 mapping=bgi "
        "VDD=1.1 IDD0=110 IDD2N=95 IDD3N=150 IDD2P=90 IDD3P=145 IDD4R=470 IDD4W=440 IDD5B=285 devices=4"},
   };
-  return presets;
+  return s;
 }
 
-}  // namespace harmonia::dram
+}  // namespace harmonia::dram::standards

@@ -1,26 +1,14 @@
 // GDDR6 (JESD250) and GDDR6X-class parts, one 16-bit channel; CK runs at an eighth of the data rate.
 #include "harmonia/hw/dram/standard.h"
 
-namespace harmonia::dram {
+namespace harmonia::dram::standards {
 
-const StandardTable& gddr6_table() {
-  using C = Cmd;
-  using L = Level;
-  static const StandardTable table = [] {
-    StandardTable t{Standard::kGddr6, false, false, false, false, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, common_rules()};
-    t.rules.insert(t.rules.end(), {
-                                      {L::kBank, C::kRd, C::kPre, "RTP"},
-                                      {L::kBank, C::kWr, C::kPre, "CWL + BURST + WR"},
-                                      {L::kBankGroup, C::kWr, C::kRd, "CWL + BURST + WTR_L"},
-                                      {L::kUnit, C::kWr, C::kRd, "CWL + BURST + WTR_S"},
-                                  });
-    return t;
-  }();
-  return table;
-}
-
-const std::vector<PresetText>& gddr6_presets() {
-  static const std::vector<PresetText> presets = {
+Standard gddr6() {
+  Standard s;
+  s.name = "GDDR6";
+  s.has_ranks = false;
+  s.rules = with_common_rules(usual_recovery_rules());
+  s.presets = {
       {"GDDR6-16000", "GDDR6 16 Gb/s, one 16-bit channel of a 16Gb part",
        "JESD250 organisation; timings scaled in ns from public GDDR6 presets (RCDRD 15, RP 15, RAS 30, FAW 16, RFC 120 "
        "ns, REFI 1.9 us)",
@@ -48,7 +36,7 @@ const std::vector<PresetText>& gddr6_presets() {
        "RTRS=2 XP=21 CKE=21 queue_entries=128 mapping=cbg "
        "VDD=1.35 IDD0=84 IDD2N=54 IDD3N=74 IDD2P=30 IDD3P=45 IDD4R=1300 IDD4W=1250 IDD5B=270 devices=1"},
   };
-  return presets;
+  return s;
 }
 
-}  // namespace harmonia::dram
+}  // namespace harmonia::dram::standards

@@ -2,26 +2,19 @@
 // count from the second edge.
 #include "harmonia/hw/dram/standard.h"
 
-namespace harmonia::dram {
+namespace harmonia::dram::standards {
 
-const StandardTable& hbm2_table() {
-  using C = Cmd;
-  using L = Level;
-  static const StandardTable table = [] {
-    StandardTable t{Standard::kHbm2, true, false, false, true, {2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, common_rules()};
-    t.rules.insert(t.rules.end(), {
-                                      {L::kBank, C::kRd, C::kPre, "RTP"},
-                                      {L::kBank, C::kWr, C::kPre, "CWL + BURST + WR"},
-                                      {L::kBankGroup, C::kWr, C::kRd, "CWL + BURST + WTR_L"},
-                                      {L::kUnit, C::kWr, C::kRd, "CWL + BURST + WTR_S"},
-                                  });
-    return t;
-  }();
-  return table;
-}
-
-const std::vector<PresetText>& hbm2_presets() {
-  static const std::vector<PresetText> presets = {
+Standard hbm2() {
+  Standard s;
+  s.name = "HBM2";
+  s.extensions = {"HBM2E"};
+  s.has_ranks = false;
+  s.has_pseudo_channels = true;
+  s.split_command_bus = true;
+  s.from_last_edge = true;
+  s.set_command_cycles({{Cmd::kAct, 2}});
+  s.rules = with_common_rules(usual_recovery_rules());
+  s.presets = {
       {"HBM2-2000", "HBM2 2.0 Gb/s, one 64-bit pseudo channel",
        "JESD235 refresh and turnaround rules; core timings as in Ramulator 2.1 hbm2.py and DRAMsim3 HBM2_8Gb_x128.ini",
        "CL CWL RCDRD RCDWR RP RAS RC WR RTP RRD_S RRD_L RFCpb RTRS XP CKE currents",
@@ -29,7 +22,8 @@ const std::vector<PresetText>& hbm2_presets() {
        "CL=14 CWL=5 RCDRD=14 RCDWR=12 RP=14 RAS=34 RC=48 WR=16 RTP=5 CCD_S=2 CCD_L=4 RRD_S=4 RRD_L=6 WTR_S=6 WTR_L=8 "
        "RTW=13 FAW=16 RFC=260 RFCpb=130 PBR2PBR=130 RREFD=8 REFI=3900 "
        "RTRS=2 XP=8 CKE=8 queue_entries=128 mapping=rbc "
-       "VDD=1.2 IDD0=65 IDD2N=40 IDD3N=55 IDD2P=28 IDD3P=40 IDD4R=390 IDD4W=500 IDD5B=250 devices=1"},
+       "VDD=1.2 IDD0=65 IDD2N=40 IDD3N=55 IDD2P=28 IDD3P=40 IDD4R=390 IDD4W=500 IDD5B=250 devices=1",
+       "hbm2_2000.rbc"},
       {"HBM2-2400", "HBM2 2.4 Gb/s, one 64-bit pseudo channel",
        "as HBM2-2000; core timings as in Ramulator 2.1 hbm2.py, the rest from ns at 833 ps",
        "CL CWL RCDRD RCDWR RP RAS RC WR RTP RRD_S RRD_L FAW RFC RFCpb RTRS XP CKE currents",
@@ -47,7 +41,7 @@ const std::vector<PresetText>& hbm2_presets() {
        "RTRS=2 XP=13 CKE=13 queue_entries=128 mapping=rbc "
        "VDD=1.2 IDD0=75 IDD2N=45 IDD3N=62 IDD2P=28 IDD3P=40 IDD4R=600 IDD4W=760 IDD5B=260 devices=1"},
   };
-  return presets;
+  return s;
 }
 
-}  // namespace harmonia::dram
+}  // namespace harmonia::dram::standards

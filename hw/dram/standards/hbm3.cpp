@@ -2,26 +2,19 @@
 // second.
 #include "harmonia/hw/dram/standard.h"
 
-namespace harmonia::dram {
+namespace harmonia::dram::standards {
 
-const StandardTable& hbm3_table() {
-  using C = Cmd;
-  using L = Level;
-  static const StandardTable table = [] {
-    StandardTable t{Standard::kHbm3, true, false, false, true, {2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, common_rules()};
-    t.rules.insert(t.rules.end(), {
-                                      {L::kBank, C::kRd, C::kPre, "RTP"},
-                                      {L::kBank, C::kWr, C::kPre, "CWL + BURST + WR"},
-                                      {L::kBankGroup, C::kWr, C::kRd, "CWL + BURST + WTR_L"},
-                                      {L::kUnit, C::kWr, C::kRd, "CWL + BURST + WTR_S"},
-                                  });
-    return t;
-  }();
-  return table;
-}
-
-const std::vector<PresetText>& hbm3_presets() {
-  static const std::vector<PresetText> presets = {
+Standard hbm3() {
+  Standard s;
+  s.name = "HBM3";
+  s.has_ranks = false;
+  s.has_pseudo_channels = true;
+  s.split_command_bus = true;
+  s.from_last_edge = true;
+  s.set_command_cycles({{Cmd::kAct, 2}});
+  s.refresh_urgency = RefreshUrgency::kAfterAccess;
+  s.rules = with_common_rules(usual_recovery_rules());
+  s.presets = {
       {"HBM3-6400", "HBM3 6.4 Gb/s 8Gb per channel, one 32-bit pseudo channel",
        "JESD238 tables 4 and 84 (organisation, refresh); core timings as in Ramulator 2.1 hbm3.py",
        "CL CWL RCDRD RCDWR RP RAS RC WR RTP RRD_S RRD_L WTR_S WTR_L RTW FAW RTRS XP CKE currents",
@@ -31,7 +24,7 @@ const std::vector<PresetText>& hbm3_presets() {
        "RTRS=2 XP=13 CKE=13 queue_entries=128 mapping=rbc "
        "VDD=1.1 IDD0=75 IDD2N=45 IDD3N=62 IDD2P=28 IDD3P=40 IDD4R=600 IDD4W=760 IDD5B=280 devices=1"},
   };
-  return presets;
+  return s;
 }
 
-}  // namespace harmonia::dram
+}  // namespace harmonia::dram::standards
