@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <systemc>
 
-namespace harmonia::bus {
+#include "harmonia/tlm/cycle.h"
 
-using Cycle = std::uint64_t;
+namespace harmonia::bus {
 
 class Clock {
  public:

@@ -213,35 +213,6 @@ void Accelerator::bind(const Connect& connect) {
          "interconnect_to_channel" + std::to_string(i));
 }
 
-std::vector<Accelerator::UnitActivity> Accelerator::unit_activity() const {
-  std::vector<UnitActivity> units;
-  const auto total = static_cast<double>(sc_core::sc_time_stamp().value());
-  const double period = static_cast<double>(clock_ps(config_));
-  auto add = [&](const std::string& unit, const bus::Activity& a) {
-    UnitActivity u;
-    u.name = unit;
-    const double whole = std::max(total / period, static_cast<double>(a.accounted()));
-    u.busy = static_cast<double>(a.busy) / whole;
-    double sum = u.busy;
-    for (std::size_t i = 0; i < bus::wait_count; ++i) {
-      double share = static_cast<double>(a.waiting[i]) / whole;
-      // What no account claims is time without anything to do.
-      if (static_cast<bus::Wait>(i) == bus::Wait::descriptor) continue;
-      sum += share;
-      if (share > 0) u.waiting.emplace_back(bus::name_of(static_cast<bus::Wait>(i)), share);
-    }
-    u.waiting.emplace_back(bus::name_of(bus::Wait::descriptor), std::max(0.0, 1.0 - sum));
-    units.push_back(std::move(u));
-  };
-  add("pe_array", pe_array.activity());
-  add("decoder", decoder.activity());
-  add("vector_unit", vector_unit.activity());
-  add("converter", converter.activity());
-  add("smoother", smoother.activity());
-  add("operand_buffer", operand_buffer.activity());
-  return units;
-}
-
 std::uint64_t Accelerator::progress() const {
   std::uint64_t sum = sequencer.steps() + pe_array.slots() + decoder.weights_decoded() + vector_unit.elements() +
                       converter.elements() + operand_buffer.bytes_read();

@@ -86,14 +86,6 @@ class Accelerator : public sc_core::sc_module {
 
   static constexpr unsigned dma_ports = 7, host_port = 7;
 
-  /// A unit's account of its time.
-  struct UnitActivity {
-    std::string name;
-    double busy = 0;  // shares of the time so far
-    std::vector<std::pair<std::string, double>> waiting;
-  };
-  std::vector<UnitActivity> unit_activity() const;
-
   /// Grows with everything that happens; when it stands still, nothing does.
   std::uint64_t progress() const;
   /// Which units have descriptors or chunks that wait, in one line: what to look at when a step never ends.

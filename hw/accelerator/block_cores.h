@@ -6,10 +6,14 @@
 #include <functional>
 #include <memory>
 
-#include "harmonia/hw/converter/bfp_converter_module.h"
-#include "harmonia/hw/decoder/lut_decoder_module.h"
-#include "harmonia/hw/pe/pe_array_module.h"
-#include "harmonia/hw/smoother/outlier_smoother_module.h"
+#include "harmonia/hw/converter/bfp_converter.h"
+#include "harmonia/hw/converter/converter_core.h"
+#include "harmonia/hw/decoder/decoder_core.h"
+#include "harmonia/hw/decoder/lut_decoder.h"
+#include "harmonia/hw/pe/pe_array.h"
+#include "harmonia/hw/pe/pe_core.h"
+#include "harmonia/hw/smoother/outlier_smoother.h"
+#include "harmonia/hw/smoother/smoother_core.h"
 
 namespace harmonia::accelerator {
 

@@ -1,11 +1,9 @@
-// SystemC module of the FP16-to-BFP converter: rows, keys, values (with the growing group), or FP16 passed on.
+// SystemC module of the FP16-to-BFP converter.
 //
-// Models: groups of 32 on `lanes` lanes, one group per cycle and lane; pipeline stages, more on the key path; the V
-//   path's merge of new tokens into the growing group, which comes from memory or was kept from an earlier chunk;
-//   planes written in the order in which the KV layout stores them (all main parts, then the low planes that stay);
-//   three destinations.
+// Models: bfp_converter.h behind TLM-2.0 streams: chunks from the smoother and growing V groups from memory in; A operands,
+//   writes of the KV cache and activations that leave the chip out. Each chunk is treated as the next descriptor says. A
+//   chunk that is taken late at an output holds the whole pipeline.
 // Does not model: the transposition memory of the V path beyond its latency.
-// Source: number formats specification, section 1; lanes and stages are configuration values.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +13,7 @@
 #include <systemc>
 #include <vector>
 
+#include "harmonia/hw/converter/bfp_converter.h"
 #include "harmonia/hw/converter/converter_core.h"
 #include "harmonia/hw/converter/descriptor.h"
 #include "harmonia/hw/formats/fp16.h"
@@ -24,21 +23,6 @@
 #include "harmonia/tlm/descriptor_port.h"
 
 namespace harmonia::converter {
-
-struct Config {
-  double clock_mhz = 500;
-  int stages = 4;
-  int lanes = 2;
-  int key_path_extra_cycles = 0;
-};
-
-/// What a chunk of d.rows x d.columns FP16 values becomes. residual: the growing V group's main parts then low planes
-/// (d.grows()). Appends to `out`; returns how many values were infinite or NaN.
-std::size_t convert(const Descriptor& d, const formats::Fp16* rows, const std::uint8_t* residual,
-                    std::vector<std::uint8_t>& out);
-
-/// Cycles on the lanes: groups of 32 over lanes. A growing V group takes its newcomers one after another.
-std::uint64_t convert_cycles(const Config& config, const Descriptor& d);
 
 class BfpConverter : public sc_core::sc_module {
  public:

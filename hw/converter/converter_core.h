@@ -9,7 +9,7 @@
 
 #include "harmonia/hw/converter/descriptor.h"
 #include "harmonia/hw/formats/fp16.h"
-#include "harmonia/tlm/clock.h"
+#include "harmonia/tlm/cycle.h"
 
 namespace harmonia::converter {
 

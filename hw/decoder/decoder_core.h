@@ -8,7 +8,7 @@
 #include <functional>
 
 #include "harmonia/hw/decoder/descriptor.h"
-#include "harmonia/tlm/clock.h"
+#include "harmonia/tlm/cycle.h"
 
 namespace harmonia::decoder {
 

@@ -14,7 +14,7 @@
 
 #include "harmonia/hw/decoder/descriptor.h"
 #include "harmonia/tlm/activity.h"
-#include "harmonia/tlm/clock.h"
+#include "harmonia/tlm/cycle.h"
 
 namespace harmonia::decoder {
 

@@ -16,6 +16,7 @@
 #include "harmonia/hw/decoder/decoder_core.h"
 #include "harmonia/hw/decoder/lut_decoder.h"
 #include "harmonia/tlm/chunk_input.h"
+#include "harmonia/tlm/clock.h"
 #include "harmonia/tlm/descriptor_port.h"
 #include "harmonia/tlm/stream.h"
 

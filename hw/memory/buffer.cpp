@@ -35,13 +35,6 @@ void StreamBufferConfig::describe(config::Fields& f) {
       .says("tiles: two halves, a tile is read when it is complete; streaming: a chunk is read when it is written");
 }
 
-void StreamBufferConfig::require_tile(const std::string& what, std::uint64_t bytes) const {
-  if (bytes <= tile_limit_bytes()) return;
-  throw config::InputError(what + ": a tile of " + std::to_string(bytes) + " bytes does not fit a buffer half of " +
-                           std::to_string(tile_limit_bytes()) + " bytes (capacity_bytes " +
-                           std::to_string(capacity_bytes) + ", double buffered)");
-}
-
 StreamBufferTiming::StreamBufferTiming(const StreamBufferConfig& config)
     : capacity_bytes_(config.capacity_bytes),
       half_bytes_(config.capacity_bytes / 2),
@@ -163,72 +156,6 @@ StreamBufferStatistics StreamBufferTiming::statistics() const {
   for (std::size_t i = 0; i < arrivals_seen_.size(); ++i) occupancy_bytes += arrivals_seen_[i].bytes;
   counts.peak_bytes = std::max(counts.peak_bytes, occupancy_bytes);
   return counts;
-}
-
-void ActivationBufferConfig::describe(config::Fields& f) {
-  f.add("capacity_bytes", capacity_bytes)
-      .unit("bytes")
-      .range(64, 1.0e12)
-      .says("size of the activation buffer")
-      .assumed("no published size");
-  f.add("banks", banks).range(1, 4096).says("SRAM banks").assumed("no published organisation");
-  f.add("bank_bytes_per_cycle", bank_bytes_per_cycle)
-      .unit("bytes/cycle")
-      .range(1, 65536)
-      .says("width of one bank")
-      .assumed("one M8 BFP group of 32 mantissas a cycle and bank");
-}
-
-ActivationBuffer::ActivationBuffer(const ActivationBufferConfig& config) : config_(config) { config::validate(config); }
-
-std::uint64_t ActivationBuffer::allocate(const std::string& name, std::uint64_t bytes) {
-  if (holds(name)) throw config::InputError("activation buffer: '" + name + "' is allocated already");
-  const std::uint64_t row = std::uint64_t{config_.banks} * config_.bank_bytes_per_cycle;
-  const bool countable = bytes <= config_.capacity_bytes;
-  const std::uint64_t rounded = countable ? std::max<std::uint64_t>(1, (bytes + row - 1) / row) * row : bytes;
-  std::uint64_t begin = 0;
-  for (const auto& [at, size] : by_address_) {
-    if (countable && at - begin >= rounded) break;
-    begin = at + size;
-  }
-  if (!countable || rounded > config_.capacity_bytes - std::min(begin, config_.capacity_bytes)) {
-    std::string holders;
-    for (const auto& [held, extent] : by_name_) {
-      holders += (holders.empty() ? "" : ", ") + held + " " + std::to_string(extent.bytes);
-    }
-    throw config::InputError("activation buffer: '" + name + "' of " + std::to_string(bytes) +
-                             " bytes does not fit (capacity_bytes " + std::to_string(config_.capacity_bytes) +
-                             ", held: " + (holders.empty() ? "nothing" : holders) + ")");
-  }
-  by_name_[name] = {begin, rounded};
-  by_address_[begin] = rounded;
-  used_bytes_ += rounded;
-  peak_bytes_ = std::max(peak_bytes_, used_bytes_);
-  return begin;
-}
-
-void ActivationBuffer::free(const std::string& name) {
-  const auto found = by_name_.find(name);
-  if (found == by_name_.end()) throw std::invalid_argument("activation buffer: '" + name + "' holds no room");
-  used_bytes_ -= found->second.bytes;
-  by_address_.erase(found->second.begin);
-  by_name_.erase(found);
-}
-
-Cycle ActivationBuffer::access_cycles(const std::vector<Access>& together) const {
-  std::vector<Cycle> load(config_.banks, 0);
-  for (const Access& access : together) {
-    // Every `period` words the sequence of banks begins anew, each of its banks once.
-    const std::uint64_t stride = access.stride_words % config_.banks;
-    const std::uint64_t period =
-        config_.banks / std::gcd<std::uint64_t>(stride == 0 ? config_.banks : stride, config_.banks);
-    std::uint64_t bank = access.first_word % config_.banks;
-    for (std::uint64_t i = 0; i < std::min(period, access.count); ++i) {
-      load[bank] += access.count / period + (i < access.count % period ? 1 : 0);
-      bank = (bank + stride) % config_.banks;
-    }
-  }
-  return *std::max_element(load.begin(), load.end());
 }
 
 }  // namespace harmonia::memory

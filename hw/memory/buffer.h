@@ -1,36 +1,25 @@
-// On-chip buffers: configuration and timing, without SystemC.
+// Stream buffer: configuration and timing, without SystemC.
 //
-// StreamBufferTiming models the weight buffer and the KV buffer, which stand between a DMA engine and a consumer of
-// chunks:
-//  - tiles: the memory is two halves; a tile fills one half while the consumer empties the other. A tile becomes
-//  readable
-//    when its last byte is written, its half becomes writable when its last chunk was taken. A tile larger than a half
-//    does not fit and is refused.
-//  - streaming: the memory is one ring of bytes; a chunk becomes readable when its own last byte is written and its
-//  room is
+// StreamBufferTiming models the weight buffer and the KV buffer, which stand between a DMA engine and a consumer of chunks:
+//  - tiles: the memory is two halves; a tile fills one half while the consumer empties the other. A tile becomes readable when
+//    its last byte is written, its half becomes writable when its last chunk was taken. A tile larger than a half does not fit
+//    and is refused.
+//  - streaming: the memory is one ring of bytes; a chunk becomes readable when its own last byte is written and its room is
 //    given back when it was taken.
-//  - one write port and one read port, each half of the banks wide (in tile mode a half is made of half of the banks,
-//  so the
-//    ports never meet in a bank; in streaming mode the ring's two ends are kept in different banks by the address
-//    layout). A chunk holds its port for ceil(bytes / width) cycles; the read port is also held until the consumer has
-//    taken it.
+//  - one write port and one read port, each half of the banks wide (in tile mode a half is made of half of the banks, so the
+//    ports never meet in a bank; in streaming mode the ring's two ends are kept in different banks by the address layout). A
+//    chunk holds its port for ceil(bytes / width) cycles; the read port is also held until the consumer has taken it.
 //  - every time is the maximum of sums of known times (a max-plus recurrence), so that nothing has to be waited for in
 //    simulation: admit() and present() answer with cycles that may lie in the future.
 //
-// ActivationBuffer models the activation buffer's capacity, as named allocations, and the time of accesses to its
-// banks.
-//
 // Does not model: the contents (the modules keep them), ECC, power gating, the column order of words within a bank.
 //
-// Units: bytes and cycles of the buffer's own clock. Sizes are the project's assumptions; no published account of the
-// machine gives them.
+// Units: bytes and cycles of the buffer's own clock. Sizes are the project's assumptions; no published account of the machine
+// gives them.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "harmonia/config/fields.h"
 #include "harmonia/tlm/ring.h"
@@ -55,9 +44,6 @@ struct StreamBufferConfig {
   std::uint64_t port_bytes_per_cycle() const { return std::uint64_t{banks} * bank_bytes_per_cycle / 2; }
   /// The largest tile that fits.
   std::uint64_t tile_limit_bytes() const { return mode == BufferMode::kTiles ? capacity_bytes / 2 : ~std::uint64_t{0}; }
-  /// Throws config::InputError, saying that it does not fit, when a tile of so many bytes is too large. Meant to be
-  /// asked for every tile shape before a run begins.
-  void require_tile(const std::string& what, std::uint64_t bytes) const;
 };
 
 /// Counts of one buffer. The write port's three counts add up to the time of its last use, and so do the read port's.
@@ -145,55 +131,6 @@ class StreamBufferTiming {
   Cycle read_free_ = 0;
   Cycle ready_ = 0;
   StreamBufferStatistics statistics_;
-};
-
-struct ActivationBufferConfig {
-  std::uint64_t capacity_bytes = 512 * 1024;
-  std::uint32_t banks = 8;
-  std::uint32_t bank_bytes_per_cycle = 32;
-
-  void describe(config::Fields& f);
-};
-
-/// Capacity by named allocations and the time of bank accesses.
-class ActivationBuffer {
- public:
-  /// `count` words of bank_bytes_per_cycle bytes, `stride_words` apart, the first at word `first_word`.
-  struct Access {
-    std::uint64_t first_word = 0;
-    std::uint64_t count = 0;
-    std::uint64_t stride_words = 1;
-  };
-
-  explicit ActivationBuffer(const ActivationBufferConfig& config);
-
-  /// Reserves room (rounded up to whole rows of all banks) and answers its first byte address; first fit. Throws
-  /// config::InputError when it does not fit, naming what holds the rest, or when the name is taken.
-  std::uint64_t allocate(const std::string& name, std::uint64_t bytes);
-  /// Gives the room back. Throws std::invalid_argument for a name that holds none.
-  void free(const std::string& name);
-  bool holds(const std::string& name) const { return by_name_.count(name) != 0; }
-
-  std::uint64_t used_bytes() const { return used_bytes_; }
-  std::uint64_t peak_bytes() const { return peak_bytes_; }
-  std::uint64_t capacity_bytes() const { return config_.capacity_bytes; }
-
-  /// Cycles that accesses made at the same time take together: word w lies in bank w mod banks, a bank serves one word
-  /// a cycle (single ported), so it is the load of the fullest bank. A stride that shares a factor with the number of
-  /// banks uses only part of them: that is the bank conflict.
-  Cycle access_cycles(const std::vector<Access>& together) const;
-
- private:
-  struct Extent {
-    std::uint64_t begin;
-    std::uint64_t bytes;
-  };
-
-  ActivationBufferConfig config_;
-  std::map<std::string, Extent> by_name_;
-  std::map<std::uint64_t, std::uint64_t> by_address_;  // begin -> bytes
-  std::uint64_t used_bytes_ = 0;
-  std::uint64_t peak_bytes_ = 0;
 };
 
 }  // namespace harmonia::memory

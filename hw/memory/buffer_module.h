@@ -7,8 +7,7 @@
 //
 // Tiles are marked by Chunk::first_of_tile and last_of_tile. A chunk without chunk fields is a tile of its own. A chunk
 // that can never be taken (its tile outgrows a half, or begins before the last one ended) is answered with
-// TLM_BURST_ERROR_RESPONSE and dropped; tile shapes should be asked for with StreamBufferConfig::require_tile before
-// the run. Bytes are copied on arrival, so a functional chunk may be reused by its sender as soon as it was taken.
+// TLM_BURST_ERROR_RESPONSE and dropped; hw/program refuses a machine that cannot hold one tile before the run. Bytes are copied on arrival, so a functional chunk may be reused by its sender as soon as it was taken.
 #pragma once
 
 #include <cstdint>

@@ -22,7 +22,7 @@
 #include <string>
 
 #include "harmonia/config/fields.h"
-#include "harmonia/tlm/chunk.h"
+#include "harmonia/tlm/traffic_class.h"
 
 namespace harmonia::memory {
 

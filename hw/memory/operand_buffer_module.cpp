@@ -8,20 +8,6 @@ namespace harmonia::memory {
 using bus::Cycle;
 using bus::Wait;
 
-namespace {
-
-/// From blocks of columns to rows.
-void gather_rows(const OperandDescriptor& d, const std::uint8_t* blocks, std::uint8_t* rows) {
-  const std::size_t row_bytes = d.bytes() / d.block_rows;
-  for (std::size_t column = 0; column < row_bytes; column += d.block_bytes) {
-    const std::size_t piece = std::min<std::size_t>(d.block_bytes, row_bytes - column);
-    for (std::size_t r = 0; r < d.block_rows; ++r, blocks += piece)
-      std::memcpy(rows + r * row_bytes + column, blocks, piece);
-  }
-}
-
-}  // namespace
-
 OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const OperandBufferConfig& config)
     : sc_module(name),
       command("command", [this] { progress(); }),
@@ -134,7 +120,7 @@ bool OperandBuffer::send() {
     SC_REPORT_ERROR("/harmonia/memory/operand", "an A operand is larger than its descriptor says");
   const Cycle start = std::max(free_, it->second.complete);
   if (start > free_) activity_.wait(Wait::input, start - free_);
-  const Cycle cycles = (d.bytes() + config_.port_bytes_per_cycle - 1) / config_.port_bytes_per_cycle;
+  const Cycle cycles = read_cycles(config_, d.bytes());
   activity_.busy += cycles;
   bytes_read_ += d.bytes();
   free_ = start + cycles;

@@ -4,8 +4,8 @@
 // Models: operands under a number, put together from chunks of the converter or of a DMA engine in any order of
 // columns; capacity: a chunk waits while it does not fit; hand-over in the order of the descriptors, when the operand
 // is complete; the read port's width. An operand's room is given back when the PE array answers, which it does when the
-// last tile that uses it has ended. Does not model: the contents' place in the banks (buffer.h has bank timing), the
-// vector unit's scratch half.
+// last tile that uses it has ended. Does not model: the contents' place in the banks, the vector unit's scratch
+// half.
 //
 // Who may come in. Operands are used in the order of their descriptors; what comes from memory is read ahead of its
 // use, what comes from the converter comes when it has been computed. The buffer never comes to rest, because operands
@@ -27,6 +27,7 @@
 #include <systemc>
 #include <vector>
 
+#include "harmonia/hw/memory/operand_buffer.h"
 #include "harmonia/hw/memory/operand_descriptor.h"
 #include "harmonia/tlm/activity.h"
 #include "harmonia/tlm/chunk_input.h"
@@ -35,13 +36,6 @@
 #include "harmonia/tlm/ring.h"
 
 namespace harmonia::memory {
-
-struct OperandBufferConfig {
-  double clock_mhz = 500;
-  std::uint64_t capacity_bytes = 256 * 1024;
-  std::uint64_t port_bytes_per_cycle = 128;
-  int latency_cycles = 2;
-};
 
 class OperandBuffer : public sc_core::sc_module {
  public:

@@ -13,8 +13,6 @@
 
 #include "harmonia/hw/formats/fp16.h"
 #include "harmonia/hw/pe/descriptor.h"
-#include "harmonia/tlm/activity.h"
-#include "harmonia/tlm/clock.h"
 
 namespace harmonia::pe {
 

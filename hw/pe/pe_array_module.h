@@ -16,8 +16,10 @@
 
 #include "harmonia/hw/pe/pe_array.h"
 #include "harmonia/hw/pe/pe_core.h"
+#include "harmonia/tlm/activity.h"
 #include "harmonia/tlm/borrowed_input.h"
 #include "harmonia/tlm/chunk_input.h"
+#include "harmonia/tlm/clock.h"
 #include "harmonia/tlm/descriptor_port.h"
 #include "harmonia/tlm/stream.h"
 

@@ -10,7 +10,7 @@
 
 #include "harmonia/hw/formats/fp16.h"
 #include "harmonia/hw/pe/descriptor.h"
-#include "harmonia/tlm/clock.h"
+#include "harmonia/tlm/cycle.h"
 
 namespace harmonia::pe {
 

@@ -27,7 +27,7 @@
 #include "harmonia/hw/pe/descriptor.h"
 #include "harmonia/hw/program/memory_map.h"
 #include "harmonia/hw/vector/descriptor.h"
-#include "harmonia/tlm/chunk.h"
+#include "harmonia/tlm/traffic_class.h"
 
 namespace harmonia::accelerator {
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "harmonia/hw/rtl/stream.h"
-#include "harmonia/tlm/clock.h"
+#include "harmonia/tlm/cycle.h"
 
 namespace harmonia::rtl {
 

@@ -9,22 +9,14 @@ using bus::Cycle;
 using bus::Wait;
 using formats::Fp16;
 
-std::uint64_t pass_cycles(const Config& config, const converter::Descriptor& d) {
-  const auto lanes = static_cast<std::uint64_t>(config.lanes);
-  return (std::uint64_t{d.rows} * ((d.columns + 31) / 32) * 32 + lanes - 1) / lanes;
-}
-
-std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d) {
-  return pass_cycles(config, d) * (d.first_position == 0 && d.keys == converter::Keys::choose ? 2 : 1);
-}
-
 OutlierSmoother::OutlierSmoother(sc_core::sc_module_name name, const Config& config, std::unique_ptr<SmootherCore> core)
     : sc_module(name),
       command("command", [this] { progress(); }),
       input("tsock", [this] { progress(); }),
       config_(config),
       clock_(config.clock_mhz),
-      core_(std::move(core)) {
+      core_(std::move(core)),
+      table_(config.channels_per_head) {
   isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
     taken(when);
     progress();
@@ -50,7 +42,7 @@ void OutlierSmoother::process() {
   bus::PayloadPool::chunk(out) = chunk;
   if (chunk.data_valid) std::memcpy(out->get_data_ptr(), in.get_data_ptr(), bytes);
 
-  passes_ = !config_.online || d.path != converter::Path::key;
+  passes_ = !smooths(config_, d);
   if (passes_) free_ = std::max(free_, left_);  // no lanes between what passes and the chunk before
   const Cycle start = std::max(clock_.cycle(input.arrival()), free_);
   if (start > free_) activity_.wait(Wait::input, start - free_);
@@ -65,7 +57,7 @@ void OutlierSmoother::process() {
     ready = clock_.time(free_ + static_cast<Cycle>(config_.stages));
     if (chunk.data_valid) {
       auto* keys = reinterpret_cast<Fp16*>(out->get_data_ptr());
-      const formats::KeyOffsets& offsets = offsets_of(d, keys);
+      const formats::KeyOffsets& offsets = table_.offsets(d, keys);
       if (core_ != nullptr) {
         working_ = true;
         input.accept(taken_at);
@@ -101,11 +93,7 @@ void OutlierSmoother::measure(const converter::Descriptor& d, const Fp16* keys) 
   activity_.busy += cycles;
   free_ = start + cycles;
   if (observer && cycles != 0) observer({d.operation, clock_.ps(start), clock_.ps(free_), clock_.ps(cycles)});
-  if (keys != nullptr && d.keys == converter::Keys::measure) {
-    std::vector<Fp16>& measured = measured_[{d.slot, d.layer, d.head}];
-    if (d.first_position == 0) measured.clear();
-    measured.insert(measured.end(), keys, keys + std::size_t{d.rows} * d.columns);
-  }
+  if (keys != nullptr && d.keys == converter::Keys::measure) table_.measure(d, keys);
   input.accept(std::max(input.arrival(), clock_.time(start)));
 }
 
@@ -124,24 +112,6 @@ void OutlierSmoother::taken(const sc_core::sc_time& when) {
   if (at <= ready_) return;
   activity_.wait(Wait::output, at - ready_);
   free_ = passes_ ? at : free_ + (at - ready_);
-}
-
-/// The head's offsets; a sequence's first keys choose them.
-const formats::KeyOffsets& OutlierSmoother::offsets_of(const converter::Descriptor& d, const Fp16* keys) {
-  formats::KeyOffsets& offsets = table_[{d.slot, d.layer, d.head}];
-  if (d.first_position != 0) return offsets;
-  const auto channels = static_cast<std::size_t>(config_.channels_per_head);
-  if (d.keys == converter::Keys::measured) {
-    const auto measured = measured_.find({d.slot, d.layer, d.head});
-    if (measured == measured_.end())
-      SC_REPORT_ERROR("/harmonia/smoother/keys", "keys whose offsets were to be measured before were not");
-    const std::vector<Fp16>& all = measured->second;
-    offsets = formats::choose_offsets(all.data(), all.size() / d.columns, d.columns, d.columns, channels);
-    measured_.erase(measured);
-  } else {
-    offsets = formats::choose_offsets(keys, d.rows, d.columns, d.columns, channels);
-  }
-  return offsets;
 }
 
 }  // namespace harmonia::smoother

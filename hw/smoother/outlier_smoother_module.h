@@ -1,23 +1,17 @@
-// SystemC module of the outlier smoother: online offsets of key channels, subtracted on the way to the converter.
+// SystemC module of the outlier smoother, between vector unit and converter.
 //
-// Models: a small table of (channel, offset) per sequence slot, layer and kv head; chosen from the keys of the first
-// chunk of a
-//   sequence (its prefill), or from chunks that come before for the statistics alone, frozen afterwards; the FP16
-//   subtraction and the statistics pass. Chunks on other paths pass through without delay.
-// Does not model: the table's memory ports; offline factors, which are folded when weights are prepared.
-// Source: number formats specification, section 4; lanes and stages are configuration values.
+// Models: outlier_smoother.h behind TLM-2.0 streams. Each chunk is treated as the next descriptor says: keys lose their
+//   offsets, keys that are measured alone go no further, others pass. A chunk that is taken late holds the lanes.
+// Does not model: the table's memory ports.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <systemc>
-#include <tuple>
-#include <vector>
 
 #include "harmonia/hw/converter/descriptor.h"
-#include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/smoother/outlier_smoother.h"
 #include "harmonia/hw/smoother/smoother_core.h"
 #include "harmonia/tlm/activity.h"
 #include "harmonia/tlm/chunk_input.h"
@@ -25,20 +19,6 @@
 #include "harmonia/tlm/descriptor_port.h"
 
 namespace harmonia::smoother {
-
-struct Config {
-  double clock_mhz = 500;
-  bool online = true;
-  int channels_per_head = 4;
-  int lanes = 64;
-  int stages = 3;
-};
-
-/// Cycles on the lanes for one pass of a chunk of keys, in pieces of 32 channels: of the subtraction, and before it,
-/// for the keys that the offsets are chosen from, of their statistics.
-std::uint64_t pass_cycles(const Config& config, const converter::Descriptor& d);
-/// Both passes.
-std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d);
 
 class OutlierSmoother : public sc_core::sc_module {
  public:
@@ -61,7 +41,6 @@ class OutlierSmoother : public sc_core::sc_module {
   void progress();
   void process();
   void measure(const converter::Descriptor& d, const formats::Fp16* keys);
-  const formats::KeyOffsets& offsets_of(const converter::Descriptor& d, const formats::Fp16* keys);
   void leave(bus::PayloadPtr out, const sc_core::sc_time& ready);
   void taken(const sc_core::sc_time& when);
 
@@ -74,9 +53,7 @@ class OutlierSmoother : public sc_core::sc_module {
   bool working_ = false;  // the core has a chunk
   std::unique_ptr<SmootherCore> core_;
   bus::Cycle free_ = 0, ready_ = 0, left_ = 0;  // the lanes; the chunk at the output; the one before was taken
-  std::map<TableKey, formats::KeyOffsets> table_;
-  // Functional: keys of chunks that were only measured. What a machine keeps are sums per channel.
-  std::map<TableKey, std::vector<formats::Fp16>> measured_;
+  OffsetTable table_;
 };
 
 }  // namespace harmonia::smoother

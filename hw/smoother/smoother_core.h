@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "harmonia/hw/formats/smoothing.h"
-#include "harmonia/tlm/clock.h"
+#include "harmonia/tlm/cycle.h"
 
 namespace harmonia::smoother {
 

@@ -8,7 +8,6 @@
 #include <cstdint>
 
 #include "harmonia/hw/vector/descriptor.h"
-#include "harmonia/tlm/clock.h"
 
 namespace harmonia::vector {
 

@@ -1,4 +1,4 @@
-// Stream buffer timing, worked by hand; activation buffer room and bank conflicts.
+// Stream buffer timing, worked by hand.
 #include "harmonia/hw/memory/buffer.h"
 
 #include <algorithm>
@@ -84,12 +84,8 @@ TEST_CASE("stream buffer, streaming: a chunk is read as soon as it is written an
   REQUIRE(buffer.statistics().peak_bytes == 1024);
 }
 
-TEST_CASE("stream buffer: what does not fit is refused, before the run and in it") {
-  const StreamBufferConfig config = small(BufferMode::kTiles);
-  REQUIRE_NOTHROW(config.require_tile("q_proj", 512));
-  REQUIRE_THROWS_WITH(config.require_tile("q_proj", 513),
-                      ContainsSubstring("q_proj") && ContainsSubstring("does not fit") && ContainsSubstring("512"));
-  StreamBufferTiming buffer(config);
+TEST_CASE("stream buffer: what does not fit is refused") {
+  StreamBufferTiming buffer(small(BufferMode::kTiles));
   REQUIRE(buffer.refusal(513, true) == StreamBufferTiming::Refusal::kTileTooLarge);
   REQUIRE(buffer.admit(0, 512, false).has_value());
   REQUIRE(buffer.refusal(1, false) == StreamBufferTiming::Refusal::kTileTooLarge);
@@ -159,51 +155,5 @@ TEST_CASE("stream buffer: over random streams no byte of room is used twice and 
     REQUIRE(buffer.statistics().peak_bytes == peak);
     const StreamBufferStatistics s = buffer.statistics();
     REQUIRE(s.write_busy + s.write_no_input + s.write_no_room == lives.back().written);
-  }
-}
-
-TEST_CASE("activation buffer: named allocations, first fit, refuses what does not fit") {
-  ActivationBufferConfig config;
-  config.capacity_bytes = 1024;
-  config.banks = 4;
-  config.bank_bytes_per_cycle = 16;  // rows of 64 bytes
-  ActivationBuffer buffer(config);
-  REQUIRE(buffer.allocate("x", 100) == 0);
-  REQUIRE(buffer.used_bytes() == 128);
-  REQUIRE(buffer.allocate("q", 512) == 128);
-  REQUIRE(buffer.allocate("k", 64) == 640);
-  REQUIRE_THROWS_WITH(buffer.allocate("v", 321),
-                      ContainsSubstring("'v'") && ContainsSubstring("does not fit") && ContainsSubstring("q 512"));
-  REQUIRE_THROWS_WITH(buffer.allocate("q", 1), ContainsSubstring("allocated already"));
-  REQUIRE(buffer.used_bytes() == 704);  // the refused ones changed nothing
-  buffer.free("q");
-  REQUIRE(buffer.allocate("v", 321) == 128);  // first gap that is large enough
-  REQUIRE(buffer.allocate("o", 128) == 512);
-  REQUIRE_THROWS_AS(buffer.free("q"), std::invalid_argument);
-  REQUIRE_THROWS_AS(buffer.allocate("huge", ~std::uint64_t{0}), harmonia::config::InputError);
-  REQUIRE(buffer.peak_bytes() == 128 + 64 + 384 + 128);
-}
-
-TEST_CASE("activation buffer: cycles are the load of the fullest bank") {
-  ActivationBufferConfig config;
-  config.banks = 8;
-  ActivationBuffer buffer(config);
-  REQUIRE(buffer.access_cycles({{0, 64, 1}}) == 8);  // spread over all banks
-  REQUIRE(buffer.access_cycles({{3, 65, 1}}) == 9);
-  REQUIRE(buffer.access_cycles({{0, 64, 2}}) == 16);  // half of the banks
-  REQUIRE(buffer.access_cycles({{0, 64, 8}}) == 64);  // one bank
-  REQUIRE(buffer.access_cycles({{0, 64, 3}}) == 8);   // 3 and 8 share no factor
-  REQUIRE(buffer.access_cycles({{0, 8, 1}, {0, 8, 1}}) == 2);
-  REQUIRE(buffer.access_cycles({{0, 4, 1}, {4, 4, 1}}) == 1);  // different banks: together
-  REQUIRE(buffer.access_cycles({{0, 0, 1}}) == 0);
-  std::mt19937_64 random(3);
-  for (int i = 0; i < 300; ++i) {
-    std::vector<ActivationBuffer::Access> together(1 + random() % 3);
-    std::vector<Cycle> load(8, 0);
-    for (auto& access : together) {
-      access = {random() % 100, random() % 50, random() % 20};
-      for (std::uint64_t w = 0; w < access.count; ++w) ++load[(access.first_word + w * access.stride_words) % 8];
-    }
-    REQUIRE(buffer.access_cycles(together) == *std::max_element(load.begin(), load.end()));
   }
 }

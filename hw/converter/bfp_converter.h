@@ -1,0 +1,41 @@
+// FP16-to-BFP converter: rows, keys, values (with the growing group), or FP16 passed on.
+//
+// Models: groups of 32 on `lanes` lanes, one group per cycle and lane; pipeline stages, more on the key path; the V path's
+//   merge of new tokens into the growing group, which comes from memory or was kept from an earlier chunk; planes in the
+//   order in which the KV layout stores them (all main parts, then the low planes that stay).
+// Does not model: the transposition memory of the V path beyond its latency.
+// Source: number formats specification, section 1; lanes and stages are configuration values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "harmonia/hw/converter/descriptor.h"
+#include "harmonia/hw/formats/fp16.h"
+
+namespace harmonia::converter {
+
+struct Config {
+  double clock_mhz = 500;
+  int stages = 4;
+  int lanes = 2;
+  int key_path_extra_cycles = 0;
+};
+
+/// What a chunk of d.rows x d.columns FP16 values becomes. residual: the growing V group's main parts then low planes
+/// (d.grows()). Appends to `out`; returns how many values were infinite or NaN.
+std::size_t convert(const Descriptor& d, const formats::Fp16* rows, const std::uint8_t* residual,
+                    std::vector<std::uint8_t>& out);
+
+/// Cycles on the lanes: groups of 32 over lanes. A growing V group takes its newcomers one after another.
+std::uint64_t convert_cycles(const Config& config, const Descriptor& d);
+
+/// Takes the last V group's main parts and low planes out of a converted chunk: what a residual read would bring for the
+/// chunk that goes on with the group.
+std::vector<std::uint8_t> take_growing(const Descriptor& d, std::vector<std::uint8_t>& bytes);
+
+/// Cycles from the end of a chunk's work on the lanes to its last byte at the output.
+std::uint64_t latency_cycles(const Config& config, const Descriptor& d);
+
+}  // namespace harmonia::converter

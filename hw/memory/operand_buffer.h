@@ -1,0 +1,28 @@
+// The activation buffer's operand side, without SystemC: how the bytes of an A operand stand, and how long reading one takes.
+//
+// Models: the order of an operand's bytes, rows one after the other, whichever way they came; the read port's width.
+// Does not model: who may come in when (operand_buffer_module.h), the contents' place in the banks.
+// Source: our definition; capacity and width are configuration values.
+#pragma once
+
+#include <cstdint>
+
+#include "harmonia/hw/memory/operand_descriptor.h"
+
+namespace harmonia::memory {
+
+struct OperandBufferConfig {
+  double clock_mhz = 500;
+  std::uint64_t capacity_bytes = 256 * 1024;
+  std::uint64_t port_bytes_per_cycle = 128;
+  int latency_cycles = 2;
+};
+
+/// Cycles that the read port is held by an operand of so many bytes.
+std::uint64_t read_cycles(const OperandBufferConfig& config, std::uint64_t bytes);
+
+/// Puts an operand that came from memory as blocks of columns (d.block_rows, d.block_bytes) into rows of d.row_bytes.
+/// blocks, rows: d.bytes() each.
+void gather_rows(const OperandDescriptor& d, const std::uint8_t* blocks, std::uint8_t* rows);
+
+}  // namespace harmonia::memory

@@ -1,0 +1,50 @@
+#include "harmonia/hw/smoother/outlier_smoother.h"
+
+#include <stdexcept>
+
+namespace harmonia::smoother {
+
+using formats::Fp16;
+
+namespace {
+
+TableKey key_of(const converter::Descriptor& d) { return {d.slot, d.layer, d.head}; }
+
+}  // namespace
+
+bool smooths(const Config& config, const converter::Descriptor& d) {
+  return config.online && d.path == converter::Path::key;
+}
+
+std::uint64_t pass_cycles(const Config& config, const converter::Descriptor& d) {
+  const auto lanes = static_cast<std::uint64_t>(config.lanes);
+  return (std::uint64_t{d.rows} * ((d.columns + 31) / 32) * 32 + lanes - 1) / lanes;
+}
+
+std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d) {
+  return pass_cycles(config, d) * (d.first_position == 0 && d.keys == converter::Keys::choose ? 2 : 1);
+}
+
+void OffsetTable::measure(const converter::Descriptor& d, const Fp16* keys) {
+  std::vector<Fp16>& measured = measured_[key_of(d)];
+  if (d.first_position == 0) measured.clear();
+  measured.insert(measured.end(), keys, keys + std::size_t{d.rows} * d.columns);
+}
+
+const formats::KeyOffsets& OffsetTable::offsets(const converter::Descriptor& d, const Fp16* keys) {
+  formats::KeyOffsets& offsets = chosen_[key_of(d)];
+  if (d.first_position != 0) return offsets;
+  const auto channels = static_cast<std::size_t>(channels_per_head_);
+  if (d.keys != converter::Keys::measured) {
+    offsets = formats::choose_offsets(keys, d.rows, d.columns, d.columns, channels);
+    return offsets;
+  }
+  const auto measured = measured_.find(key_of(d));
+  if (measured == measured_.end()) throw std::logic_error("keys whose offsets were to be measured before were not");
+  const std::vector<Fp16>& all = measured->second;
+  offsets = formats::choose_offsets(all.data(), all.size() / d.columns, d.columns, d.columns, channels);
+  measured_.erase(measured);
+  return offsets;
+}
+
+}  // namespace harmonia::smoother
