@@ -243,12 +243,14 @@ void Sequencer::host_chunk() {
   const tlm::tlm_generic_payload& payload = *host.waiting();
   const bus::Chunk& c = bus::chunk_of(payload);
   const sc_core::sc_time when = host.arrival();
-  if (c.mode == 0) {
+  const auto& result = bus::header_of<bus::HostResult>(c);
+  if (result.kind == bus::HostResult::Kind::marker) {
     markers_due_.push({c.operation}, when);
   } else if (c.data_valid) {
-    for (std::uint32_t r = 0; r < c.row; ++r)
-      std::memcpy(logits_.data() + ((c.tag + r) * shape_.vocab_size + c.column) * 2,
-                  payload.get_data_ptr() + std::size_t{r} * c.elements * 2, std::size_t{c.elements} * 2);
+    const std::size_t bytes = std::size_t{result.columns} * 2;
+    for (std::size_t r = 0; r < result.rows; ++r)
+      std::memcpy(logits_.data() + ((result.row_begin + r) * shape_.vocab_size + result.column_begin) * 2,
+                  payload.get_data_ptr() + r * bytes, bytes);
   }
   host.accept(when);
 }

@@ -82,11 +82,8 @@ bool BfpConverter::step() {
   c.traffic = d.destination == Destination::kv_write ? bus::TrafficClass::kv_write : bus::TrafficClass::activations;
   c.operation = d.operation;
   c.elements = d.rows * d.columns;
-  c.row = d.row_begin;
-  c.mode = static_cast<std::uint16_t>(d.row_stride);
-  c.column = d.column_bytes;
-  c.tensor = d.rows;
-  c.tag = d.operand_row_bytes;
+  if (d.destination == Destination::activations && d.operand_row_bytes != 0)
+    c.header = bus::OperandPiece{d.rows, d.row_begin, d.row_stride, d.column_bytes, d.operand_row_bytes};
   if (in.data_valid && core_ != nullptr && core_->handles(d)) {
     // Kept until the core has read it; the payload goes back with the acceptance.
     const auto* data = reinterpret_cast<const Fp16*>(payload->get_data_ptr());

@@ -77,8 +77,7 @@ void LutDecoder::process() {
     for (std::uint32_t i = 0; i < rows && !by_core; ++i)
       decode_row(d, codes_.data() + (first_row + i) * row_bytes, scales_.data() + (first_row + i) * scale_row,
                  out->get_data_ptr() + i * out_row);
-    bus::PayloadPool::chunk(out).row = first_row;
-    bus::PayloadPool::chunk(out).column = rows;
+    bus::PayloadPool::chunk(out).header = bus::DecodedRows{first_row, rows};
     rows_out_ += rows;
   } else {
     out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, static_cast<unsigned>(elements)),
@@ -87,7 +86,6 @@ void LutDecoder::process() {
   bus::Chunk& c = bus::PayloadPool::chunk(out);
   c.traffic = TrafficClass::weights;
   c.operation = d.operation;
-  c.tensor = d.tensor;
   c.elements = static_cast<std::uint32_t>(elements);
   c.first_of_tile = elements_ == elements;
   c.last_of_tile = last;

@@ -66,10 +66,7 @@ struct DmaDescriptor {
   static constexpr std::size_t kMaxSegments = 8;
 
   std::uint64_t tag = 0;        // returned in Chunk::tag of memory transactions and in the completion record
-  std::uint32_t operation = 0;  // these four go into the chunks
-  std::uint32_t row = 0;
-  std::uint32_t column = 0;
-  std::uint16_t mode = 0;
+  std::uint32_t operation = 0;  // goes into the chunks
   DmaDirection direction = DmaDirection::kRead;
   std::uint8_t segment_count = 0;
   std::uint32_t transaction_bytes = 0;  // 0: the engine's

@@ -147,13 +147,8 @@ bus::PayloadPtr DmaBase::make_payload(tlm::tlm_command command, const DmaTransac
       pool_.make(command, transaction.address, transaction.bytes, data ? bus::Data::buffer : bus::Data::scratch);
   bus::Chunk& chunk = bus::PayloadPool::chunk(payload);
   chunk.traffic = segment.traffic;
-  chunk.format = segment.format;
-  chunk.mode = descriptor.mode;
-  chunk.tensor = segment.tensor;
   chunk.operation = descriptor.operation;
   chunk.elements = transaction.elements;
-  chunk.row = descriptor.row;
-  chunk.column = descriptor.column;
   ++statistics_.transactions;
   statistics_.bytes += transaction.bytes;
   statistics_.bytes_by_class[static_cast<std::size_t>(segment.traffic)] += transaction.bytes;

@@ -5,9 +5,12 @@
 // Source: our definition; capacity and width are configuration values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "harmonia/hw/memory/operand_descriptor.h"
+#include "harmonia/tlm/stream_headers.h"
 
 namespace harmonia::memory {
 
@@ -20,6 +23,11 @@ struct OperandBufferConfig {
 
 /// Cycles that the read port is held by an operand of so many bytes.
 std::uint64_t read_cycles(const OperandBufferConfig& config, std::uint64_t bytes);
+
+/// Puts a chunk of `bytes` bytes, piece.rows pieces of equal length one after the other, into their rows of the operand,
+/// which grows as far as the last of them needs.
+void place_rows(const bus::OperandPiece& piece, const std::uint8_t* data, std::size_t bytes,
+                std::vector<std::uint8_t>& operand);
 
 /// Puts an operand that came from memory as blocks of columns (d.block_rows, d.block_bytes) into rows of d.row_bytes.
 /// blocks, rows: d.bytes() each.

@@ -64,18 +64,11 @@ bool OperandBuffer::take(bus::ChunkInput& input, bool from_memory) {
   peak_bytes_ = std::max(peak_bytes_, held_bytes_);
   Entry& e = entries_[c.operation];
   if (c.data_valid) {
-    const std::size_t offset = e.bytes;
-    const auto row_bytes = from_memory ? 0 : static_cast<std::size_t>(c.tag);  // a DMA engine's tag is its own
-    if (row_bytes == 0) {                                                      // as it comes
-      e.data.resize(offset + bytes);
-      std::memcpy(e.data.data() + offset, payload->get_data_ptr(), bytes);
-    } else {
-      const std::size_t rows = c.tensor, piece = bytes / rows, stride = c.mode;
-      const std::size_t end = (c.row + (rows - 1) * stride + 1) * row_bytes;
-      if (e.data.size() < end) e.data.resize(end);
-      for (std::size_t r = 0; r < rows; ++r)
-        std::memcpy(e.data.data() + (c.row + r * stride) * row_bytes + c.column, payload->get_data_ptr() + r * piece,
-                    piece);
+    if (const auto* piece = std::get_if<bus::OperandPiece>(&c.header)) {
+      place_rows(*piece, payload->get_data_ptr(), bytes, e.data);
+    } else {  // as it comes
+      e.data.resize(e.bytes + bytes);
+      std::memcpy(e.data.data() + e.bytes, payload->get_data_ptr(), bytes);
     }
   }
   e.bytes += bytes;
@@ -135,7 +128,6 @@ bool OperandBuffer::send() {
   bus::Chunk& c = bus::PayloadPool::chunk(out);
   c.traffic = bus::TrafficClass::activations;
   c.operation = d.operand;
-  c.row = d.rows;
   c.last_of_tile = true;
   entries_.erase(it);
   command.pop();

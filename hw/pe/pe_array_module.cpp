@@ -115,7 +115,8 @@ void PeArray::take_chunk(bus::ChunkInput& input) {
   if (chunk.data_valid) {
     functional_ = true;
     const unsigned char* data = payload.get_data_ptr();
-    if (command.front().source == Source::kv || chunk.column != 0)
+    const auto* decoded = std::get_if<bus::DecodedRows>(&chunk.header);
+    if (decoded == nullptr || decoded->rows != 0)
       b_.insert(b_.end(), data, data + payload.get_data_length());
   }
   input.accept(std::max(input.arrival(), clock_.time(start)));
@@ -157,8 +158,7 @@ void PeArray::end_tile() {
     c.traffic = bus::TrafficClass::activations;
     c.operation = d.operation;
     c.elements = d.m * d.n;
-    c.column = d.n_begin;
-    c.row = d.n;
+    c.header = bus::ResultTile{d.n_begin, d.n};
   }
   if (functional_) {
     const tlm::tlm_generic_payload& operand_at_work = *operands_.front().payload;

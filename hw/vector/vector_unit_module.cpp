@@ -116,7 +116,8 @@ bool VectorUnit::take_result() {
     const std::uint64_t one = std::uint64_t{d.rows} * d.columns;
     std::vector<Fp16>& into = results_ >= one ? second_ : gathered_;
     if (into.size() < one) into.resize(one);
-    const std::uint32_t width = chunk.row, column = chunk.column - d.column_begin;
+    const auto& tile = bus::header_of<bus::ResultTile>(chunk);
+    const std::uint32_t width = tile.columns, column = tile.column_begin - d.column_begin;
     for (std::uint32_t r = 0; r < d.rows; ++r)
       std::memcpy(static_cast<void*>(into.data() + std::size_t{r} * d.columns + column),
                   payload->get_data_ptr() + std::size_t{r} * width * 2, std::size_t{width} * 2);
@@ -345,11 +346,11 @@ void VectorUnit::send_host() {
       pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, functional_ && logits ? bus::Data::buffer : bus::Data::scratch);
   bus::Chunk& c = bus::PayloadPool::chunk(out);
   c.operation = d.operation;
-  c.mode = logits ? 1 : 0;
-  c.row = d.rows;
-  c.tag = d.row_begin;
-  c.column = d.column_begin;
   c.elements = d.columns;
+  if (logits)
+    c.header = bus::HostResult{bus::HostResult::Kind::logits, d.row_begin, d.rows, d.column_begin, d.columns};
+  else
+    c.header = bus::HostResult{};
   if (functional_ && logits) std::memcpy(out->get_data_ptr(), gathered_.data(), bytes);
   ++unaccepted_;
   if (!logits) ready_ = free_;

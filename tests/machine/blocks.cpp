@@ -428,7 +428,7 @@ struct ArrayAlone {
     std::vector<std::uint8_t> b;
     for (std::uint32_t r = 0; r < n; ++r) b.insert(b.end(), row.begin(), row.end());
     bus::Chunk c = values(n * 64);
-    c.column = n;  // rows in the chunk
+    c.header = bus::DecodedRows{0, n};
     weights.send(cycle, b, c);
   }
 
@@ -539,7 +539,7 @@ TEST_CASE("vector unit: softmax of a head: maximum as scores arrive, exponential
   commands.command(d);
   const std::vector<Fp16> scores = ramp(256);
   bus::Chunk c = values(256, 3);
-  c.row = 128;  // columns of the chunk
+  c.header = bus::ResultTile{0, 128};
   result.send(10, bytes_of(scores), c);
   sc_core::sc_start();
   REQUIRE(out.arrivals[0].cycle == 10 + 256 / 64 + 2 * 256 / 64 + 8);
@@ -566,12 +566,9 @@ TEST_CASE("operand buffer: hands an operand over when it is complete, 128 bytes 
   commands.command(d);
   // Columns 32..63 of all rows first, then 0..31.
   bus::Chunk c = values(128, 9);
-  c.tensor = 4;
-  c.mode = 1;
-  c.tag = 74;
-  c.column = 37;
+  c.header = bus::OperandPiece{4, 0, 1, 37, 74};
   converter.send(10, std::vector<std::uint8_t>(4 * 37, 2), c);
-  c.column = 0;
+  c.header = bus::OperandPiece{4, 0, 1, 0, 74};
   converter.send(50, std::vector<std::uint8_t>(4 * 37, 1), c);
   sc_core::sc_start();
   REQUIRE(out.arrivals.size() == 1);
@@ -602,8 +599,7 @@ TEST_CASE("operand buffer: what is read ahead leaves room for what is missing of
       commands.command(second);
       dma.send(10, std::vector<std::uint8_t>(100), values(100, 2));
       bus::Chunk c = values(200, 1);
-      c.tensor = c.mode = 1;
-      c.tag = 200;
+      c.header = bus::OperandPiece{1, 0, 1, 0, 200};
       converter.send(50, std::vector<std::uint8_t>(200), c);
       sc_core::sc_start();
       return std::vector<std::uint64_t>{dma.taken.at(0)};
