@@ -116,8 +116,7 @@ void PeArray::take_chunk(bus::ChunkInput& input) {
     functional_ = true;
     const unsigned char* data = payload.get_data_ptr();
     const auto* decoded = std::get_if<bus::DecodedRows>(&chunk.header);
-    if (decoded == nullptr || decoded->rows != 0)
-      b_.insert(b_.end(), data, data + payload.get_data_length());
+    if (decoded == nullptr || decoded->rows != 0) b_.insert(b_.end(), data, data + payload.get_data_length());
   }
   input.accept(std::max(input.arrival(), clock_.time(start)));
 }

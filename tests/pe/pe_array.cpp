@@ -1,0 +1,179 @@
+// The PE array's function against hw/formats, and its timing worked by hand. No kernel.
+#include "harmonia/hw/pe/pe_array.h"
+
+#include <cstring>
+#include <vector>
+
+#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/pe.h"
+#include "harmonia/hw/pe/kv_operand.h"
+#include "tests/support/catch.h"
+
+using namespace harmonia;
+using namespace harmonia::pe;
+using formats::Fp16;
+using formats::kBfp4;
+using formats::kBfp8;
+using Bytes = std::vector<std::uint8_t>;
+
+namespace {
+
+std::vector<Fp16> ramp(std::size_t n, float step = 0.125f) {
+  std::vector<Fp16> x(n);
+  for (std::size_t i = 0; i < n; ++i) x[i] = formats::to_fp16(step * static_cast<float>(i % 61) - 3.0f);
+  return x;
+}
+
+Descriptor tile(Operand operand, std::uint32_t m, std::uint32_t n, std::uint32_t k) {
+  Descriptor d;
+  d.operand = operand;
+  d.m = m;
+  d.n = n;
+  d.k = k;
+  return d;
+}
+
+/// m rows of k values as BFP8 groups.
+Bytes stored(const std::vector<Fp16>& x, std::size_t m, std::size_t k) {
+  Bytes b(m * kBfp8.row_bytes(k));
+  for (std::size_t r = 0; r < m; ++r)
+    formats::encode_row(kBfp8, x.data() + r * k, k, b.data() + r * kBfp8.row_bytes(k));
+  return b;
+}
+
+std::vector<float> product(const Descriptor& d, const Bytes& a, const Bytes& b, std::vector<float> sums = {}) {
+  std::vector<Fp16> out(std::size_t{d.m} * d.n);
+  multiply(d, a.data(), b.data(), sums, out.data());
+  std::vector<float> values(out.size());
+  formats::to_float(out.data(), out.size(), values.data());
+  return values;
+}
+
+float rounded(float x) { return formats::to_float(formats::to_fp16(x)); }
+
+}  // namespace
+
+TEST_CASE("array function: codebook values with a scale for each block of 64") {
+  const std::uint32_t m = 2, n = 3, k = 128;
+  Descriptor d = tile(Operand::codebook, m, n, k);
+  d.codebook_scale = 0.03125f;
+  const Bytes a = stored(ramp(m * k), m, k);
+  Bytes b;
+  std::vector<formats::Bf16> scales(2);
+  const std::uint16_t raw[] = {0x3f80, 0x4000};  // 1.0, 2.0 as bf16
+  std::memcpy(static_cast<void*>(scales.data()), raw, 4);
+  for (std::size_t r = 0; r < n; ++r) {
+    for (std::size_t i = 0; i < k; ++i) b.push_back(static_cast<std::uint8_t>(r * 31 + i * 7));
+    const auto* p = reinterpret_cast<const std::uint8_t*>(raw);
+    b.insert(b.end(), p, p + 4);
+  }
+  const std::vector<float> c = product(d, a, b);
+  for (std::size_t t = 0; t < m; ++t)
+    for (std::size_t r = 0; r < n; ++r)
+      REQUIRE(c[t * n + r] ==
+              rounded(formats::dot_codebook(kBfp8, a.data() + t * kBfp8.row_bytes(k),
+                                            reinterpret_cast<const std::int8_t*>(b.data() + r * (k + 4)), scales.data(),
+                                            d.codebook_scale, k)));
+}
+
+TEST_CASE("array function: BFP8 rows; sums go on from tile to tile when k is split, and leave when they are complete") {
+  const std::uint32_t m = 2, n = 4, k = 64;
+  const std::vector<Fp16> x = ramp(m * 2 * k), y = ramp(n * 2 * k, 0.25f);
+  const auto half = [&](const std::vector<Fp16>& v, std::size_t rows, std::size_t which) {
+    std::vector<Fp16> part;
+    for (std::size_t r = 0; r < rows; ++r)
+      part.insert(part.end(), v.begin() + static_cast<std::ptrdiff_t>((2 * r + which) * k),
+                  v.begin() + static_cast<std::ptrdiff_t>((2 * r + which + 1) * k));
+    return stored(part, rows, k);
+  };
+  Descriptor first = tile(Operand::bfp8, m, n, k), second = first;
+  first.emit = 0;
+  second.accumulate = 1;
+  std::vector<float> sums;
+  multiply(first, half(x, m, 0).data(), half(y, n, 0).data(), sums, nullptr);
+  const std::vector<float> c = product(second, half(x, m, 1), half(y, n, 1), sums);
+  REQUIRE(c == product(tile(Operand::bfp8, m, n, 2 * k), stored(x, m, 2 * k), stored(y, n, 2 * k)));
+}
+
+TEST_CASE("array function: FP16 operands, groups ascending") {
+  const std::uint32_t m = 2, n = 3, k = 40;
+  const std::vector<Fp16> x = ramp(m * k), y = ramp(n * k, 0.5f);
+  const auto bytes = [](const std::vector<Fp16>& v) {
+    const auto* p = reinterpret_cast<const std::uint8_t*>(v.data());
+    return Bytes(p, p + 2 * v.size());
+  };
+  const std::vector<float> c = product(tile(Operand::fp16, m, n, k), bytes(x), bytes(y));
+  for (std::size_t t = 0; t < m; ++t)
+    for (std::size_t r = 0; r < n; ++r)
+      REQUIRE(c[t * n + r] == rounded(formats::dot_fp16(x.data() + t * k, y.data() + r * k, k)));
+}
+
+TEST_CASE("array function: keys inside the windows are BFP8, the others BFP4") {
+  const std::uint32_t m = 1, n = 6, k = 64;
+  Descriptor d = tile(Operand::keys, m, n, k);
+  d.wide_initial = 1;
+  d.wide_local = 4;  // tokens 0, 4 and 5 come with a low plane
+  REQUIRE(wide_units(d, n) == 3);
+  const std::vector<Fp16> y = ramp(n * k, 0.375f);
+  const Bytes a = stored(ramp(k), 1, k), rows = stored(y, n, k);
+  Bytes b, low;
+  for (std::size_t token = 0; token < n; ++token)
+    for (std::size_t g = 0; g < 2; ++g) {
+      const auto group = rows.begin() + static_cast<std::ptrdiff_t>((token * 2 + g) * 37);
+      b.insert(b.end(), group, group + 21);
+      if (token == 0 || token >= 4) low.insert(low.end(), group + 21, group + 37);
+    }
+  b.insert(b.end(), low.begin(), low.end());
+  const std::vector<float> c = product(d, a, b);
+  for (std::size_t token = 0; token < n; ++token) {
+    const bool wide = token == 0 || token >= 4;
+    Bytes narrow;
+    for (std::size_t g = 0; g < 2; ++g) {
+      const auto group = rows.begin() + static_cast<std::ptrdiff_t>((token * 2 + g) * 37);
+      narrow.insert(narrow.end(), group, group + (wide ? 37 : 21));
+    }
+    REQUIRE(c[token] == rounded(formats::dot_bfp(kBfp8, a.data(), wide ? kBfp8 : kBfp4, narrow.data(), k)));
+  }
+}
+
+TEST_CASE("array timing: idle rows take further columns") {
+  Config config;                                                               // 16 x 8
+  REQUIRE(tile_cycles(config, tile(Operand::codebook, 1, 128, 64)) == 2);      // 128 columns at once, two groups
+  REQUIRE(tile_cycles(config, tile(Operand::codebook, 5, 128, 64)) == 6 * 2);  // 24 columns at once
+  REQUIRE(tile_cycles(config, tile(Operand::codebook, 16, 128, 64)) == 16 * 2);
+  REQUIRE(tile_cycles(config, tile(Operand::codebook, 20, 128, 64)) == 16 * 2 * 2);  // two rounds of rows
+  config.spread_idle_rows = false;
+  REQUIRE(tile_cycles(config, tile(Operand::codebook, 1, 128, 64)) == 16 * 2);
+}
+
+TEST_CASE("array timing: passes, unfinished groups, and cycles of a bit-serial pass") {
+  Config config;
+  Descriptor d = tile(Operand::codebook, 1, 128, 64);
+  d.passes = 2;
+  REQUIRE(tile_cycles(config, d) == 4);
+  REQUIRE(tile_slots(d) == 128 * 2 * 2);
+  d.k = 65;
+  REQUIRE(tile_cycles(config, d) == 6);
+  config.cycles_per_pass = 2.5;
+  REQUIRE(tile_cycles(config, d) == 15);
+}
+
+TEST_CASE("array timing: a low plane of keys or values is one pass more") {
+  Config config;
+  Descriptor keys = tile(Operand::keys, 4, 64, 64);  // 32 columns at once
+  keys.wide_initial = 4;
+  keys.wide_local = 60;
+  REQUIRE(tile_cycles(config, keys) == (2 + 1) * 2);  // 8 tokens in one round more
+  REQUIRE(tile_slots(keys) == 4 * 2 * (64 + 8));
+  REQUIRE(tile_elements(keys) == 64 * (64 + 8));
+  Descriptor values = tile(Operand::values, 4, 64, 128);  // four groups of tokens, two of them wide
+  values.wide_initial = 1;
+  values.wide_local = 3;
+  REQUIRE(tile_cycles(config, values) == 2 * (4 + 2));
+  REQUIRE(tile_slots(values) == 4 * 64 * (4 + 2));
+  REQUIRE(tile_elements(values) == 32 * 64 * (4 + 2));
+  values.bfp_a = 0;  // decoded to FP16 there is no second pass
+  REQUIRE(tile_cycles(config, values) == 2 * 4);
+  config.attention_cycles_per_pass = 3;
+  REQUIRE(tile_cycles(config, values) == 2 * 4 * 3);
+}
