@@ -108,6 +108,8 @@ enum class Value : std::uint8_t {
   logits
 };
 
+inline constexpr std::size_t value_count = 10;
+
 /// What the vector unit does to results on their way.
 enum class Step : std::uint8_t {
   none,

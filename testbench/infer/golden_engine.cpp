@@ -9,6 +9,7 @@ namespace harmonia::testbench {
 namespace {
 
 using accelerator::LinearWeights;
+using accelerator::ModelTensor;
 using accelerator::WeightFormat;
 
 std::vector<formats::Fp16> to_fp16(const WeightView& view) {
@@ -59,25 +60,20 @@ std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeig
   const auto linear = [&](const WeightView& view, const std::vector<float>* folded = nullptr) {
     return matrix(view, c.weights.format, folded);
   };
+  const std::vector<ModelTensor> tensors = accelerator::layer_graph(model.info.shape).layer_tensors();
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
     const LayerWeights& l = model.layers[i];
     accelerator::GoldenLayerWeights g;
-    g.attention_norm = to_fp16(l.attention_norm);
-    g.ffn_norm = to_fp16(l.ffn_norm);
-    if (factors.empty()) {
-      g.q = linear(l.q);
-      g.k = linear(l.k);
-    } else {
-      const std::vector<float> q = folded_query(model.info, l.q, factors[i]),
-                               k = folded_key(model.info, l.k, factors[i]);
-      g.q = linear(l.q, &q);
-      g.k = linear(l.k, &k);
+    for (const ModelTensor tensor : tensors) {
+      if (accelerator::info_of(tensor).kind == accelerator::TensorKind::gains) {
+        g.gains[tensor] = to_fp16(l[tensor]);
+      } else if (!factors.empty() && is_folded(tensor)) {
+        const std::vector<float> values = folded(model.info, tensor, l[tensor], factors[i]);
+        g.matrices[tensor] = linear(l[tensor], &values);
+      } else {
+        g.matrices[tensor] = linear(l[tensor]);
+      }
     }
-    g.v = linear(l.v);
-    g.o = linear(l.o);
-    g.gate = linear(l.gate);
-    g.up = linear(l.up);
-    g.down = linear(l.down);
     out->layers.push_back(std::move(g));
   }
   out->lm_head = matrix(model.lm_head, c.weights.lm_head, nullptr);
@@ -87,10 +83,12 @@ std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeig
 WeightBytes weight_bytes(const accelerator::GoldenModelWeights& weights) {
   WeightBytes b;
   std::size_t elements = 0;
-  for (const accelerator::GoldenLayerWeights& l : weights.layers)
-    for (const LinearWeights* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) {
-      b.linears += w->stored_bytes();
-      elements += w->rows() * w->cols();
+  const std::vector<ModelTensor> matrices = accelerator::layer_graph(weights.shape).layer_matrices();
+  for (const accelerator::GoldenLayerWeights& layer : weights.layers)
+    for (const ModelTensor tensor : matrices) {
+      const LinearWeights& w = layer.matrices[tensor];
+      b.linears += w.stored_bytes();
+      elements += w.rows() * w.cols();
     }
   b.output_head = weights.lm_head.stored_bytes();
   if (elements > 0) b.bits_per_linear_weight = 8.0 * static_cast<double>(b.linears) / static_cast<double>(elements);
@@ -102,7 +100,7 @@ std::string summary_of(const InferConfig& config, const accelerator::GoldenModel
   const auto name = [](std::string& format, const LinearWeights& w) {
     if (format == "stored") format = std::string("as stored (") + accelerator::name(w.format()) + ")";
   };
-  name(named.weights.format, weights.layers.front().q);
+  name(named.weights.format, weights.layers.front().matrices[ModelTensor::q]);
   name(named.weights.lm_head, weights.lm_head);
   return named.summary();
 }

@@ -76,10 +76,10 @@ void ReferenceLlama::forward(int token, float* logits) {
 
   for (std::size_t layer = 0; layer < w.layers.size(); ++layer) {
     const LayerWeights& l = w.layers[layer];
-    normalise(x_, l.attention_norm, normed_);
-    multiply(l.q, normed_, q_);
-    multiply(l.k, normed_, k_);
-    multiply(l.v, normed_, v_);
+    normalise(x_, l[ModelTensor::attention_norm], normed_);
+    multiply(l[ModelTensor::q], normed_, q_);
+    multiply(l[ModelTensor::k], normed_, k_);
+    multiply(l[ModelTensor::v], normed_, v_);
     rotate(q_.data(), s.num_attention_heads);
     rotate(k_.data(), s.num_key_value_heads);
     std::vector<float>& keys = key_cache_[layer];
@@ -112,14 +112,14 @@ void ReferenceLlama::forward(int token, float* logits) {
         for (std::size_t i = 0; i < head_dim; ++i) out[i] += share * value[i];
       }
     }
-    multiply(l.o, attended_, projected_);
+    multiply(l[ModelTensor::o], attended_, projected_);
     for (std::size_t i = 0; i < x_.size(); ++i) x_[i] += projected_[i];
 
-    normalise(x_, l.ffn_norm, normed_);
-    multiply(l.gate, normed_, gate_);
-    multiply(l.up, normed_, up_);
+    normalise(x_, l[ModelTensor::ffn_norm], normed_);
+    multiply(l[ModelTensor::gate], normed_, gate_);
+    multiply(l[ModelTensor::up], normed_, up_);
     for (std::size_t i = 0; i < gate_.size(); ++i) gate_[i] = gate_[i] * (1.0F / (1.0F + std::exp(-gate_[i]))) * up_[i];
-    multiply(l.down, gate_, projected_);
+    multiply(l[ModelTensor::down], gate_, projected_);
     for (std::size_t i = 0; i < x_.size(); ++i) x_[i] += projected_[i];
   }
   normalise(x_, w.final_norm, normed_);

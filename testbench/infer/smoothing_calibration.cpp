@@ -33,22 +33,17 @@ SmoothingFactors calibrate_smoothing(const std::shared_ptr<const ModelWeights>& 
   return factors;
 }
 
-std::vector<float> folded_query(const ModelInfo& info, const WeightView& q, const std::vector<float>& factors) {
-  std::vector<float> w = q.read();
-  if (!factors.empty())
-    formats::fold_into_query(w.data(), static_cast<std::size_t>(info.shape.num_attention_heads),
-                             static_cast<std::size_t>(info.shape.num_key_value_heads),
-                             static_cast<std::size_t>(info.shape.head_dim), static_cast<std::size_t>(q.cols),
-                             factors.data());
-  return w;
-}
-
-std::vector<float> folded_key(const ModelInfo& info, const WeightView& k, const std::vector<float>& factors) {
-  std::vector<float> w = k.read();
-  if (!factors.empty())
-    formats::fold_into_key(w.data(), static_cast<std::size_t>(info.shape.num_key_value_heads),
-                           static_cast<std::size_t>(info.shape.head_dim), static_cast<std::size_t>(k.cols),
-                           factors.data());
+std::vector<float> folded(const ModelInfo& info, ModelTensor tensor, const WeightView& view,
+                          const std::vector<float>& factors) {
+  std::vector<float> w = view.read();
+  if (factors.empty() || !is_folded(tensor)) return w;
+  const auto heads = static_cast<std::size_t>(info.shape.num_attention_heads),
+             kv_heads = static_cast<std::size_t>(info.shape.num_key_value_heads),
+             head_dim = static_cast<std::size_t>(info.shape.head_dim), columns = static_cast<std::size_t>(view.cols);
+  if (tensor == ModelTensor::q)
+    formats::fold_into_query(w.data(), heads, kv_heads, head_dim, columns, factors.data());
+  else
+    formats::fold_into_key(w.data(), kv_heads, head_dim, columns, factors.data());
   return w;
 }
 

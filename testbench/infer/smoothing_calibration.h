@@ -19,8 +19,10 @@ using SmoothingFactors = std::vector<std::vector<float>>;
 SmoothingFactors calibrate_smoothing(const std::shared_ptr<const ModelWeights>& model,
                                      const std::vector<std::vector<int>>& documents, double exponent);
 
-/// Rows of a layer's query or key projection with its factors folded in; `factors` empty: unchanged.
-std::vector<float> folded_query(const ModelInfo& info, const WeightView& q, const std::vector<float>& factors);
-std::vector<float> folded_key(const ModelInfo& info, const WeightView& k, const std::vector<float>& factors);
+/// Whether the factors of a layer are folded into this matrix: the query and the key projection.
+constexpr bool is_folded(ModelTensor tensor) { return tensor == ModelTensor::q || tensor == ModelTensor::k; }
+/// Values of a layer's matrix, with the layer's factors folded in where they belong; `factors` empty: unchanged.
+std::vector<float> folded(const ModelInfo& info, ModelTensor tensor, const WeightView& view,
+                          const std::vector<float>& factors);
 
 }  // namespace harmonia::testbench

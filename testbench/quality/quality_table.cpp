@@ -83,10 +83,9 @@ std::string QualityTable::markdown() const {
 
 std::size_t kv_cache_bytes(const accelerator::ModelShape& shape, const accelerator::GoldenSettings& settings,
                            std::size_t context) {
-  accelerator::GoldenKvCache cache(shape, settings);
-  const std::vector<formats::Fp16> token(static_cast<std::size_t>(shape.kv_width()));
-  for (std::size_t t = 0; t < context; ++t) cache.append(token.data(), token.data(), 1);
-  return cache.live_bytes() * static_cast<std::size_t>(shape.num_hidden_layers);
+  const accelerator::KvHead head(settings.kv_policy(), shape.head_dim);
+  return head.live_bytes(context) * static_cast<std::size_t>(shape.num_key_value_heads) *
+         static_cast<std::size_t>(shape.num_hidden_layers);
 }
 
 QualitySettings quality_combinations(const std::vector<std::string>& base,

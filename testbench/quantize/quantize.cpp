@@ -171,7 +171,8 @@ QuantizeReport quantize_model(const ModelWeights& model, const QuantizeOptions& 
   Output out;
   QuantizeReport report;
   const bool quantized_head = options.lm_head.name != "fp16";
-  const std::size_t total = model.layers.size() * 7 + (quantized_head ? 1 : 0);
+  const accelerator::LayerGraph& graph = accelerator::layer_graph(model.info.shape);
+  const std::size_t total = model.layers.size() * graph.layer_matrices().size() + (quantized_head ? 1 : 0);
   const auto encode = [&](const std::string& prefix, const WeightView& view, const formats::StorageFormat& format,
                           const std::vector<float>& values) {
     for (std::size_t i = 0; i < values.size(); ++i)
@@ -200,27 +201,28 @@ QuantizeReport quantize_model(const ModelWeights& model, const QuantizeOptions& 
     if (progress) progress(report.tensors.size(), total);
   };
 
-  report.other_bytes += out.add_plain("model.embed_tokens.weight", model.embedding);
+  const auto plain = [&](const std::string& name, const WeightView& view) {
+    report.other_bytes += out.add_plain(name + ".weight", view);
+  };
+  plain(huggingface_name(ModelTensor::embedding), model.embedding);
+  const std::vector<float> none;
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
-    const LayerWeights& l = model.layers[i];
-    const std::string prefix = "model.layers." + std::to_string(i) + ".";
-    const std::vector<float> none;
     const std::vector<float>& factors = options.smoothing.empty() ? none : options.smoothing[i];
-    report.other_bytes += out.add_plain(prefix + "input_layernorm.weight", l.attention_norm);
-    encode(prefix + "self_attn.q_proj", l.q, options.format, folded_query(model.info, l.q, factors));
-    encode(prefix + "self_attn.k_proj", l.k, options.format, folded_key(model.info, l.k, factors));
-    encode(prefix + "self_attn.v_proj", l.v, options.format, l.v.read());
-    encode(prefix + "self_attn.o_proj", l.o, options.format, l.o.read());
-    report.other_bytes += out.add_plain(prefix + "post_attention_layernorm.weight", l.ffn_norm);
-    encode(prefix + "mlp.gate_proj", l.gate, options.format, l.gate.read());
-    encode(prefix + "mlp.up_proj", l.up, options.format, l.up.read());
-    encode(prefix + "mlp.down_proj", l.down, options.format, l.down.read());
+    for (const ModelTensor tensor : graph.layer_tensors()) {
+      const WeightView& view = model.layers[i][tensor];
+      const std::string name = huggingface_layer(i) + huggingface_name(tensor);
+      if (accelerator::info_of(tensor).kind == accelerator::TensorKind::matrix)
+        encode(name, view, options.format, folded(model.info, tensor, view, factors));
+      else
+        plain(name, view);
+    }
   }
-  report.other_bytes += out.add_plain("model.norm.weight", model.final_norm);
+  plain(huggingface_name(ModelTensor::final_norm), model.final_norm);
+  const std::string head = huggingface_name(ModelTensor::lm_head);
   if (quantized_head)
-    encode("lm_head", model.lm_head, options.lm_head, model.lm_head.read());
+    encode(head, model.lm_head, options.lm_head, model.lm_head.read());
   else if (!model.info.shape.tie_word_embeddings)
-    report.other_bytes += out.add_plain("lm_head.weight", model.lm_head);
+    plain(head, model.lm_head);
 
   out.metadata[kModelMetadataKey] = huggingface_config(model.info);
   out.metadata["harmonia.format"] = options.format.name;

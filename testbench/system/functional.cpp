@@ -15,15 +15,11 @@ using accelerator::GoldenModelWeights;
 using accelerator::KvCacheLayout;
 using accelerator::KvFormat;
 using accelerator::LinearWeights;
+using accelerator::ModelTensor;
 using accelerator::TensorPlace;
 using accelerator::WeightFormat;
 
 namespace {
-
-/// In the order of accelerator::Linear.
-std::vector<const LinearWeights*> linears(const GoldenLayerWeights& l) {
-  return {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down};
-}
 
 const char* codebook_name(formats::CodebookKind kind) {
   return kind == formats::CodebookKind::kInt5 ? "int5" : kind == formats::CodebookKind::kBf16 ? "bf16" : "int8";
@@ -100,12 +96,15 @@ std::string difference(const std::string& where, const std::vector<std::uint8_t>
 }  // namespace
 
 void adopt_weights(Scenario& scenario, const GoldenModelWeights& weights) {
-  const LinearWeights& first = weights.layers.front().q;
+  const std::vector<ModelTensor> matrices = accelerator::layer_graph(weights.shape).layer_matrices();
+  const LinearWeights& first = weights.layers.front().matrices[matrices.front()];
   for (const GoldenLayerWeights& layer : weights.layers)
-    for (const LinearWeights* w : linears(layer))
-      if (w->format() != first.format() || w->codebook_kind() != first.codebook_kind())
+    for (const ModelTensor tensor : matrices) {
+      const LinearWeights& w = layer.matrices[tensor];
+      if (w.format() != first.format() || w.codebook_kind() != first.codebook_kind())
         throw std::invalid_argument(std::string("the machine runs the linears of all layers in one format; got ") +
-                                    accelerator::name(first.format()) + " and " + accelerator::name(w->format()));
+                                    accelerator::name(first.format()) + " and " + accelerator::name(w.format()));
+    }
   scenario.model = weights.shape;
   scenario.weights.zero_point = first.format() == WeightFormat::kInt4Zero || first.format() == WeightFormat::kInt8Zero;
   scenario.weights.format = first.format() == WeightFormat::kInt4Zero   ? "int4"
@@ -137,7 +136,8 @@ accelerator::MachineOptions functional_options(const Scenario& scenario,
   // Tensors are numbered from 1: the linears layer by layer, then the output head (memory_map.h).
   auto tables = std::make_shared<std::vector<DecoderTable>>(1);
   for (const GoldenLayerWeights& layer : weights->layers)
-    for (const LinearWeights* w : linears(layer)) tables->push_back(table_of(*w));
+    for (const ModelTensor tensor : accelerator::layer_graph(weights->shape).layer_matrices())
+      tables->push_back(table_of(layer.matrices[tensor]));
   tables->push_back(table_of(weights->lm_head));
   options.program.table = [tables](std::uint32_t id) -> const DecoderTable& { return tables->at(id); };
   return options;
@@ -150,15 +150,15 @@ void load_weights(Machine& machine, const GoldenModelWeights& weights) {
       machine.shape.vocab_size != weights.shape.vocab_size)
     throw std::invalid_argument("the machine was built for a model of another shape");
   Loader load(machine);
+  const std::vector<ModelTensor> matrices = accelerator::layer_graph(weights.shape).layer_matrices();
   load.words(map.embedding, weights.embedding);
   for (std::size_t l = 0; l < weights.layers.size(); ++l) {
     const GoldenLayerWeights& from = weights.layers[l];
-    load.words(map.layers[l].attention_norm, from.attention_norm);
-    load.words(map.layers[l].ffn_norm, from.ffn_norm);
-    const std::vector<const LinearWeights*> all = linears(from);
-    for (std::size_t i = 0; i < accelerator::linear_count; ++i)
-      load.tensor(map.layers[l].linear[i], *all[i],
-                  "layer " + std::to_string(l) + ", " + accelerator::name_of(static_cast<accelerator::Linear>(i)));
+    load.words(map.layers[l].attention_norm, from.gains[ModelTensor::attention_norm]);
+    load.words(map.layers[l].ffn_norm, from.gains[ModelTensor::ffn_norm]);
+    for (std::size_t i = 0; i < matrices.size(); ++i)
+      load.tensor(map.layers[l].linear[i], from.matrices[matrices[i]],
+                  "layer " + std::to_string(l) + ", " + accelerator::name_of(matrices[i]));
   }
   load.words(map.final_norm, weights.final_norm);
   // A tied output head is the embedding, which is there already.

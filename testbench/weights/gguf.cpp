@@ -347,6 +347,37 @@ class Gguf {
   std::size_t data_start_ = 0;
 };
 
+/// Name of a tensor in GGUF files, behind "blk.N." when it belongs to a layer and without its suffix.
+std::string gguf_name(ModelTensor tensor) {
+  switch (tensor) {
+    case ModelTensor::embedding:
+      return "token_embd";
+    case ModelTensor::attention_norm:
+      return "attn_norm";
+    case ModelTensor::q:
+      return "attn_q";
+    case ModelTensor::k:
+      return "attn_k";
+    case ModelTensor::v:
+      return "attn_v";
+    case ModelTensor::o:
+      return "attn_output";
+    case ModelTensor::ffn_norm:
+      return "ffn_norm";
+    case ModelTensor::gate:
+      return "ffn_gate";
+    case ModelTensor::up:
+      return "ffn_up";
+    case ModelTensor::down:
+      return "ffn_down";
+    case ModelTensor::final_norm:
+      return "output_norm";
+    case ModelTensor::lm_head:
+      return "output";
+  }
+  return {};
+}
+
 }  // namespace
 
 bool is_gguf(const Bytes& bytes) { return bytes.size >= 4 && std::memcmp(bytes.data, "GGUF", 4) == 0; }
@@ -459,9 +490,10 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   s.rms_norm_eps = file.real("llama.attention.layer_norm_rms_epsilon", 1e-5);
   s.rope_theta = file.real("llama.rope.freq_base", 10000.0);
   model.info.rope_pairing = formats::RopePairing::kAdjacent;
-  s.tie_word_embeddings = !file.has_tensor("output.weight");
+  const std::string head = gguf_name(ModelTensor::lm_head) + ".weight";
+  s.tie_word_embeddings = !file.has_tensor(head);
 
-  model.embedding = file.tensor("token_embd.weight");
+  model.embedding = file.tensor(gguf_name(ModelTensor::embedding) + ".weight");
   s.vocab_size = static_cast<int>(model.embedding.rows);
   if (file.has("llama.vocab_size") && size("vocab_size") != s.vocab_size)
     throw config::InputError({bytes.name}, "llama.vocab_size is " + std::to_string(size("vocab_size")) +
@@ -471,20 +503,13 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   // Views are allocated for layers whose tensors exist, not for what the header promises.
   for (int i = 0; i < s.num_hidden_layers; ++i) {
     const std::string prefix = "blk." + std::to_string(i) + ".";
-    LayerWeights l;
-    l.attention_norm = file.tensor(prefix + "attn_norm.weight");
-    l.q = file.tensor(prefix + "attn_q.weight");
-    l.k = file.tensor(prefix + "attn_k.weight");
-    l.v = file.tensor(prefix + "attn_v.weight");
-    l.o = file.tensor(prefix + "attn_output.weight");
-    l.ffn_norm = file.tensor(prefix + "ffn_norm.weight");
-    l.gate = file.tensor(prefix + "ffn_gate.weight");
-    l.up = file.tensor(prefix + "ffn_up.weight");
-    l.down = file.tensor(prefix + "ffn_down.weight");
-    model.layers.push_back(std::move(l));
+    LayerWeights layer;
+    for (const ModelTensor tensor : accelerator::layer_graph(s).layer_tensors())
+      layer[tensor] = file.tensor(prefix + gguf_name(tensor) + ".weight");
+    model.layers.push_back(std::move(layer));
   }
-  model.final_norm = file.tensor("output_norm.weight");
-  model.lm_head = s.tie_word_embeddings ? model.embedding : file.tensor("output.weight");
+  model.final_norm = file.tensor(gguf_name(ModelTensor::final_norm) + ".weight");
+  model.lm_head = s.tie_word_embeddings ? model.embedding : file.tensor(head);
   if (const std::vector<std::string> unused = file.unused_tensors(); !unused.empty())
     throw config::InputError(
         {bytes.name}, "tensor " + config::printable(unused.front()) + " is no part of a plain llama" +

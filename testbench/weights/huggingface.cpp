@@ -368,6 +368,38 @@ std::string huggingface_config(const ModelInfo& info) {
   return j.dump();
 }
 
+std::string huggingface_layer(std::size_t layer) { return "model.layers." + std::to_string(layer) + "."; }
+
+std::string huggingface_name(ModelTensor tensor) {
+  switch (tensor) {
+    case ModelTensor::embedding:
+      return "model.embed_tokens";
+    case ModelTensor::attention_norm:
+      return "input_layernorm";
+    case ModelTensor::q:
+      return "self_attn.q_proj";
+    case ModelTensor::k:
+      return "self_attn.k_proj";
+    case ModelTensor::v:
+      return "self_attn.v_proj";
+    case ModelTensor::o:
+      return "self_attn.o_proj";
+    case ModelTensor::ffn_norm:
+      return "post_attention_layernorm";
+    case ModelTensor::gate:
+      return "mlp.gate_proj";
+    case ModelTensor::up:
+      return "mlp.up_proj";
+    case ModelTensor::down:
+      return "mlp.down_proj";
+    case ModelTensor::final_norm:
+      return "model.norm";
+    case ModelTensor::lm_head:
+      return "lm_head";
+  }
+  return {};
+}
+
 ModelWeights load_huggingface(const fs::path& path) {
   const Checkpoint checkpoint(checkpoint_files(path));
   ModelWeights model;
@@ -385,26 +417,20 @@ ModelWeights load_huggingface(const fs::path& path) {
     model.info = parse_huggingface_config(read_text(config), config.string());
   }
 
-  model.embedding = checkpoint.weight("model.embed_tokens");
+  model.embedding = checkpoint.weight(huggingface_name(ModelTensor::embedding));
   for (int i = 0; i < model.info.shape.num_hidden_layers; ++i) {
-    const std::string prefix = "model.layers." + std::to_string(i) + ".";
+    const std::string prefix = huggingface_layer(static_cast<std::size_t>(i));
     LayerWeights l;
-    l.attention_norm = checkpoint.weight(prefix + "input_layernorm");
-    l.q = checkpoint.weight(prefix + "self_attn.q_proj");
-    l.k = checkpoint.weight(prefix + "self_attn.k_proj");
-    l.v = checkpoint.weight(prefix + "self_attn.v_proj");
-    l.o = checkpoint.weight(prefix + "self_attn.o_proj");
-    l.ffn_norm = checkpoint.weight(prefix + "post_attention_layernorm");
-    l.gate = checkpoint.weight(prefix + "mlp.gate_proj");
-    l.up = checkpoint.weight(prefix + "mlp.up_proj");
-    l.down = checkpoint.weight(prefix + "mlp.down_proj");
+    for (const ModelTensor tensor : accelerator::layer_graph(model.info.shape).layer_tensors())
+      l[tensor] = checkpoint.weight(prefix + huggingface_name(tensor));
     model.layers.push_back(std::move(l));
   }
-  model.final_norm = checkpoint.weight("model.norm");
+  model.final_norm = checkpoint.weight(huggingface_name(ModelTensor::final_norm));
   // Files of tied models may carry the head too; what is tied is the embedding.
   const auto& tied = model.info.shape.tie_word_embeddings;
-  const bool own_head = checkpoint.has_weight("lm_head");
-  model.lm_head = tied && !own_head ? model.embedding : checkpoint.weight("lm_head");
+  const std::string head_name = huggingface_name(ModelTensor::lm_head);
+  const bool own_head = checkpoint.has_weight(head_name);
+  model.lm_head = tied && !own_head ? model.embedding : checkpoint.weight(head_name);
   if (tied && own_head) {
     const WeightView &head = model.lm_head, &embedding = model.embedding;
     const bool same = head.type == embedding.type && head.bytes == embedding.bytes && head.scales == nullptr &&

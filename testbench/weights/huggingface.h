@@ -24,6 +24,11 @@ inline constexpr const char* kMxElementNames[] = {"int8", "int4", "fp4"};
 /// `path` is a folder, or a .safetensors file. Throws config::InputError.
 ModelWeights load_huggingface(const std::filesystem::path& path);
 
+/// What the names of a layer's tensors begin with: "model.layers.3.".
+std::string huggingface_layer(std::size_t layer);
+/// Name of a tensor, behind that of its layer when it belongs to one and without a suffix such as ".weight".
+std::string huggingface_name(ModelTensor tensor);
+
 /// Reads the shape fields of a config.json. `text` is its content, `file` its name for messages (line and column
 /// follow).
 ModelInfo parse_huggingface_config(const std::string& text, const std::string& file, const char* model_type = nullptr);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "harmonia/config/error.h"
 
@@ -81,7 +82,7 @@ struct Entry {
   const char* name;
   std::int64_t rows, cols;
   bool quantised;  // version 2: 8-bit integers, then an FP32 scale per group
-  WeightView LayerWeights::*layer_view = nullptr;
+  std::optional<ModelTensor> of_layer = std::nullopt;
   WeightView ModelWeights::*model_view = nullptr;
 };
 
@@ -89,18 +90,18 @@ std::vector<Entry> file_order(const Header& h, const ModelInfo& info) {
   const accelerator::ModelShape& s = info.shape;
   const std::int64_t dim = s.hidden_size, kv = s.kv_width(), hidden = s.intermediate_size, vocab = s.vocab_size;
   const bool q = h.version == 2;
-  const Entry norms[] = {{"rms_att", 1, dim, false, &LayerWeights::attention_norm},
-                         {"rms_ffn", 1, dim, false, &LayerWeights::ffn_norm},
-                         {"rms_final", 1, dim, false, nullptr, &ModelWeights::final_norm}};
-  const Entry embedding = {"token_embedding", vocab, dim, q, nullptr, &ModelWeights::embedding};
-  const Entry attention[] = {{"wq", dim, dim, q, &LayerWeights::q},
-                             {"wk", kv, dim, q, &LayerWeights::k},
-                             {"wv", kv, dim, q, &LayerWeights::v},
-                             {"wo", dim, dim, q, &LayerWeights::o}};
-  const Entry feed_forward[] = {{"w1", hidden, dim, q, &LayerWeights::gate},
-                                {"w2", dim, hidden, q, &LayerWeights::down},
-                                {"w3", hidden, dim, q, &LayerWeights::up}};
-  const Entry head = {"wcls", vocab, dim, q, nullptr, &ModelWeights::lm_head};
+  const Entry norms[] = {{"rms_att", 1, dim, false, ModelTensor::attention_norm},
+                         {"rms_ffn", 1, dim, false, ModelTensor::ffn_norm},
+                         {"rms_final", 1, dim, false, std::nullopt, &ModelWeights::final_norm}};
+  const Entry embedding = {"token_embedding", vocab, dim, q, std::nullopt, &ModelWeights::embedding};
+  const Entry attention[] = {{"wq", dim, dim, q, ModelTensor::q},
+                             {"wk", kv, dim, q, ModelTensor::k},
+                             {"wv", kv, dim, q, ModelTensor::v},
+                             {"wo", dim, dim, q, ModelTensor::o}};
+  const Entry feed_forward[] = {{"w1", hidden, dim, q, ModelTensor::gate},
+                                {"w2", dim, hidden, q, ModelTensor::down},
+                                {"w3", hidden, dim, q, ModelTensor::up}};
+  const Entry head = {"wcls", vocab, dim, q, std::nullopt, &ModelWeights::lm_head};
   std::vector<Entry> order;
   const auto add = [&](const auto& entries) {
     for (const Entry& e : entries) order.push_back(e);
@@ -163,7 +164,7 @@ ModelWeights parse_llama2c(const Bytes& bytes) {
     if (e.quantised && elements(e) % h.group != 0)
       fail(bytes, std::string(e.name) + " has " + std::to_string(elements(e)) +
                       " elements, expected a multiple of the group of a scale (" + std::to_string(h.group) + ")");
-    const std::size_t all = saturating_multiply(tensor_bytes(e), e.layer_view ? layers : 1);
+    const std::size_t all = saturating_multiply(tensor_bytes(e), e.of_layer ? layers : 1);
     const std::size_t end = saturating_add(offset, all);
     if (end > bytes.size)
       fail(bytes, "truncated: " + std::string(e.name) + " at byte " + std::to_string(offset) + " needs " +
@@ -177,20 +178,20 @@ ModelWeights parse_llama2c(const Bytes& bytes) {
   offset = h.bytes;
   for (const Entry& e : order) {
     // Tables of one row per layer in version 0: they hold what RoPE computes anyway.
-    const bool kept = e.layer_view || e.model_view;
-    for (std::size_t layer = 0; layer < (e.layer_view ? layers : 1); ++layer) {
+    const bool kept = e.of_layer || e.model_view;
+    for (std::size_t layer = 0; layer < (e.of_layer ? layers : 1); ++layer) {
       WeightView view;
       view.rows = e.rows;
       view.cols = e.cols;
       view.bytes = tensor_bytes(e);
       view.data = bytes.data + offset;
-      view.name = e.layer_view ? "layers." + std::to_string(layer) + "." + e.name : e.name;
+      view.name = e.of_layer ? "layers." + std::to_string(layer) + "." + e.name : e.name;
       if (e.quantised) {
         view.type = ElementType::kInt8Float;
         view.group = h.group;
         view.scales = view.data + elements(e);
       }
-      if (kept) (e.layer_view ? model.layers[layer].*e.layer_view : model.*e.model_view) = view;
+      if (kept) (e.of_layer ? model.layers[layer][*e.of_layer] : model.*e.model_view) = view;
       offset += view.bytes;
     }
   }

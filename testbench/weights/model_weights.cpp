@@ -222,39 +222,33 @@ void ModelWeights::require_finite() const {
     }
   };
   check(embedding);
-  for (const LayerWeights& l : layers)
-    for (const WeightView* t : {&l.attention_norm, &l.q, &l.k, &l.v, &l.o, &l.ffn_norm, &l.gate, &l.up, &l.down})
-      check(*t);
+  for (const LayerWeights& layer : layers)
+    for (const ModelTensor tensor : accelerator::layer_graph(info.shape).layer_tensors()) check(layer[tensor]);
   check(final_norm);
   if (lm_head.data != embedding.data) check(lm_head);
 }
 
 void ModelWeights::validate() const {
   info.validate(source);
-  const auto expect = [&](const WeightView& t, const char* role, std::int64_t rows, std::int64_t cols) {
-    if (t.data == nullptr) throw config::InputError({source}, std::string("has no tensor for the ") + role);
-    if (t.rows != rows || t.cols != cols)
-      throw config::InputError({source}, "tensor " + t.name + " is " + dimensions(t.rows, t.cols) + ", expected " +
-                                             dimensions(rows, cols) + " for the " + role);
-  };
   const accelerator::ModelShape& s = info.shape;
-  expect(embedding, "embedding", s.vocab_size, s.hidden_size);
+  const auto expect = [&](ModelTensor tensor, const WeightView& t) {
+    const accelerator::TensorInfo& wanted = accelerator::info_of(tensor);
+    const auto rows = static_cast<std::int64_t>(size_of(wanted.rows, s)),
+               columns = static_cast<std::int64_t>(size_of(wanted.columns, s));
+    if (t.data == nullptr) throw config::InputError({source}, std::string("has no tensor for the ") + wanted.role);
+    if (t.rows != rows || t.cols != columns)
+      throw config::InputError({source}, "tensor " + t.name + " is " + dimensions(t.rows, t.cols) + ", expected " +
+                                             dimensions(rows, columns) + " for the " + wanted.role);
+  };
+  expect(ModelTensor::embedding, embedding);
   if (static_cast<std::int64_t>(layers.size()) != s.num_hidden_layers)
     throw config::InputError(
         {source}, "has " + std::to_string(layers.size()) + " layers, expected " + std::to_string(s.num_hidden_layers));
-  for (const LayerWeights& l : layers) {
-    expect(l.attention_norm, "attention norm", 1, s.hidden_size);
-    expect(l.q, "query projection", s.q_width(), s.hidden_size);
-    expect(l.k, "key projection", s.kv_width(), s.hidden_size);
-    expect(l.v, "value projection", s.kv_width(), s.hidden_size);
-    expect(l.o, "output projection", s.hidden_size, s.q_width());
-    expect(l.ffn_norm, "feed-forward norm", 1, s.hidden_size);
-    expect(l.gate, "gate projection", s.intermediate_size, s.hidden_size);
-    expect(l.up, "up projection", s.intermediate_size, s.hidden_size);
-    expect(l.down, "down projection", s.hidden_size, s.intermediate_size);
-  }
-  expect(final_norm, "final norm", 1, s.hidden_size);
-  expect(lm_head, "output head", s.vocab_size, s.hidden_size);
+  const std::vector<ModelTensor> tensors = accelerator::layer_graph(s).layer_tensors();
+  for (const LayerWeights& layer : layers)
+    for (const ModelTensor tensor : tensors) expect(tensor, layer[tensor]);
+  expect(ModelTensor::final_norm, final_norm);
+  expect(ModelTensor::lm_head, lm_head);
 }
 
 }  // namespace harmonia::testbench

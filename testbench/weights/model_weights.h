@@ -15,6 +15,7 @@
 #include "harmonia/hw/formats/kmeans.h"
 #include "harmonia/hw/formats/mx.h"
 #include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/model/model_shape.h"
 #include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/weights/mapped_file.h"
@@ -75,9 +76,9 @@ struct WeightView {
 /// 0).
 std::size_t row_bytes(ElementType type, std::int64_t cols);
 
-struct LayerWeights {
-  WeightView attention_norm, q, k, v, o, ffn_norm, gate, up, down;
-};
+using accelerator::ModelTensor;
+/// One layer's tensors; those of the model stay empty.
+using LayerWeights = accelerator::PerTensor<WeightView>;
 
 /// The tensors of a model. Views stay valid as long as `storage` lives; copies share it.
 struct ModelWeights {

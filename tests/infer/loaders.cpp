@@ -79,7 +79,7 @@ TEST_CASE("Q4_0 blocks decode as ggml defines them") {
   const TinyModel m(3);
   const Blob bytes = test::gguf_bytes(m, GgufType::kQ4_0);
   const ModelWeights model = parse_gguf(view(bytes));
-  const std::vector<float> q = model.layers[1].q.read();
+  const std::vector<float> q = model.layers[1][ModelTensor::q].read();
   for (std::size_t i = 0; i < q.size(); ++i) {
     const float exact = std::nearbyint(m.layers[1].q.values[i] * 8) / 8;
     REQUIRE(q[i] == std::min(7.0F / 8, std::max(-1.0F, exact)));
@@ -199,13 +199,14 @@ TEST_CASE("every header field of llama2.c is checked by itself") {
 
 TEST_CASE("GGUF: the alignment that a file states leaves the place of its tensors as it is") {
   const TinyModel m;
-  const std::vector<float> plain = parse_gguf(view(test::gguf_bytes(m, GgufType::kF32))).layers[0].q.read();
+  const std::vector<float> plain =
+      parse_gguf(view(test::gguf_bytes(m, GgufType::kF32))).layers[0][ModelTensor::q].read();
   for (const bool first : {true, false}) {
     test::GgufExtra extra;
     extra.numbers = {{"general.alignment", 32}};
     extra.first = first;
     const Blob stated = test::gguf_bytes(m, GgufType::kF32, true, 3, extra);
-    REQUIRE(parse_gguf(view(stated)).layers[0].q.read() == plain);
+    REQUIRE(parse_gguf(view(stated)).layers[0][ModelTensor::q].read() == plain);
   }
 }
 
@@ -267,10 +268,10 @@ TEST_CASE("llama2.c version 2: 8-bit integers with a scale per group, and versio
   const ModelWeights fp32 = load_weights((data / "data/models/stories260K.bin").string());
   const ModelWeights q80 = load_weights((data / "data/models/stories260K_q80.bin").string());
   REQUIRE(q80.info.shape.hidden_size == fp32.info.shape.hidden_size);
-  REQUIRE(q80.layers[0].q.type == ElementType::kInt8Float);
-  REQUIRE(q80.layers[0].attention_norm.read() == fp32.layers[0].attention_norm.read());
+  REQUIRE(q80.layers[0][ModelTensor::q].type == ElementType::kInt8Float);
+  REQUIRE(q80.layers[0][ModelTensor::attention_norm].read() == fp32.layers[0][ModelTensor::attention_norm].read());
   // Half a percent of the root mean square, as the data's notes say.
-  const std::vector<float> a = fp32.layers[0].q.read(), b = q80.layers[0].q.read();
+  const std::vector<float> a = fp32.layers[0][ModelTensor::q].read(), b = q80.layers[0][ModelTensor::q].read();
   double error = 0, power = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     error += (a[i] - b[i]) * (a[i] - b[i]);

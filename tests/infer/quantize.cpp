@@ -47,15 +47,14 @@ TEST_CASE("every storage format is written and loads back with the values that t
     REQUIRE(report.tensors.size() == 14);
     std::size_t at = 0;
     for (std::size_t i = 0; i < model->layers.size(); ++i)
-      for (const WeightView LayerWeights::*tensor :
-           {&LayerWeights::q, &LayerWeights::k, &LayerWeights::v, &LayerWeights::o, &LayerWeights::gate,
-            &LayerWeights::up, &LayerWeights::down}) {
-        const WeightView& original = model->layers[i].*tensor;
+      for (const ModelTensor tensor : {ModelTensor::q, ModelTensor::k, ModelTensor::v, ModelTensor::o,
+                                       ModelTensor::gate, ModelTensor::up, ModelTensor::down}) {
+        const WeightView& original = model->layers[i][tensor];
         const std::vector<float> w = original.read();
         const formats::RoundTrip expected =
             formats::round_trip(options.format, w.data(), static_cast<std::size_t>(original.rows),
                                 static_cast<std::size_t>(original.cols), options.seed);
-        REQUIRE((back.layers[i].*tensor).read() == expected.values);
+        REQUIRE(back.layers[i][tensor].read() == expected.values);
         const TensorReport& r = report.tensors[at++];
         // Suffixes that hold the codebook in few bits, and fixed codebooks, are stored as FP32 centroids all the same.
         const std::size_t codebook = 32 * expected.codebook.size();
@@ -66,7 +65,7 @@ TEST_CASE("every storage format is written and loads back with the values that t
       }
     // What is not quantised keeps its values: those of the tiny model are exact in FP16.
     REQUIRE(back.embedding.read() == model->embedding.read());
-    REQUIRE(back.layers[1].ffn_norm.read() == model->layers[1].ffn_norm.read());
+    REQUIRE(back.layers[1][ModelTensor::ffn_norm].read() == model->layers[1][ModelTensor::ffn_norm].read());
   }
 }
 
@@ -96,9 +95,9 @@ TEST_CASE("K-means files have the names, types and shapes of the released checkp
     std::ofstream(folder.file("released/config.json")) << test::config_json(m);
     const ModelWeights own = load_weights(file), released = load_weights(folder.file("released"));
     REQUIRE(released.info.rope_pairing == formats::RopePairing::kHalfSplit);
-    REQUIRE(released.layers[1].down.code_bits == bits);
-    REQUIRE(released.layers[1].down.read() == own.layers[1].down.read());
-    REQUIRE(released.layers[0].q.read() == own.layers[0].q.read());
+    REQUIRE(released.layers[1][ModelTensor::down].code_bits == bits);
+    REQUIRE(released.layers[1][ModelTensor::down].read() == own.layers[1][ModelTensor::down].read());
+    REQUIRE(released.layers[0][ModelTensor::q].read() == own.layers[0][ModelTensor::q].read());
   }
 }
 
@@ -114,7 +113,7 @@ TEST_CASE("the first packed element is in the most significant bits, and w = sca
   const TensorView& packed = written.at(x + ".weight_packed");
   const std::vector<float> scales = to_float(written.at(x + ".scales")),
                            centroids = to_float(written.at(x + ".centroids"));
-  const std::vector<float> values = load_weights(file).layers[0].gate.read();
+  const std::vector<float> values = load_weights(file).layers[0][ModelTensor::gate].read();
   for (std::size_t o = 0; o < 64; ++o)
     for (std::size_t i = 0; i < 32; ++i) {
       const int index = packed.data[o * 8 + i / 4] >> (6 - 2 * (i % 4)) & 3;
@@ -137,8 +136,8 @@ TEST_CASE("offline smoothing changes the weights of Q and K, not what the model 
     const std::string file = folder.file("smooth.safetensors");
     quantize_model(*model, options, file);
     const auto smooth = std::make_shared<const ModelWeights>(load_weights(file));
-    REQUIRE(smooth->layers[0].k.read() != model->layers[0].k.read());
-    REQUIRE(smooth->layers[0].v.read() == model->layers[0].v.read());
+    REQUIRE(smooth->layers[0][ModelTensor::k].read() != model->layers[0][ModelTensor::k].read());
+    REQUIRE(smooth->layers[0][ModelTensor::v].read() == model->layers[0][ModelTensor::v].read());
     const std::vector<float> expected = logits_of(model), got = logits_of(smooth);
     float largest = 0, error = 0;
     for (std::size_t i = 0; i < expected.size(); ++i) {

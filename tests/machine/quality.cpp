@@ -51,7 +51,7 @@ std::vector<Row> layer(const GoldenModelWeights& m, const std::vector<std::vecto
     Row x(hidden);
     for (std::size_t i = 0; i < hidden; ++i)
       x[i] = static_cast<double>(formats::to_float(m.embedding[static_cast<std::size_t>(tokens[t]) * hidden + i]));
-    const Row in = normed(x, m.layers[0].attention_norm);
+    const Row in = normed(x, m.layers[0].gains[accelerator::ModelTensor::attention_norm]);
     Row q = product(w[0], in), k = product(w[1], in);
     rotate(q, t, d, adjacent);
     rotate(k, t, d, adjacent);
@@ -72,7 +72,7 @@ std::vector<Row> layer(const GoldenModelWeights& m, const std::vector<std::vecto
     }
     const Row o = product(w[3], attended);
     for (std::size_t i = 0; i < hidden; ++i) x[i] += o[i];
-    const Row ffn = normed(x, m.layers[0].ffn_norm);
+    const Row ffn = normed(x, m.layers[0].gains[accelerator::ModelTensor::ffn_norm]);
     Row gate = product(w[4], ffn);
     const Row up = product(w[5], ffn);
     for (std::size_t i = 0; i < gate.size(); ++i) gate[i] *= up[i] / (1 + std::exp(-gate[i]));

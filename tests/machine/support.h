@@ -80,15 +80,15 @@ inline std::shared_ptr<GoldenModelWeights> random_model(const SmallShape& small,
   for (Fp16& v : w->embedding) v = formats::to_fp16(random.next());
   for (int i = 0; i < s.num_hidden_layers; ++i) {
     accelerator::GoldenLayerWeights l;
-    l.attention_norm = gains(s.hidden_size);
-    l.ffn_norm = gains(s.hidden_size);
-    l.q = linear(format, s.q_width(), s.hidden_size);
-    l.k = linear(format, s.kv_width(), s.hidden_size);
-    l.v = linear(format, s.kv_width(), s.hidden_size);
-    l.o = linear(format, s.hidden_size, s.q_width());
-    l.gate = linear(format, s.intermediate_size, s.hidden_size);
-    l.up = linear(format, s.intermediate_size, s.hidden_size);
-    l.down = linear(format, s.hidden_size, s.intermediate_size);
+    l.gains[accelerator::ModelTensor::attention_norm] = gains(s.hidden_size);
+    l.gains[accelerator::ModelTensor::ffn_norm] = gains(s.hidden_size);
+    l.matrices[accelerator::ModelTensor::q] = linear(format, s.q_width(), s.hidden_size);
+    l.matrices[accelerator::ModelTensor::k] = linear(format, s.kv_width(), s.hidden_size);
+    l.matrices[accelerator::ModelTensor::v] = linear(format, s.kv_width(), s.hidden_size);
+    l.matrices[accelerator::ModelTensor::o] = linear(format, s.hidden_size, s.q_width());
+    l.matrices[accelerator::ModelTensor::gate] = linear(format, s.intermediate_size, s.hidden_size);
+    l.matrices[accelerator::ModelTensor::up] = linear(format, s.intermediate_size, s.hidden_size);
+    l.matrices[accelerator::ModelTensor::down] = linear(format, s.hidden_size, s.intermediate_size);
     w->layers.push_back(std::move(l));
   }
   w->final_norm = gains(s.hidden_size);
@@ -264,7 +264,10 @@ inline Outcome run_beside_golden(const Scenario& scenario, std::shared_ptr<Golde
         std::vector<Fp16> residual, logits(vocab);
         GoldenLlama& g = *golden[steps[i][q].slot];
         g.set_tap([&](const accelerator::TapRecord& tap) {
-          if (tap.operation != accelerator::Operation::kFfnResidual || tap.layer != shape.num_hidden_layers - 1) return;
+          // The output of the last layer.
+          if (tap.operation != "down" || tap.stage != accelerator::TapStage::added ||
+              tap.layer != shape.num_hidden_layers - 1)
+            return;
           residual.resize(tap.bytes / 2);
           std::memcpy(static_cast<void*>(residual.data()), tap.data, tap.bytes);
         });

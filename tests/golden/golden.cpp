@@ -53,15 +53,15 @@ std::shared_ptr<GoldenModelWeights> random_model(WeightFormat format, formats::C
   const auto linear = [&](int rows, int cols) { return random_linear(random, format, kind, rows, cols); };
   for (int i = 0; i < s.num_hidden_layers; ++i) {
     GoldenLayerWeights l;
-    l.attention_norm = random_fp16(random, static_cast<std::size_t>(hidden), 0.2, 1.0);
-    l.ffn_norm = random_fp16(random, static_cast<std::size_t>(hidden), 0.2, 1.0);
-    l.q = linear(s.q_width(), hidden);
-    l.k = linear(s.kv_width(), hidden);
-    l.v = linear(s.kv_width(), hidden);
-    l.o = linear(hidden, s.q_width());
-    l.gate = linear(intermediate, hidden);
-    l.up = linear(intermediate, hidden);
-    l.down = linear(hidden, intermediate);
+    l.gains[ModelTensor::attention_norm] = random_fp16(random, static_cast<std::size_t>(hidden), 0.2, 1.0);
+    l.gains[ModelTensor::ffn_norm] = random_fp16(random, static_cast<std::size_t>(hidden), 0.2, 1.0);
+    l.matrices[ModelTensor::q] = linear(s.q_width(), hidden);
+    l.matrices[ModelTensor::k] = linear(s.kv_width(), hidden);
+    l.matrices[ModelTensor::v] = linear(s.kv_width(), hidden);
+    l.matrices[ModelTensor::o] = linear(hidden, s.q_width());
+    l.matrices[ModelTensor::gate] = linear(intermediate, hidden);
+    l.matrices[ModelTensor::up] = linear(intermediate, hidden);
+    l.matrices[ModelTensor::down] = linear(hidden, intermediate);
     w->layers.push_back(std::move(l));
   }
   w->final_norm = random_fp16(random, static_cast<std::size_t>(hidden), 0.2, 1.0);
@@ -209,11 +209,11 @@ class NaiveLlama {
     std::vector<std::vector<Fp16>> queries, keys;
     for (std::size_t t = 0; t < x.size(); ++t) {
       std::vector<Fp16> normed(hidden);
-      vector::rms_norm(x[t].data(), widened(w.attention_norm).data(), hidden, static_cast<float>(s.rms_norm_eps),
-                       normed.data());
-      queries.push_back(naive_linear(w.q, normed, s_.activations));
-      keys.push_back(naive_linear(w.k, normed, s_.activations));
-      state.v.push_back(naive_linear(w.v, normed, s_.activations));
+      vector::rms_norm(x[t].data(), widened(w.gains[ModelTensor::attention_norm]).data(), hidden,
+                       static_cast<float>(s.rms_norm_eps), normed.data());
+      queries.push_back(naive_linear(w.matrices[ModelTensor::q], normed, s_.activations));
+      keys.push_back(naive_linear(w.matrices[ModelTensor::k], normed, s_.activations));
+      state.v.push_back(naive_linear(w.matrices[ModelTensor::v], normed, s_.activations));
       std::vector<float> cosine(head_dim / 2), sine(head_dim / 2);
       rope.angles(position + t, cosine.data(), sine.data());
       rope.rotate(cosine.data(), sine.data(), heads, queries.back().data());
@@ -271,15 +271,15 @@ class NaiveLlama {
           attended.push_back(multiply(p, column, values));
         }
       }
-      const std::vector<Fp16> o = naive_linear(w.o, attended, s_.activations);
+      const std::vector<Fp16> o = naive_linear(w.matrices[ModelTensor::o], attended, s_.activations);
       vector::residual_add(x[t].data(), o.data(), hidden, x[t].data());
       std::vector<Fp16> normed(hidden);
-      vector::rms_norm(x[t].data(), widened(w.ffn_norm).data(), hidden, static_cast<float>(s.rms_norm_eps),
-                       normed.data());
-      std::vector<Fp16> gate = naive_linear(w.gate, normed, s_.activations);
-      const std::vector<Fp16> up = naive_linear(w.up, normed, s_.activations);
+      vector::rms_norm(x[t].data(), widened(w.gains[ModelTensor::ffn_norm]).data(), hidden,
+                       static_cast<float>(s.rms_norm_eps), normed.data());
+      std::vector<Fp16> gate = naive_linear(w.matrices[ModelTensor::gate], normed, s_.activations);
+      const std::vector<Fp16> up = naive_linear(w.matrices[ModelTensor::up], normed, s_.activations);
       vector::silu_mul(gate.data(), up.data(), gate.size(), gate.data());
-      const std::vector<Fp16> down = naive_linear(w.down, gate, s_.activations);
+      const std::vector<Fp16> down = naive_linear(w.matrices[ModelTensor::down], gate, s_.activations);
       vector::residual_add(x[t].data(), down.data(), hidden, x[t].data());
     }
   }
@@ -455,32 +455,45 @@ TEST_CASE("taps show every operation of a step, in order and with the sizes of i
   GoldenSettings settings;
   settings.online_smoothing = true;
   GoldenLlama golden(weights, settings);
-  std::vector<Operation> order;
-  std::map<Operation, std::size_t> bytes;
+  using Point = std::pair<std::string, TapStage>;
+  std::vector<Point> order;
+  std::map<Point, std::size_t> bytes;
   golden.set_tap([&](const TapRecord& r) {
-    if (r.layer <= 0 && r.head <= 0) order.push_back(r.operation);
-    if (r.layer == 1) bytes[r.operation] += r.bytes;
+    const Point point{std::string(r.operation), r.stage};
+    if (r.layer <= 0 && r.head <= 0) order.push_back(point);
+    if (r.layer == 1) bytes[point] += r.bytes;
   });
   const std::vector<int> tokens = {3, 1, 4};
   std::vector<Fp16> logits(3 * 90);
   golden.step(tokens.data(), 3, logits.data());
-  std::vector<Operation> expected;
-  for (int op = 0; op <= static_cast<int>(Operation::kLogits); ++op) {
-    const auto operation = static_cast<Operation>(op);
-    if (operation == Operation::kProbabilities || operation == Operation::kProbabilitiesBfp) continue;
-    if (operation == Operation::kScores)
-      for (int t = 0; t < 3; ++t)
-        expected.insert(expected.end(), {Operation::kScores, Operation::kProbabilities, Operation::kProbabilitiesBfp});
-    else
-      expected.push_back(operation);
-  }
+  using S = TapStage;
+  std::vector<Point> expected = {{"embedding", S::result},
+                                 {"attention_norm", S::result},
+                                 {"attention_norm", S::operand},
+                                 {"q", S::result},
+                                 {"k", S::result},
+                                 {"v", S::result},
+                                 {"q", S::rotated},
+                                 {"k", S::rotated},
+                                 {"k", S::smoothed},
+                                 {"q", S::operand}};
+  for (int t = 0; t < 3; ++t)
+    for (const S stage : {S::scores, S::probabilities, S::probabilities_operand})
+      expected.emplace_back("attention", stage);
+  for (const Point& point :
+       {Point{"attention", S::result}, Point{"attention", S::operand}, Point{"o", S::result}, Point{"o", S::added},
+        Point{"ffn_norm", S::result}, Point{"ffn_norm", S::operand}, Point{"gate", S::result}, Point{"up", S::result},
+        Point{"gate_up", S::result}, Point{"gate_up", S::operand}, Point{"down", S::result}, Point{"down", S::added},
+        Point{"final_norm", S::result}, Point{"final_norm", S::operand}, Point{"lm_head", S::result}})
+    expected.push_back(point);
   REQUIRE(order == expected);
-  REQUIRE(bytes[Operation::kQ] == 3 * 48 * 2);
-  REQUIRE(bytes[Operation::kK] == 3 * 16 * 2);
-  REQUIRE(bytes[Operation::kQBfp] == 3 * 6 * 37);
-  REQUIRE(bytes[Operation::kScores] == (1 + 2 + 3) * 6 * 2);
-  REQUIRE(bytes[Operation::kActivatedBfp] == 3 * 6 * 37);
-  REQUIRE(bytes[Operation::kGate] == 3 * 172 * 2);
+  REQUIRE(bytes[{"q", S::result}] == 3 * 48 * 2);
+  REQUIRE(bytes[{"k", S::result}] == 3 * 16 * 2);
+  REQUIRE(bytes[{"q", S::operand}] == 3 * 6 * 37);
+  REQUIRE(bytes[{"attention", S::scores}] == (1 + 2 + 3) * 6 * 2);
+  REQUIRE(bytes[{"gate_up", S::operand}] == 3 * 6 * 37);
+  REQUIRE(bytes[{"gate", S::result}] == 3 * 172 * 2);
+  REQUIRE(bytes[{"down", S::added}] == 3 * 48 * 2);
 }
 
 TEST_CASE("bad weights and tokens are refused") {
@@ -489,7 +502,7 @@ TEST_CASE("bad weights and tokens are refused") {
   std::vector<Fp16> logits(90);
   for (const int token : {-1, 90, 1 << 30}) REQUIRE_THROWS_AS(golden.step(&token, 1, logits.data()), std::out_of_range);
   REQUIRE(golden.position() == 0);
-  weights->layers[1].down = weights->layers[0].up;
+  weights->layers[1].matrices[ModelTensor::down] = weights->layers[0].matrices[ModelTensor::up];
   REQUIRE_THROWS_AS(GoldenLlama(weights, {}), std::invalid_argument);
   REQUIRE_THROWS_AS(weight_format("kmeans5"), std::invalid_argument);
   REQUIRE_THROWS_AS(kv_format("bfp6"), std::invalid_argument);

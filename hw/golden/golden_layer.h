@@ -1,0 +1,64 @@
+// One decoder layer of the golden model, for one sequence.
+//
+// Models: the operations of the layer graph in their order, each from its operands to where its results go: the residual
+//   stream, the operand of a later operation, or the layer's KV cache.
+// Does not model: several sequences; the layers' weights are shared, not owned.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/golden/golden_kv_cache.h"
+#include "harmonia/hw/golden/golden_step.h"
+#include "harmonia/hw/golden/settings.h"
+#include "harmonia/hw/golden/tap.h"
+#include "harmonia/hw/golden/weights.h"
+#include "harmonia/hw/vector/vector_math.h"
+
+namespace harmonia::accelerator {
+
+class GoldenLayer {
+ public:
+  /// `model` and its layer `index` must outlive the layer; the matrices must be prepared for settings.activations.
+  GoldenLayer(const GoldenModelWeights& model, const GoldenSettings& settings, int index);
+
+  /// x: FP16 [tokens][hidden], the residual stream; replaced by the layer's output. Appends the tokens to the cache.
+  void step(formats::Fp16* x, std::size_t tokens, const Tap& tap = {});
+
+  const GoldenKvCache& cache() const { return cache_; }
+  /// Per kv head; empty before the first step and without online smoothing.
+  const std::vector<formats::KeyOffsets>& offsets() const { return offsets_; }
+  /// Infinities and NaNs that converters have met since the last reset.
+  std::uint64_t nonfinite() const { return nonfinite_; }
+  void reset();
+
+ private:
+  GoldenRows& rows(Value value) { return rows_[static_cast<std::size_t>(value)]; }
+  void norm(const GoldenStep& step, const LayerOperation& operation, const formats::Fp16* x);
+  void linear(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
+  void deliver(const GoldenStep& step, const Product& product, std::vector<formats::Fp16>& result, formats::Fp16* x);
+  void activate(const GoldenStep& step, const LayerOperation& operation);
+  void rotate(const GoldenStep& step, const Product& product, std::vector<formats::Fp16>& result) const;
+  void smooth(const GoldenStep& step, std::vector<formats::Fp16>& keys);
+  void attention(const GoldenStep& step, const LayerOperation& operation);
+  void attend(const GoldenStep& step, const LayerOperation& operation, std::size_t token, std::size_t head);
+
+  ModelShape shape_;
+  GoldenSettings settings_;
+  const GoldenLayerWeights* weights_;
+  int index_;
+  vector::RopeTable rope_;
+  PerTensor<std::vector<float>> gains_;
+  GoldenKvCache cache_;
+  std::vector<formats::KeyOffsets> offsets_;
+  std::uint64_t nonfinite_ = 0;
+  // Scratch, sized by the largest step so far.
+  std::array<GoldenRows, value_count> rows_;
+  std::vector<std::vector<formats::Fp16>> results_;  // of the products of a linear
+  GoldenRows scores_;                                // then probabilities, of one token and head
+};
+
+}  // namespace harmonia::accelerator

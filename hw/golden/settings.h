@@ -1,0 +1,23 @@
+// What the golden model may be asked to do differently.
+#pragma once
+
+#include <cstddef>
+
+#include "harmonia/hw/formats/linear_weights.h"
+#include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/kv_cache/policy.h"
+
+namespace harmonia::accelerator {
+
+struct GoldenSettings {
+  ActivationFormat activations = ActivationFormat::kBfp8;
+  KvFormat kv = KvFormat::kBfp4Windows;
+  std::size_t n_initial = 32;  ///< 8-bit windows of kBfp4Windows, tokens
+  std::size_t n_local = 64;
+  bool online_smoothing = false;
+  std::size_t smoothed_channels = formats::kDefaultOffsets;  ///< per kv head
+
+  KvPolicy kv_policy() const { return {kv, static_cast<int>(n_initial), static_cast<int>(n_local)}; }
+};
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,49 @@
+#include "harmonia/hw/golden/weights.h"
+
+#include <stdexcept>
+#include <string>
+
+namespace harmonia::accelerator {
+namespace {
+
+void expect_length(const char* tensor, std::uint64_t is, std::uint64_t expected) {
+  if (is != expected)
+    throw std::invalid_argument(std::string(tensor) + " has " + std::to_string(is) + " elements, expected " +
+                                std::to_string(expected));
+}
+
+void expect_matrix(ModelTensor tensor, const LinearWeights& w, const ModelShape& shape) {
+  const TensorInfo& info = info_of(tensor);
+  const std::uint64_t rows = size_of(info.rows, shape), columns = size_of(info.columns, shape);
+  if (w.rows() != rows || w.cols() != columns)
+    throw std::invalid_argument(std::string(info.name) + " is [" + std::to_string(w.rows()) + ", " +
+                                std::to_string(w.cols()) + "], expected [" + std::to_string(rows) + ", " +
+                                std::to_string(columns) + "]");
+}
+
+void expect_vector(ModelTensor tensor, const std::vector<formats::Fp16>& values, const ModelShape& shape) {
+  expect_length(name_of(tensor), values.size(), info_of(tensor).elements(shape));
+}
+
+}  // namespace
+
+void GoldenModelWeights::validate() const {
+  const std::string problem = shape.problem();
+  if (!problem.empty()) throw std::invalid_argument(problem);
+  if (!rope_frequencies.empty())
+    expect_length("rope_frequencies", rope_frequencies.size(), static_cast<std::uint64_t>(shape.head_dim / 2));
+  expect_vector(ModelTensor::embedding, embedding, shape);
+  expect_length("layers", layers.size(), static_cast<std::uint64_t>(shape.num_hidden_layers));
+  const std::vector<ModelTensor> tensors = layer_graph(shape).layer_tensors();
+  for (const GoldenLayerWeights& layer : layers)
+    for (const ModelTensor tensor : tensors) {
+      if (info_of(tensor).kind == TensorKind::matrix)
+        expect_matrix(tensor, layer.matrices[tensor], shape);
+      else
+        expect_vector(tensor, layer.gains[tensor], shape);
+    }
+  expect_vector(ModelTensor::final_norm, final_norm, shape);
+  expect_matrix(ModelTensor::lm_head, lm_head, shape);
+}
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,37 @@
+// Weights of a whole model as the machine stores and multiplies them.
+//
+// Models: every matrix in its weight format, norms and the embedding in FP16, the pairing and angles of the rotary
+//   position embedding.
+// Does not model: where they lie in memory (the address map), files that they come from (testbench/weights).
+#pragma once
+
+#include <vector>
+
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/formats/linear_weights.h"
+#include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/model/layer_graph.h"
+#include "harmonia/hw/model/model_shape.h"
+
+namespace harmonia::accelerator {
+
+struct GoldenLayerWeights {
+  PerTensor<std::vector<formats::Fp16>> gains;  // of the norms, [hidden]
+  PerTensor<LinearWeights> matrices;            // [output features, input features]
+};
+
+struct GoldenModelWeights {
+  ModelShape shape;
+  formats::RopePairing rope_pairing = formats::RopePairing::kAdjacent;
+  /// Angle per position of each rotated pair, head_dim/2 values; empty: theta^(-2i/head_dim).
+  std::vector<float> rope_frequencies;
+  std::vector<formats::Fp16> embedding;  // [vocab][hidden]
+  std::vector<GoldenLayerWeights> layers;
+  std::vector<formats::Fp16> final_norm;  // [hidden]
+  LinearWeights lm_head;                  // [vocab][hidden]
+
+  /// Throws std::invalid_argument that names the first tensor whose size does not follow from the shape.
+  void validate() const;
+};
+
+}  // namespace harmonia::accelerator
