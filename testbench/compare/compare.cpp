@@ -94,13 +94,15 @@ std::string Comparison::text() const {
   if (first) {
     const Variant* best = winner();
     const Metrics& m0 = *first->metrics;
-    std::vector<std::vector<std::string>> cost = {{"variant", "time/token", "speed-up", "token/s", "bits/weight",
-                                                   "fewer bits", "DRAM bytes/token", "fewer bytes", "bandwidth",
-                                                   "energy/token", "less energy", "area mm2", "limit"}};
+    const auto title = [](const char* name) { return column(name).figure.title; };
+    std::vector<std::vector<std::string>> cost = {
+        {"variant", title("time_per_token_s"), "speed-up", title("tokens_per_s"), title("bits_per_weight"),
+         "fewer bits", title("bytes") + "/token", "fewer bytes", title("utilisation"), title("energy_per_token_j"),
+         "less energy", title("area_mm2"), title("bound")}};
     std::vector<std::vector<std::string>> why = {
         {"variant", "byte ratio of the linears", "speed-up", "missing to it", "because of"}};
-    std::vector<std::vector<std::string>> bytes = {
-        {"variant", "weights", "scales", "kv read", "kv write", "activations", "partial sums"}};
+    std::vector<std::vector<std::string>> bytes = {{"variant"}};
+    for (std::size_t i = 0; i < kTrafficClasses; ++i) bytes[0].push_back(traffic_figures().title(traffic_name(i)));
     std::vector<std::vector<std::string>> quality = {
         {"variant", "format", "SNR dB", "parameters", "effective", "MMLU", "GSM8K", "MBPP", "HellaSwag"}};
     for (const Variant& v : variants) {
@@ -108,11 +110,11 @@ std::string Comparison::text() const {
       const Metrics& m = *v.metrics;
       const std::string name = v.label + (&v == best && variants.size() > 1 ? "  <- fastest" : "");
       const double speed = ratio(m0.time_per_token_s, m.time_per_token_s);
-      cost.push_back({name, si(m.time_per_token_s, "s"), times(speed), fixed(ratio(1, m.time_per_token_s), 1),
-                      fixed(m.bits_per_weight, 3), times(byte_ratio(m0, m)), si(ratio(m.bytes, m.tokens), "B"),
-                      times(ratio(ratio(m0.bytes, m0.tokens), ratio(m.bytes, m.tokens))), percent(m.utilisation),
-                      si(m.energy_per_token_j, "J"), times(ratio(m0.energy_per_token_j, m.energy_per_token_j)),
-                      fixed(m.area_mm2, 2), m.bound});
+      cost.push_back({name, cell("time_per_token_s", m), times(speed), cell("tokens_per_s", m),
+                      cell("bits_per_weight", m), times(byte_ratio(m0, m)), si(ratio(m.bytes, m.tokens), "B"),
+                      times(ratio(ratio(m0.bytes, m0.tokens), ratio(m.bytes, m.tokens))), cell("utilisation", m),
+                      cell("energy_per_token_j", m), times(ratio(m0.energy_per_token_j, m.energy_per_token_j)),
+                      cell("area_mm2", m), cell("bound", m)});
       std::vector<std::string> row = {v.label};
       for (const auto& [c, b] : m.bytes_by_class) row.push_back(si(ratio(b, m.tokens), "B"));
       bytes.push_back(row);

@@ -21,8 +21,8 @@
 
 #include "harmonia/testbench/compare/measured_quality.h"
 #include "harmonia/testbench/compare/weight_quality.h"
+#include "harmonia/testbench/results/metrics.h"
 #include "harmonia/testbench/sweep/grid.h"
-#include "harmonia/testbench/sweep/metrics.h"
 
 namespace harmonia::testbench {
 

@@ -12,6 +12,7 @@
 #include "harmonia/hw/formats/format_registry.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/results/metrics.h"
 #include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/scenario/library.h"
 #include "harmonia/testbench/scenario/scenario.h"
@@ -111,7 +112,11 @@ int run_list(const std::vector<std::string>& arguments) {
   Arguments a(kListCommand);
   a.folders(common).positional(
       "KIND", what,
-      "models, accelerators, drams, scenarios, formats, or keys (every configuration key, as a Markdown table)", true);
+      "models, accelerators, drams, scenarios, formats, keys (every configuration key) or figures (every figure of a "
+      "result); the last two as Markdown tables",
+      true);
+  bool json = false;
+  a.flag("json", json, "figures: as JSON, for programs");
   if (!a.parse(arguments)) return 0;
   const Library library(common.workloads, common.data, common.allow_unknown);
   if (what == "models") {
@@ -126,18 +131,21 @@ int run_list(const std::vector<std::string>& arguments) {
     list_formats();
   } else if (what == "keys") {
     list_keys();
+  } else if (what == "figures") {
+    std::cout << (json ? all_json() : all_markdown());
   } else {
     throw config::InputError(
         {"command line", 0, 0},
         "unknown kind '" + config::printable(what) + "'" +
-            config::nearest_hint(what, {"models", "accelerators", "drams", "scenarios", "formats", "keys"}, "kind"));
+            config::nearest_hint(what, {"models", "accelerators", "drams", "scenarios", "formats", "keys", "figures"},
+                                 "kind"));
   }
   return 0;
 }
 
 }  // namespace
 
-const Command kListCommand = {"list", "models|accelerators|drams|scenarios|formats|keys",
-                              "Lists what is built in, or every configuration key.", run_list};
+const Command kListCommand = {"list", "models|accelerators|drams|scenarios|formats|keys|figures",
+                              "Lists what is built in, every configuration key or every figure of a result.", run_list};
 
 }  // namespace harmonia::testbench

@@ -44,7 +44,7 @@ int make_report(const std::string& folder, const std::string& output) {
   if (!WIFEXITED(status)) throw config::RunError("the script that draws reports was killed");
   if (WEXITSTATUS(status) == 127)
     throw config::RunError(
-        "python3 is missing; reports are drawn with Python and matplotlib (scripts/setup installs both)");
+        "python3 is missing; reports are drawn with Python, matplotlib and Jinja2 (scripts/setup installs all three)");
   return WEXITSTATUS(status);
 }
 

@@ -1,4 +1,5 @@
-// From a result folder to report.html: finds and runs the script that draws (scripts/report, Python with matplotlib).
+// From a result folder to report.html: finds and runs the script that draws (scripts/report and its package, Python with
+// matplotlib and Jinja2).
 // Does not model: the drawing.
 #pragma once
 
@@ -11,7 +12,7 @@ namespace harmonia::testbench {
 std::string report_script();
 
 /// Writes the page of a result folder to `output` (empty: report.html in the folder). Returns the exit status: 0, 1 (no
-/// Python, no matplotlib, cannot be written), 2 (no result folder). The script says why on standard error.
+/// Python, no matplotlib or Jinja2, cannot be written), 2 (no result folder). The script says why on standard error.
 int make_report(const std::string& folder, const std::string& output);
 
 }  // namespace harmonia::testbench

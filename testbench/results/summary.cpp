@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "harmonia/testbench/results/figures.h"
 #include "harmonia/testbench/results/run_result.h"
 #include "harmonia/testbench/results/text.h"
 
@@ -62,11 +63,15 @@ void overview(std::string& out, const RunResult& r) {
   if (r.output_tokens > 0) out += ", " + si(r.output_tokens_per_s, "token/s");
   out += '\n';
   const LatencyResult& l = r.latency;
-  if (l.time_to_first_token_s.count > 0)
-    out += "         time to first token   " + distribution_text(l.time_to_first_token_s) + '\n';
-  if (l.time_per_output_token_s.count > 0)
-    out += "         time per output token " + distribution_text(l.time_per_output_token_s) + '\n';
-  if (l.end_to_end_s.count > 0) out += "         end to end            " + distribution_text(l.end_to_end_s) + '\n';
+  const auto latency = [&out](const char* key, const Distribution& d) {
+    if (d.count == 0) return;
+    std::string title = latency_figures().title(key);
+    title.resize(std::max<std::size_t>(title.size(), 21), ' ');
+    out += "         " + title + ' ' + distribution_text(d) + '\n';
+  };
+  latency("time_to_first_token_s", l.time_to_first_token_s);
+  latency("time_per_output_token_s", l.time_per_output_token_s);
+  latency("end_to_end_s", l.end_to_end_s);
 
   if (r.serving.requests > 0) {
     const ServingResult& v = r.serving;
@@ -106,14 +111,17 @@ void overview(std::string& out, const RunResult& r) {
 
 void operations(std::string& out, const RunResult& r) {
   if (r.operations.empty()) return;
-  std::vector<std::vector<std::string>> rows = {
-      {"operation", "count", "bytes", "time", "share", "memory", "decode", "compute", "vector", "bound"}};
-  double all = 0;
-  for (const OperationResult& p : r.operations) all += p.simulated_s;
-  for (const OperationResult& p : r.operations)
-    rows.push_back({p.name, std::to_string(p.count), si(static_cast<double>(p.bytes), "B"), si(p.simulated_s, "s"),
-                    percent(all > 0 ? p.simulated_s / all : 0), si(p.memory_s, "s"), si(p.decode_s, "s"),
-                    si(p.compute_s, "s"), si(p.vector_s, "s"), p.bound});
+  const Record<OperationResult>& record = operation_figures();
+  const char* keys[] = {"name",     "count",    "bytes",     "simulated_s", "",
+                        "memory_s", "decode_s", "compute_s", "vector_s",    "bound"};
+  const double all = record.over("simulated_s", r.operations);
+  std::vector<std::vector<std::string>> rows(1);
+  for (const std::string key : keys) rows[0].push_back(key.empty() ? "share" : record.title(key));
+  for (const OperationResult& p : r.operations) {
+    rows.emplace_back();
+    for (const std::string key : keys)
+      rows.back().push_back(key.empty() ? percent(all > 0 ? p.simulated_s / all : 0) : record.cell(key, p));
+  }
   out += "\nWhere the time goes (memory, decode, compute and vector are each resource's least time alone)\n" +
          table(rows, "  ");
 }
@@ -126,8 +134,8 @@ void traffic(std::string& out, const RunResult& r) {
       {"traffic", "bytes", "share", r.output_tokens > 0 ? "per output token" : "per prompt token"}};
   for (std::size_t c = 0; c < kTrafficClasses; ++c) {
     const auto bytes = static_cast<double>(r.bandwidth.bytes_by_class[c]);
-    rows.push_back({traffic_name(c), si(bytes, "B"), percent(bytes / static_cast<double>(all)),
-                    si(bytes / static_cast<double>(tokens), "B")});
+    rows.push_back({traffic_name(c), traffic_figures().cell(traffic_name(c), r.bandwidth.bytes_by_class),
+                    percent(bytes / static_cast<double>(all)), si(bytes / static_cast<double>(tokens), "B")});
   }
   const std::uint64_t pins = total(r.bandwidth.pin_bytes_by_class);
   out += "\nBytes of the DRAM";
@@ -141,7 +149,7 @@ void units(std::string& out, const RunResult& r) {
   for (const UnitResult& u : r.units)
     for (const StallShare& s : u.stalled)
       if (std::find(causes.begin(), causes.end(), s.cause) == causes.end()) causes.push_back(s.cause);
-  std::vector<std::vector<std::string>> rows = {{"unit", "busy"}};
+  std::vector<std::vector<std::string>> rows = {{unit_figures().title("name"), unit_figures().title("busy")}};
   for (std::string cause : causes) {
     std::replace(cause.begin(), cause.end(), '_', ' ');
     rows[0].push_back(cause);
@@ -160,47 +168,37 @@ void units(std::string& out, const RunResult& r) {
 
 void channels(std::string& out, const RunResult& r) {
   if (r.channels.empty()) return;
-  std::uint64_t hits = 0, misses = 0, conflicts = 0;
-  double refresh = 0, queue = 0, p99 = 0;
-  for (const ChannelResult& c : r.channels) {
-    hits += c.row_hits;
-    misses += c.row_misses;
-    conflicts += c.row_conflicts;
-    refresh += c.refresh_share;
-    queue += c.queue_occupancy_mean;
-    p99 = std::max(p99, c.read_latency_s.p99);
-  }
-  const double accesses = static_cast<double>(hits + misses + conflicts);
-  const auto n = static_cast<double>(r.channels.size());
+  const Record<ChannelResult>& record = channel_figures();
+  const auto over = [&](const char* key) { return record.over(key, r.channels); };
+  const double hits = over("row_hits"), misses = over("row_misses"), conflicts = over("row_conflicts");
+  const double accesses = hits + misses + conflicts;
   out += "\nDRAM, " + counted(r.channels.size(), "channel") + ": ";
   if (accesses > 0)
-    out += "row hits " + percent(static_cast<double>(hits) / accesses) + ", misses " +
-           percent(static_cast<double>(misses) / accesses) + ", conflicts " +
-           percent(static_cast<double>(conflicts) / accesses) + "; ";
+    out += "row hits " + percent(hits / accesses) + ", misses " + percent(misses / accesses) + ", conflicts " +
+           percent(conflicts / accesses) + "; ";
   char mean_queue[32];
-  std::snprintf(mean_queue, sizeof mean_queue, "%.1f", queue / n);
-  out += "refresh " + percent(refresh / n) + " of the time; " + mean_queue +
+  std::snprintf(mean_queue, sizeof mean_queue, "%.1f", over("queue_occupancy_mean"));
+  double p99 = 0;
+  for (const ChannelResult& c : r.channels) p99 = std::max(p99, c.read_latency_s.p99);
+  out += "refresh " + percent(over("refresh_share")) + " of the time; " + mean_queue +
          " requests queued on average; slowest channel's read p99 " + si(p99, "s") + '\n';
 }
 
 void energy_and_area(std::string& out, const RunResult& r) {
   if (!r.energy.components.empty()) {
-    std::vector<std::vector<std::string>> rows = {{"energy", "total", "share"}};
+    const Record<ComponentEnergy>& record = energy_figures();
+    std::vector<std::vector<std::string>> rows = {{record.title("component"), record.title("joules"), "share"}};
     for (const ComponentEnergy& e : r.energy.components)
-      rows.push_back({e.component, si(e.joules, "J"), percent(r.energy.total_j > 0 ? e.joules / r.energy.total_j : 0)});
+      rows.push_back(
+          {e.component, record.cell("joules", e), percent(r.energy.total_j > 0 ? e.joules / r.energy.total_j : 0)});
     out += "\nEnergy " + si(r.energy.total_j, "J") + ", " + si(r.energy.per_token_j, "J") + " per token\n" +
            table(rows, "  ");
   }
   if (!r.area.components.empty()) {
-    std::vector<std::vector<std::string>> rows = {{"area", "mm2"}};
-    for (const ComponentArea& a : r.area.components) {
-      char text[32];
-      std::snprintf(text, sizeof text, "%.3f", a.mm2);
-      rows.push_back({a.component, text});
-    }
-    char sum[32];
-    std::snprintf(sum, sizeof sum, "%.3f", r.area.total_mm2);
-    out += "\nArea " + std::string(sum) + " mm2 without DRAM\n" + table(rows, "  ");
+    const Record<ComponentArea>& record = area_figures();
+    std::vector<std::vector<std::string>> rows = {{record.title("component"), record.title("mm2")}};
+    for (const ComponentArea& a : r.area.components) rows.push_back({a.component, record.cell("mm2", a)});
+    out += "\nArea " + shown("mm2", r.area.total_mm2) + " mm2 without DRAM\n" + table(rows, "  ");
   }
 }
 

@@ -19,8 +19,8 @@
 #include "harmonia/testbench/program/interrupt.h"
 #include "harmonia/testbench/program/output_folder.h"
 #include "harmonia/testbench/program/progress.h"
+#include "harmonia/testbench/results/metrics.h"
 #include "harmonia/testbench/scenario/scenario.h"
-#include "harmonia/testbench/sweep/metrics.h"
 #include "harmonia/testbench/sweep/processes.h"
 
 namespace harmonia::testbench {

@@ -5,10 +5,13 @@
 // result folder. Nothing that differs between two equal runs (wall time) is in a row.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "harmonia/testbench/results/figures.h"
 
 namespace harmonia::testbench {
 
@@ -44,14 +47,30 @@ struct Metrics {
 /// Throws config::InputError when the document is no result of schema 1.
 Metrics metrics_of(const nlohmann::json& result);
 
+/// A column of compare.csv and sweep.csv. Where it states a figure of result.json, title, unit and meaning are that
+/// figure's, and `figure.path` is its place; otherwise the path is empty and the column follows from others.
+struct Column {
+  std::string name;
+  Figure figure;
+  std::function<double(const Metrics&)> value;  // none for a text
+  std::string Metrics::*text = nullptr;
+  int decimals = -1;  // on the terminal; negative: as its unit says
+};
+
+/// All columns, in order. metrics_of(), rows, docs/result-schema.md and the reports are made from this list.
+const std::vector<Column>& columns();
+/// Throws std::logic_error when there is no column of this name.
+const Column& column(const std::string& name);
+/// The value of a column as the terminal shows it.
+std::string cell(const std::string& column, const Metrics& metrics);
+
 /// The row: names and values as text, numbers with as many digits as tell them apart.
 std::vector<std::pair<std::string, std::string>> row_of(const Metrics& metrics);
 /// The names of a row, in order.
-const std::vector<std::string>& row_names();
+std::vector<std::string> row_names();
 
-/// A cell of a CSV file: quoted when it holds a comma, a quote or a line end.
-std::string csv_cell(const std::string& text);
-/// A number with the fewest digits that read back as the same number.
-std::string exact(double value);
+/// The figures of result.json and the columns, as the tables of docs/result-schema.md and as JSON for programs.
+std::string all_markdown();
+std::string all_json();
 
 }  // namespace harmonia::testbench

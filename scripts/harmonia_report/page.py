@@ -1,0 +1,76 @@
+"""What a page holds, block by block, and its HTML."""
+import os
+import re
+import tempfile
+
+import jinja2
+
+from . import plots
+
+TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(os.path.join(os.path.dirname(__file__), "templates")), autoescape=True,
+                               undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+class Page:
+    """Sections, sentences, tables and plots in the order in which they are added. Everything is plain text until it is rendered."""
+
+    def __init__(self, title, subtitle):
+        self.title, self.subtitle = title, subtitle
+        self.blocks = []
+
+    def add(self, kind, **fields):
+        self.blocks.append({"kind": kind, **fields})
+
+    @property
+    def sections(self):
+        return [b for b in self.blocks if b["kind"] == "section"]
+
+    @property
+    def plots(self):
+        return sum(b["kind"] == "plot" for b in self.blocks)
+
+    def section(self, name):
+        self.add("section", key=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"), name=name)
+
+    def text(self, sentence):
+        self.add("text", sentence=sentence)
+
+    def failed(self, what, reason):
+        self.add("failed", what=what, reason=reason)
+
+    def items(self, sentences):
+        self.add("items", sentences=sentences)
+
+    def pre(self, text):
+        self.add("pre", text=text)
+
+    def table(self, caption, head, rows, mark=None):
+        """`rows`: lists of cells; a column whose cells all begin with a digit, sign or '-' is set as numbers. `mark` gives the state of
+        a row: "best", "bad" or nothing."""
+        numeric = [bool(rows) and all(re.match(r"^[-+0-9]", str(r[c])) or str(r[c]) in ("", "exact") for r in rows)
+                   for c in range(len(head))]
+        self.add("table", caption=caption, columns=[{"title": h, "numeric": n} for h, n in zip(head, numeric)],
+                 rows=[{"cells": r, "state": mark(r) if mark else ""} for r in rows])
+
+    def plot(self, figure, label, caption):
+        """Puts a figure in as inline SVG; `label` is what a screen reader says."""
+        self.add("plot", svg=plots.inline_svg(figure, label, prefix=f"p{self.plots + 1}-"), caption=caption)
+
+    def html(self):
+        return TEMPLATES.get_template("page.html.j2").render(page=self)
+
+    def write(self, file):
+        """The file appears complete or not at all, and never over what another process writes. Returns its size in bytes."""
+        data = self.html().encode("utf-8", "replace")
+        handle, beside = tempfile.mkstemp(prefix=".report-", suffix=".html", dir=os.path.dirname(os.path.abspath(file)))
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(data)
+                mask = os.umask(0)
+                os.umask(mask)
+                os.fchmod(out.fileno(), 0o666 & ~mask)
+            os.replace(beside, file)
+        except BaseException:
+            os.unlink(beside)
+            raise
+        return len(data)

@@ -1,0 +1,267 @@
+"""The page of one run."""
+import csv
+import os
+
+from matplotlib.ticker import MaxNLocator
+
+from . import figures
+from .page import Page
+from .plots import COLOURS, MARKERS, plt, scaled, stacked_bars, style
+from .text import percent, si, words, yaml_of
+
+TRAFFIC = figures.keys("bandwidth.bytes_by_class.")
+RESOURCES = ("memory", "decode", "compute", "vector")
+
+
+def bandwidth_plot(page, folder, r):
+    file = os.path.join(folder, "bandwidth.csv")
+    series = {}
+    if os.path.exists(file):
+        with open(file, newline="", encoding="utf-8") as f:
+            for row in csv.DictReader(f):
+                t = float(row["start_s"])
+                by = series.setdefault(t, dict.fromkeys(TRAFFIC, 0.0))
+                by[row["class"]] = by.get(row["class"], 0.0) + float(row["bytes_per_s"])
+    if len(series) < 2:
+        page.text("No time series of the bandwidth was recorded in this run.")
+        return
+    times = sorted(series)
+    width = times[1] - times[0]
+    # The run ends within the last interval.
+    left = r["simulated_seconds"] - times[-1]
+    edges = times + [times[-1] + (min(left, width) if left > 0.01 * width else width)]
+    unit, prefix = scaled(edges[-1])
+    figure, axes = plt.subplots(figsize=(9, 4))
+    base = [0.0] * len(times)
+    for i, c in enumerate(TRAFFIC):
+        top = [b + series[t][c] / 1e9 for b, t in zip(base, times)]
+        if top != base:
+            axes.fill_between([e / unit for e in edges], base + base[-1:], top + top[-1:], step="post", label=words(c), **style(i))
+        base = top
+    axes.axhline(r["bandwidth"]["peak_bytes_per_s"] / 1e9, color="#000", linestyle="--", linewidth=1.2, label="peak")
+    axes.set_xlabel(f"simulated time ({prefix}s)")
+    axes.set_ylabel("DRAM bandwidth (GB/s)")
+    axes.set_ylim(0)
+    axes.set_xlim(edges[0] / unit, edges[-1] / unit)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=4, fontsize=9)
+    page.plot(figure, "DRAM bandwidth over simulated time, stacked by traffic class, with the peak as a dashed line",
+              f"All channels together, {si(width, 's')} an interval."
+              + (" Bytes of a step are spread evenly over it." if r["fidelity"]["mode"] == "sampled" or r.get("requests") else ""))
+
+
+def units_plot(page, r):
+    if not r["units"]:
+        return
+    causes = []
+    for u in r["units"]:
+        for c in u["stalled"]:
+            if c not in causes:
+                causes.append(c)
+    series = [("busy", [100 * u["busy"] for u in r["units"]])]
+    series += [("waiting: " + words(c), [100 * u["stalled"].get(c, 0) for u in r["units"]]) for c in causes]
+    series = [(n, v) for n, v in series if any(x > 0 for x in v)]
+    figure, axes = plt.subplots(figsize=(9, 1.3 + 0.42 * len(r["units"])))
+    stacked_bars(axes, [words(u["name"]) for u in r["units"]], series)
+    axes.set_xlabel("share of the simulated time (%)")
+    axes.set_ylabel("unit")
+    axes.set_xlim(0, 100)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=3, fontsize=9)
+    page.plot(figure, "Busy and waiting shares of the simulated time of each unit, stacked to 100 percent",
+              "Busy and all causes of waiting of a unit add up to 100 %.")
+    page.table("Shares of the simulated time", ["unit", "busy"] + [words(c) for c in causes],
+               [[words(u["name"]), percent(u["busy"])] + [percent(u["stalled"].get(c, 0)) for c in causes] for u in r["units"]])
+
+
+def latency_plot(page, r):
+    there = [(k, figures.title("latency." + k)) for k in figures.keys("latency.") if r["latency"][k]["count"] > 0]
+    if not there:
+        page.text("No request was completed in this run.")
+        return
+    requests = r.get("requests", [])
+    keys = [(k, n) for k, n in there if any(q.get(k, 0) > 0 for q in requests)]
+    if len(requests) > 1 and keys:
+        figure, axes = plt.subplots(1, len(keys), figsize=(9, 3.4), sharey=True, squeeze=False)
+        for i, (k, n) in enumerate(keys):
+            values = sorted(q[k] for q in requests if q.get(k, 0) > 0)
+            unit, prefix = scaled(values[-1])
+            a = axes[0][i]
+            a.step([v / unit for v in values], [100 * (j + 1) / len(values) for j in range(len(values))], where="post",
+                   color=COLOURS[0])
+            for p, m in (("p50", "o"), ("p95", "s"), ("p99", "^")):
+                a.plot([r["latency"][k][p] / unit], [float(p[1:])], m, color="#000", label=p)
+            a.set_xlabel(f"{n} ({prefix}s)")
+            a.set_xlim(0)
+            a.xaxis.set_major_locator(MaxNLocator(5))
+        axes[0][0].set_ylabel("requests (%)")
+        axes[0][0].legend(loc="lower right", fontsize=9)
+        page.plot(figure, "Cumulative distributions of request latencies", f"{len(requests)} requests; a point of the line: "
+                  "this share of the requests needed at most that long.")
+    else:
+        figure, axes = plt.subplots(len(there), 1, figsize=(9, 0.7 + 1.05 * len(there)), squeeze=False)
+        for i, (k, n) in enumerate(there):
+            d, a = r["latency"][k], axes[i][0]
+            unit, prefix = scaled(d["max"])
+            a.plot([d["min"] / unit, d["max"] / unit], [0, 0], "-", color=COLOURS[0], linewidth=2)
+            for p, m in (("min", "|"), ("p50", "o"), ("mean", "x"), ("p95", "s"), ("p99", "^"), ("max", "|")):
+                a.plot([d[p] / unit], [0], m, color="#000", markersize=8, fillstyle="none", label=p)
+            a.set_yticks([0])
+            a.set_yticklabels([n])
+            a.set_ylabel("")
+            a.set_xlabel(f"{n} ({prefix}s)")
+            spread = max(d["max"] - d["min"], 0.02 * d["max"])
+            a.set_xlim((d["min"] - 0.1 * spread) / unit, (d["max"] + 0.1 * spread) / unit)
+            a.ticklabel_format(axis="x", useOffset=False)
+        axes[0][0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=6, fontsize=9)
+        page.plot(figure, "Latency distributions: smallest, median, mean, 95th and 99th percentile, largest",
+                  "Percentiles by nearest rank; a simulated step counts as often as it stands for.")
+    columns = ("count",) + figures.PERCENTILES
+    page.table("Latencies", ["latency"] + figures.head("latency.end_to_end_s.", columns),
+               [[n] + figures.cells(f"latency.{k}.", columns, r["latency"][k], digits=4) for k, n in there])
+
+
+def roofline_plot(page, r):
+    peak_bytes = r["bandwidth"]["peak_bytes_per_s"]
+    a = r["provenance"]["config"].get("accelerator", {})
+    pe = a.get("pe", {})
+    peak = 2 * a.get("clock_mhz", 0) * 1e6 * pe.get("rows", 0) * pe.get("cols", 0) * pe.get("lanes", 0)
+    placed = [o for o in r["operations"] if o["macs"] > 0 and o["bytes"] > 0 and o["simulated_s"] > 0]
+    left_out = [words(o["name"]) for o in r["operations"] if o not in placed]
+    if not placed or peak <= 0:
+        page.text("No class of operations has both multiply-accumulates and DRAM bytes.")
+        return
+    xs = [2 * o["macs"] / o["bytes"] for o in placed]
+    ys = [2 * o["macs"] / o["simulated_s"] for o in placed]
+    low, high = min(xs + [1]) / 3, max(xs + [peak / peak_bytes]) * 5
+    figure, axes = plt.subplots(figsize=(9, 5))
+    ridge = peak / peak_bytes
+    axes.plot([low, ridge, high], [low * peak_bytes / 1e9, peak / 1e9, peak / 1e9], "-", color="#000", linewidth=1.6,
+              label=f"roof: {peak_bytes / 1e9:.4g} GB/s and {peak / 1e9:.4g} Gop/s (one-pass modes)")
+    for i, o in enumerate(placed):
+        own = max(o["memory_s"], o["decode_s"], o["compute_s"], o["vector_s"])
+        if own > 0:
+            axes.plot([xs[i], xs[i]], [ys[i] / 1e9, 2 * o["macs"] / own / 1e9], "-", color=COLOURS[i % 9], linewidth=0.9)
+            axes.plot([xs[i]], [2 * o["macs"] / own / 1e9], "_", color=COLOURS[i % 9], markersize=11)
+        axes.plot([xs[i]], [ys[i] / 1e9], MARKERS[i % 9], color=COLOURS[i % 9], markeredgecolor="#000", markersize=8,
+                  linestyle="none", label=f"{words(o['name'])}: {o['bound']}")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(low, high)
+    axes.set_xlabel("arithmetic intensity (operations per DRAM byte; 2 per multiply-accumulate)")
+    axes.set_ylabel("performance (Gop/s)")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
+    page.plot(figure, "Roofline of the machine with every class of operations at its intensity and simulated performance",
+              "Marker: simulated. Bar above it: the least time that its own limits (memory, decode, passes of the array, "
+              "vector unit) allow. A marker can lie above its bar, where weights were read ahead during the operation before. The legend names the limit."
+              + (f" Without multiply-accumulates or DRAM bytes, and so not on a roofline: {', '.join(left_out)}." if left_out else ""))
+
+
+def per_token_plots(page, r):
+    tokens = r["output_tokens"] or r["prompt_tokens"]
+    if not tokens:
+        return
+    by = r["bandwidth"]["bytes_by_class"]
+    parts = [("bytes per token by traffic class", "B", [(c, by[c] / tokens) for c in TRAFFIC]),
+             ("energy per token by component", "J", [(c["component"], c["joules"] / tokens) for c in r["energy"]["components"]])]
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2))
+    for a, (title, unit, values) in zip(axes, parts):
+        values = [(n, v) for n, v in values]
+        scale, prefix = scaled(max((v for _, v in values), default=0))
+        for i, (n, v) in enumerate(values):
+            a.barh([i], [v / scale], height=0.7, **style(i))
+        a.set_yticks(range(len(values)))
+        a.set_yticklabels([words(n) for n, _ in values])
+        a.invert_yaxis()
+        a.grid(axis="y", visible=False)
+        a.set_xlabel(f"{title.split(' by ')[0]} ({prefix}{unit})")
+        a.set_ylabel(title.split(" by ")[1])
+    page.plot(figure, "DRAM bytes per token by traffic class and energy per token by component",
+              f"Per {'output' if r['output_tokens'] else 'prompt'} token, {tokens} in all.")
+    all_bytes, all_j = sum(by.values()), r["energy"]["total_j"]
+    page.table("DRAM bytes", ["traffic class", "bytes", "share", "per token"],
+               [[figures.title("bandwidth.bytes_by_class." + c), si(by[c], "B"), percent(by[c] / all_bytes if all_bytes else 0), si(by[c] / tokens, "B")] for c in TRAFFIC])
+    page.table("Energy", ["component", "energy", "share", "per token"],
+               [[words(c["component"]), si(c["joules"], "J"), percent(c["joules"] / all_j if all_j else 0), si(c["joules"] / tokens, "J")]
+                for c in r["energy"]["components"]])
+    page.table("Area without DRAM", ["component", "mm²"],
+               [[words(c["component"]), f"{c['mm2']:.3f}"] for c in r["area"]["components"]] + [["total", f"{r['area']['total_mm2']:.3f}"]])
+
+
+def what_helps(bound):
+    return {"memory": "Fewer bytes or more bandwidth would help.",
+            "decode": "Weights arrive faster than the decoder expands them: more decoder lanes would help.",
+            "compute": "The PE array has more work than the memory keeps waiting: a larger array or fewer passes would help.",
+            "vector": "The vector unit has more work than the rest: more vector lanes would help."}.get(bound, "")
+
+
+def run_page(folder, r):
+    page = Page(f"{r['model']} on {r['accelerator']}",
+                f"Scenario {r['provenance']['scenario']}, harmonia {r['provenance']['version']}, seed {r['provenance']['seed']}")
+    page.section("Summary")
+    tokens = r["output_tokens"] or r["prompt_tokens"]
+    operations = sorted(r["operations"], key=lambda o: -o["simulated_s"])
+    total = sum(o["simulated_s"] for o in operations) or 1
+    sentences = []
+    kind = "output" if r["output_tokens"] else "prompt"
+    if tokens:
+        sentences.append(f"{tokens} {kind} token{'s' if tokens != 1 else ''} took {si(r['simulated_seconds'], 's')} of simulated time: "
+                         f"{si(r['simulated_seconds'] / tokens, 's')} a token, {si(tokens / r['simulated_seconds'], '')} tokens/s, "
+                         f"{si(r['energy']['per_token_j'], 'J')} a token.")
+    bounded = [o for o in operations if o["bound"] == r["bound"]]
+    share = sum(o["simulated_s"] for o in bounded) / total
+    least = sum(o[r["bound"] + "_s"] for o in bounded) / (sum(o["simulated_s"] for o in bounded) or 1)
+    sentences.append(f"The limit is {r['bound']}: {percent(share)} of the time is in operations that it bounds, "
+                     f"and its work alone would take {percent(least)} of that. {what_helps(r['bound'])}")
+    sentences.append(f"The DRAM moved {si(r['bandwidth']['achieved_bytes_per_s'], 'B/s')} of {si(r['bandwidth']['peak_bytes_per_s'], 'B/s')} "
+                     f"({percent(r['bandwidth']['utilisation'])}); weights of the quantised linears take "
+                     f"{r['effective_bits_per_weight']:.4g} bits each, scales and codebooks included.")
+    if operations:
+        sentences.append("Most time goes to " + ", ".join(f"{words(o['name'])} ({percent(o['simulated_s'] / total)})" for o in operations[:3]) + ".")
+    f = r["fidelity"]
+    passed = sum(c["passed"] for c in r["checks"])
+    sentences.append(("Every transaction was simulated" if f["mode"] == "full" else
+                      f"Sampled: {f['layers_simulated']} of {f['layers_total']} layers and {f['steps_simulated']} of {f['steps_total']} steps "
+                      f"simulated, the samples differ by {percent(f['error_estimate'])}") +
+                     f" ({f['timing']}, {f['data']}). {passed} of {len(r['checks'])} checks passed; {len(r['assumptions'])} inputs are assumed.")
+    if not r["complete"]:
+        sentences.append("The run was stopped before its end; this is what was complete.")
+    page.items(sentences)
+    for n in r["notices"]:
+        page.text("Note: " + n)
+
+    page.section("Bandwidth over time")
+    bandwidth_plot(page, folder, r)
+    page.section("Where the time goes")
+    units_plot(page, r)
+    before, after = ("name", "count", "bytes", "macs", "simulated_s"), tuple(k + "_s" for k in RESOURCES) + ("bound",)
+    page.table("Classes of operations; memory, decode, compute and vector are each resource's least time alone",
+               figures.head("operations[].", before) + ["share"] + figures.head("operations[].", after),
+               [figures.cells("operations[].", before, o) + [percent(o["simulated_s"] / total)] + figures.cells("operations[].", after, o)
+                for o in r["operations"]])
+    page.section("Latency")
+    latency_plot(page, r)
+    page.section("Roofline")
+    roofline_plot(page, r)
+    page.section("Bytes, energy and area")
+    per_token_plots(page, r)
+    page.section("DRAM channels")
+    columns = ("bytes_read", "bytes_written", "utilisation", "row_hits", "row_misses", "row_conflicts", "refresh_share", "queue_occupancy_mean",
+               "queue_occupancy_max")
+    page.table("Per channel", ["channel"] + figures.head("channels[].", columns) + ["read p50", "read p99"],
+               [[i] + figures.cells("channels[].", columns, c) + figures.cells("channels[].read_latency_s.", ("p50", "p99"), c["read_latency_s"])
+                for i, c in enumerate(r["channels"])])
+    page.section("Checks")
+    page.table("Conservation checks", figures.head("checks[].", ("name", "passed", "actual", "rule", "expected", "unit")),
+               [[c["name"], "yes" if c["passed"] else "NO", f"{c['actual']:.9g}", c["rule"], f"{c['expected']:.9g}", c["unit"]] for c in r["checks"]],
+               mark=lambda row: "bad" if row[1] == "NO" else "")
+    assumptions(page, r)
+    page.section("Resolved configuration")
+    page.text("Every key with its value; it reads back as a scenario.")
+    page.pre(yaml_of(r["provenance"]["config"]))
+    return page
+
+
+def assumptions(page, r):
+    page.section("Assumptions")
+    page.text("Values that no publication gives and that this result rests on.")
+    columns = figures.keys("assumptions[].")
+    page.table("Assumed inputs", figures.head("assumptions[].", columns), [[a[c] for c in columns] for a in r["assumptions"]])
