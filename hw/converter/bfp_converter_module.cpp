@@ -9,12 +9,10 @@ using bus::Wait;
 using formats::Fp16;
 
 BfpConverter::BfpConverter(sc_core::sc_module_name name, const Config& config, std::unique_ptr<ConverterCore> core)
-    : sc_module(name),
-      command("command", [this] { progress(); }),
+    : StreamBlock(name, config.clock_mhz),
       input("tsock", [this] { progress(); }),
       residual("tsock_residual", [this] { progress(); }),
       config_(config),
-      clock_(config.clock_mhz),
       core_(std::move(core)) {
   auto accepted = [this](auto&, const sc_core::sc_time& when) {
     taken(when);
@@ -23,20 +21,6 @@ BfpConverter::BfpConverter(sc_core::sc_module_name name, const Config& config, s
   isock_operands.on_accepted(accepted);
   isock_kv.on_accepted(accepted);
   isock_out.on_accepted(accepted);
-}
-
-void BfpConverter::progress() {
-  if (in_progress_) {
-    again_ = true;
-    return;
-  }
-  do {
-    again_ = false;
-    in_progress_ = true;
-    while (step()) {
-    }
-    in_progress_ = false;
-  } while (again_);
 }
 
 /// Takes a piece of the growing group, or converts a chunk; false when nothing can be done now.
@@ -50,11 +34,7 @@ bool BfpConverter::step() {
   if (residual_bytes_ < d.residual_bytes) {
     tlm::tlm_generic_payload* piece = residual.waiting();
     if (piece == nullptr) return false;
-    const Cycle at = clock_.cycle(residual.arrival());
-    if (at > free_) {
-      activity_.wait(Wait::operand, at - free_);
-      free_ = at;
-    }
+    wait_until(clock_.cycle(residual.arrival()), Wait::operand);
     residual_bytes_ += piece->get_data_length();
     if (bus::chunk_of(*piece).data_valid)
       residual_data_.insert(residual_data_.end(), piece->get_data_ptr(),
@@ -65,8 +45,8 @@ bool BfpConverter::step() {
   tlm::tlm_generic_payload* payload = input.waiting();
   if (payload == nullptr) return false;
   const bus::Chunk in = bus::chunk_of(*payload);
-  const Cycle start = std::max(free_, clock_.cycle(input.arrival()));
-  if (start > free_) activity_.wait(Wait::input, start - free_);
+  wait_until(clock_.cycle(input.arrival()), Wait::input);
+  const Cycle start = free_;
   const Cycle cycles = convert_cycles(config_, d);
   activity_.busy += cycles;
   elements_ += std::uint64_t{d.rows} * d.columns;
@@ -143,10 +123,7 @@ void BfpConverter::leave(const Descriptor& d, bus::PayloadPtr out, Cycle ready) 
 /// A chunk that is taken later than it stood at the output held the whole pipeline for so long.
 void BfpConverter::taken(const sc_core::sc_time& when) {
   blocked_ = false;
-  const Cycle at = clock_.cycle(when);
-  if (at <= ready_) return;
-  activity_.wait(Wait::output, at - ready_);
-  free_ += at - ready_;
+  held(ready_, clock_.cycle(when));
 }
 
 }  // namespace harmonia::converter

@@ -17,19 +17,16 @@
 #include "harmonia/hw/converter/converter_core.h"
 #include "harmonia/hw/converter/descriptor.h"
 #include "harmonia/hw/formats/fp16.h"
-#include "harmonia/tlm/activity.h"
 #include "harmonia/tlm/chunk_input.h"
-#include "harmonia/tlm/clock.h"
-#include "harmonia/tlm/descriptor_port.h"
+#include "harmonia/tlm/stream_block.h"
 
 namespace harmonia::converter {
 
-class BfpConverter : public sc_core::sc_module {
+class BfpConverter final : public bus::StreamBlock<Descriptor> {
  public:
   /// core: what converts chunks that carry data, in place of the model; null: the model.
   BfpConverter(sc_core::sc_module_name name, const Config& config, std::unique_ptr<ConverterCore> core = nullptr);
 
-  bus::DescriptorPort<Descriptor> command;
   bus::ChunkInput input;     // target socket tsock
   bus::ChunkInput residual;  // target socket tsock_residual
   bus::StreamSource<> isock_operands{"isock_operands"};
@@ -39,24 +36,17 @@ class BfpConverter : public sc_core::sc_module {
   /// Called when a chunk is converted; begin and end are those of the work, which may lie ahead of the simulated time.
   std::function<void(const bus::Work&)> observer;
 
-  const bus::Activity& activity() const { return activity_; }
-  bus::Cycle free_at() const { return free_; }
   std::uint64_t nonfinite() const { return nonfinite_; }
   std::uint64_t elements() const { return elements_; }
   bool idle() const { return command.empty() && !working_; }
 
  private:
-  void progress();
-  bool step();
+  bool step() override;
   void fill(const Descriptor& d, tlm::tlm_generic_payload& out, std::vector<std::uint8_t>& bytes);
   void leave(const Descriptor& d, bus::PayloadPtr out, bus::Cycle ready);
   void taken(const sc_core::sc_time& when);
 
   Config config_;
-  bus::Clock clock_;
-  bus::PayloadPool pool_;
-  bus::Activity activity_;
-  bool in_progress_ = false, again_ = false;
   bool blocked_ = false;
   bool working_ = false;  // the core has a chunk
   std::unique_ptr<ConverterCore> core_;
@@ -64,7 +54,7 @@ class BfpConverter : public sc_core::sc_module {
   std::vector<std::uint8_t> residual_data_;
   std::map<std::uint16_t, std::vector<std::uint8_t>> growing_;  // by place; empty in timing-only runs
   std::vector<std::uint8_t> bytes_;
-  bus::Cycle free_ = 0, ready_ = 0;  // the lanes; the chunk at the output
+  bus::Cycle ready_ = 0;  // the chunk at the output
   std::uint64_t nonfinite_ = 0, elements_ = 0;
 };
 

@@ -9,12 +9,10 @@ using bus::Cycle;
 using bus::Wait;
 
 OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const OperandBufferConfig& config)
-    : sc_module(name),
-      command("command", [this] { progress(); }),
+    : StreamBlock(name, config.clock_mhz),
       converter("tsock_converter", [this] { progress(); }),
       dma("tsock_dma", [this] { progress(); }),
-      config_(config),
-      clock_(config.clock_mhz) {
+      config_(config) {
   isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
     handed_over(clock_.cycle(when));
     progress();
@@ -25,22 +23,9 @@ OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const OperandBufferCo
   });
 }
 
-void OperandBuffer::progress() {
-  if (in_progress_) {
-    again_ = true;
-    return;
-  }
-  do {
-    again_ = false;
-    in_progress_ = true;
-    bool more = true;
-    while (more) {
-      more = take(converter, false);
-      more = take(dma, true) || more;
-      more = send() || more;
-    }
-    in_progress_ = false;
-  } while (again_);
+bool OperandBuffer::step() {
+  const bool from_converter = take(converter, false), from_memory = take(dma, true), sent = send();
+  return from_converter || from_memory || sent;
 }
 
 bool OperandBuffer::take(bus::ChunkInput& input, bool from_memory) {

@@ -29,19 +29,16 @@
 
 #include "harmonia/hw/memory/operand_buffer.h"
 #include "harmonia/hw/memory/operand_descriptor.h"
-#include "harmonia/tlm/activity.h"
 #include "harmonia/tlm/chunk_input.h"
-#include "harmonia/tlm/clock.h"
-#include "harmonia/tlm/descriptor_port.h"
 #include "harmonia/tlm/ring.h"
+#include "harmonia/tlm/stream_block.h"
 
 namespace harmonia::memory {
 
-class OperandBuffer : public sc_core::sc_module {
+class OperandBuffer final : public bus::StreamBlock<OperandDescriptor> {
  public:
   OperandBuffer(sc_core::sc_module_name name, const OperandBufferConfig& config);
 
-  bus::DescriptorPort<OperandDescriptor> command;
   bus::ChunkInput converter;  // target socket tsock_converter
   bus::ChunkInput dma;        // target socket tsock_dma
   bus::StreamSource<> isock{"isock"};
@@ -49,8 +46,6 @@ class OperandBuffer : public sc_core::sc_module {
   /// Called when an operand is read; begin and end are those of the work, which may lie ahead of the simulated time.
   std::function<void(const bus::Work&)> observer;
 
-  const bus::Activity& activity() const { return activity_; }
-  bus::Cycle free_at() const { return free_; }
   std::uint64_t peak_bytes() const { return peak_bytes_; }
   std::uint64_t bytes_read() const { return bytes_read_; }
   bool idle() const { return command.empty(); }
@@ -64,7 +59,7 @@ class OperandBuffer : public sc_core::sc_module {
     std::vector<std::uint8_t> data;
   };
 
-  void progress();
+  bool step() override;
   bool take(bus::ChunkInput& input, bool from_memory);
   std::optional<std::uint64_t> room_needed(const bus::Chunk& chunk, std::uint64_t bytes, bool from_memory) const;
   std::optional<bus::Cycle> room_from(std::uint64_t bytes) const;
@@ -72,10 +67,7 @@ class OperandBuffer : public sc_core::sc_module {
   void handed_over(bus::Cycle when);
 
   OperandBufferConfig config_;
-  bus::Clock clock_;
-  bus::PayloadPool pool_;
-  bus::Activity activity_;
-  bool in_progress_ = false, again_ = false, blocked_ = false;
+  bool blocked_ = false;
   std::map<std::uint32_t, Entry> entries_;
   struct Departure {
     bus::Cycle when;
@@ -83,7 +75,6 @@ class OperandBuffer : public sc_core::sc_module {
   };
   std::uint64_t held_bytes_ = 0, peak_bytes_ = 0, bytes_read_ = 0;
   bus::Ring<Departure> departures_;  // given back, at times that may lie ahead; counted in held_bytes_ until then
-  bus::Cycle free_ = 0;
 };
 
 }  // namespace harmonia::memory

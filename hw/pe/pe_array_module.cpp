@@ -8,13 +8,11 @@ using bus::Cycle;
 using bus::Wait;
 
 PeArray::PeArray(sc_core::sc_module_name name, const Config& config, std::unique_ptr<PeCore> core)
-    : sc_module(name),
-      command("command", [this] { progress(); }),
+    : StreamBlock(name, config.clock_mhz),
       weights("tsock_weights", [this] { progress(); }),
       kv("tsock_kv", [this] { progress(); }),
       operand("tsock_operand", [this] { progress(); }),
       config_(config),
-      clock_(config.clock_mhz),
       core_(std::move(core)) {
   isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
     blocked_ = false;
@@ -40,20 +38,6 @@ void PeArray::give_operand_back() {
   operand.give_back(*operands_.front().payload, clock_.time(free_));
   operands_.pop_front();
   shadow_free_ = free_;
-}
-
-void PeArray::progress() {
-  if (in_progress_) {
-    again_ = true;
-    return;
-  }
-  do {
-    again_ = false;
-    in_progress_ = true;
-    while (step()) {
-    }
-    in_progress_ = false;
-  } while (again_);
 }
 
 /// Begins the tile at hand if its A operand is there. False: it has to wait.

@@ -16,12 +16,10 @@
 
 #include "harmonia/hw/pe/pe_array.h"
 #include "harmonia/hw/pe/pe_core.h"
-#include "harmonia/tlm/activity.h"
 #include "harmonia/tlm/borrowed_input.h"
 #include "harmonia/tlm/chunk_input.h"
-#include "harmonia/tlm/clock.h"
-#include "harmonia/tlm/descriptor_port.h"
 #include "harmonia/tlm/stream.h"
+#include "harmonia/tlm/stream_block.h"
 
 namespace harmonia::pe {
 
@@ -33,20 +31,17 @@ struct TileRecord {
   bus::Cycle busy, waited_input, waited_operand, waited_output;
 };
 
-class PeArray : public sc_core::sc_module {
+class PeArray final : public bus::StreamBlock<Descriptor> {
  public:
   /// core: what multiplies tiles that carry data, in place of the model; null: the model.
   PeArray(sc_core::sc_module_name name, const Config& config, std::unique_ptr<PeCore> core = nullptr);
 
-  bus::DescriptorPort<Descriptor> command;
   bus::ChunkInput weights;  // target sockets tsock_weights, tsock_kv, tsock_operand
   bus::ChunkInput kv;
   bus::BorrowedInput operand;
   bus::StreamSource<> isock{"isock"};
   std::function<void(const TileRecord&)> observer;
 
-  const bus::Activity& activity() const { return activity_; }
-  bus::Cycle free_at() const { return free_; }
   /// 32-lane group operations done, passes included.
   std::uint64_t slots() const { return slots_; }
   std::uint64_t macs() const { return macs_; }
@@ -61,8 +56,7 @@ class PeArray : public sc_core::sc_module {
 
   void take_operand();
   void give_operand_back();
-  void progress();
-  bool step();
+  bool step() override;
   bool start_tile();
   void end_tile();
   const std::uint8_t* tile_b();
@@ -70,17 +64,13 @@ class PeArray : public sc_core::sc_module {
   void take_chunk(bus::ChunkInput& input);
 
   Config config_;
-  bus::Clock clock_;
-  bus::PayloadPool pool_;
-  bus::Activity activity_;
   std::deque<Operand> operands_;  // the one in use first, then at most one that waits
-  bool in_progress_ = false, again_ = false;
-  bool blocked_ = false;  // the result before is not known to be taken
+  bool blocked_ = false;          // the result before is not known to be taken
   bool started_ = false;
   bool working_ = false;  // the core has the tile at hand
   std::unique_ptr<PeCore> core_;
   bus::PayloadPtr result_;  // of the tile that ends
-  bus::Cycle free_ = 0, output_free_ = 0, shadow_free_ = 0;
+  bus::Cycle output_free_ = 0, shadow_free_ = 0;
   std::uint64_t cycles_ = 0, elements_total_ = 0, elements_ = 0, cycles_given_ = 0;
   std::uint64_t slots_ = 0, macs_ = 0;
   TileRecord record_{};

@@ -14,12 +14,10 @@ constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a +
 }  // namespace
 
 VectorUnit::VectorUnit(sc_core::sc_module_name name, const Config& config)
-    : sc_module(name),
-      command("command", [this] { progress(); }),
+    : StreamBlock(name, config.clock_mhz),
       result("tsock_result", [this] { progress(); }),
       operand("tsock_operand", [this] { progress(); }),
-      config_(config),
-      clock_(config.clock_mhz) {
+      config_(config) {
   auto accepted = [this](auto&, const sc_core::sc_time& when) {
     taken(when);
     progress();
@@ -31,25 +29,7 @@ VectorUnit::VectorUnit(sc_core::sc_module_name name, const Config& config)
 /// A chunk that is taken later than it stood at the output held the pipeline for so long.
 void VectorUnit::taken(const sc_core::sc_time& when) {
   --unaccepted_;
-  const Cycle at = clock_.cycle(when);
-  if (at <= ready_) return;
-  activity_.wait(Wait::output, at - ready_);
-  free_ += at - ready_;
-  ready_ = at;
-}
-
-void VectorUnit::progress() {
-  if (in_progress_) {
-    again_ = true;
-    return;
-  }
-  do {
-    again_ = false;
-    in_progress_ = true;
-    while (step()) {
-    }
-    in_progress_ = false;
-  } while (again_);
+  ready_ += held(ready_, clock_.cycle(when));
 }
 
 std::uint64_t VectorUnit::results_expected() const {
@@ -71,27 +51,19 @@ std::uint64_t VectorUnit::results_expected() const {
 
 void VectorUnit::begin() {
   begun_ = true;
-  begin_ = free_;
   busy_before_ = activity_.busy;
   operand_bytes_ = 0;
   results_ = 0;
   operand_data_.clear();
-  const Cycle told = clock_.cycle(command.arrival());
-  if (told > free_) {
-    activity_.wait(Wait::descriptor, told - free_);
-    free_ = begin_ = told;
-  }
+  wait_until(clock_.cycle(command.arrival()), Wait::descriptor);
+  begin_ = free_;
   if (command.front().kind == Kind::setup) setup();
 }
 
 bool VectorUnit::take_operand() {
   tlm::tlm_generic_payload* payload = operand.waiting();
   if (payload == nullptr) return false;
-  const Cycle at = clock_.cycle(operand.arrival());
-  if (at > free_) {
-    activity_.wait(Wait::operand, at - free_);
-    free_ = at;
-  }
+  wait_until(clock_.cycle(operand.arrival()), Wait::operand);
   operand_bytes_ += payload->get_data_length();
   if (bus::chunk_of(*payload).data_valid) {
     functional_ = true;
@@ -109,8 +81,8 @@ bool VectorUnit::take_result() {
   const bus::Chunk& chunk = bus::chunk_of(*payload);
   if (chunk.operation != d.operation)
     SC_REPORT_ERROR("/harmonia/vector/order", "results of another operation than the descriptor's");
-  const Cycle start = std::max(free_, clock_.cycle(result.arrival()));
-  if (start > free_) activity_.wait(Wait::input, start - free_);
+  wait_until(clock_.cycle(result.arrival()), Wait::input);
+  const Cycle start = free_;
   if (chunk.data_valid) {
     functional_ = true;
     const std::uint64_t one = std::uint64_t{d.rows} * d.columns;

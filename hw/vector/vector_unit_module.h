@@ -16,35 +16,29 @@
 #include "harmonia/hw/formats/fp16.h"
 #include "harmonia/hw/vector/vector_math.h"
 #include "harmonia/hw/vector/vector_unit.h"
-#include "harmonia/tlm/activity.h"
 #include "harmonia/tlm/chunk_input.h"
-#include "harmonia/tlm/clock.h"
-#include "harmonia/tlm/descriptor_port.h"
+#include "harmonia/tlm/stream_block.h"
 
 namespace harmonia::vector {
 
-class VectorUnit : public sc_core::sc_module {
+/// A setup descriptor is followed by its table: SequenceRows, RoPE frequencies.
+class VectorUnit final : public bus::StreamBlock<Descriptor> {
  public:
   VectorUnit(sc_core::sc_module_name name, const Config& config);
 
-  bus::DescriptorPort<Descriptor>
-      command;              // a setup descriptor is followed by its table: SequenceRows, RoPE frequencies
   bus::ChunkInput result;   // target socket tsock_result
   bus::ChunkInput operand;  // target socket tsock_operand
   bus::StreamSource<> isock{"isock"};
   bus::StreamSource<> isock_host{"isock_host"};
   std::function<void(const bus::Work&)> observer;
 
-  const bus::Activity& activity() const { return activity_; }
-  bus::Cycle free_at() const { return free_; }
   std::uint64_t elements() const { return elements_total_; }
   bool idle() const { return command.empty(); }
   /// The residual stream of the step, [rows][hidden], while it is in the scratch memory; functional runs.
   const std::vector<formats::Fp16>& residual() const { return residual_; }
 
  private:
-  void progress();
-  bool step();
+  bool step() override;
   void begin();
   bool take_operand();
   bool take_result();
@@ -60,12 +54,9 @@ class VectorUnit : public sc_core::sc_module {
   std::uint32_t step_row(std::uint32_t i) const;
 
   Config config_;
-  bus::Clock clock_;
-  bus::PayloadPool pool_;
-  bus::Activity activity_;
-  bool in_progress_ = false, again_ = false, begun_ = false;
+  bool begun_ = false;
   unsigned unaccepted_ = 0;  // chunks sent and not known to be taken
-  bus::Cycle free_ = 0, begin_ = 0, ready_ = 0, busy_before_ = 0;
+  bus::Cycle begin_ = 0, ready_ = 0, busy_before_ = 0;
   std::uint32_t operand_bytes_ = 0;
   std::uint64_t results_ = 0, elements_total_ = 0;
 
