@@ -68,7 +68,8 @@ std::shared_ptr<accelerator::GoldenModelWeights> random_layer() {
   for (formats::Fp16& v : w->embedding) v = formats::to_fp16(random.next());
   constexpr auto k4 = accelerator::WeightFormat::kKmeans4;
   accelerator::GoldenLayerWeights l;
-  l.gains[accelerator::ModelTensor::attention_norm] = l.gains[accelerator::ModelTensor::ffn_norm] = w->final_norm = gains;
+  l.gains[accelerator::ModelTensor::attention_norm] = l.gains[accelerator::ModelTensor::ffn_norm] = w->final_norm =
+      gains;
   l.matrices[accelerator::ModelTensor::q] = linear(k4, s.q_width(), s.hidden_size);
   l.matrices[accelerator::ModelTensor::k] = linear(k4, s.kv_width(), s.hidden_size);
   l.matrices[accelerator::ModelTensor::v] = linear(k4, s.kv_width(), s.hidden_size);
