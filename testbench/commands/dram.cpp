@@ -239,7 +239,10 @@ int dram_command(const std::vector<std::string>& arguments) {
     result.complete = !watched.stopped();
   }
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  if (read_trace) result.wrapped = read_trace->wrapped();
+  if (read_trace) {
+    result.wrapped = read_trace->wrapped();
+    result.inside_burst = read_trace->inside_burst();
+  }
 
   const std::string text = summary(result), document = to_json(result);
   if (folder) {

@@ -59,9 +59,10 @@ bool is(std::string_view word, std::string_view name) {
 }
 
 bool is_op(std::string_view word, Op& op) {
-  const bool read = is(word, "read") || is(word, "r") || is(word, "ld");
+  // P_MEM_RD, P_MEM_WR and P_FETCH are those of DRAMSim2's k6 traces.
+  const bool read = is(word, "read") || is(word, "r") || is(word, "ld") || is(word, "p_mem_rd") || is(word, "p_fetch");
   op = read ? Op::kRead : Op::kWrite;
-  return read || is(word, "write") || is(word, "w") || is(word, "st");
+  return read || is(word, "write") || is(word, "w") || is(word, "st") || is(word, "p_mem_wr");
 }
 
 /// The whole of a number: decimal, or hexadecimal after 0x.
@@ -79,8 +80,11 @@ bool is_hex_literal(std::string_view text) {
   return text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X') && to_number(text, ignored);
 }
 
+/// Without what follows a '#'.
+std::string_view without_comment(std::string_view line) { return line.substr(0, line.find('#')); }
+
 bool detect(const std::string& line, AddressTraceFormat& format) {
-  const Words w = split(line);
+  const Words w = split(without_comment(line));
   Op op;
   std::uint64_t number = 0;
   if (w.count == 1 && is(w.word[0], "op,addr_hex")) return format = AddressTraceFormat::kCsv, true;
@@ -88,6 +92,9 @@ bool detect(const std::string& line, AddressTraceFormat& format) {
       to_number(w.word[0].substr(0, w.word[0].size() - 1), number))
     return format = AddressTraceFormat::kStl, true;
   if (w.count >= 2 && is_hex_literal(w.word[0]) && is_op(w.word[1], op))
+    return format = AddressTraceFormat::kDramsim3, true;
+  // DRAMsim3 reads addresses without 0x as hexadecimal too.
+  if (w.count == 3 && to_number(w.word[0], number, 16) && is_op(w.word[1], op) && to_number(w.word[2], number))
     return format = AddressTraceFormat::kDramsim3, true;
   if (w.count != 2) return false;
   if ((is(w.word[0], "ld") || is(w.word[0], "st")) && to_number(w.word[1], number))
@@ -182,7 +189,7 @@ struct AddressTrace::Impl {
   bool held = false;  // `line` has not been taken yet
   bool has_cycles = false;
   std::uint64_t capacity;
-  std::uint64_t requests = 0, writes = 0, wrapped = 0;
+  std::uint64_t requests = 0, writes = 0, wrapped = 0, inside_burst = 0;
   std::uint64_t last_cycle = 0;
 
   Impl(const std::string& file, const dram::Config& c, const AddressTraceOptions& o)
@@ -308,7 +315,7 @@ struct AddressTrace::Impl {
       address_column = static_cast<int>(comma) + 2;
       r.address = number(text.substr(comma + 1), address_column, "a hexadecimal address", 16);
     } else {
-      const Words w = split(line);
+      const Words w = split(without_comment(line));
       const auto at_most = [&](std::size_t most) {
         if (w.count > most)
           wrong(most < 5 ? w.column[most] : 0, most < 5 ? w.word[most] : "more words", "the line to end here");
@@ -360,6 +367,12 @@ struct AddressTrace::Impl {
           break;
       }
     }
+    // As those simulators take it: such a line is one request for one burst, and the low bits of its address name a byte in it.
+    const auto burst = static_cast<std::uint64_t>(channel.burst_bytes());
+    if (format != AddressTraceFormat::kStl && !options.any_channel && r.length == burst && r.address % burst != 0) {
+      r.address -= r.address % burst;
+      ++inside_burst;
+    }
     if (!options.any_channel && (r.address >= capacity || r.length > capacity - r.address)) {
       if (!options.wrap) {
         char text[160];
@@ -387,6 +400,7 @@ bool AddressTrace::has_cycles() const { return impl_->has_cycles; }
 std::uint64_t AddressTrace::requests() const { return impl_->requests; }
 std::uint64_t AddressTrace::writes() const { return impl_->writes; }
 std::uint64_t AddressTrace::wrapped() const { return impl_->wrapped; }
+std::uint64_t AddressTrace::inside_burst() const { return impl_->inside_burst; }
 std::int64_t AddressTrace::last_cycle() const { return static_cast<std::int64_t>(impl_->last_cycle); }
 
 }  // namespace harmonia::testbench

@@ -8,7 +8,9 @@
 //                                    column in bursts
 //   CYCLE: [(BYTES)] read|write 0xADDR [DATA]   DRAMSys STL; the data is not used
 //   op,addr_hex                      CSV with R or W and a hexadecimal address
-// Blank lines and lines that begin with '#' are skipped. Cycles count the channel's clock, or a clock of their own, and
+// The first form also takes addresses without 0x and the operations of DRAMSim2's k6 traces (P_MEM_RD, P_MEM_WR, P_FETCH). Blank
+// lines and what follows a '#' are skipped. In all forms but STL a request of one burst whose address lies inside a burst is that
+// burst, as in the simulators that the forms come from. Cycles count the channel's clock, or a clock of their own, and
 // never decrease; a request is offered at its cycle or as soon after it as the channel and the limit of requests in
 // flight allow. Does not model: several channels (a vector's channel must be 0), processors between trace and memory.
 #pragma once
@@ -56,6 +58,8 @@ class AddressTrace : public TrafficSource {
   std::uint64_t requests() const;
   std::uint64_t writes() const;
   std::uint64_t wrapped() const;
+  /// Addresses that did not begin a burst and were taken as the burst that holds them.
+  std::uint64_t inside_burst() const;
   std::int64_t last_cycle() const;
 
  private:

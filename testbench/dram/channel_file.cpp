@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/testbench/dram/foreign_file.h"
 
 namespace harmonia::testbench {
 
@@ -66,6 +68,16 @@ bool has_bits(const Node& keys) {
                      [](const config::Member& m) { return m.key.compare(0, 12, "address_bits") == 0; });
 }
 
+std::string first_line_with_contents(const fs::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  while (std::getline(in, line))
+    if (const std::size_t at = line.find_first_not_of(" \t\r");
+        at != std::string::npos && line[at] != '#' && line[at] != ';')
+      return line;
+  return {};
+}
+
 ChannelDocument find(const std::string& name, const Location& where, int depth) {
   if (is_preset(name)) return {name, Node::map()};
   const Found found = find_file(name, where);
@@ -79,7 +91,9 @@ ChannelDocument find(const std::string& name, const Location& where, int depth) 
         where, "unknown DRAM preset '" + config::printable(name) + "'" + config::nearest_hint(name, names, "preset"));
   }
 
+  refuse_foreign(found.file.string(), first_line_with_contents(found.file));
   Node node = config::read_yaml(found.file.string());
+  refuse_foreign(found.file.string(), node);
   const std::string what = "a map of keys that describes a DRAM channel";
   if (!node.is_map()) throw InputError(node.where, "this is " + config::describe_found(node) + ", expected " + what);
   std::string default_name = found.file.stem().string();
@@ -122,7 +136,7 @@ bool is_channel_file(const std::string& name) {
   if (name.find('/') != std::string::npos) return true;
   for (const std::string& text : {name, name.substr(0, name.rfind(':'))}) {
     const fs::path extension = fs::path(text).extension();
-    if (extension == ".yaml" || extension == ".yml" || extension == ".json") return true;
+    if (extension == ".yaml" || extension == ".yml" || extension == ".json" || extension == ".ini") return true;
   }
   return false;
 }

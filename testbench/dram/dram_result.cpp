@@ -136,6 +136,7 @@ std::string to_json(const DramResult& r) {
     traffic["file"] = r.trace_file;
     traffic["format"] = r.trace_format;
     traffic["wrapped"] = r.wrapped;
+    if (r.inside_burst > 0) traffic["inside_burst"] = r.inside_burst;
   }
   traffic["requests"] = r.run.requests;
   traffic["bytes"] = r.run.bytes;
@@ -211,6 +212,10 @@ std::string summary(const DramResult& r) {
   const dram::Statistics& s = r.run.statistics;
   std::string out = line("channel", c.name + ": " + c.description);
   out += line("traffic", described_traffic(r));
+  if (r.inside_burst > 0)
+    out +=
+        line("", std::to_string(r.inside_burst) +
+                     " addresses lie inside a burst: each is taken as the burst that holds it, as other simulators do");
   if (r.wrapped > 0) out += line("", std::to_string(r.wrapped) + " requests beyond the capacity were wrapped");
   if (!r.complete) out += line("", "interrupted: what follows is of the requests before");
   out += line("time", si(n.seconds, "s") + ", " + fixed(n.cycles, 0) + " cycles of " + Json(c.tCK_ps).dump() + " ps");

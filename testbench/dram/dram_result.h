@@ -21,6 +21,7 @@ struct DramResult {
   std::string trace_file;    // of a trace
   std::string trace_format;  // of a trace
   std::uint64_t wrapped = 0;
+  std::uint64_t inside_burst = 0;  // addresses that did not begin a burst
   int in_flight = 0;
   double gap_cycles = 0;
   std::uint32_t request_bytes = 0;

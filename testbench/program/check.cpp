@@ -14,6 +14,7 @@
 #include "harmonia/hw/dram/standard.h"
 #include "harmonia/testbench/dram/address_trace.h"
 #include "harmonia/testbench/dram/channel_file.h"
+#include "harmonia/testbench/dram/foreign_file.h"
 #include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
@@ -108,6 +109,7 @@ std::string as_path(const std::string& file) {
 // YAML and JSON files are told apart by which kind knows most of their keys.
 std::string check_document(const std::string& file, const Library& library) {
   const config::Node node = config::read_yaml(file);
+  refuse_foreign(file, node);
   if (is_model_config(node)) return check_model(as_path(file), library);
   struct Kind {
     std::vector<std::string> keys;
@@ -189,6 +191,7 @@ std::string check_file(const std::string& file, const Library& library) {
   };
   for (const LineFileKind& kind : line_file_kinds())
     if (kind.recognises(first)) return kind.check(file);
+  refuse_foreign(file, first);
   for (const char* end : {".csv", ".csv.gz", ".jsonl", ".jsonl.gz"})
     if (ends_with(end)) return check_request_trace(file);
   return check_document(file, library);

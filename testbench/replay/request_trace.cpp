@@ -243,7 +243,20 @@ class Reader {
       throw InputError(lines_.here(1), "timestamp is " +
                                            config::printable(when.dump(-1, ' ', true, json::error_handler_t::replace)) +
                                            ", expected milliseconds");
-    const double seconds = when.get<double>() / 1000;
+    // Traces of both units carry these keys. Those in seconds name the turns of a conversation too.
+    const bool conversation = object.contains("chat_id") || object.contains("turn");
+    if (trace_.requests.empty()) in_seconds_ = conversation;
+    if (conversation != in_seconds_)
+      throw InputError(lines_.here(1),
+                       std::string("a request ") + (conversation ? "with" : "without") +
+                           " chat_id or turn in a file of the other kind, expected one unit of time: timestamps are "
+                           "seconds in files with these keys and milliseconds in files without");
+    if (!in_seconds_ && when.get<double>() != std::floor(when.get<double>()))
+      throw InputError(lines_.here(1),
+                       "timestamp is " + when.dump() +
+                           ", expected a whole number of milliseconds: files whose timestamps are seconds are known by "
+                           "their key chat_id or turn");
+    const double seconds = when.get<double>() / (in_seconds_ ? 1 : 1000);
     const std::int64_t prompt = tokens("input_length");
     add(seconds, 1, prompt, tokens("output_length"));
   }
@@ -267,6 +280,7 @@ class Reader {
   std::array<std::size_t, 3> positions_{};
   std::array<std::string_view, 3> names_;
   bool dated_ = false;
+  bool in_seconds_ = false;  // of JSON lines
   std::int64_t first_ns_ = 0;
   double first_s_ = 0;
 };

@@ -78,6 +78,23 @@ TEST_CASE("the Mooncake form: milliseconds, further keys ignored") {
   REQUIRE(t.requests[0].prompt_tokens == 6758);
 }
 
+TEST_CASE("JSON lines that name the turns of a conversation are in seconds; a unit that is not known is asked for") {
+  const Scratch s;
+  const auto line = [](const std::string& keys, const std::string& when) {
+    return "{" + keys + "\"timestamp\": " + when + ", \"input_length\": 10, \"output_length\": 2}\n";
+  };
+  const std::string turn = "\"chat_id\": 0, \"turn\": 1, \"type\": \"text\", ";
+  const tb::RequestTrace t = tb::read_request_trace(s.write("a.jsonl", line(turn, "0.500") + line(turn, "3.75")));
+  REQUIRE(t.requests[1].arrival_s == 3.25);
+  const auto refusal = [&](const std::string& text) {
+    return harmonia::test::message_of([&] { tb::read_request_trace(s.write("b.jsonl", text)); });
+  };
+  REQUIRE_THAT(refusal(line("", "0") + line("", "0.5")),
+               ContainsSubstring("b.jsonl:2:1: timestamp is 0.5, expected a whole number of milliseconds"));
+  REQUIRE_THAT(refusal(line("", "0") + line(turn, "1")),
+               ContainsSubstring("b.jsonl:2:1: a request with chat_id or turn"));
+}
+
 TEST_CASE("gzip gives the same trace, and a damaged stream an error") {
   const Scratch s;
   const std::string packed = gzip(kAzure);

@@ -445,7 +445,7 @@ TEST_CASE("dram: broken traces are told with line and column") {
   CHECK(check("0x200000000 READ 0\n")
             .find("t.trace:1:1: address 0x200000000 with 64 bytes ends beyond the channel's "
                   "0x200000000 bytes") == 0);
-  CHECK(check("0x1fffffff0 READ 0\n").find("t.trace:1:1: address 0x1fffffff0 with 64 bytes ends beyond") == 0);
+  CHECK(check("0: read 0x1fffffff0\n").find("t.trace:1:9: address 0x1fffffff0 with 64 bytes ends beyond") == 0);
   CHECK(check("LD 0x40\nLD\n") == "t.trace:2:1: 'LD' is no request, expected LD|ST ADDR\n");
   CHECK(check("LD 0x40\nLX 0x40\n") == "t.trace:2:1: 'LX', expected LD or ST\n");
   CHECK(check("R 0,0,0,0,0,0\nR 0,0,0,0,x,0\n") == "t.trace:2:11: 'x', expected the row: a whole number\n");
