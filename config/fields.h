@@ -46,6 +46,9 @@ enum class Origin {
   kAssumed,  // ours; every result that rests on it says so
 };
 
+/// Why a value is assumed, where that is all there is to say.
+inline constexpr const char* kUnpublished = "no published account gives it";
+
 /// Names of the values of an enum, in the order in which they are documented.
 template <class E>
 using NameTable = std::vector<std::pair<std::string, E>>;

@@ -7,13 +7,20 @@
 #include "harmonia/tlm/interconnect_impl.h"
 
 namespace harmonia::bus {
+namespace {
+
+sc_core::sc_time cycle(const InterconnectConfig& config) {
+  return sc_core::sc_time(static_cast<double>(config.clock_ps), sc_core::SC_PS);
+}
+
+}  // namespace
 
 InterconnectCore::Impl::Impl(AddressMap map, InterconnectConfig config, std::vector<BackwardPort*> upstream,
                              std::vector<ForwardPort*> downstream)
     : map_(std::move(map)),
-      request_latency_(config.cycle * config.request_cycles),
-      response_latency_(config.cycle * config.response_cycles),
-      issue_interval_(config.cycle * config.issue_cycles),
+      request_latency_(cycle(config) * config.latency_cycles()),
+      response_latency_(cycle(config) * config.latency_cycles()),
+      issue_interval_(cycle(config) * config.issue_cycles),
       wakeup_("interconnect_pump", [this] { pump(); }) {
   if (map_.targets() > downstream.size())
     throw std::invalid_argument("the address map names target " + std::to_string(map_.targets() - 1) + ", there are " +

@@ -18,15 +18,9 @@
 #include <vector>
 
 #include "harmonia/tlm/address_map.h"
+#include "harmonia/tlm/interconnect_config.h"
 
 namespace harmonia::bus {
-
-struct InterconnectConfig {
-  sc_core::sc_time cycle{1, sc_core::SC_NS};
-  unsigned request_cycles = 4;   ///< from the initiator's port to the target's
-  unsigned response_cycles = 4;  ///< back
-  unsigned issue_cycles = 1;     ///< a target port takes at most one request in so many cycles
-};
 
 struct InterconnectStatistics {
   std::uint64_t requests = 0;        ///< from initiators, AT and LT

@@ -49,7 +49,7 @@ int sc_main(int, char**) {
   Reader reader("reader");
   bus::ProtocolChecker<> checker("checker");
   bus::InterconnectConfig config;
-  config.cycle = sc_core::sc_time(2, sc_core::SC_NS);
+  config.clock_ps = 2000;
   bus::Interconnect<> interconnect("interconnect", 1, 2, bus::AddressMap({region}), config);
   dram::DramChannel<> first("first", channel, dram::Contents::kNone), second("second", channel, dram::Contents::kNone);
 

@@ -15,26 +15,33 @@ std::uint64_t clock_ps(const AcceleratorConfig& c) {
 /// The clock that all blocks share: its period is a whole number of picoseconds.
 double clock_mhz(const AcceleratorConfig& c) { return 1e6 / static_cast<double>(clock_ps(c)); }
 
+// What the machine adds to a block's own configuration: the clock, and for the DMA engines how closely they are
+// simulated.
+
+template <class Block>
+Block on_clock(Block block, const AcceleratorConfig& c) {
+  block.clock_mhz = clock_mhz(c);
+  return block;
+}
+
 memory::DmaConfig dma_config(const AcceleratorConfig& c, bool loose) {
-  memory::DmaConfig d;
-  d.outstanding = static_cast<std::uint32_t>(c.dma.outstanding);
-  d.transaction_bytes = static_cast<std::uint32_t>(c.dma.transaction_bytes);
-  d.issue_cycles = static_cast<std::uint32_t>(c.dma.issue_cycles);
-  d.descriptors = static_cast<std::uint32_t>(c.dma.descriptors);
+  memory::DmaConfig d = c.dma;
   d.clock_ps = clock_ps(c);
   d.timing = loose ? memory::DmaTiming::kLoose : memory::DmaTiming::kApproximate;
   return d;
 }
 
-memory::StreamBufferConfig buffer_config(const AcceleratorConfig& c, const BufferSection& b, memory::BufferMode mode) {
-  memory::StreamBufferConfig s;
-  s.capacity_bytes = b.capacity_bytes;
-  s.banks = static_cast<std::uint32_t>(b.banks);
-  s.bank_bytes_per_cycle = static_cast<std::uint32_t>(b.bank_bytes_per_cycle);
-  s.latency_cycles = static_cast<std::uint32_t>(b.latency_cycles);
+memory::StreamBufferConfig buffer_config(const AcceleratorConfig& c, const memory::BufferConfig& buffer,
+                                         memory::BufferMode mode) {
+  memory::StreamBufferConfig s{buffer, mode};
   s.clock_ps = clock_ps(c);
-  s.mode = mode;
   return s;
+}
+
+memory::BufferConfig operand_config(const AcceleratorConfig& c) {
+  memory::BufferConfig b = c.activation_buffer;
+  b.clock_ps = clock_ps(c);
+  return b;
 }
 
 bus::AddressMap address_map(const AcceleratorConfig& c, const dram::Config& channel) {
@@ -47,72 +54,15 @@ bus::AddressMap address_map(const AcceleratorConfig& c, const dram::Config& chan
 }
 
 bus::InterconnectConfig interconnect_config(const AcceleratorConfig& c) {
-  bus::InterconnectConfig i;
-  i.cycle = sc_core::sc_time::from_value(clock_ps(c));
-  i.request_cycles = i.response_cycles = static_cast<unsigned>(c.interconnect.cycles_per_hop * c.interconnect.hops);
+  bus::InterconnectConfig i = c.interconnect;
+  i.clock_ps = clock_ps(c);
   return i;
-}
-
-SequencerConfig sequencer_config(const AcceleratorConfig& c) {
-  SequencerConfig s;
-  s.clock_mhz = clock_mhz(c);
-  s.cycles_per_decision = c.sequencer.cycles_per_decision;
-  s.layer_overhead_us = c.sequencer.layer_overhead_us;
-  return s;
-}
-
-decoder::Config decoder_config(const AcceleratorConfig& c) {
-  decoder::Config d;
-  d.clock_mhz = clock_mhz(c);
-  d.weights_per_cycle = [section = c.decoder](int bits) { return section.rate(bits); };
-  d.pipeline_cycles = c.decoder.pipeline_cycles;
-  d.reload_cycles_per_entry = c.decoder.reload_cycles_per_entry;
-  return d;
-}
-
-pe::Config pe_config(const AcceleratorConfig& c) {
-  pe::Config p;
-  p.clock_mhz = clock_mhz(c);
-  p.rows = c.pe.rows;
-  p.cols = c.pe.cols;
-  p.pipeline_cycles = c.pe.pipeline_cycles;
-  p.spread_idle_rows = c.pe.spread_idle_rows;
-  p.cycles_per_pass = c.pe.linear_cycles_per_group();
-  p.attention_cycles_per_pass = c.pe.attention_cycles_per_group;
-  return p;
-}
-
-vector::Config vector_config(const AcceleratorConfig& c) {
-  vector::Config v;
-  v.clock_mhz = clock_mhz(c);
-  v.lanes = c.vector.lanes;
-  v.pipeline_cycles = c.vector.pipeline_cycles;
-  v.exp_cycles_per_element = c.vector.exp_cycles_per_element;
-  return v;
-}
-
-smoother::Config smoother_config(const AcceleratorConfig& c) {
-  return {clock_mhz(c), c.smoother.online, c.smoother.channels_per_head, c.smoother.lanes, c.smoother.stages};
-}
-
-converter::Config converter_config(const AcceleratorConfig& c) {
-  return {clock_mhz(c), c.converter.stages, c.converter.lanes, c.converter.k_path_extra_cycles};
 }
 
 /// A block's core from its factory, null when there is none.
 template <class Factory, class Config>
 auto made(const Factory& factory, const Config& config) {
   return factory ? factory(config) : nullptr;
-}
-
-memory::OperandBufferConfig operand_config(const AcceleratorConfig& c) {
-  memory::OperandBufferConfig o;
-  o.clock_mhz = clock_mhz(c);
-  o.capacity_bytes = c.activation_buffer.capacity_bytes / 2;
-  o.port_bytes_per_cycle = static_cast<std::uint64_t>(c.activation_buffer.banks) *
-                           static_cast<std::uint64_t>(c.activation_buffer.bank_bytes_per_cycle) / 2;
-  o.latency_cycles = c.activation_buffer.latency_cycles;
-  return o;
 }
 
 }  // namespace
@@ -129,7 +79,7 @@ double peak_bandwidth(const AcceleratorConfig& c) { return channel_config(c).pea
 Accelerator::Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& config, const ModelShape& shape,
                          const MemoryMap& map, const MachineOptions& options)
     : sc_module(name),
-      sequencer("sequencer", sequencer_config(config), shape_, map_, OnChip::from(config), options.program),
+      sequencer("sequencer", on_clock(config.sequencer, config), shape_, map_, OnChip::from(config), options.program),
       weight_dma("weight_dma", dma_config(config, options.loosely_timed)),
       kv_dma("kv_dma", dma_config(config, options.loosely_timed)),
       residual_dma("residual_dma", dma_config(config, options.loosely_timed)),
@@ -137,13 +87,18 @@ Accelerator::Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& 
       operand_dma("operand_dma", dma_config(config, options.loosely_timed)),
       kv_write_dma("kv_write_dma", dma_config(config, options.loosely_timed)),
       out_dma("out_dma", dma_config(config, options.loosely_timed)),
-      weight_buffer("weight_buffer", buffer_config(config, config.weight_buffer, memory::BufferMode::kTiles)),
+      weight_buffer("weight_buffer", buffer_config(config, config.weight_buffer,
+                                                   config.sequencer.double_buffer ? memory::BufferMode::kTiles
+                                                                                  : memory::BufferMode::kSingleTile)),
       kv_buffer("kv_buffer", buffer_config(config, config.kv_buffer, memory::BufferMode::kStreaming)),
-      decoder("decoder", decoder_config(config), made(options.cores.decoder, decoder_config(config))),
-      pe_array("pe_array", pe_config(config), made(options.cores.pe, pe_config(config))),
-      vector_unit("vector_unit", vector_config(config)),
-      smoother("smoother", smoother_config(config), made(options.cores.smoother, smoother_config(config))),
-      converter("converter", converter_config(config), made(options.cores.converter, converter_config(config))),
+      decoder("decoder", on_clock(config.decoder, config),
+              made(options.cores.decoder, on_clock(config.decoder, config))),
+      pe_array("pe_array", on_clock(config.pe, config), made(options.cores.pe, on_clock(config.pe, config))),
+      vector_unit("vector_unit", on_clock(config.vector, config)),
+      smoother("smoother", on_clock(config.smoother, config),
+               made(options.cores.smoother, on_clock(config.smoother, config))),
+      converter("converter", on_clock(config.converter, config),
+                made(options.cores.converter, on_clock(config.converter, config))),
       operand_buffer("operand_buffer", operand_config(config)),
       interconnect("interconnect", dma_ports + 1, static_cast<unsigned>(config.dram.channels),
                    address_map(config, channel_config(config)), interconnect_config(config)),

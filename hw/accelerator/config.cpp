@@ -5,253 +5,11 @@
 namespace harmonia::accelerator {
 namespace {
 
-constexpr const char* kUnpublished = "no published account gives it";
 constexpr const char* kAndaChip = "figure of the Anda chip (16 nm, 285 MHz), not scaled";
 
 }  // namespace
 
-const config::NameTable<PeKind>& pe_kind_names() {
-  static const config::NameTable<PeKind> names = {
-      {"harmonia", PeKind::harmonia}, {"fp16", PeKind::fp16},   {"fp_int", PeKind::fp_int},
-      {"ifpu", PeKind::ifpu},         {"figna", PeKind::figna}, {"figna_m11", PeKind::figna_m11},
-      {"figna_m8", PeKind::figna_m8}, {"anda", PeKind::anda},
-  };
-  return names;
-}
-
-void PeSection::describe(config::Fields& f) {
-  f.add("kind", kind, pe_kind_names()).says("what a PE multiplies: BFP activations, or the design of a baseline");
-  f.add("rows", rows)
-      .range(1, 4096)
-      .unit("PEs")
-      .says("rows of the PE array: tokens of an output tile")
-      .assumed(kUnpublished);
-  f.add("cols", cols)
-      .range(1, 4096)
-      .unit("PEs")
-      .says("columns of the PE array: output channels of a tile")
-      .assumed(kUnpublished);
-  f.add("lanes", lanes)
-      .range(8, 128)
-      .power_of_two()
-      .unit("MACs")
-      .says("dot-product length of a PE: one BFP group a cycle")
-      .assumed("one group of 32 elements; array size unpublished");
-  f.add("pipeline_cycles", pipeline_cycles)
-      .range(1, 1000)
-      .unit("cycles")
-      .says("from operands to result")
-      .assumed("multiply, five adder levels, FP32 accumulate");
-  f.add("mantissa_bits", mantissa_bits)
-      .range(4, 13)
-      .unit("bits")
-      .says(
-          "activation mantissa of the kind `anda`: speed of its linears is 16/M of FP16's, energy M/8 of "
-          "`energy.mac_pj`, "
-          "(1 + M) bits a value in memory; attention stays FP16")
-      .from("Anda paper: bit-serial, mantissa chosen per module");
-  f.add("cycles_per_group", cycles_per_group)
-      .more_than(0)
-      .range(0, 64)
-      .unit("cycles")
-      .says("cycles of a one-pass group operation of the linears; below 1 for an array that is faster than FP16 lanes")
-      .from("1 by definition of a lane; baselines take their published speed-ups over FP-FP");
-  f.add("attention_cycles_per_group", attention_cycles_per_group)
-      .more_than(0)
-      .range(0, 64)
-      .unit("cycles")
-      .says("the same of attention over the cache, which baselines keep in FP16")
-      .from("1 by definition of a lane");
-  f.add("spread_idle_rows", spread_idle_rows)
-      .says("with fewer tokens than rows, idle rows take more output channels")
-      .assumed("batch 1 must be able to use every PE");
-}
-
-void ConverterSection::describe(config::Fields& f) {
-  f.add("stages", stages)
-      .range(1, 100)
-      .unit("cycles")
-      .says("pipeline depth of the FP16-to-BFP converter")
-      .assumed("maximum, subtract, shift, pack");
-  f.add("lanes", lanes)
-      .range(1, 1024)
-      .unit("groups/cycle")
-      .says("groups of 32 elements converted a cycle")
-      .assumed(kUnpublished);
-  f.add("k_path_extra_cycles", k_path_extra_cycles)
-      .range(0, 100)
-      .unit("cycles")
-      .says("additional latency of the K path in the converter itself")
-      .assumed("demotion leaves a plane out when it packs; offsets are subtracted in the smoother's stages");
-  f.add("growing_channels", growing_channels)
-      .range(0, 65535)
-      .unit("channels")
-      .says(
-          "channels whose growing V group the converter keeps from one strip of a step to the next; others grow "
-          "through "
-          "memory")
-      .assumed("an output tile of 128 channels: 4.6 KiB");
-}
-
-void SmootherSection::describe(config::Fields& f) {
-  f.add("online", online).says("subtract channel offsets, chosen after prefill, from K");
-  f.add("channels_per_head", channels_per_head)
-      .range(0, 1024)
-      .unit("channels")
-      .says("offsets held per kv head")
-      .assumed("a small number of channels; the count is unpublished");
-  f.add("lanes", lanes)
-      .range(1, 4096)
-      .unit("elements/cycle")
-      .says("FP16 values that pass the smoother a cycle")
-      .assumed("as wide as the converter: 2 groups of 32");
-  f.add("stages", stages)
-      .range(1, 100)
-      .unit("cycles")
-      .says("pipeline depth of the smoother: 3 cycles more on the K path")
-      .assumed("look-up, FP16 subtract, merge, as its RTL has them");
-}
-
-void DecoderRate::describe(config::Fields& f) {
-  f.add("bits", bits).range(1, 16).unit("bits").required().says("index width that the rate holds for");
-  f.add("weights_per_cycle", weights_per_cycle)
-      .more_than(0)
-      .range(0, 1e7)
-      .unit("weights/cycle")
-      .required()
-      .says("weights decoded a cycle at that width");
-}
-
-void DecoderSection::describe(config::Fields& f) {
-  f.add("weights_per_cycle", weights_per_cycle)
-      .more_than(0)
-      .range(0, 1e7)
-      .unit("weights/cycle")
-      .says("weights that the K-means LUT decoder expands a cycle, at widths without an entry in `rates`")
-      .assumed("not the bottleneck down to 1 bit at 64 B a cycle (409.6 weights)");
-  f.add("rates", rates).says("decode rates of single index widths: a software decoder's measured rates");
-  f.add("pipeline_cycles", pipeline_cycles)
-      .range(1, 1000)
-      .unit("cycles")
-      .says("from index to weight")
-      .assumed("unpack, look up, align");
-  f.add("reload_cycles_per_entry", reload_cycles_per_entry)
-      .range(0, 1000)
-      .unit("cycles")
-      .says("codebook registers are written at each tensor: 2^n entries")
-      .assumed("one register a cycle");
-}
-
-void BufferSection::describe(config::Fields& f) {
-  f.add("capacity_bytes", capacity_bytes)
-      .range(1024, 1e12)
-      .unit("bytes")
-      .says("capacity; tiles use one half while the other fills")
-      .assumed(kUnpublished);
-  f.add("banks", banks)
-      .range(2, 1024)
-      .power_of_two()
-      .unit("banks")
-      .says("banks that can be accessed in the same cycle")
-      .assumed(kUnpublished);
-  f.add("bank_bytes_per_cycle", bank_bytes_per_cycle)
-      .range(1, 4096)
-      .unit("bytes")
-      .says("width of a bank")
-      .assumed("256-bit SRAM macros");
-  f.add("latency_cycles", latency_cycles)
-      .range(0, 100)
-      .unit("cycles")
-      .says("read latency")
-      .assumed("registered address and data");
-}
-
-void DmaSection::describe(config::Fields& f) {
-  f.add("outstanding", outstanding)
-      .range(1, 4096)
-      .unit("transactions")
-      .says("transactions in flight of each DMA engine")
-      .assumed("16 x 4 KiB cover the DRAM's latency at full rate");
-  f.add("transaction_bytes", transaction_bytes)
-      .range(32, 1 << 20)
-      .power_of_two()
-      .unit("bytes")
-      .says("largest transaction; smaller ones resolve finer and simulate slower")
-      .assumed("granularity at which results have converged");
-  f.add("issue_cycles", issue_cycles)
-      .range(1, 1000)
-      .unit("cycles")
-      .says("between two transactions of an engine")
-      .assumed("one descriptor step a cycle");
-  f.add("descriptors", descriptors)
-      .range(1, 65536)
-      .unit("descriptors")
-      .says("depth of each engine's descriptor queue")
-      .assumed("deep enough to read ahead across operations");
-}
-
-void InterconnectSection::describe(config::Fields& f) {
-  f.add("interleave_bytes", interleave_bytes)
-      .range(32, 1 << 20)
-      .power_of_two()
-      .unit("bytes")
-      .says("consecutive bytes on one DRAM channel before the next channel's turn")
-      .assumed(kUnpublished);
-  f.add("hashed", hashed)
-      .says(
-          "permute the channels of each row of interleaved blocks, so that equal strides (the caches of a batch) meet "
-          "all "
-          "of them")
-      .assumed("plain interleave unless an accelerator says otherwise");
-  f.add("cycles_per_hop", cycles_per_hop)
-      .range(0, 1000)
-      .unit("cycles")
-      .says("latency of one hop")
-      .assumed(kUnpublished);
-  f.add("hops", hops).range(0, 64).unit("hops").says("hops between an engine and a channel").assumed("one crossbar");
-}
-
-void VectorSection::describe(config::Fields& f) {
-  f.add("lanes", lanes)
-      .range(1, 65536)
-      .unit("elements/cycle")
-      .says("FP16 values that the vector unit takes a cycle")
-      .assumed("as Anda's vector unit: 64 lanes");
-  f.add("pipeline_cycles", pipeline_cycles)
-      .range(1, 1000)
-      .unit("cycles")
-      .says("latency of one pass")
-      .assumed(kUnpublished);
-  f.add("exp_cycles_per_element", exp_cycles_per_element)
-      .range(1, 100)
-      .unit("cycles")
-      .says("cycles that an exp occupies its lane")
-      .assumed("pipelined polynomial");
-}
-
-void SequencerSection::describe(config::Fields& f) {
-  f.add("cycles_per_decision", cycles_per_decision)
-      .range(0, 100000)
-      .unit("cycles")
-      .says("to choose and write the descriptors of an operation")
-      .assumed(kUnpublished);
-  f.add("order", order,
-        {{"fewest_bytes", LoopOrder::fewest_bytes},
-         {"row_first", LoopOrder::row_first},
-         {"column_first", LoopOrder::column_first}})
-      .says("loop order of each GEMM: the one that moves fewest bytes outside, or a forced one");
-  f.add("attention", attention, {{"fused", AttentionScores::fused}, {"unfused", AttentionScores::unfused}})
-      .says("scores stay on chip, or pass through DRAM between QK^T, softmax and PV");
-  f.add("double_buffer", double_buffer)
-      .says("the next tile loads while the present one computes")
-      .assumed("as every published design");
-  f.add("layer_overhead_us", layer_overhead_us)
-      .range(0, 1e6)
-      .unit("us")
-      .says("idle time added to each layer: kernel launches and the like of a software-driven machine");
-}
-
-void AddressMapSection::describe(config::Fields& f) {
+void AddressMapConfig::describe(config::Fields& f) {
   f.add("region_alignment_bytes", region_alignment_bytes)
       .range(64, 1e12)
       .power_of_two()
@@ -266,7 +24,7 @@ void AddressMapSection::describe(config::Fields& f) {
       .assumed("our choice");
 }
 
-void DramSection::describe(config::Fields& f) {
+void DramConfig::describe(config::Fields& f) {
   f.add("preset", preset)
       .says("DRAM standard and speed (`harmonia list drams`), or a file")
       .assumed("64 GB/s total is our choice; 5 x16 channels of LPDDR5-6400 give it");
@@ -278,7 +36,7 @@ void DramSection::describe(config::Fields& f) {
   f.add("channel", channel).says("keys of the DRAM channel's own configuration, laid over the preset");
 }
 
-void EnergySection::describe(config::Fields& f) {
+void EnergyConfig::describe(config::Fields& f) {
   f.add("mac_pj", mac_pj)
       .range(0, 1e6)
       .unit("pJ")
@@ -326,7 +84,7 @@ void EnergySection::describe(config::Fields& f) {
       .assumed("not included");
 }
 
-void AreaSection::describe(config::Fields& f) {
+void AreaConfig::describe(config::Fields& f) {
   f.add("lane_um2", lane_um2)
       .range(0, 1e9)
       .unit("um2")
@@ -349,7 +107,11 @@ void AreaSection::describe(config::Fields& f) {
 void AcceleratorConfig::describe(config::Fields& f) {
   f.add("name", name).says("name that results carry");
   f.add("description", description).says("one line for `harmonia list accelerators`");
-  f.add("clock_mhz", clock_mhz).range(0.001, 100000).unit("MHz").says("clock of every block").assumed(kUnpublished);
+  f.add("clock_mhz", clock_mhz)
+      .range(0.001, 100000)
+      .unit("MHz")
+      .says("clock of every block")
+      .assumed(config::kUnpublished);
   f.add("pe", pe).says("PE array");
   f.add("converter", converter).says("FP16-to-BFP converter");
   f.add("smoother", smoother).says("outlier smoother on the K path");

@@ -18,6 +18,7 @@
 #include <systemc>
 #include <vector>
 
+#include "harmonia/hw/accelerator/sequencer_config.h"
 #include "harmonia/hw/program/step_program.h"
 #include "harmonia/tlm/chunk_input.h"
 #include "harmonia/tlm/clock.h"
@@ -48,13 +49,6 @@ struct StepRecord {
       layer_begin;  // when the vector unit turned to each layer; the last entry: after the last layer
   Expected expected;
   bool resident = true;
-};
-
-struct SequencerConfig {
-  double clock_mhz = 500;
-  int cycles_per_decision = 1;
-  double layer_overhead_us = 0;
-  unsigned layers_ahead = 2;
 };
 
 class Sequencer : public sc_core::sc_module {

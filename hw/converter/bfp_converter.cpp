@@ -121,7 +121,7 @@ std::vector<std::uint8_t> take_growing(const Descriptor& d, std::vector<std::uin
 }
 
 std::uint64_t latency_cycles(const Config& config, const Descriptor& d) {
-  return static_cast<std::uint64_t>(config.stages + (d.path == Path::key ? config.key_path_extra_cycles : 0));
+  return static_cast<std::uint64_t>(config.stages + (d.path == Path::key ? config.k_path_extra_cycles : 0));
 }
 
 }  // namespace harmonia::converter

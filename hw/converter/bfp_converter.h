@@ -11,17 +11,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "harmonia/hw/converter/config.h"
 #include "harmonia/hw/converter/descriptor.h"
 #include "harmonia/hw/formats/fp16.h"
 
 namespace harmonia::converter {
-
-struct Config {
-  double clock_mhz = 500;
-  int stages = 4;
-  int lanes = 2;
-  int key_path_extra_cycles = 0;
-};
 
 /// What a chunk of d.rows x d.columns FP16 values becomes. residual: the growing V group's main parts then low planes
 /// (d.grows()). Appends to `out`; returns how many values were infinite or NaN.

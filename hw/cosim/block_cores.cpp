@@ -40,7 +40,7 @@ accelerator::BlockCores block_cores(const accelerator::BlocksSection& blocks) {
     cores.decoder = [=](const decoder::Config& c) {
       return decoder::make_rtl_core(
           instances(blocks.decoder, decoder::make_lut_decoder_rtl, pin_lut_decoder, c.clock_mhz),
-          static_cast<std::size_t>(std::lround(c.weights_per_cycle(4))) / 64, blocks.decoder.model == BlockModel::both);
+          static_cast<std::size_t>(std::lround(c.rate(4))) / 64, blocks.decoder.model == BlockModel::both);
     };
   if (blocks.pe.model != BlockModel::tlm)
     cores.pe = [=](const pe::Config& c) {

@@ -95,7 +95,7 @@ void Timing::begin(const Descriptor& d) {
   else if (d.tensor != tensor_ && d.kind == DecodeKind::integer)
     reload_ = static_cast<std::uint64_t>(config_.reload_cycles_per_entry);
   tensor_ = d.tensor;
-  rate_ = config_.weights_per_cycle(d.bits);
+  rate_ = config_.rate(d.bits);
 }
 
 Timing::Slot Timing::chunk(bus::Cycle arrival, std::uint64_t elements) {

@@ -9,21 +9,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
+#include "harmonia/hw/decoder/config.h"
 #include "harmonia/hw/decoder/descriptor.h"
 #include "harmonia/tlm/activity.h"
 #include "harmonia/tlm/cycle.h"
 
 namespace harmonia::decoder {
-
-struct Config {
-  double clock_mhz = 500;
-  std::function<double(int bits)> weights_per_cycle = [](int) { return 1024.0; };
-  int pipeline_cycles = 3;
-  int reload_cycles_per_entry = 1;
-};
 
 /// Bytes of one decoded row as it leaves: values, then the row's scales.
 ///   codebook, integer: row_elements int8, then 2-byte scales     to_bfp8: BFP8 groups     others: FP16 words

@@ -28,8 +28,7 @@ struct DramSystemConfig {
   std::uint64_t interleave_bytes = 256;
   bool hashed = false;
   std::uint64_t base_address = 0;
-  std::uint32_t request_cycles = 4;
-  std::uint32_t response_cycles = 4;
+  std::uint32_t cycles_per_hop = 4;
   std::uint64_t interconnect_clock_ps = 2000;
 
   void describe(config::Fields& f) {
@@ -41,15 +40,10 @@ struct DramSystemConfig {
         .assumed("no published address map");
     f.add("hashed", hashed).says("permute the channels of each row of blocks, so that strides meet all of them");
     f.add("base_address", base_address).unit("bytes").says("first address");
-    f.add("request_cycles", request_cycles)
+    f.add("cycles_per_hop", cycles_per_hop)
         .unit("cycles")
         .range(0, 1e6)
-        .says("from the initiator's port to the channel's")
-        .assumed("one hop of the interconnect");
-    f.add("response_cycles", response_cycles)
-        .unit("cycles")
-        .range(0, 1e6)
-        .says("from the channel's port back")
+        .says("from the initiator's port to the channel's, and back")
         .assumed("one hop of the interconnect");
     f.add("interconnect_clock_ps", interconnect_clock_ps)
         .unit("ps")
@@ -124,9 +118,8 @@ class DramSystem final : public sc_core::sc_module {
   }
   static bus::InterconnectConfig hop_of(const DramSystemConfig& config) {
     bus::InterconnectConfig hop;
-    hop.cycle = sc_core::sc_time(static_cast<double>(config.interconnect_clock_ps), sc_core::SC_PS);
-    hop.request_cycles = config.request_cycles;
-    hop.response_cycles = config.response_cycles;
+    hop.clock_ps = config.interconnect_clock_ps;
+    hop.cycles_per_hop = config.cycles_per_hop;
     return hop;
   }
 

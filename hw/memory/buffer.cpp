@@ -9,35 +9,10 @@
 
 namespace harmonia::memory {
 
-void StreamBufferConfig::describe(config::Fields& f) {
-  f.add("capacity_bytes", capacity_bytes)
-      .unit("bytes")
-      .range(64, 1.0e12)
-      .says("size of the buffer; in tile mode a tile may fill half of it")
-      .assumed("no published size; half of the 512 KiB that weights and KV share");
-  f.add("banks", banks)
-      .range(2, 4096)
-      .multiple_of(2)
-      .says("SRAM banks; half of them serve the write port, half the read port")
-      .assumed("no published organisation");
-  f.add("bank_bytes_per_cycle", bank_bytes_per_cycle)
-      .unit("bytes/cycle")
-      .range(1, 65536)
-      .says("width of one bank")
-      .assumed("chosen so that the ports carry the default DRAM bandwidth");
-  f.add("latency_cycles", latency_cycles)
-      .unit("cycles")
-      .range(0, 1e6)
-      .says("from the read of a chunk's last byte to its appearance at the output")
-      .assumed("SRAM read and output register");
-  f.add("clock_ps", clock_ps).unit("ps").range(1, 1e9).says("clock period").assumed("500 MHz");
-  f.add("mode", mode, {{"tiles", BufferMode::kTiles}, {"streaming", BufferMode::kStreaming}})
-      .says("tiles: two halves, a tile is read when it is complete; streaming: a chunk is read when it is written");
-}
-
 StreamBufferTiming::StreamBufferTiming(const StreamBufferConfig& config)
     : capacity_bytes_(config.capacity_bytes),
-      half_bytes_(config.capacity_bytes / 2),
+      tiles_(config.mode == BufferMode::kSingleTile ? 1 : 2),
+      tile_room_bytes_(config.capacity_bytes / tiles_),
       port_bytes_(config.port_bytes_per_cycle()),
       latency_(config.latency_cycles),
       streaming_(config.mode == BufferMode::kStreaming) {
@@ -47,15 +22,15 @@ StreamBufferTiming::StreamBufferTiming(const StreamBufferConfig& config)
 StreamBufferTiming::Refusal StreamBufferTiming::refusal(std::uint64_t bytes, bool first_of_tile) const {
   if (!streaming_ && first_of_tile && in_tile_) return Refusal::kTileNotEnded;
   if (streaming_) return bytes > capacity_bytes_ ? Refusal::kTileTooLarge : Refusal::kNone;
-  return tile_bytes_ + bytes > half_bytes_ ? Refusal::kTileTooLarge : Refusal::kNone;
+  return tile_bytes_ + bytes > tile_room_bytes_ ? Refusal::kTileTooLarge : Refusal::kNone;
 }
 
 bool StreamBufferTiming::room_from(std::uint64_t bytes, bool begins_tile, Cycle* from) const {
   *from = 0;
   if (!streaming_) {
-    if (!begins_tile) return true;  // the tile has its half already
-    *from = half_free_[write_half_];
-    return tiles_held_ < 2;
+    if (!begins_tile) return true;  // the tile has its room already
+    *from = room_free_[write_room_];
+    return tiles_held_ < tiles_;
   }
   // The ring's chunks leave in order, so the first departures that free enough decide.
   std::uint64_t held = held_bytes_;
@@ -97,7 +72,7 @@ std::optional<Cycle> StreamBufferTiming::admit(Cycle arrival, std::uint64_t byte
   tile_bytes_ = last_of_tile ? 0 : tile_bytes_ + bytes;
   if (last_of_tile) {
     ++statistics_.tiles;
-    write_half_ ^= 1;
+    write_room_ = (write_room_ + 1) % tiles_;
     if (!streaming_) {
       for (std::size_t i = complete_chunks_; i < entries_.size(); ++i) entries_[i].readable = accept;
       complete_chunks_ = entries_.size();
@@ -134,8 +109,8 @@ void StreamBufferTiming::taken(Cycle when) {
   follow_occupancy();
   if (entry.last) {
     --tiles_held_;
-    half_free_[read_half_] = when;
-    read_half_ ^= 1;
+    room_free_[read_room_] = when;
+    read_room_ = (read_room_ + 1) % tiles_;
   }
 }
 

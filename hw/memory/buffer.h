@@ -1,9 +1,9 @@
-// Stream buffer: configuration and timing, without SystemC.
+// Stream buffer: timing, without SystemC.
 //
 // StreamBufferTiming models the weight buffer and the KV buffer, which stand between a DMA engine and a consumer of chunks:
-//  - tiles: the memory is two halves; a tile fills one half while the consumer empties the other. A tile becomes readable when
-//    its last byte is written, its half becomes writable when its last chunk was taken. A tile larger than a half does not fit
-//    and is refused.
+//  - tiles: the memory is two halves, and a tile fills one half while the consumer empties the other. A tile becomes readable
+//    when its last byte is written; its half becomes writable when its last chunk was taken. A tile larger than a half does
+//    not fit and is refused. With a single tile the memory is one room, which fills again when it has been emptied.
 //  - streaming: the memory is one ring of bytes; a chunk becomes readable when its own last byte is written and its room is
 //    given back when it was taken.
 //  - one write port and one read port, each half of the banks wide (in tile mode a half is made of half of the banks, so the
@@ -14,37 +14,18 @@
 //
 // Does not model: the contents (the modules keep them), ECC, power gating, the column order of words within a bank.
 //
-// Units: bytes and cycles of the buffer's own clock. Sizes are the project's assumptions; no published account of the machine
-// gives them.
+// Units: bytes and cycles of the buffer's own clock.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 
-#include "harmonia/config/fields.h"
+#include "harmonia/hw/memory/buffer_config.h"
 #include "harmonia/tlm/ring.h"
 
 namespace harmonia::memory {
 
 using Cycle = std::uint64_t;
-
-enum class BufferMode : std::uint8_t { kTiles, kStreaming };
-
-struct StreamBufferConfig {
-  std::uint64_t capacity_bytes = 256 * 1024;
-  std::uint32_t banks = 8;
-  std::uint32_t bank_bytes_per_cycle = 32;
-  std::uint32_t latency_cycles = 2;
-  std::uint64_t clock_ps = 2000;
-  BufferMode mode = BufferMode::kTiles;
-
-  void describe(config::Fields& f);
-
-  /// Width of the write port and of the read port.
-  std::uint64_t port_bytes_per_cycle() const { return std::uint64_t{banks} * bank_bytes_per_cycle / 2; }
-  /// The largest tile that fits.
-  std::uint64_t tile_limit_bytes() const { return mode == BufferMode::kTiles ? capacity_bytes / 2 : ~std::uint64_t{0}; }
-};
 
 /// Counts of one buffer. The write port's three counts add up to the time of its last use, and so do the read port's.
 struct StreamBufferStatistics {
@@ -107,7 +88,8 @@ class StreamBufferTiming {
   void follow_occupancy();
 
   std::uint64_t capacity_bytes_;
-  std::uint64_t half_bytes_;
+  unsigned tiles_;
+  std::uint64_t tile_room_bytes_;
   std::uint64_t port_bytes_;
   Cycle latency_;
   bool streaming_;
@@ -124,9 +106,9 @@ class StreamBufferTiming {
   bool presented_ = false;
   std::uint64_t tile_bytes_ = 0;  // written of the tile under way
   unsigned tiles_held_ = 0;       // complete or under way, last chunk not known to be taken
-  Cycle half_free_[2] = {0, 0};   // when the half that the next but one tile uses was emptied, if tiles_held_ allows
-  unsigned write_half_ = 0;
-  unsigned read_half_ = 0;
+  Cycle room_free_[2] = {0, 0};   // when each tile's room was emptied last
+  unsigned write_room_ = 0;
+  unsigned read_room_ = 0;
   Cycle write_free_ = 0;
   Cycle read_free_ = 0;
   Cycle ready_ = 0;

@@ -11,46 +11,6 @@ namespace harmonia::memory {
 static_assert(std::is_trivially_copyable_v<DmaDescriptor> && std::is_standard_layout_v<DmaDescriptor>,
               "a descriptor travels as bytes");
 
-void DmaConfig::describe(config::Fields& f) {
-  f.add("outstanding", outstanding)
-      .unit("transactions")
-      .range(1, 4096)
-      .says("memory transactions under way, and so transaction buffers")
-      .assumed("covers the memory's latency at its bandwidth");
-  f.add("transaction_bytes", transaction_bytes)
-      .unit("bytes")
-      .range(1, 1 << 24)
-      .says("largest memory transaction; none crosses a multiple of it");
-  f.add("issue_cycles", issue_cycles)
-      .unit("cycles")
-      .range(1, 1000)
-      .says("between two transactions")
-      .assumed("one descriptor step a cycle");
-  f.add("descriptors", descriptors)
-      .unit("descriptors")
-      .range(1, 65536)
-      .says("depth of the descriptor queue")
-      .assumed("deep enough to read ahead across operations");
-  f.add("latency_cycles", latency_cycles)
-      .unit("cycles")
-      .range(0, 1e6)
-      .says(
-          "from a descriptor's arrival to its first request, and from the last byte of a transaction to its departure")
-      .assumed("address generation and buffer access");
-  f.add("stream_bytes_per_cycle", stream_bytes_per_cycle)
-      .unit("bytes/cycle")
-      .range(1, 65536)
-      .says("writer: width of the port that takes chunks (a reader's chunks are paced by whoever takes them)")
-      .assumed("as wide as the default DRAM bandwidth");
-  f.add("clock_ps", clock_ps).unit("ps").range(1, 1e9).says("clock period").assumed("500 MHz");
-  f.add("timing", timing, {{"at", DmaTiming::kApproximate}, {"lt", DmaTiming::kLoose}})
-      .says("at: non-blocking transport, the accurate way; lt: blocking transport with annotated times");
-  f.add("quantum_ps", quantum_ps)
-      .unit("ps")
-      .range(1, 1e15)
-      .says("lt: how far the engine may run ahead of simulated time");
-}
-
 std::uint64_t DmaDescriptor::bytes() const {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < segment_count; ++i) sum += segments[i].bytes();

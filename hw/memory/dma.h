@@ -1,4 +1,4 @@
-// DMA engine: descriptors, configuration and the splitting of a descriptor into memory transactions; plain C++.
+// DMA engine: descriptors and the splitting of a descriptor into memory transactions; plain C++.
 //
 // Models: a descriptor of up to eight contiguous or strided segments, moved in memory transactions of a configurable
 // size that never cross a multiple of that size (so that a transaction stays in one interleave block or one DRAM page
@@ -21,7 +21,7 @@
 #include <cstdint>
 #include <string>
 
-#include "harmonia/config/fields.h"
+#include "harmonia/hw/memory/dma_config.h"
 #include "harmonia/tlm/traffic_class.h"
 
 namespace harmonia::memory {
@@ -29,21 +29,6 @@ namespace harmonia::memory {
 using Cycle = std::uint64_t;
 
 enum class DmaDirection : std::uint8_t { kRead = 0, kWrite = 1 };  // memory to stream, stream to memory
-enum class DmaTiming : std::uint8_t { kApproximate, kLoose };      // nb_transport, b_transport
-
-struct DmaConfig {
-  std::uint32_t outstanding = 16;
-  std::uint32_t transaction_bytes = 4096;
-  std::uint32_t issue_cycles = 1;
-  std::uint32_t descriptors = 64;
-  std::uint32_t latency_cycles = 4;
-  std::uint32_t stream_bytes_per_cycle = 128;
-  std::uint64_t clock_ps = 2000;
-  DmaTiming timing = DmaTiming::kApproximate;
-  std::uint64_t quantum_ps = 200000;
-
-  void describe(config::Fields& f);
-};
 
 /// `rows` pieces of `row_bytes`, the first at `address`, `stride_bytes` from one beginning to the next.
 struct DmaSegment {

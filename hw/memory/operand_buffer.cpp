@@ -6,8 +6,9 @@
 
 namespace harmonia::memory {
 
-std::uint64_t read_cycles(const OperandBufferConfig& config, std::uint64_t bytes) {
-  return (bytes + config.port_bytes_per_cycle - 1) / config.port_bytes_per_cycle;
+std::uint64_t read_cycles(const BufferConfig& activation_buffer, std::uint64_t bytes) {
+  const std::uint64_t width = activation_buffer.port_bytes_per_cycle();
+  return (bytes + width - 1) / width;
 }
 
 void place_rows(const bus::OperandPiece& piece, const std::uint8_t* data, std::size_t bytes,

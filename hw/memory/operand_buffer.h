@@ -9,20 +9,19 @@
 #include <cstdint>
 #include <vector>
 
+#include "harmonia/hw/memory/buffer_config.h"
 #include "harmonia/hw/memory/operand_descriptor.h"
 #include "harmonia/tlm/stream_headers.h"
 
 namespace harmonia::memory {
 
-struct OperandBufferConfig {
-  double clock_mhz = 500;
-  std::uint64_t capacity_bytes = 256 * 1024;
-  std::uint64_t port_bytes_per_cycle = 128;
-  int latency_cycles = 2;
-};
+/// Bytes of A operands that the activation buffer holds: half of it, the other half is the vector unit's.
+inline std::uint64_t operand_capacity_bytes(const BufferConfig& activation_buffer) {
+  return activation_buffer.capacity_bytes / 2;
+}
 
 /// Cycles that the read port is held by an operand of so many bytes.
-std::uint64_t read_cycles(const OperandBufferConfig& config, std::uint64_t bytes);
+std::uint64_t read_cycles(const BufferConfig& activation_buffer, std::uint64_t bytes);
 
 /// Puts a chunk of `bytes` bytes, piece.rows pieces of equal length one after the other, into their rows of the operand,
 /// which grows as far as the last of them needs.

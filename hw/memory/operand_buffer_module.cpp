@@ -8,11 +8,12 @@ namespace harmonia::memory {
 using bus::Cycle;
 using bus::Wait;
 
-OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const OperandBufferConfig& config)
-    : StreamBlock(name, config.clock_mhz),
+OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const BufferConfig& activation_buffer)
+    : StreamBlock(name, 1e6 / static_cast<double>(activation_buffer.clock_ps)),
       converter("tsock_converter", [this] { progress(); }),
       dma("tsock_dma", [this] { progress(); }),
-      config_(config) {
+      config_(activation_buffer),
+      capacity_bytes_(operand_capacity_bytes(activation_buffer)) {
   isock.on_accepted([this](auto&, const sc_core::sc_time& when) {
     handed_over(clock_.cycle(when));
     progress();
@@ -72,7 +73,7 @@ std::optional<std::uint64_t> OperandBuffer::room_needed(const bus::Chunk& chunk,
     const auto entry = entries_.find(d.operand);
     needed += d.bytes() - std::min(d.bytes(), entry == entries_.end() ? 0 : entry->second.bytes);
     // Where those before it fill the buffer it has to wait, wherever it stands behind them.
-    if (d.operand == chunk.operation || needed > config_.capacity_bytes) return needed;
+    if (d.operand == chunk.operation || needed > capacity_bytes_) return needed;
   }
   return std::nullopt;
 }
@@ -81,7 +82,7 @@ std::optional<std::uint64_t> OperandBuffer::room_needed(const bus::Chunk& chunk,
 std::optional<Cycle> OperandBuffer::room_from(std::uint64_t bytes) const {
   std::uint64_t held = held_bytes_;
   Cycle from = 0;
-  for (std::size_t i = 0; held + bytes > config_.capacity_bytes; ++i) {
+  for (std::size_t i = 0; held + bytes > capacity_bytes_; ++i) {
     if (i == departures_.size()) return std::nullopt;
     held -= departures_[i].bytes;
     from = departures_[i].when;
@@ -133,7 +134,7 @@ void OperandBuffer::handed_over(Cycle when) {
 std::string OperandBuffer::state() const {
   std::uint64_t held = held_bytes_;
   for (std::size_t i = 0; i < departures_.size(); ++i) held -= departures_[i].bytes;
-  std::string text = std::to_string(held) + " of " + std::to_string(config_.capacity_bytes) + " bytes held";
+  std::string text = std::to_string(held) + " of " + std::to_string(capacity_bytes_) + " bytes held";
   for (const bus::ChunkInput* input : {&converter, &dma})
     if (input->waiting() != nullptr)
       text += "; " + std::to_string(input->waiting()->get_data_length()) + " bytes " +

@@ -37,7 +37,7 @@ namespace harmonia::memory {
 
 class OperandBuffer final : public bus::StreamBlock<OperandDescriptor> {
  public:
-  OperandBuffer(sc_core::sc_module_name name, const OperandBufferConfig& config);
+  OperandBuffer(sc_core::sc_module_name name, const BufferConfig& activation_buffer);
 
   bus::ChunkInput converter;  // target socket tsock_converter
   bus::ChunkInput dma;        // target socket tsock_dma
@@ -66,7 +66,8 @@ class OperandBuffer final : public bus::StreamBlock<OperandDescriptor> {
   bool send();
   void handed_over(bus::Cycle when);
 
-  OperandBufferConfig config_;
+  BufferConfig config_;
+  std::uint64_t capacity_bytes_;
   bool blocked_ = false;
   std::map<std::uint32_t, Entry> entries_;
   struct Departure {

@@ -59,7 +59,7 @@ std::uint64_t tile_cycles(const Config& c, const Descriptor& d) {
     operations = ceil_div(d.n, columns) * d.groups() * d.passes;
   const bool attention = d.operand == Operand::values || d.operand == Operand::keys ||
                          d.operand == Operand::keys_plain || d.operand == Operand::values_plain;
-  const double each = attention ? c.attention_cycles_per_pass : c.cycles_per_pass;
+  const double each = attention ? c.attention_cycles_per_group : c.linear_cycles_per_group();
   return static_cast<std::uint64_t>(std::ceil(static_cast<double>(operations * repeats) * each));
 }
 

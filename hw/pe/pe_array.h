@@ -12,21 +12,10 @@
 #include <vector>
 
 #include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/pe/config.h"
 #include "harmonia/hw/pe/descriptor.h"
 
 namespace harmonia::pe {
-
-struct Config {
-  double clock_mhz = 500;
-  int rows = 16;
-  int cols = 8;
-  int pipeline_cycles = 7;
-  bool spread_idle_rows = true;
-  /// Cycles per one-pass group operation: 1, or more for bit-serial arrays (mantissa bits / 4 for a 4-bit slice array).
-  double cycles_per_pass = 1.0;
-  /// The same of tiles over the cache (keys, values): bit-serial designs keep attention in FP16.
-  double attention_cycles_per_pass = 1.0;
-};
 
 /// Cycles that the array needs for a tile when nothing keeps it waiting.
 ///   weights, keys: ceil(n / p) * groups * ceil(m / rows) * passes, low planes of keys one pass more

@@ -33,8 +33,7 @@ void mark_last_uses(Batch& b, bool goes_on = false) {
   if (!b.pe.empty()) b.pe.back().last_a = !goes_on;
 }
 
-/// Whether the array takes BFP operands; the others are floating-point baselines that take FP16.
-bool takes_bfp(PeKind kind) { return kind == PeKind::harmonia || kind == PeKind::anda; }
+using pe::takes_bfp;
 
 }  // namespace
 

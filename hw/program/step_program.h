@@ -68,7 +68,7 @@ struct OnChip {
   int pe_rows = 16, pe_cols = 8;
   bool online_smoothing = false;
   std::uint32_t growing_channels = 0;  // of V groups kept in the converter from strip to strip
-  DecoderSection decoder;              // how long a tile takes that is expanded again
+  decoder::Config decoder;             // how long a tile takes that is expanded again
   LoopOrder order = LoopOrder::fewest_bytes;
   bool fused_attention = true;
   OperandFormat linear_operand = OperandFormat::bfp8(), attention_operand = OperandFormat::bfp8();

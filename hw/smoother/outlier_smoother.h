@@ -15,17 +15,10 @@
 #include "harmonia/hw/converter/descriptor.h"
 #include "harmonia/hw/formats/fp16.h"
 #include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/smoother/config.h"
 #include "harmonia/hw/smoother/smoother_core.h"
 
 namespace harmonia::smoother {
-
-struct Config {
-  double clock_mhz = 500;
-  bool online = true;
-  int channels_per_head = 4;
-  int lanes = 64;
-  int stages = 3;
-};
 
 /// True for a chunk whose keys lose their offsets; others pass as they are.
 bool smooths(const Config& config, const converter::Descriptor& d);

@@ -7,16 +7,10 @@
 
 #include <cstdint>
 
+#include "harmonia/hw/vector/config.h"
 #include "harmonia/hw/vector/descriptor.h"
 
 namespace harmonia::vector {
-
-struct Config {
-  double clock_mhz = 500;
-  int lanes = 64;
-  int pipeline_cycles = 8;
-  int exp_cycles_per_element = 1;
-};
 
 /// Cycles for `elements` values while they arrive, and once all are there (`rows` x `columns`).
 struct Cost {

@@ -31,7 +31,7 @@ std::vector<CheckResult> conservation_checks(const Totals& t) {
 
 std::vector<CheckResult> bound_checks(const std::string& of, const Totals& t, double seconds,
                                       const accelerator::AcceleratorConfig& config, double peak_bytes_per_s) {
-  const accelerator::PeSection& pe = config.pe;
+  const pe::Config& pe = config.pe;
   const double cycles_per_slot = std::min(pe.linear_cycles_per_group(), pe.attention_cycles_per_group);
   return {check_at_least(of + "time >= bytes / peak bandwidth", t.pin_bytes() / peak_bytes_per_s, seconds, "s"),
           check_at_least(of + "time >= group operations / peak rate",

@@ -9,7 +9,7 @@ namespace {
 /// Of the multiply-accumulates. An operation of the array is 32 of one pass, so that operations beyond the products'
 /// own are second passes (or zeros that fill a group: they count as such). Bit-serial `anda` works on M bits in the
 /// linears and on FP16's 16 in attention; its energy is that of 8.
-double array_pj(const Totals& t, const accelerator::PeSection& pe, const accelerator::EnergySection& e) {
+double array_pj(const Totals& t, const pe::Config& pe, const accelerator::EnergyConfig& e) {
   const double work = 32 * t.slots;
   if (pe.kind != accelerator::PeKind::anda) {
     const double two_passes = work - t.macs;
@@ -23,8 +23,7 @@ double array_pj(const Totals& t, const accelerator::PeSection& pe, const acceler
 
 }  // namespace
 
-EnergyResult energy_of(const Totals& t, const accelerator::PeSection& pe, const accelerator::EnergySection& e,
-                       double seconds) {
+EnergyResult energy_of(const Totals& t, const pe::Config& pe, const accelerator::EnergyConfig& e, double seconds) {
   EnergyResult result;
   const auto add = [&](const char* name, double joules) { result.components.push_back({name, joules}); };
   add("pe_array", array_pj(t, pe, e) * 1e-12);
@@ -38,8 +37,7 @@ EnergyResult energy_of(const Totals& t, const accelerator::PeSection& pe, const 
   return result;
 }
 
-EnergyResult machine_energy(accelerator::Accelerator& machine, const accelerator::EnergySection& seeds,
-                            double seconds) {
+EnergyResult machine_energy(accelerator::Accelerator& machine, const accelerator::EnergyConfig& seeds, double seconds) {
   return energy_of(totals_of(machine, {}), machine.config().pe, seeds, seconds);
 }
 

@@ -13,9 +13,9 @@
 namespace harmonia::testbench {
 
 /// `seconds` of simulated time count for static power. `per_token_j` is left for the caller.
-EnergyResult energy_of(const Totals& totals, const accelerator::PeSection& pe, const accelerator::EnergySection& seeds,
+EnergyResult energy_of(const Totals& totals, const pe::Config& pe, const accelerator::EnergyConfig& seeds,
                        double seconds);
 /// Of a machine so far.
-EnergyResult machine_energy(accelerator::Accelerator& machine, const accelerator::EnergySection& seeds, double seconds);
+EnergyResult machine_energy(accelerator::Accelerator& machine, const accelerator::EnergyConfig& seeds, double seconds);
 
 }  // namespace harmonia::testbench

@@ -109,7 +109,7 @@ std::vector<OperationResult> operations_of(const Totals& totals, const Scenario&
 
 AreaResult area_of(const accelerator::AcceleratorConfig& c) {
   AreaResult area;
-  const accelerator::AreaSection& x = c.area;
+  const accelerator::AreaConfig& x = c.area;
   const auto add = [&area](const char* name, double mm2) {
     area.components.push_back({name, mm2});
     area.total_mm2 += mm2;
@@ -162,8 +162,8 @@ WeightFigures weights_of(const accelerator::MemoryMap& map, const accelerator::M
 std::vector<std::string> narrow_ports(const accelerator::AcceleratorConfig& config) {
   std::vector<std::string> notices;
   const double peak = accelerator::peak_bandwidth(config);
-  const std::pair<const char*, const accelerator::BufferSection*> buffers[] = {{"weight_buffer", &config.weight_buffer},
-                                                                               {"kv_buffer", &config.kv_buffer}};
+  const std::pair<const char*, const memory::BufferConfig*> buffers[] = {{"weight_buffer", &config.weight_buffer},
+                                                                         {"kv_buffer", &config.kv_buffer}};
   for (const auto& [key, b] : buffers) {
     const double port = b->banks * b->bank_bytes_per_cycle / 2.0 * config.clock_mhz * 1e6;
     if (port >= peak) continue;

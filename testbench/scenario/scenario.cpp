@@ -75,9 +75,13 @@ void KvConfig::describe(config::Fields& f) {
 }
 
 void ActivationsConfig::describe(config::Fields& f) {
+  std::vector<std::string> names = {"auto"};
+  names.insert(names.end(), activation_format_names().begin(), activation_format_names().end());
   f.add("format", format)
-      .one_of(activation_format_names())
-      .says("activations between converter and PE array: BFP with 8-bit mantissas, or FP16 for a 16-bit PE");
+      .one_of(names)
+      .says(
+          "operands of the linears, which the kind of the PE array decides: bfp8 for harmonia and anda, fp16 for the "
+          "others; auto is what the array takes, and another format is refused");
 }
 
 void WorkloadConfig::describe(config::Fields& f) {
@@ -288,6 +292,18 @@ std::vector<std::string> idle_keys(const WorkloadConfig& w) {
   return idle;
 }
 
+// The array takes one kind of operands; a scenario that says another is wrong about its machine.
+void settle_activations(ActivationsConfig& activations, pe::PeKind array, const Node* given) {
+  const std::string takes = pe::takes_bfp(array) ? "bfp8" : "fp16";
+  if (activations.format != "auto" && activations.format != takes) {
+    const Node* format = given && given->is_map() ? given->find("format") : nullptr;
+    throw InputError(format ? format->where : Location{},
+                     "activations.format is " + activations.format + ", but a PE array of the kind " +
+                         config::name_of(pe::pe_kind_names(), array) + " takes " + takes + ", expected that or auto");
+  }
+  activations.format = takes;
+}
+
 // A value that nothing reads misleads: keys of a fixed workload beside a trace, and the other way round.
 void refuse_idle_keys(const Node& workload, const WorkloadConfig& w) {
   for (const config::Member& m : workload.members) {
@@ -451,6 +467,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
                            "' was not found, expected a file (its folder can be named with --data or HARMONIA_DATA)");
     loaded.trace_file = found.string();
   }
+  settle_activations(loaded.scenario.activations, loaded.scenario.accelerator.pe.kind, document.find("activations"));
   check_blocks(loaded.scenario, document.find("blocks"));
   loaded.resolved = fields.dump();
   loaded.document = document;

@@ -42,7 +42,7 @@ struct KvConfig {
 };
 
 struct ActivationsConfig {
-  std::string format = "bfp8";
+  std::string format = "auto";  // as loaded: fp16 or bfp8
   void describe(config::Fields& f);
 };
 

@@ -210,6 +210,17 @@ TEST_CASE("errors of a scenario say where, what, what was expected and what is n
         "--set seed.x=0: seed is a map, expected a whole number of at least 0");
 }
 
+TEST_CASE("activations are what the array takes, and another format is refused where it stands") {
+  const std::string model = "model: stories260k\n";
+  REQUIRE(load(model).scenario.activations.format == "bfp8");
+  REQUIRE(load(model + "accelerator: fp-fp\n").scenario.activations.format == "fp16");
+  REQUIRE(load(model + "accelerator: anda\nactivations: bfp8\n").scenario.activations.format == "bfp8");
+  REQUIRE(
+      error_of(model + "activations: fp16\n") ==
+      "s.yaml:2:14: activations.format is fp16, but a PE array of the kind harmonia takes bfp8, expected that or auto");
+  REQUIRE(error_of(model + "accelerator: fp-fp\nactivations: {format: bfp8}\n").find("s.yaml:3:23: ") == 0);
+}
+
 TEST_CASE("a base that names itself ends in an error") {
   const Scratch scratch;
   const std::string file = scratch.write("loop.yaml", "base: ./loop.yaml\nmodel: llama-3-8b\n");

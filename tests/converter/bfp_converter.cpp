@@ -190,7 +190,7 @@ TEST_CASE("converter timing: values touch a group of every channel, a stored one
 TEST_CASE("converter timing: the pipeline's stages, and what the key path takes beyond them") {
   Config config;
   config.stages = 4;
-  config.key_path_extra_cycles = 3;
+  config.k_path_extra_cycles = 3;
   REQUIRE(latency_cycles(config, chunk(Path::row, 1, 32)) == 4);
   REQUIRE(latency_cycles(config, chunk(Path::value, 1, 32)) == 4);
   REQUIRE(latency_cycles(config, chunk(Path::key, 1, 32)) == 7);

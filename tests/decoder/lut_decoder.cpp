@@ -143,7 +143,7 @@ TEST_CASE("decoder descriptor: bytes of codes and scales, zero-points and bit pl
 
 TEST_CASE("decoder timing: reload, rate and pipeline, with fractions of a cycle carried over") {
   Config config;
-  config.weights_per_cycle = [](int) { return 100.0; };
+  config.weights_per_cycle = 100.0;
   config.pipeline_cycles = 3;
   config.reload_cycles_per_entry = 1;
   Timing timing(config);
@@ -176,7 +176,8 @@ TEST_CASE("decoder timing: reload, rate and pipeline, with fractions of a cycle 
 
 TEST_CASE("decoder timing: a tensor is reloaded when it changes, integers write one mode") {
   Config config;
-  config.weights_per_cycle = [](int bits) { return bits == 1 ? 128.0 : 64.0; };
+  config.weights_per_cycle = 64;
+  config.rates = {{1, 128}};
   config.pipeline_cycles = 0;
   config.reload_cycles_per_entry = 2;
   Timing timing(config);
@@ -197,7 +198,7 @@ TEST_CASE("decoder timing: a tensor is reloaded when it changes, integers write 
 
 TEST_CASE("decoder timing: another datapath's end corrects the account") {
   Config config;
-  config.weights_per_cycle = [](int) { return 64.0; };
+  config.weights_per_cycle = 64.0;
   Timing timing(config);
   timing.begin(tile(DecodeKind::pass, 16, 64, 0));
   timing.chunk(0, 128);

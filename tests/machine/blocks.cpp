@@ -82,7 +82,7 @@ TEST_CASE("converter: rows of 64 become BFP8, two groups a cycle, after four sta
 }
 TEST_CASE("converter: keys leave plane by plane, and later by the cycles that the key path is given") {
   converter::Config config;
-  config.key_path_extra_cycles = 3;
+  config.k_path_extra_cycles = 3;
   ConverterAlone c(config);
   const std::vector<Fp16> x = ramp(2 * 32);
   converter::Descriptor d = rows(converter::Path::key, 2, 32, 2 * 21 + 16);
@@ -337,7 +337,7 @@ struct DecoderAlone {
 TEST_CASE("decoder: rate, pipeline and codebook reload, which a second tile of the tensor does not pay") {
   const int bits = 2;
   decoder::Config config;
-  config.weights_per_cycle = [](int) { return 128.0; };
+  config.weights_per_cycle = 128.0;
   DecoderAlone d(config);
   d.tile(100, bits, 1);
   d.tile(200, bits, 1);
@@ -365,7 +365,7 @@ TEST_CASE("decoder: reload takes 2^n cycles for every width") {
 }
 TEST_CASE("decoder: a rate that is no divisor of a chunk loses nothing over a stream of chunks") {
   decoder::Config config;
-  config.weights_per_cycle = [](int) { return 409.6; };
+  config.weights_per_cycle = 409.6;
   config.reload_cycles_per_entry = 0;
   decoder::LutDecoder block("decoder", config);
   ForeignSource commands("commands");
@@ -579,8 +579,8 @@ TEST_CASE("operand buffer: hands an operand over when it is complete, 128 bytes 
 TEST_CASE("operand buffer: what is read ahead leaves room for what is missing of the operands before it") {
   const auto taken_at = [](std::uint64_t capacity) {
     const std::vector<std::uint64_t> cycles = in_child([capacity] {
-      memory::OperandBufferConfig config;
-      config.capacity_bytes = capacity;
+      memory::BufferConfig config;
+      config.capacity_bytes = 2 * capacity;  // half of it holds operands
       memory::OperandBuffer block("operands", config);
       ForeignSource commands("commands"), converter("converter"), dma("dma");
       ForeignSink out("out");
@@ -614,7 +614,7 @@ TEST_CASE("operand buffer: what is read ahead leaves room for what is missing of
 
 TEST_CASE("accounts: busy and waiting cycles of a block add up to the cycle in which it last worked") {
   decoder::Config config;
-  config.weights_per_cycle = [](int) { return 100.0; };
+  config.weights_per_cycle = 100.0;
   DecoderAlone d(config);
   for (std::uint32_t i = 0; i < 10; ++i) d.tile(37 * i, 4, 1 + i / 3);
   sc_core::sc_start();

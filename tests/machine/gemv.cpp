@@ -62,7 +62,7 @@ Result run(const Case& c) {
   memory::DmaReader<> dma("dma", dma_config);
   memory::StreamBuffer<> buffer("buffer", memory::StreamBufferConfig{});  // two halves, 128 bytes a cycle, 2 cycles
   decoder::Config decoder_config;                                         // 3 cycles, reload one cycle an entry
-  decoder_config.weights_per_cycle = [&](int) { return c.decoder_rate; };
+  decoder_config.weights_per_cycle = c.decoder_rate;
   decoder::LutDecoder decoder("decoder", decoder_config);
   pe::Config pe_config;  // 16 rows, 7 cycles
   pe_config.cols = c.pe_cols;

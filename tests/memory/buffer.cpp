@@ -95,6 +95,17 @@ TEST_CASE("stream buffer: what does not fit is refused") {
   REQUIRE(ring.refusal(1025, false) == StreamBufferTiming::Refusal::kTileTooLarge);
 }
 
+TEST_CASE("stream buffer, a single tile: as large as the buffer, and the next one waits for its end") {
+  StreamBufferTiming buffer(small(BufferMode::kSingleTile));
+  REQUIRE(buffer.refusal(1024, true) == StreamBufferTiming::Refusal::kNone);
+  REQUIRE(buffer.refusal(1025, true) == StreamBufferTiming::Refusal::kTileTooLarge);
+  REQUIRE(buffer.admit(0, 1024, true) == 16u);  // 64 bytes a cycle
+  REQUIRE_FALSE(buffer.admit(16, 64, true).has_value());
+  REQUIRE(buffer.present() == 16 + 16 + 2);
+  buffer.taken(34);
+  REQUIRE(buffer.admit(16, 64, true) == 34 + 1u);
+}
+
 TEST_CASE("stream buffer: impossible configurations are input errors that name the key") {
   StreamBufferConfig config = small(BufferMode::kTiles);
   config.banks = 3;

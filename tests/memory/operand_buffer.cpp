@@ -41,8 +41,9 @@ TEST_CASE("operand buffer function: blocks of columns from memory become rows, t
 }
 
 TEST_CASE("operand buffer timing: the read port takes a cycle for every port width") {
-  OperandBufferConfig config;
-  config.port_bytes_per_cycle = 128;
+  BufferConfig config;
+  config.banks = 8;
+  config.bank_bytes_per_cycle = 32;  // half of the banks read: 128 bytes a cycle
   REQUIRE(read_cycles(config, 1) == 1);
   REQUIRE(read_cycles(config, 128) == 1);
   REQUIRE(read_cycles(config, 129) == 2);

@@ -154,7 +154,7 @@ TEST_CASE("array timing: passes, unfinished groups, and cycles of a bit-serial p
   REQUIRE(tile_slots(d) == 128 * 2 * 2);
   d.k = 65;
   REQUIRE(tile_cycles(config, d) == 6);
-  config.cycles_per_pass = 2.5;
+  config.cycles_per_group = 2.5;
   REQUIRE(tile_cycles(config, d) == 15);
 }
 
@@ -174,6 +174,6 @@ TEST_CASE("array timing: a low plane of keys or values is one pass more") {
   REQUIRE(tile_elements(values) == 32 * 64 * (4 + 2));
   values.bfp_a = 0;  // decoded to FP16 there is no second pass
   REQUIRE(tile_cycles(config, values) == 2 * 4);
-  config.attention_cycles_per_pass = 3;
+  config.attention_cycles_per_group = 3;
   REQUIRE(tile_cycles(config, values) == 2 * 4 * 3);
 }

@@ -12,10 +12,10 @@ TEST_CASE("energy: second passes take what the key for two passes says, bit-seri
   t.slots = 1400;
   t.macs = 1200 * 32;
   t.classes[static_cast<std::size_t>(accelerator::OperationClass::attention_values)].macs = 200 * 32;
-  accelerator::EnergySection e;
+  accelerator::EnergyConfig e;
   e.mac_pj = 1;
   e.mac_two_pass_pj = 3;
-  accelerator::PeSection pe;
+  pe::Config pe;
   REQUIRE(testbench::energy_of(t, pe, e, 0).components[0].joules == Approx(32e-12 * (1000 + 3 * 200)));
   pe.kind = accelerator::PeKind::anda;  // 1000 of the linears on 4 bits, 200 of attention on 16, as eighths
   pe.mantissa_bits = 4;

@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Every configuration key has an effect: each key that the program describes is changed, and a figure of the result must change.
+
+    tests/keys/key_effect.py PROGRAM [KEY ...]      all keys, or only those that begin with one of these texts
+
+The keys come from `PROGRAM list keys`, so that a new key is tested without an entry here. A key is tried on the scenarios below in
+turn until a figure changes. Figures are everything in result.json but what repeats the configuration. Keys that can have none
+are listed with the reason. Exit status 1: a key changed nothing, or was refused whatever its value.
+"""
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+MODEL = ("model={name: tiny, hidden_size: 128, num_hidden_layers: 3, num_attention_heads: 4, num_key_value_heads: 2,"
+         " intermediate_size: 256, vocab_size: 512, head_dim: 32}")
+SMALL = ["accelerator.activation_buffer.capacity_bytes=8192", "accelerator.weight_buffer.capacity_bytes=16384"]
+PREFILL = [MODEL, "workload={phase: prefill, batch: 2, context: 96, tokens: 1, prefill_chunk_tokens: 64}"]
+# The scenarios on which keys are tried: settings laid over the built-in scenario `default`.
+SCENARIOS = {
+    "decode": [MODEL, "workload={phase: decode, batch: 2, context: 300, tokens: 2}"],
+    "prefill": PREFILL,
+    # Engines and buffers that do not fit: activations and scores go through memory.
+    "spilled": PREFILL + SMALL + ["accelerator.sequencer.attention=unfused"],
+    # One engine's buffer, descriptor and transaction at a time: what a deep machine hides is seen.
+    "narrow": PREFILL + SMALL + ["accelerator.dma.outstanding=1", "accelerator.dma.descriptors=1", "accelerator.dma.transaction_bytes=256",
+                                 "accelerator.dma.stream_bytes_per_cycle=8", "accelerator.kv_buffer.capacity_bytes=4096"],
+    "sampled": ["model={name: tiny, hidden_size: 128, num_hidden_layers: 12, num_attention_heads: 4, num_key_value_heads: 2,"
+                " intermediate_size: 256, vocab_size: 512, head_dim: 32}",
+                "workload={phase: decode, batch: 1, context: 120, tokens: 40}", "fidelity.mode=sampled"],
+}
+TRACE = [MODEL, "workload={trace: TRACE, max_batch: 3, prefill_chunk_tokens: 64}", "fidelity.mode=sampled"]
+FUNCTIONAL = [MODEL, "workload={phase: decode, batch: 1, context: 40, tokens: 1}", "fidelity.data=functional"]
+# Keys that work only beside others: the first entry whose text begins the key decides the scenario.
+BESIDE = {
+    "accelerator.pe.mantissa_bits": SCENARIOS["prefill"] + ["accelerator=anda", "kv=fp16"],
+    "accelerator.sequencer.order": PREFILL + SMALL[:1],
+    "accelerator.decoder.rates[]": SCENARIOS["decode"] + ["accelerator.decoder.rates=[{bits: 4, weights_per_cycle: 3}]"],
+    "weights.zero_point": SCENARIOS["decode"] + ["weights=int4"],
+    "weights.group_size": SCENARIOS["decode"] + ["weights=int4"],
+    "workload.rows": ["workload={phase: gemv, rows: 256, cols: 256, batch: 1}"],
+    "workload.cols": ["workload={phase: gemv, rows: 256, cols: 256, batch: 1}"],
+    "workload.trace": TRACE, "workload.limit": TRACE, "workload.max_batch": TRACE, "workload.kv_capacity_tokens": TRACE,
+    "workload.time_scale": TRACE,
+}
+# Values to try where doubling, halving and the other names are not the right ones.
+VALUES = {
+    "accelerator.dram.preset": ["HBM2-2000"],
+    "accelerator.dram.channel": ["{page_policy: closed}"],
+    "accelerator.pe.kind": ["fp16"],
+    "accelerator.decoder.rates": ["[{bits: 4, weights_per_cycle: 3}]"],
+    "accelerator.decoder.rates[].bits": ["[{bits: 2, weights_per_cycle: 3}]"],  # of an item: the list with the item changed
+    "accelerator.decoder.rates[].weights_per_cycle": ["[{bits: 4, weights_per_cycle: 6}]"],
+    "accelerator.pe.lanes": ["16", "64"], "weights.group_size": ["64", "256"], "kv.exponent_bits": ["5"], "activations.format": ["fp16"],
+    "model.hidden_size": ["256"], "model.num_hidden_layers": ["4"], "model.num_attention_heads": ["8"], "model.num_key_value_heads": ["4"],
+    "model.intermediate_size": ["512"], "model.vocab_size": ["1024"], "model.head_dim": ["64"],
+    "workload.limit": ["2"], "workload.kv_capacity_tokens": ["200"],
+    "accelerator.activation_buffer.capacity_bytes": ["8192"],
+    "accelerator.weight_buffer.capacity_bytes": ["16384", "32768"],
+    "accelerator.kv_buffer.capacity_bytes": ["2048", "8192"],
+    "accelerator.address_map.region_alignment_bytes": ["4096"],
+}
+# Keys with one usable value: any other must be refused, with the key's name.
+ONE_VALUE = {
+    "accelerator.pe.lanes": "operands come in groups of 32",
+    "weights.group_size": "the decoder's integer weights share a scale among 128",
+    "kv.exponent_bits": "exponents are stored in bytes",
+    "activations.format": "the PE array's kind decides; auto, the default, and its format are the same",
+}
+# Keys without a figure of their own, and why.
+NO_FIGURE = {
+    "name": "a name",
+    "description": "a text of `harmonia list scenarios`",
+    "model.name": "a name",
+    "model.max_position_embeddings": "a notice of runs whose context passes it; tests/models",
+    "model.sliding_window": "a longer context is refused; tests/models",
+    "model.other_parameters": "counted, not read; tests/models",
+    "accelerator.name": "a name",
+    "accelerator.description": "a text of `harmonia list accelerators`",
+    "model.rope_theta": "changes values, not time or bytes; tests/machine/functional.cpp compares values",
+    "model.rms_norm_eps": "changes values, not time or bytes; tests/machine/functional.cpp compares values",
+    "workload.trace_fallback": "stands in for a trace that is not found; tests/cli/scenario.cpp",
+    "accelerator.smoother.channels_per_head": "changes values, not time: a pass takes every channel; tests/machine/functional.cpp",
+    "fidelity.data": "a run with data has the same figures; tests/machine/modes.cpp",
+    "blocks.": "results with RTL are those of the model, clock for clock; tests/rtl",
+    "output.": "what is written beside the result; tests/cli/outputs.py",
+    "seed": "of functional data only, and values change no figure; tests/machine/functional.cpp",
+}
+
+
+class Failed(Exception):
+    pass
+
+
+def described(program):
+    """[(key, default, expected)] of every key that is no section."""
+    done = subprocess.run([program, "list", "keys"], capture_output=True, text=True, check=True)
+    keys = []
+    for line in done.stdout.splitlines():
+        cells = [c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if len(cells) == 5 and cells[0].startswith("`"):
+            key, default, expected = cells[0].strip("`"), cells[1].strip("`"), cells[2]
+            if "map of keys" not in expected or key in VALUES:
+                keys.append((key, default, expected))
+    return keys
+
+
+def values(key, default, expected):
+    """Other values of a key, those first that differ least in kind."""
+    if key in VALUES:
+        return VALUES[key]
+    if expected == "true or false":
+        return ["false" if default == "true" else "true"]
+    if expected.startswith("one of: "):
+        return [name for name in expected[len("one of: "):].split(", ") if name != default]
+    if re.match(r"(whole number|power of two|multiple of|number)", expected):
+        try:
+            number = float(default)
+        except ValueError:
+            number = 4  # a required key of the model
+        whole = not expected.startswith("number")
+        tried = [number * 2, number / 2, number * 8, number / 8, number + 1] if number else [1, 8, 64]
+        return [str(int(v)) if whole else repr(v) for v in tried if not whole or v == int(v)]
+    return []
+
+
+def figures(node):
+    """A result without what repeats the configuration and without what changes from run to run."""
+    for key in ("assumptions", "notices", "provenance", "wall_seconds", "model", "accelerator", "simulation_events"):
+        node.pop(key, None)
+    for key in ("mode", "timing", "data"):
+        node.get("fidelity", {}).pop(key, None)
+    for key in ("interleave_bytes", "hashed", "region_alignment_bytes", "tensor_alignment_bytes"):
+        node.get("address_map", {}).pop(key, None)
+    return node
+
+
+class Runner:
+    def __init__(self, program, folder):
+        self.program, self.folder, self.known, self.count = program, folder, {}, 0
+
+    def run(self, settings):
+        """The figures of `default` under settings. Throws Failed with what the program printed."""
+        settings = [s.replace("TRACE", str(self.folder / "trace.csv")) for s in settings]
+        if tuple(settings) in self.known:
+            return self.known[tuple(settings)]
+        self.count += 1
+        out = self.folder / f"{os.getpid()}-{id(settings)}-{self.count}"
+        words = [self.program, "run", "default", "-o", out, "--set", "output.timeline=false"]
+        for s in settings:
+            words += ["--set", s]
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(" / ".join(done.stderr.strip().splitlines()[-3:]) or f"exit status {done.returncode}")
+        with open(out / "result.json", encoding="utf-8") as file:
+            result = figures(json.load(file))
+        self.known[tuple(settings)] = result
+        return result
+
+
+def effect(runner, key, default, expected):
+    """Where a change of the key is seen, or None; and what was refused."""
+    beside = [settings for begin, settings in BESIDE.items() if key.startswith(begin)]
+    refused = ""
+    for name, settings in ([("a scenario of its own", beside[0])] if beside else SCENARIOS.items()):
+        before = runner.run(settings)
+        for value in values(key, default, expected):
+            try:
+                after = runner.run(settings + [f"{key.split('[]')[0]}={value}"])
+            except Failed as failure:
+                refused = f"{key}={value} on {name}: {failure}"
+                continue
+            if key in ONE_VALUE:
+                return None, f"{key}={value} on {name} was taken, expected a refusal: {ONE_VALUE[key]}"
+            if after != before:
+                return f"{value} on {name}", refused
+    if key in ONE_VALUE and key in refused:
+        return "refused but for one value", ""
+    return None, refused
+
+
+def without_figure(key):
+    return any(key == name or (name.endswith(".") and key.startswith(name)) for name in NO_FIGURE)
+
+
+def main():
+    program = pathlib.Path(sys.argv[1]).resolve()
+    wanted = tuple(sys.argv[2:])
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner(program, pathlib.Path(folder))
+        (runner.folder / "trace.csv").write_text(
+            "TIMESTAMP,ContextTokens,GeneratedTokens\n" +
+            "".join(f"2023-11-16 18:15:{46 + i // 10:02d}.{i % 10}000000,{40 + 8 * i},{3 + i % 3}\n" for i in range(6)))
+        (runner.folder / "other.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.0000000,30,2\n")
+        VALUES["workload.trace"] = [str(runner.folder / "other.csv")]
+        every = described(program)
+        faults = [f"{key}: is in a table of this test, but is no key" for key in {**VALUES, **NO_FIGURE}
+                  if not key.endswith(".") and key not in {k[0] for k in every}]
+        keys = [k for k in every if not without_figure(k[0]) and (not wanted or k[0].startswith(wanted))]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for key, (seen, refused) in zip(keys, pool.map(lambda k: effect(runner, *k), keys)):
+                if os.environ.get("VERBOSE"):
+                    print(f"{key[0]}: {seen or 'NO EFFECT'} {refused}")
+                if seen is None:
+                    faults.append(f"{key[0]}: changes no figure" + (f"; {refused}" if refused else ""))
+        print(f"{len(keys)} of {len(every)} keys changed, {runner.count} runs")
+        for fault in faults:
+            print(fault)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
