@@ -79,7 +79,7 @@ double peak_bandwidth(const AcceleratorConfig& c) { return channel_config(c).pea
 Accelerator::Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& config, const ModelShape& shape,
                          const MemoryMap& map, const MachineOptions& options)
     : sc_module(name),
-      sequencer("sequencer", on_clock(config.sequencer, config), shape_, map_, OnChip::from(config), options.program),
+      sequencer("sequencer", on_clock(config.sequencer, config), shape_, map_, on_chip(config), options.program),
       weight_dma("weight_dma", dma_config(config, options.loosely_timed)),
       kv_dma("kv_dma", dma_config(config, options.loosely_timed)),
       residual_dma("residual_dma", dma_config(config, options.loosely_timed)),

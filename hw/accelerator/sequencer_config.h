@@ -4,10 +4,10 @@
 #include <cstdint>
 
 #include "harmonia/config/fields.h"
+#include "harmonia/hw/program/on_chip.h"
 
 namespace harmonia::accelerator {
 
-enum class LoopOrder : std::uint8_t { fewest_bytes, row_first, column_first };
 enum class AttentionScores : std::uint8_t { fused, unfused };
 
 struct SequencerConfig {

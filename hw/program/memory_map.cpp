@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <stdexcept>
 
 #include "harmonia/config/error.h"
 
@@ -59,26 +60,43 @@ class Placer {
 
 }  // namespace
 
-const char* name_of(Linear linear) {
-  static constexpr const char* names[linear_count] = {"q", "k", "v", "o", "gate", "up", "down"};
-  return names[static_cast<std::size_t>(linear)];
+const SpillPlace& MemoryMap::spilled(Value value) const {
+  switch (value) {
+    case Value::residual:
+      return residual;
+    case Value::normed:
+      return normed;
+    case Value::query:
+      return query;
+    case Value::attended:
+      return attended;
+    case Value::activated:
+      return activated;
+    default:
+      throw std::logic_error("the address map has no place for a value that does not stay on chip");
+  }
+}
+
+StoredFormats MemoryMap::formats() const {
+  const ModelTensor first = ModelTensor::q;  // all matrices of the layers have the same format
+  return {layers.empty() ? lm_head.format : layers.front().matrix[first].format, lm_head.format, kv.policy()};
 }
 
 MemoryMap MemoryMap::build(const MapRequest& r) {
   MemoryMap map;
   Placer place(map, r);
-  const std::uint64_t h = r.shape.hidden_size, q = r.shape.q_width(), kv = r.shape.kv_width(),
-                      f = r.shape.intermediate_size;
+  const LayerGraph& graph = layer_graph(r.shape);
+  const std::uint64_t h = r.shape.hidden_size, q = r.shape.q_width(), f = r.shape.intermediate_size;
 
   place.begin("embedding");
   map.embedding = place.take(h * 2 * r.shape.vocab_size);
   place.begin("weights");
   for (int l = 0; l < r.shape.num_hidden_layers; ++l) {
     LayerPlaces layer;
-    layer.attention_norm = place.take(2 * h);
-    layer.ffn_norm = place.take(2 * h);
-    const std::uint64_t rows[linear_count] = {q, kv, kv, h, f, f, h}, k[linear_count] = {h, h, h, q, h, h, f};
-    for (std::size_t i = 0; i < linear_count; ++i) layer.linear[i] = place.tensor(r.weights, rows[i], k[i]);
+    for (const ModelTensor tensor : graph.layer_tensors())
+      if (info_of(tensor).kind == TensorKind::gains) layer.gains[tensor] = place.take(2 * info_of(tensor).elements(r.shape));
+    for (const ModelTensor tensor : graph.layer_matrices())
+      layer.matrix[tensor] = place.tensor(r.weights, size_of(info_of(tensor).rows, r.shape), size_of(info_of(tensor).columns, r.shape));
     map.layers.push_back(layer);
   }
   map.final_norm = place.take(2 * h);

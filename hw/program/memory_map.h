@@ -10,14 +10,12 @@
 
 #include "harmonia/hw/kv_cache/layout.h"
 #include "harmonia/hw/kv_cache/storage_layout.h"
+#include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/model/model_shape.h"
+#include "harmonia/hw/program/operand_format.h"
+#include "harmonia/hw/program/stored_formats.h"
 
 namespace harmonia::accelerator {
-
-/// The seven quantised linears of a layer, in the order in which their results are needed.
-enum class Linear : std::uint8_t { q, k, v, o, gate, up, down };
-inline constexpr std::size_t linear_count = 7;
-const char* name_of(Linear linear);
 
 struct TensorPlace {
   std::uint32_t id = 0;  // numbered from 1; the decoder reloads its codebook when it changes
@@ -33,8 +31,8 @@ struct TensorPlace {
 };
 
 struct LayerPlaces {
-  std::array<TensorPlace, linear_count> linear;
-  std::uint64_t attention_norm = 0, ffn_norm = 0;
+  PerTensor<TensorPlace> matrix;
+  PerTensor<std::uint64_t> gains;  // addresses
 };
 
 struct Region {
@@ -45,23 +43,6 @@ struct Region {
 
 /// A spilled activation tensor: blocks of columns after each other, in each all rows, so that a strip of rows and a
 /// tile of columns are both made of long pieces.
-/// How a row of A operands is stored: FP16 words, or groups of a sign and M bits a value with one exponent.
-struct OperandFormat {
-  std::uint32_t group = 0;  // values; 0: FP16 words
-  std::uint32_t group_bytes = 0;
-
-  bool bfp() const { return group != 0; }
-  std::uint64_t row_bytes(std::uint64_t columns) const {
-    return bfp() ? (columns + group - 1) / group * group_bytes : 2 * columns;
-  }
-  static OperandFormat fp16() { return {}; }
-  static OperandFormat bfp8() {
-    return {formats::kBfp8.group_size, static_cast<std::uint32_t>(formats::kBfp8.group_bytes())};
-  }
-  /// 64 values of a sign and M bits, and an exponent of 5 bits stored in a byte.
-  static OperandFormat anda(int mantissa_bits) { return {64, static_cast<std::uint32_t>(8 * (1 + mantissa_bits) + 1)}; }
-};
-
 struct SpillPlace {
   std::uint64_t base = 0;
   std::uint32_t block_columns = 128;
@@ -104,6 +85,17 @@ struct MemoryMap {
   std::array<std::uint64_t, 2> scores{}, probabilities{};
   std::uint64_t score_bytes = 0;  // of one place
   std::uint64_t end = 0;
+
+  const TensorPlace& matrix(ModelTensor tensor, int layer) const {
+    return layers[static_cast<std::size_t>(layer)].matrix[tensor];
+  }
+  /// Address of a norm's gains; of a norm that is not of a layer, `layer` is ignored.
+  std::uint64_t gains(ModelTensor tensor, int layer) const {
+    return tensor == ModelTensor::final_norm ? final_norm : layers[static_cast<std::size_t>(layer)].gains[tensor];
+  }
+  /// Where a value lies that does not stay on chip. Throws std::logic_error for one that has no place.
+  const SpillPlace& spilled(Value value) const;
+  StoredFormats formats() const;
 
   /// Throws config::InputError, saying what takes how much, when it does not fit into memory_bytes.
   static MemoryMap build(const MapRequest& request);

@@ -32,7 +32,7 @@ MachineEngine::MachineEngine(const ModelInfo& info, std::shared_ptr<const accele
     // The largest step generated once, which throws when a tile does not fit on chip.
     accelerator::StepWork largest;
     largest.sequences.push_back({0, 0, capacity.max_step_tokens, true});
-    accelerator::StepProgram program(machine_->shape, machine_->map, accelerator::OnChip::from(scenario_.accelerator),
+    accelerator::StepProgram program(machine_->shape, machine_->map, accelerator::on_chip(scenario_.accelerator),
                                      options.program, largest);
     program.embedding();
     program.layer(0);

@@ -116,7 +116,7 @@ void adopt_weights(Scenario& scenario, const GoldenModelWeights& weights) {
 
 accelerator::GoldenSettings golden_settings(const Scenario& scenario) {
   accelerator::GoldenSettings g;
-  g.activations = accelerator::OnChip::from(scenario.accelerator).linear_operand.bfp()
+  g.activations = accelerator::on_chip(scenario.accelerator).linear_operand.bfp()
                       ? accelerator::ActivationFormat::kBfp8
                       : accelerator::ActivationFormat::kFp16;
   g.kv = accelerator::kv_format(scenario.kv.format);

@@ -57,7 +57,7 @@ std::string refusal(const testbench::Scenario& s, std::uint64_t cached = 100, st
     const auto map = accelerator::MemoryMap::build(testbench::map_request(s, capacity));
     accelerator::StepWork work;
     work.sequences.push_back({0, cached, tokens, true});
-    accelerator::StepProgram program(s.model, map, accelerator::OnChip::from(s.accelerator),
+    accelerator::StepProgram program(s.model, map, accelerator::on_chip(s.accelerator),
                                      testbench::machine_options(s).program, work);
     program.layer(0);
     program.head();
@@ -121,7 +121,7 @@ TEST_CASE("gates: a read of spilled activations waits for a write of what it rea
       const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::fixed_capacity(s.workload)));
       accelerator::StepWork work;
       work.sequences.push_back({0, 0, 100, true});
-      accelerator::StepProgram program(s.model, map, accelerator::OnChip::from(s.accelerator),
+      accelerator::StepProgram program(s.model, map, accelerator::on_chip(s.accelerator),
                                        testbench::machine_options(s).program, work);
       REQUIRE_FALSE(program.resident());
       std::vector<memory::DmaDescriptor> written;
@@ -164,7 +164,7 @@ TEST_CASE("operands: Anda stores as many bits as its mantissa has, and queries i
     testbench::Scenario s = small();
     s.accelerator.pe.kind = accelerator::PeKind::anda;
     s.accelerator.pe.mantissa_bits = m;
-    const accelerator::OnChip chip = accelerator::OnChip::from(s.accelerator);
+    const accelerator::OnChip chip = accelerator::on_chip(s.accelerator);
     REQUIRE(chip.linear_operand.row_bytes(64) == static_cast<std::uint64_t>(1 + 64 * (m + 1) / 8));
     REQUIRE(chip.linear_operand.row_bytes(65) == 2 * chip.linear_operand.row_bytes(64));
     REQUIRE(chip.attention_operand.row_bytes(64) == 128);

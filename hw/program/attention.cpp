@@ -1,0 +1,336 @@
+// Attention of every sequence and kv head, strip of queries by strip: scores, softmax, values; with scores on chip
+// (fused) or through memory (unfused).
+#include <algorithm>
+#include <cmath>
+
+#include "harmonia/config/error.h"
+#include "harmonia/hw/program/operations.h"
+
+namespace harmonia::accelerator {
+namespace {
+
+using bus::TrafficClass;
+using converter::Destination;
+
+/// A strip of one sequence's queries against one kv head.
+struct Job {
+  std::size_t sequence;
+  int head;
+  std::uint64_t strip, first_token, tokens;
+  std::uint64_t context;  // tokens in the cache
+  std::uint64_t visible;  // of these, what the last token sees
+  std::uint32_t m;        // rows of the products: tokens times query heads of the group
+  KvCacheLayout::Place place;
+};
+
+class AttentionGenerator {
+ public:
+  AttentionGenerator(Generation& g, const LayerOperation& operation, int layer);
+  void generate();
+
+ private:
+  struct UnderWay {  // of a job, between its two products
+    std::uint32_t operand = 0;
+    // Unfused: what turns scores into probabilities, and how many descriptors of out_write bring either.
+    vector::Descriptor softmax;
+    converter::Descriptor probabilities;
+    std::uint64_t scores_written = 0, probabilities_written = 0;
+  };
+
+  void scores(std::size_t i);
+  void values(std::size_t i);
+  void fused();
+  void unfused();
+  std::uint32_t bring_queries(const Job& j);
+  void bring_probabilities(std::size_t i);
+  void softmax(std::size_t i);
+  void write_scores(std::size_t i);
+  void softmax_of_scores(std::size_t i);
+  void collect(const Job& j, bool last);
+  void write_attended(const Job& j, std::uint32_t head_begin, std::uint32_t row_begin);
+  pe::Descriptor product(std::uint32_t operation, std::uint32_t operand, const Job& j, pe::Operand grouped,
+                         pe::Operand plain) const;
+  void set_wide(pe::Descriptor& p, const WideUnits& wide) const;
+
+  Generation& g_;
+  const StepPlan& plan_;
+  const KvCacheLayout& kv_;
+  const std::uint32_t d_, group_;
+  const std::uint32_t score_op_, value_op_;
+  const std::uint32_t attended_;
+  std::vector<Job> jobs_;
+  std::vector<UnderWay> under_way_;
+};
+
+std::vector<Job> jobs_of(const StepPlan& plan, int layer) {
+  const auto group = static_cast<std::uint32_t>(plan.shape.queries_per_kv_head());
+  std::vector<Job> jobs;
+  for (std::size_t s = 0; s < plan.work.sequences.size(); ++s) {
+    const SequenceStep& sequence = plan.work.sequences[s];
+    const std::vector<Strip> strips = strips_of(sequence.tokens, plan.query_strip[s]);
+    for (int head = 0; head < plan.shape.num_key_value_heads; ++head)
+      for (std::size_t i = 0; i < strips.size(); ++i)
+        jobs.push_back({s, head, i, strips[i].first, strips[i].rows, sequence.context(),
+                        sequence.cached + strips[i].first + strips[i].rows,
+                        static_cast<std::uint32_t>(strips[i].rows) * group, {sequence.slot, layer, head}});
+  }
+  return jobs;
+}
+
+AttentionGenerator::AttentionGenerator(Generation& g, const LayerOperation& operation, int layer)
+    : g_(g),
+      plan_(g.plan),
+      kv_(g.plan.map.kv),
+      d_(static_cast<std::uint32_t>(g.plan.shape.head_dim)),
+      group_(static_cast<std::uint32_t>(g.plan.shape.queries_per_kv_head())),
+      score_op_(g.out.next_operation(operation.products.at(0).operation_class)),
+      value_op_(g.out.next_operation(operation.products.at(1).operation_class)),
+      attended_(g.operand[operation.result]),
+      jobs_(jobs_of(g.plan, layer)),
+      under_way_(jobs_.size()) {}
+
+void AttentionGenerator::generate() {
+  g_.out.gate(Queue::kv_read, Queue::kv_write, g_.out.kv_writes());
+  if (plan_.chip.fused_attention)
+    fused();
+  else
+    unfused();
+}
+
+/// Scores of the next strip run on the array while the vector unit does the softmax of this one, where its queries fit
+/// beside this one's probabilities: those come before their turn, and what has to be used earlier must not wait for
+/// them (operand_buffer_module.h).
+void AttentionGenerator::fused() {
+  const auto query_bytes = [&](const Job& j) { return j.m * plan_.attention_row(d_); };
+  const auto probability_bytes = [&](const Job& j) { return j.m * plan_.attention_row(j.visible); };
+  std::size_t next = 0;  // whose values are to come
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    const bool fits = plan_.resident || i == 0 ||
+                      probability_bytes(jobs_[i - 1]) + query_bytes(jobs_[i]) <= plan_.chip.operand_bytes;
+    while (next < i && (!fits || next + 1 < i)) values(next++);
+    scores(i);
+  }
+  while (next < jobs_.size()) values(next++);
+}
+
+/// With scores through memory a strip more is under way: one's scores leave while another's come back and a third's
+/// probabilities do.
+void AttentionGenerator::unfused() {
+  for (std::size_t i = 0; i < jobs_.size() + 2; ++i) {
+    if (i < jobs_.size()) scores(i);
+    if (i >= 1 && i <= jobs_.size()) softmax_of_scores(i - 1);
+    if (i >= 2) values(i - 2);
+  }
+}
+
+/// An operand of all queries of a strip; returns its number.
+std::uint32_t AttentionGenerator::bring_queries(const Job& j) {
+  const auto row_bytes = static_cast<std::uint32_t>(plan_.attention_row(d_));
+  memory::OperandDescriptor q;
+  q.row_bytes = row_bytes;
+  q.rows = j.m;
+  if (plan_.resident) {
+    q.operand = g_.query_operand[j.sequence][static_cast<std::size_t>(j.head)][j.strip];
+  } else {  // head by head, put back token by token
+    q.operand = g_.out.next_operand();
+    const Strip rows{plan_.first_row[j.sequence] + j.first_token, j.tokens};
+    g_.out.read_rows(Queue::operand_read, plan_.map.query, static_cast<std::uint64_t>(j.head) * group_, group_, rows,
+                     row_bytes, q.operand);
+    q.from_memory = 1;
+    q.block_bytes = row_bytes;
+    q.block_rows = static_cast<std::uint32_t>(j.tokens);
+  }
+  g_.out.batch.operands.push_back(q);
+  return q.operand;
+}
+
+pe::Descriptor AttentionGenerator::product(std::uint32_t operation, std::uint32_t operand, const Job& j,
+                                           pe::Operand grouped, pe::Operand plain) const {
+  pe::Descriptor p;
+  p.operation = operation;
+  p.a_operand = operand;
+  p.m = j.m;
+  p.source = pe::Source::kv;
+  p.operand = kv_.policy().grouped() ? grouped : plain;
+  p.bfp_a = plan_.chip.attention_operand.bfp() ? 1 : 0;
+  p.bits = kv_.policy().format == KvFormat::kInt8 ? 8 : 16;
+  p.load_a = 1;
+  p.passes = !kv_.policy().grouped() && plan_.chip.attention_operand.bfp() ? 2 : 1;  // a plain cache becomes BFP8
+  return p;
+}
+
+void AttentionGenerator::set_wide(pe::Descriptor& p, const WideUnits& wide) const {
+  p.wide_initial = static_cast<std::uint32_t>(wide.initial.to);
+  p.wide_local = static_cast<std::uint32_t>(wide.local.from);
+}
+
+void AttentionGenerator::scores(std::size_t i) {
+  const Job& j = jobs_[i];
+  const std::uint32_t queries = bring_queries(j);
+  KvPieces pieces;
+  kv_.k_read(j.place, j.context, j.visible, pieces.main, pieces.low);
+  g_.out.move_kv(Queue::kv_read, pieces, kv_.policy().grouped(), score_op_);
+
+  pe::Descriptor p = product(score_op_, queries, j, pe::Operand::keys, pe::Operand::keys_plain);
+  p.n = static_cast<std::uint32_t>(j.visible);
+  p.k = d_;
+  p.b_bytes = pieces.bytes();
+  set_wide(p, kv_.head().wide_keys(j.visible, j.context));
+  g_.out.batch.pe.push_back(p);
+  softmax(i);
+}
+
+void AttentionGenerator::softmax(std::size_t i) {
+  const Job& j = jobs_[i];
+  vector::Descriptor v;
+  v.operation = score_op_;
+  v.kind = vector::Kind::softmax;
+  v.rows = j.m;
+  v.columns = v.row_width = static_cast<std::uint32_t>(j.visible);
+  v.group = group_;
+  v.head_dim = d_;
+  v.visible = static_cast<std::uint32_t>(plan_.work.sequences[j.sequence].cached + j.first_token + 1);
+  v.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d_)));
+  converter::Descriptor c;
+  c.path = plan_.attention_path();
+  c.rows = j.m;
+  c.columns = v.columns;
+  c.operand_row_bytes = static_cast<std::uint32_t>(plan_.attention_row(j.visible));
+  c.out_bytes = j.m * c.operand_row_bytes;
+  UnderWay& u = under_way_[i];
+  u.operand = g_.out.next_operand();
+  if (!plan_.chip.fused_attention) {
+    u.softmax = v;
+    u.probabilities = c;
+    write_scores(i);
+    return;
+  }
+  c.operation = u.operand;
+  g_.out.batch.vector.push_back(v);
+  g_.out.batch.converter.push_back(c);
+}
+
+/// A strip's scores to memory. Strips take two places in turn: the vector unit has read a strip's scores before it
+/// gives out those of the strip after the next.
+void AttentionGenerator::write_scores(std::size_t i) {
+  UnderWay& u = under_way_[i];
+  const std::uint64_t bytes = std::uint64_t{u.softmax.rows} * u.softmax.columns * 2;
+  if (bytes > plan_.map.score_bytes)
+    throw config::InputError("unfused attention: the scores of " + std::to_string(u.softmax.rows) + " queries and " +
+                             std::to_string(u.softmax.columns) + " tokens take " + std::to_string(bytes) +
+                             " bytes and the address map has room for " + std::to_string(plan_.map.score_bytes));
+  vector::Descriptor scores = u.softmax;
+  scores.kind = vector::Kind::value;
+  g_.out.batch.vector.push_back(scores);
+  converter::Descriptor pass;
+  pass.operation = score_op_;
+  pass.path = converter::Path::pass;
+  pass.destination = Destination::out_write;
+  pass.rows = u.softmax.rows;
+  pass.columns = u.softmax.columns;
+  pass.out_bytes = static_cast<std::uint32_t>(bytes);
+  g_.out.batch.converter.push_back(pass);
+  g_.out.write_piece(plan_.map.scores[i % 2], bytes, score_op_);
+  u.scores_written = g_.out.out_writes();
+}
+
+/// They come back for the softmax, and the probabilities go to memory, to two places in turn: the array has read a
+/// strip's before the vector unit gives out those of the strip after the next.
+void AttentionGenerator::softmax_of_scores(std::size_t i) {
+  UnderWay& u = under_way_[i];
+  const std::uint64_t bytes = std::uint64_t{u.softmax.rows} * u.softmax.columns * 2;
+  g_.out.gate(Queue::vector_read, Queue::out_write, u.scores_written);
+  g_.out.read_piece(Queue::vector_read, plan_.map.scores[i % 2], bytes, TrafficClass::activations, score_op_);
+  u.softmax.spilled = 1;
+  u.softmax.operand_bytes = static_cast<std::uint32_t>(bytes);
+  g_.out.batch.vector.push_back(u.softmax);
+
+  u.probabilities.operation = score_op_;
+  u.probabilities.destination = Destination::out_write;
+  g_.out.batch.converter.push_back(u.probabilities);
+  g_.out.write_piece(plan_.map.probabilities[i % 2], u.probabilities.out_bytes, score_op_);
+  u.probabilities_written = g_.out.out_writes();
+}
+
+void AttentionGenerator::bring_probabilities(std::size_t i) {
+  const Job& j = jobs_[i];
+  const UnderWay& u = under_way_[i];
+  memory::OperandDescriptor o;
+  o.operand = u.operand;
+  o.row_bytes = static_cast<std::uint32_t>(plan_.attention_row(j.visible));
+  o.rows = j.m;
+  if (!plan_.chip.fused_attention) {
+    o.from_memory = 1;
+    g_.out.gate(Queue::operand_read, Queue::out_write, u.probabilities_written);
+    g_.out.read_piece(Queue::operand_read, plan_.map.probabilities[i % 2], o.bytes(), TrafficClass::activations,
+                      o.operand);
+  }
+  g_.out.batch.operands.push_back(o);
+}
+
+void AttentionGenerator::values(std::size_t i) {
+  const Job& j = jobs_[i];
+  bring_probabilities(i);
+  const std::uint64_t read = values_read(kv_.policy().grouped(), plan_.chip, j.visible, j.context);
+  KvPieces pieces;
+  kv_.v_read(j.place, j.context, read, pieces.main, pieces.low);
+  g_.out.move_kv(Queue::kv_read, pieces, kv_.policy().grouped(), value_op_);
+
+  pe::Descriptor p = product(value_op_, under_way_[i].operand, j, pe::Operand::values, pe::Operand::values_plain);
+  p.n = d_;
+  p.k = static_cast<std::uint32_t>(read);
+  p.b_bytes = pieces.bytes();
+  set_wide(p, kv_.head().wide_groups(j.visible, j.context));
+  g_.out.batch.pe.push_back(p);
+  collect(j, i + 1 == jobs_.size());
+}
+
+/// Results of the second product to their rows; the last of a layer that stays on chip makes them an operand.
+void AttentionGenerator::collect(const Job& j, bool last) {
+  vector::Descriptor v;
+  v.operation = value_op_;
+  v.kind = vector::Kind::attention_out;
+  v.rows = j.m;
+  v.columns = d_;
+  v.group = group_;
+  v.head_dim = d_;
+  v.head_begin = static_cast<std::uint32_t>(j.head) * group_;
+  v.row_begin = static_cast<std::uint32_t>(plan_.first_row[j.sequence] + j.first_token);
+  v.row_width = static_cast<std::uint32_t>(plan_.shape.q_width());
+  v.spilled = !plan_.resident;
+  v.emit = !plan_.resident || last;
+  g_.out.batch.vector.push_back(v);
+  if (!plan_.resident) return write_attended(j, v.head_begin, v.row_begin);
+  if (!last) return;
+  converter::Descriptor c;
+  c.path = plan_.operand_path();
+  c.operation = attended_;
+  c.rows = static_cast<std::uint32_t>(plan_.rows);
+  c.columns = v.row_width;
+  c.operand_row_bytes = static_cast<std::uint32_t>(plan_.operand_row(v.row_width));
+  c.out_bytes = c.rows * c.operand_row_bytes;
+  g_.out.batch.converter.push_back(c);
+}
+
+void AttentionGenerator::write_attended(const Job& j, std::uint32_t head_begin, std::uint32_t row_begin) {
+  converter::Descriptor c;
+  c.path = plan_.operand_path();
+  c.operation = value_op_;
+  c.destination = Destination::out_write;
+  c.rows = static_cast<std::uint32_t>(j.tokens);
+  c.columns = d_;
+  c.operand_row_bytes = static_cast<std::uint32_t>(plan_.operand_row(d_));
+  c.out_bytes = c.rows * c.operand_row_bytes;
+  for (std::uint32_t head = head_begin; head < head_begin + group_; ++head) {
+    g_.out.batch.converter.push_back(c);
+    g_.out.write_rows(plan_.map.attended, head, {row_begin, j.tokens}, c.operand_row_bytes, value_op_);
+  }
+}
+
+}  // namespace
+
+void generate_attention(Generation& g, const LayerOperation& operation, int layer) {
+  AttentionGenerator(g, operation, layer).generate();
+}
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,62 @@
+// Descriptors of a part of a step, in the order in which each block takes them.
+// Models: a queue for each block and DMA engine, and which descriptors wait for which writes. Does not model: depth of
+// the queues, time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "harmonia/hw/converter/descriptor.h"
+#include "harmonia/hw/decoder/descriptor.h"
+#include "harmonia/hw/memory/dma.h"
+#include "harmonia/hw/memory/operand_descriptor.h"
+#include "harmonia/hw/pe/descriptor.h"
+#include "harmonia/hw/vector/descriptor.h"
+
+namespace harmonia::accelerator {
+
+/// Queues that descriptors go to.
+enum class Queue : std::uint8_t {
+  weights,
+  decoder,
+  pe,
+  vector,
+  converter,
+  operands,
+  kv_read,
+  residual,
+  kv_write,
+  vector_read,
+  operand_read,
+  out_write
+};
+inline constexpr std::size_t queue_count = 12;
+
+/// Descriptor number `item` of `queue` (counted within its batch) must not begin before `count` descriptors of the
+/// write queue `on` (counted within the step) are complete.
+struct Gate {
+  Queue queue;
+  std::size_t item;
+  Queue on;
+  std::uint64_t count;
+};
+
+struct Batch {
+  std::vector<memory::DmaDescriptor> weights, kv_read, residual, kv_write, vector_read, operand_read, out_write;
+  std::vector<decoder::Descriptor> decoder;
+  std::vector<pe::Descriptor> pe;
+  std::vector<vector::Descriptor> vector;
+  std::vector<converter::Descriptor> converter;
+  std::vector<memory::OperandDescriptor> operands;
+  std::vector<Gate> gates;
+
+  /// The list of a DMA engine's queue. Throws std::logic_error for a queue of a block.
+  std::vector<memory::DmaDescriptor>& dma(Queue queue);
+};
+
+/// The array gives an A operand's room back after the last tile that uses it: the one before another operand is loaded,
+/// and the batch's last one unless the next batch goes on with its operand.
+void mark_last_uses(Batch& batch, bool goes_on = false);
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,322 @@
+#include "harmonia/hw/program/conservation.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "harmonia/hw/kv_cache/head.h"
+#include "harmonia/hw/kv_cache/storage_layout.h"
+#include "harmonia/hw/program/linear_mode.h"
+
+namespace harmonia::accelerator {
+namespace {
+
+using bus::TrafficClass;
+
+std::uint64_t quotient_up(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
+
+/// C[m x n] = A[m x k] B[n x k]^T, B being one matrix or several.
+struct Gemm {
+  OperationClass c;
+  std::uint64_t m, k;
+  std::vector<std::uint64_t> n;
+  std::uint64_t strip_of_b;  // columns of B whose results are handed on together
+  bool b_side_by_side;       // a strip of B is of all matrices at once
+  bool a_in_memory;
+  WeightFormat format;
+};
+
+/// How often a GEMM reads A and B, and how many rows of A are on chip at a time.
+struct Reads {
+  std::uint64_t a, b, rows;
+  bool column_first;
+};
+
+class Count {
+ public:
+  Count(const ModelShape& shape, const StoredFormats& formats, formats::CodebookKind codebook, const OnChip& chip,
+        const StepWork& work);
+  Expected embedding();
+  Expected layer();
+  Expected head(std::uint64_t columns, bool single_linear);
+
+ private:
+  void bytes(OperationClass c, TrafficClass traffic, std::uint64_t count);
+  void macs(OperationClass c, std::uint64_t count, std::uint64_t slots);
+  bool fits_on_chip() const;
+  Reads reads_of(const Gemm& gemm) const;
+  void linear(const Gemm& gemm);
+  void norm();
+  void query_key_value();
+  void append(const SequenceStep& s, const std::uint64_t first_row, const Reads& reads);
+  void append_values(const SequenceStep& s, std::uint64_t position, std::uint64_t rows, std::uint64_t heads, bool kept);
+  void attention(const SequenceStep& s);
+  void attention_strip(const SequenceStep& s, std::uint64_t first, std::uint64_t tokens);
+  std::uint64_t query_strip(const SequenceStep& s) const;
+  std::uint64_t heads_kept_in_converter(bool column_first) const;
+  std::uint64_t a_bytes(std::uint64_t values) const { return chip_.linear_operand.row_bytes(values); }
+  std::uint64_t q_bytes(std::uint64_t values) const { return chip_.attention_operand.row_bytes(values); }
+  std::uint64_t whole_rounds(std::uint64_t rows) const {
+    const auto round = static_cast<std::uint64_t>(chip_.pe_rows);
+    return rows > round ? rows - rows % round : rows;
+  }
+
+  const StoredFormats& formats_;
+  const formats::CodebookKind codebook_;
+  const OnChip& chip_;
+  const StepWork& work_;
+  const KvHead kv_;
+  // The model's shape: widths of the residual stream, of all queries, of all keys, of the feed-forward network; channels
+  // of a head; kv heads; query heads of each.
+  const std::uint64_t hidden_, q_width_, kv_width_, feed_forward_, d_, kv_heads_, group_;
+  const std::uint64_t rows_;
+  const bool on_chip_;
+  Expected e_;
+};
+
+Count::Count(const ModelShape& shape, const StoredFormats& formats, formats::CodebookKind codebook, const OnChip& chip,
+             const StepWork& work)
+    : formats_(formats),
+      codebook_(codebook),
+      chip_(chip),
+      work_(work),
+      kv_(formats.kv, shape.head_dim),
+      hidden_(static_cast<std::uint64_t>(shape.hidden_size)),
+      q_width_(static_cast<std::uint64_t>(shape.q_width())),
+      kv_width_(static_cast<std::uint64_t>(shape.kv_width())),
+      feed_forward_(static_cast<std::uint64_t>(shape.intermediate_size)),
+      d_(static_cast<std::uint64_t>(shape.head_dim)),
+      kv_heads_(static_cast<std::uint64_t>(shape.num_key_value_heads)),
+      group_(static_cast<std::uint64_t>(shape.queries_per_kv_head())),
+      rows_(work.tokens()),
+      on_chip_(fits_on_chip()) {}
+
+void Count::bytes(OperationClass c, TrafficClass traffic, std::uint64_t count) {
+  e_.bytes[static_cast<std::size_t>(traffic)] += count;
+  e_.of_class[static_cast<std::size_t>(c)].bytes += count;
+}
+
+void Count::macs(OperationClass c, std::uint64_t count, std::uint64_t slots) {
+  e_.macs += count;
+  e_.pe_slots += slots;
+  e_.of_class[static_cast<std::size_t>(c)].macs += count;
+}
+
+/// FP16 residual stream and attention outputs in the scratch half; in the operand half what the norm gives and what the
+/// linear behind it makes of that, and queries beside the probabilities of one token.
+bool Count::fits_on_chip() const {
+  const std::uint64_t queries = kv_heads_ * group_ * q_bytes(d_);
+  std::uint64_t longest = 0;
+  for (const SequenceStep& s : work_.sequences) longest = std::max(longest, q_bytes(s.context()));
+  return rows_ * 2 * (hidden_ + q_width_) <= chip_.scratch_bytes &&
+         rows_ * (a_bytes(hidden_) + std::max(a_bytes(feed_forward_), queries)) <= chip_.operand_bytes &&
+         rows_ * queries + group_ * (q_bytes(d_) + longest) <= chip_.operand_bytes;
+}
+
+/// row-first:    M K bA + ceil(M / rowsA) K N bB
+/// column-first: K N bB + (strips of B) M K bA
+Reads Count::reads_of(const Gemm& gemm) const {
+  if (!gemm.a_in_memory) return {0, 1, gemm.m, false};
+  const std::uint64_t a_row = a_bytes(gemm.k);
+  const WeightStorage storage = storage_of(gemm.format);
+  const std::uint64_t b_row = storage.index_row_bytes(gemm.k) + storage.scale_row_bytes(gemm.k);
+  const std::uint64_t rows = whole_rounds(chip_.operand_bytes / a_row);
+  const Reads row_first{1, quotient_up(gemm.m, rows), rows, false};
+
+  std::uint64_t n = 0, strips = 0;
+  for (const std::uint64_t columns : gemm.n) {
+    n += columns;
+    strips += quotient_up(columns, gemm.strip_of_b);
+  }
+  if (gemm.b_side_by_side) strips = quotient_up(gemm.n.front(), gemm.strip_of_b);
+  const std::uint64_t kept = gemm.strip_of_b * (gemm.b_side_by_side ? gemm.n.size() : 1);
+  const bool b_fits = kept * b_row <= chip_.weight_tile_bytes &&
+                      gemm.strip_of_b <= static_cast<std::uint64_t>(chip_.pe_rows) * static_cast<std::uint64_t>(chip_.pe_cols);
+  // Strips of A that stream by share the room: one is read while the array works with the one before.
+  const Reads column_first{strips, 1, std::max<std::uint64_t>(1, whole_rounds(chip_.operand_bytes / 2 / a_row)), true};
+  if (chip_.order == LoopOrder::row_first || !b_fits) return row_first;
+  if (chip_.order == LoopOrder::column_first) return column_first;
+  const std::uint64_t a = gemm.m * a_row, b = n * b_row;
+  return strips * a + b < a + row_first.b * b ? column_first : row_first;
+}
+
+void Count::linear(const Gemm& gemm) {
+  const WeightStorage storage = storage_of(gemm.format);
+  const Reads reads = reads_of(gemm);
+  const auto passes = static_cast<std::uint64_t>(linear_mode(gemm.format, codebook_, chip_.linear_operand.bfp()).passes);
+  for (const std::uint64_t n : gemm.n) {
+    bytes(gemm.c, TrafficClass::weights, reads.b * n * storage.index_row_bytes(gemm.k));
+    bytes(gemm.c, TrafficClass::scales, reads.b * n * storage.scale_row_bytes(gemm.k));
+    e_.weights += reads.b * n * gemm.k;
+    e_.of_class[static_cast<std::size_t>(gemm.c)].weights += reads.b * n * gemm.k;
+    macs(gemm.c, gemm.m * n * gemm.k, gemm.m * n * quotient_up(gemm.k, 32) * passes);
+  }
+  bytes(gemm.c, TrafficClass::activations, reads.a * gemm.m * a_bytes(gemm.k));
+}
+
+Expected Count::embedding() {
+  e_ = {};
+  bytes(OperationClass::embedding, TrafficClass::weights, rows_ * 2 * hidden_);
+  if (!on_chip_) bytes(OperationClass::embedding, TrafficClass::activations, rows_ * 2 * hidden_);
+  return e_;
+}
+
+/// Gains, and rows of the residual stream that become operands.
+void Count::norm() {
+  bytes(OperationClass::elementwise, TrafficClass::weights, 2 * hidden_);
+  if (!on_chip_) bytes(OperationClass::elementwise, TrafficClass::activations, rows_ * (2 * hidden_ + a_bytes(hidden_)));
+}
+
+Expected Count::layer() {
+  e_ = {};
+  const bool spilled = !on_chip_;
+  const WeightFormat format = formats_.weights;
+  const std::uint64_t residual = spilled ? rows_ * 2 * (2 * hidden_) : 0;  // read, added to, written
+  norm();
+  query_key_value();
+  for (const SequenceStep& s : work_.sequences) attention(s);
+  linear({OperationClass::output, rows_, q_width_, {hidden_}, 128, false, spilled, format});
+  bytes(OperationClass::output, TrafficClass::activations, residual);
+  norm();
+  linear({OperationClass::gate_up, rows_, hidden_, {feed_forward_, feed_forward_}, 128, true, spilled, format});
+  if (spilled) bytes(OperationClass::gate_up, TrafficClass::activations, rows_ * a_bytes(feed_forward_));
+  linear({OperationClass::down, rows_, feed_forward_, {hidden_}, 128, false, spilled, format});
+  bytes(OperationClass::down, TrafficClass::activations, residual);
+  return e_;
+}
+
+void Count::query_key_value() {
+  const std::uint64_t strip_of_b = std::max<std::uint64_t>(1, 128 / d_) * d_;  // whole heads
+  const auto gemm = [&](std::vector<std::uint64_t> n) {
+    return Gemm{OperationClass::qkv, rows_, hidden_, n, strip_of_b, false, !on_chip_, formats_.weights};
+  };
+  // Online offsets follow all keys of a first step: those that come in strips are computed once more, before.
+  const bool measured = !on_chip_ && chip_.online_smoothing &&
+                        std::any_of(work_.sequences.begin(), work_.sequences.end(),
+                                    [](const SequenceStep& s) { return s.cached == 0; });
+  if (measured) linear(gemm({kv_width_}));
+  const std::vector<std::uint64_t> all = {q_width_, kv_width_, kv_width_};
+  linear(gemm(all));
+  if (!on_chip_)
+    bytes(OperationClass::qkv, TrafficClass::activations, rows_ * kv_heads_ * group_ * q_bytes(d_));
+  const Reads reads = reads_of(gemm(all));
+  std::uint64_t row = 0;
+  for (const SequenceStep& s : work_.sequences) {
+    append(s, row, reads);
+    row += s.tokens;
+  }
+}
+
+/// Of so many kv heads the converter keeps the V group that a strip of rows ends within. Row-first has all heads under
+/// way at once, column-first those of one strip of B.
+std::uint64_t Count::heads_kept_in_converter(bool column_first) const {
+  const std::uint64_t room = chip_.growing_channels / d_;
+  if (!column_first) return std::min(kv_heads_, room);
+  const std::uint64_t at_once = std::max<std::uint64_t>(1, 128 / d_);
+  return kv_heads_ / at_once * std::min(at_once, room) + std::min(kv_heads_ % at_once, room);
+}
+
+void Count::append(const SequenceStep& s, const std::uint64_t first_row, const Reads& reads) {
+  bytes(OperationClass::qkv, TrafficClass::kv_write, kv_heads_ * kv_.keys_written(s.cached, s.tokens, s.context()));
+  const std::uint64_t kept = heads_kept_in_converter(reads.column_first);
+  // The sequence's rows, cut where strips of the step's rows end.
+  for (std::uint64_t row = first_row, end = first_row + s.tokens; row < end;) {
+    const std::uint64_t next = std::min(end, (row / reads.rows + 1) * reads.rows);
+    append_values(s, s.cached + row - first_row, next - row, kept, true);
+    append_values(s, s.cached + row - first_row, next - row, kv_heads_ - kept, false);
+    row = next;
+  }
+}
+
+/// Values of `rows` tokens from `position` on, of `heads` kv heads. kept: the group that the strip ends within stays in
+/// the converter until the next strip, otherwise it goes to memory and comes back.
+void Count::append_values(const SequenceStep& s, std::uint64_t position, std::uint64_t rows, std::uint64_t heads,
+                          bool kept) {
+  const std::uint64_t end = position + rows;
+  kept = kept && kv_.policy.grouped();
+  std::uint64_t written = rows;
+  if (kept && end < s.context() && end % kv_group != 0) written -= std::min(rows, end % kv_group);
+  bytes(OperationClass::qkv, TrafficClass::kv_write, heads * kv_.values_written(position, written, s.context()));
+  if (!kept || position == s.cached) bytes(OperationClass::qkv, TrafficClass::kv_read, heads * kv_.residual_bytes(position));
+}
+
+/// Query tokens whose scores fit half of the free scratch memory and whose operands half of the free operand memory, in
+/// whole groups where they are more than one.
+std::uint64_t Count::query_strip(const SequenceStep& s) const {
+  const std::uint64_t scratch = chip_.scratch_bytes - (on_chip_ ? rows_ * 2 * (hidden_ + q_width_) : 0);
+  const std::uint64_t room = chip_.operand_bytes - (on_chip_ ? rows_ * kv_heads_ * group_ * q_bytes(d_) : 0);
+  const std::uint64_t tokens =
+      std::max<std::uint64_t>(1, std::min(scratch / 2 / (2 * group_ * s.context()),
+                                          room / 2 / (group_ * (q_bytes(d_) + q_bytes(s.context())))));
+  return std::min(s.tokens, tokens > kv_group ? tokens - tokens % kv_group : tokens);
+}
+
+void Count::attention(const SequenceStep& s) {
+  const std::uint64_t strip = query_strip(s);
+  for (std::uint64_t first = 0; first < s.tokens; first += strip)
+    attention_strip(s, first, std::min(strip, s.tokens - first));
+}
+
+/// All kv heads of one strip of queries.
+void Count::attention_strip(const SequenceStep& s, std::uint64_t first, std::uint64_t tokens) {
+  constexpr auto scores = OperationClass::attention_scores, values = OperationClass::attention_values;
+  const bool bfp = chip_.attention_operand.bfp(), grouped = kv_.policy.grouped();
+  const std::uint64_t context = s.context(), visible = s.cached + first + tokens, m = kv_heads_ * tokens * group_;
+  const std::uint64_t passes = bfp && !grouped ? 2 : 1;  // a plain cache becomes BFP8
+  if (!on_chip_) bytes(scores, TrafficClass::activations, m * q_bytes(d_));
+  bytes(scores, TrafficClass::kv_read, kv_heads_ * kv_.keys_read(visible, context));
+  const std::uint64_t wide_keys = bfp ? kv_.wide_keys(visible, context).count() : 0;
+  macs(scores, m * visible * d_, m * quotient_up(d_, 32) * (visible * passes + wide_keys));
+  if (!chip_.fused_attention) {
+    bytes(scores, TrafficClass::activations, m * (2 * (2 * visible) + q_bytes(visible)));
+    bytes(values, TrafficClass::activations, m * q_bytes(visible));
+  }
+  // Groups of a plain cache are formed of all tokens that are there, also of those behind the strip's last.
+  const std::uint64_t read = grouped || !bfp ? visible : std::min(context, quotient_up(visible, kv_group) * kv_group);
+  bytes(values, TrafficClass::kv_read, kv_heads_ * kv_.values_read(read, context));
+  const std::uint64_t wide_groups = bfp ? kv_.wide_groups(visible, context).count() : 0;
+  macs(values, m * read * d_, m * d_ * (quotient_up(visible, kv_group) * passes + wide_groups));
+  if (!on_chip_) bytes(values, TrafficClass::activations, m * a_bytes(d_));
+}
+
+Expected Count::head(std::uint64_t columns, bool single_linear) {
+  e_ = {};
+  const std::uint64_t wanted = work_.logit_rows();
+  if (wanted == 0) return e_;
+  std::uint64_t strip = wanted;
+  if (!single_linear) {
+    const std::uint64_t row = a_bytes(hidden_);
+    if (wanted * row > chip_.operand_bytes) strip = std::max<std::uint64_t>(1, chip_.operand_bytes / 2 / row);
+    bytes(OperationClass::elementwise, TrafficClass::weights, 2 * hidden_);
+    if (!on_chip_) bytes(OperationClass::elementwise, TrafficClass::activations, wanted * 2 * hidden_);
+  }
+  // A strip of rows after the other, each with all of the matrix.
+  for (std::uint64_t row = 0; row < wanted; row += strip)
+    linear({OperationClass::lm_head, std::min(strip, wanted - row), hidden_, {columns}, 128, false, false,
+            formats_.lm_head});
+  return e_;
+}
+
+}  // namespace
+
+void Expected::add(const Expected& other, std::uint64_t times) {
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] += times * other.bytes[i];
+  macs += times * other.macs;
+  pe_slots += times * other.pe_slots;
+  weights += times * other.weights;
+  for (std::size_t i = 0; i < of_class.size(); ++i) {
+    of_class[i].bytes += times * other.of_class[i].bytes;
+    of_class[i].macs += times * other.of_class[i].macs;
+    of_class[i].weights += times * other.of_class[i].weights;
+  }
+}
+
+Expected expected_of_step(const ModelShape& shape, const StoredFormats& formats, formats::CodebookKind codebook,
+                          const OnChip& chip, const StepWork& work, const StepExtent& extent) {
+  Count count(shape, formats, codebook, chip, work);
+  Expected sum = count.embedding();
+  if (!extent.single_linear) sum.add(count.layer(), extent.layers);
+  sum += count.head(extent.head_columns, extent.single_linear);
+  return sum;
+}
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,57 @@
+// What a step must move and compute, counted by formula: the other side of the checks that end every run.
+//
+// Models: bytes by traffic class, multiply-accumulates, passes of the array and decoded weights, in all and by class of
+//   operation, from the model's shapes, the stored formats, the room on chip and the formulas for external memory
+//   accesses (hardware specification, "External memory access per GEMM") and for the KV cache (hw/kv_cache/head.h).
+// Does not model: tiles, descriptors, addresses, time. It uses nothing of tiling.h or of the generators: where the number
+//   of strips or the loop order decides about bytes, it follows from the formula here, so that a strip that a generator
+//   drops or doubles shows as a difference.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "harmonia/hw/formats/integer_codebook.h"
+#include "harmonia/hw/model/layer_graph.h"
+#include "harmonia/hw/model/model_shape.h"
+#include "harmonia/hw/program/on_chip.h"
+#include "harmonia/hw/program/step_work.h"
+#include "harmonia/hw/program/stored_formats.h"
+#include "harmonia/tlm/traffic_class.h"
+
+namespace harmonia::accelerator {
+
+struct Expected {
+  std::array<std::uint64_t, bus::traffic_class_count> bytes{};
+  std::uint64_t macs = 0;      // of all GEMMs, attention included, masked scores excluded per strip
+  std::uint64_t pe_slots = 0;  // 32-lane group operations, passes included
+  std::uint64_t weights = 0;   // decoded
+  struct OfClass {
+    std::uint64_t bytes = 0, macs = 0, weights = 0;
+  };
+  std::array<OfClass, operation_class_count> of_class{};
+
+  /// Adds `times` times the other.
+  void add(const Expected& other, std::uint64_t times);
+  Expected& operator+=(const Expected& other) {
+    add(other, 1);
+    return *this;
+  }
+};
+
+/// What of a step is run.
+struct StepExtent {
+  std::uint64_t layers = 0;
+  std::uint64_t head_columns = 0;  // of lm_head, from the first
+  bool single_linear = false;      // vectors from memory times lm_head: no layers and no norms
+
+  static StepExtent whole(const ModelShape& shape) {
+    return {static_cast<std::uint64_t>(shape.num_hidden_layers), static_cast<std::uint64_t>(shape.vocab_size), false};
+  }
+};
+
+/// The step must be one that the machine takes (StepProgram refuses the others).
+Expected expected_of_step(const ModelShape& shape, const StoredFormats& formats, formats::CodebookKind codebook,
+                          const OnChip& chip, const StepWork& work, const StepExtent& extent);
+
+}  // namespace harmonia::accelerator

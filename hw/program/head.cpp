@@ -1,0 +1,101 @@
+// Final norm and output head: the last tokens of the sequences that want logits.
+#include <algorithm>
+
+#include "harmonia/hw/program/operations.h"
+
+namespace harmonia::accelerator {
+namespace {
+
+/// The spilled residual rows of those sequences whose number among the wanted ones is in the strip.
+void read_last_rows(Generation& g, const Strip& strip, std::uint32_t op) {
+  const StepPlan& plan = g.plan;
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < plan.work.sequences.size(); ++i) {
+    const SequenceStep& s = plan.work.sequences[i];
+    if (!s.logits) continue;
+    const bool meant = number >= strip.first && number < strip.first + strip.rows;
+    ++number;
+    if (!meant) continue;
+    const Strip row{plan.first_row[i] + s.tokens - 1, 1};
+    for (std::uint64_t block = 0; block < plan.map.residual.blocks; ++block)
+      g.out.read_rows(Queue::vector_read, plan.map.residual, block, 1, row, 2 * residual_columns(g, block), op);
+  }
+}
+
+/// A strip of the rows that logits are wanted of, to an operand of the head.
+void final_norm(Generation& g, const LayerOperation& operation, const Strip& strip) {
+  const StepPlan& plan = g.plan;
+  const auto hidden = static_cast<std::uint32_t>(plan.shape.hidden_size);
+  const std::uint32_t op = g.out.next_operation(operation.operation_class);
+  g.head_operand = g.out.next_operand();
+  const std::uint64_t gains = strip.first == 0 ? 2 * hidden : 0;
+  if (gains != 0)
+    g.out.read_piece(Queue::vector_read, plan.map.gains(*operation.parameters, 0), gains, bus::TrafficClass::weights,
+                     op);
+  if (!plan.resident) read_last_rows(g, strip, op);
+  vector::Descriptor v;
+  v.operation = op;
+  v.kind = vector::Kind::norm;
+  v.rows = static_cast<std::uint32_t>(strip.rows);
+  v.row_begin = static_cast<std::uint32_t>(strip.first);
+  v.columns = v.row_width = hidden;
+  v.last_rows = 1;
+  v.spilled = !plan.resident;
+  v.operand_bytes = static_cast<std::uint32_t>(gains + (plan.resident ? 0 : strip.rows * 2 * hidden));
+  v.scale = static_cast<float>(plan.shape.rms_norm_eps);
+  g.out.batch.vector.push_back(v);
+  converter::Descriptor c;
+  c.operation = g.head_operand;
+  c.path = plan.operand_path();
+  c.rows = v.rows;
+  c.columns = hidden;
+  c.operand_row_bytes = static_cast<std::uint32_t>(plan.operand_row(hidden));
+  c.out_bytes = c.rows * c.operand_row_bytes;
+  g.out.batch.converter.push_back(c);
+}
+
+}  // namespace
+
+void hand_out_logits(Generation& g, const Unit& u, std::uint64_t first_row, std::uint64_t first_column) {
+  vector::Descriptor logits;
+  logits.operation = u.operation;
+  logits.kind = vector::Kind::logits;
+  logits.last_rows = 1;
+  logits.rows = static_cast<std::uint32_t>(u.strip.rows);
+  logits.columns = static_cast<std::uint32_t>(u.columns);
+  logits.row_begin = static_cast<std::uint32_t>(first_row);
+  logits.column_begin = static_cast<std::uint32_t>(first_column + u.column);
+  logits.row_width = static_cast<std::uint32_t>(g.plan.shape.vocab_size);
+  g.out.batch.vector.push_back(logits);
+}
+
+void generate_head(Generation& g, std::uint64_t from, std::uint64_t to, bool more) {
+  const StepPlan& plan = g.plan;
+  const std::uint64_t wanted = plan.work.logit_rows();
+  if (wanted == 0) return;
+  const LayerOperation &norm = layer_graph(plan.shape).head.at(0), &product = layer_graph(plan.shape).head.at(1);
+  const bool normed = g.head_operand != 0;  // an earlier piece's, or the vectors of a single linear
+  const std::vector<Strip> strips =
+      strips_of(wanted, normed ? wanted : head_strip_rows(plan.shape, plan.chip, wanted));
+  if (!normed) final_norm(g, norm, strips[0]);
+  TensorPlace piece = plan.map.lm_head;
+  piece.rows = std::min(to, piece.rows) - from;
+  piece.index += from * piece.index_row_bytes();
+  piece.scale += from * piece.scale_row_bytes();
+  g.operand_at_array = from == 0 ? 0 : g.head_operand;  // a later piece finds its operand where the first had it
+  for (std::size_t i = 0; i < strips.size(); ++i) {
+    Linear linear;
+    linear.operation_class = product.operation_class;
+    linear.rows = strips[i].rows;
+    linear.operand = g.head_operand;
+    const std::uint64_t first_row = strips[i].first;
+    linear.matrices.push_back(
+        {&piece, [=](Generation& inner, const Unit& u) { hand_out_logits(inner, u, first_row, from); }});
+    // The norm of the next strip runs on the vector unit while the array works with this one.
+    if (i + 1 < strips.size()) final_norm(g, norm, strips[i + 1]);
+    generate_products(g, linear);
+  }
+  mark_last_uses(g.out.batch, more);
+}
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,136 @@
+// New keys and values to the KV cache, and the V group that still grows.
+#include <algorithm>
+
+#include "harmonia/hw/program/operations.h"
+
+namespace harmonia::accelerator {
+namespace {
+
+using converter::Path;
+
+/// Of a unit, what belongs to one kv head and one sequence.
+struct Append {
+  const KvCacheLayout& kv;
+  const SequenceStep& sequence;
+  const Part& part;
+  std::uint64_t head;
+  KvCacheLayout::Place place;
+
+  std::uint64_t context() const { return sequence.context(); }
+  std::uint64_t end() const { return part.position + part.rows; }
+};
+
+template <class Body>
+void for_each_append(Generation& g, int layer, const Unit& u, const Body& body) {
+  const auto d = static_cast<std::uint64_t>(g.plan.shape.head_dim);
+  const std::vector<Part> parts = g.plan.parts_of(u.strip);
+  for (std::uint64_t head = u.column / d; head < (u.column + u.columns) / d; ++head)
+    for (const Part& p : parts) {
+      const SequenceStep& s = g.plan.work.sequences[p.sequence];
+      body(Append{g.plan.map.kv, s, p, head, {s.slot, layer, static_cast<int>(head)}});
+    }
+}
+
+converter::Descriptor cache_descriptor(const Append& a, Path path, int channels, std::uint32_t operation) {
+  converter::Descriptor c;
+  c.operation = operation;
+  c.path = path;
+  c.rows = static_cast<std::uint32_t>(a.part.rows);
+  c.columns = static_cast<std::uint32_t>(channels);
+  c.first_position = static_cast<std::uint32_t>(a.part.position);
+  c.slot = static_cast<std::uint32_t>(a.sequence.slot);
+  c.layer = static_cast<std::uint32_t>(a.place.layer);
+  c.head = static_cast<std::uint32_t>(a.head);
+  return c;
+}
+
+void stored(const Append& a, converter::Descriptor& c) {
+  c.destination = converter::Destination::kv_write;
+  c.grouped = a.kv.policy().grouped();
+  c.bits = a.kv.policy().format == KvFormat::kInt8 ? 8 : 16;
+}
+
+void set_low(converter::Descriptor& c, const WideUnits& wide) {
+  c.low_begin[0] = static_cast<std::uint32_t>(wide.initial.from);
+  c.low_end[0] = static_cast<std::uint32_t>(wide.initial.to);
+  c.low_begin[1] = static_cast<std::uint32_t>(wide.local.from);
+  c.low_end[1] = static_cast<std::uint32_t>(wide.local.to);
+}
+
+/// Where the group comes from that the first of the new values belong to, and where the last of them stay, when they do
+/// not fill theirs and a further strip will.
+void place_growing_group(Generation& g, const Append& a, converter::Descriptor& c) {
+  GrowingGroups::Group& group = g.growing.of(a.part.sequence, a.head);
+  const bool goes_on = a.part.position > a.sequence.cached;  // after a strip of this step
+  const bool ends_in_group = c.grouped != 0 && a.end() < a.context() && a.end() % kv_group != 0;
+  if (goes_on && a.part.position % kv_group != 0) c.growing_from = group.place;
+  if (ends_in_group) c.growing_to = c.growing_from != 0 ? c.growing_from : g.growing.take();
+  if (c.growing_from != c.growing_to) g.growing.give_back(c.growing_from);
+  if (ends_in_group) group.place = c.growing_to;
+}
+
+/// Reads back the group that still grows, unless the converter has it.
+void read_growing_group(Generation& g, const Append& a, converter::Descriptor& c) {
+  if (c.growing_from != 0) return;
+  KvPieces pieces;
+  a.kv.v_residual(a.place, a.part.position, pieces.main, pieces.low);
+  c.residual_bytes = static_cast<std::uint32_t>(pieces.bytes());
+  if (c.residual_bytes == 0) return;
+  if (a.part.position > a.sequence.cached)  // the strip before wrote it
+    g.out.gate(Queue::residual, Queue::kv_write, g.growing.of(a.part.sequence, a.head).written);
+  g.out.move_kv(Queue::residual, pieces, true, c.operation);
+}
+
+void append_values_of(Generation& g, const Append& a, std::uint32_t operation) {
+  converter::Descriptor c = cache_descriptor(a, Path::value, g.plan.shape.head_dim, operation);
+  stored(a, c);
+  place_growing_group(g, a, c);
+  // Rows up to the last full group, or all: a group that goes on growing in memory is written as it is.
+  std::uint64_t rows = a.part.rows;
+  if (c.growing_to != 0)
+    rows = std::max(a.end() / kv_group * kv_group, a.part.position) - a.part.position;
+  KvPieces pieces;
+  if (rows != 0) a.kv.v_write(a.place, a.part.position, rows, a.context(), pieces.main, pieces.low);
+  if (c.grouped) set_low(c, a.kv.head().wide_groups_written(a.part.position, a.part.rows, a.context()));
+  read_growing_group(g, a, c);
+  c.out_bytes = static_cast<std::uint32_t>(pieces.bytes());
+  g.out.batch.converter.push_back(c);
+  g.out.move_kv(Queue::kv_write, pieces, c.grouped != 0, operation);
+  g.growing.of(a.part.sequence, a.head).written = g.out.kv_writes();
+}
+
+}  // namespace
+
+void measure_keys(Generation& g, int layer, const Unit& u) {
+  for_each_append(g, layer, u, [&](const Append& a) {
+    converter::Descriptor c = cache_descriptor(a, Path::key, g.plan.shape.head_dim, u.operation);
+    c.keys = g.plan.measures_keys(a.sequence) ? converter::Keys::measure : converter::Keys::drop;
+    g.out.batch.converter.push_back(c);
+  });
+  g.out.batch.vector.push_back(
+      projection_descriptor(g, vector::Kind::rope_key, static_cast<std::uint64_t>(g.plan.shape.kv_width()), u));
+}
+
+void append_keys(Generation& g, int layer, const Unit& u) {
+  for_each_append(g, layer, u, [&](const Append& a) {
+    converter::Descriptor c = cache_descriptor(a, Path::key, g.plan.shape.head_dim, u.operation);
+    stored(a, c);
+    if (g.plan.measures_keys(a.sequence)) c.keys = converter::Keys::measured;
+    set_low(c, a.kv.head().wide_keys_written(a.part.position, a.part.rows, a.context()));
+    KvPieces pieces;
+    a.kv.k_write(a.place, a.part.position, a.part.rows, a.context(), pieces.main, pieces.low);
+    c.out_bytes = static_cast<std::uint32_t>(pieces.bytes());
+    g.out.batch.converter.push_back(c);
+    g.out.move_kv(Queue::kv_write, pieces, c.grouped != 0, u.operation);
+  });
+  g.out.batch.vector.push_back(
+      projection_descriptor(g, vector::Kind::rope_key, static_cast<std::uint64_t>(g.plan.shape.kv_width()), u));
+}
+
+void append_values(Generation& g, int layer, const Unit& u) {
+  for_each_append(g, layer, u, [&](const Append& a) { append_values_of(g, a, u.operation); });
+  g.out.batch.vector.push_back(
+      projection_descriptor(g, vector::Kind::value, static_cast<std::uint64_t>(g.plan.shape.kv_width()), u));
+}
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,254 @@
+// Products of rows with weight matrices: strips of A, tiles of B, in the loop order that the tiling chose.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+#include "harmonia/hw/program/linear_mode.h"
+#include "harmonia/hw/program/operations.h"
+
+namespace harmonia::accelerator {
+namespace {
+
+using bus::TrafficClass;
+using memory::DmaDescriptor;
+using memory::DmaSegment;
+
+/// Rows [row, row + count) of a matrix.
+struct Tile {
+  const TensorPlace& place;
+  std::uint64_t row, count;
+};
+
+class LinearGenerator {
+ public:
+  LinearGenerator(Generation& g, const Linear& linear);
+  void generate();
+
+ private:
+  struct UnitAt {
+    std::size_t matrix;
+    std::uint64_t column, columns;
+  };
+  std::vector<UnitAt> units() const;
+  std::uint32_t load_a(const Strip& strip);
+  void unit(const UnitAt& at, const Strip& strip, std::uint32_t operand, bool load, bool reuse);
+  void read_tile(const Tile& tile);
+  void decode_tile(const Tile& tile);
+  void multiply_tile(const Tile& tile, const Strip& strip, std::uint32_t operand, bool load, bool reuse);
+
+  Generation& g_;
+  const Linear& linear_;
+  const std::uint64_t k_;
+  const LinearMode mode_;
+  LinearTiling tiling_;
+  std::uint32_t operation_ = 0;
+};
+
+LinearShape shape_of(const Generation& g, const Linear& linear) {
+  LinearShape s;
+  s.rows = linear.rows;
+  s.k = linear.matrices.front().place->k;
+  s.paired = linear.paired;
+  s.unit_columns = linear.unit_columns;
+  s.a_row = g.plan.operand_row(s.k);
+  s.a_resident = linear.spilled == nullptr;
+  s.weights = name(linear.matrices.front().place->format);
+  for (const Linear::Matrix& m : linear.matrices) {
+    s.columns.push_back(m.place->rows);
+    s.b_row = std::max(s.b_row, m.place->index_row_bytes() + m.place->scale_row_bytes());
+  }
+  return s;
+}
+
+LinearGenerator::LinearGenerator(Generation& g, const Linear& linear)
+    : g_(g),
+      linear_(linear),
+      k_(linear.matrices.front().place->k),
+      mode_(linear_mode(linear.matrices.front().place->format, g.plan.settings.codebook,
+                        g.plan.chip.linear_operand.bfp())),
+      tiling_(tile_linear(shape_of(g, linear), g.plan.chip)),
+      operation_(g.out.next_operation(linear.operation_class)) {}
+
+std::vector<LinearGenerator::UnitAt> LinearGenerator::units() const {
+  std::vector<UnitAt> all;
+  for (std::size_t m = 0; m < (linear_.paired ? 1 : linear_.matrices.size()); ++m)
+    for (const Strip& s : strips_of(linear_.matrices[m].place->rows, linear_.unit_columns))
+      all.push_back({m, s.first, s.rows});
+  return all;
+}
+
+/// Has a strip of A brought to the array, unless it is there; returns the operand's number.
+std::uint32_t LinearGenerator::load_a(const Strip& strip) {
+  const SpillPlace* a = linear_.spilled;
+  const std::uint32_t number = a == nullptr ? linear_.operand : g_.out.next_operand();
+  if (number == g_.operand_at_array) return number;
+  memory::OperandDescriptor o;
+  o.operand = number;
+  o.row_bytes = static_cast<std::uint32_t>(g_.plan.operand_row(k_));
+  o.rows = static_cast<std::uint32_t>(strip.rows);
+  if (a != nullptr) {
+    o.from_memory = 1;
+    o.block_bytes = a->block_row_bytes;
+    o.block_rows = o.rows;
+  }
+  g_.out.batch.operands.push_back(o);
+  if (a != nullptr) g_.out.read_operand(*a, strip, number);
+  return number;
+}
+
+void LinearGenerator::read_tile(const Tile& t) {
+  DmaDescriptor d;
+  d.operation = operation_;
+  d.paced = true;
+  // Scales first: the engine reads each so far ahead that the decoder never waits for one behind the codes.
+  if (t.place.storage().block != 0) {
+    DmaSegment scales = dma_segment(t.place.scale + t.row * t.place.scale_row_bytes(),
+                                    t.count * t.place.scale_row_bytes(), TrafficClass::scales);
+    scales.tensor = t.place.id;
+    d.add(scales);
+  }
+  DmaSegment codes = dma_segment(t.place.index + t.row * t.place.index_row_bytes(),
+                                 t.count * t.place.index_row_bytes(), TrafficClass::weights);
+  codes.tensor = t.place.id;
+  codes.group_bytes = static_cast<std::uint32_t>(t.place.index_row_bytes());
+  codes.group_elements = static_cast<std::uint32_t>(k_);
+  d.add(codes);
+  g_.out.push(Queue::weights, d);
+}
+
+void LinearGenerator::decode_tile(const Tile& t) {
+  const WeightStorage storage = t.place.storage();
+  decoder::Descriptor d;
+  d.operation = operation_;
+  d.tensor = t.place.id;
+  d.rows = static_cast<std::uint32_t>(t.count);
+  d.row_elements = static_cast<std::uint32_t>(k_);
+  d.kind = mode_.decode;
+  d.bits = static_cast<std::uint8_t>(storage.bits);
+  d.bit_planes = t.place.format == WeightFormat::kKmeans3;
+  d.zero_point = t.place.format == WeightFormat::kInt4Zero;
+  d.block = static_cast<std::uint16_t>(storage.block);
+  if (g_.plan.settings.table && is_codebook(t.place.format)) {
+    const DecoderTable& table = g_.plan.settings.table(t.place.id);
+    const bool real = mode_.decode == decoder::DecodeKind::codebook_fp16;
+    d.codebook_size = static_cast<std::uint16_t>(real ? table.centroids.size() * sizeof(float) : table.codebook.size());
+    std::memcpy(d.codebook, real ? static_cast<const void*>(table.centroids.data()) : table.codebook.data(),
+                d.codebook_size);
+  }
+  g_.out.batch.decoder.push_back(d);
+}
+
+/// reuse: B is that of the tile before, expanded again.
+void LinearGenerator::multiply_tile(const Tile& t, const Strip& strip, std::uint32_t operand, bool load, bool reuse) {
+  const WeightStorage storage = t.place.storage();
+  pe::Descriptor d;
+  d.operation = operation_;
+  d.a_operand = operand;
+  d.m = static_cast<std::uint32_t>(strip.rows);
+  d.n = static_cast<std::uint32_t>(t.count);
+  d.k = static_cast<std::uint32_t>(k_);
+  d.n_begin = static_cast<std::uint32_t>(t.row);
+  d.operand = mode_.operand;
+  d.load_a = load;
+  d.passes = static_cast<std::uint8_t>(mode_.passes);
+  d.one_bit = mode_.one_bit;
+  d.block = static_cast<std::uint16_t>(storage.block);
+  d.reuse_b = reuse;
+  const double rate = g_.plan.chip.weights_per_cycle.at(static_cast<std::size_t>(storage.bits));
+  if (reuse) d.replay_cycles = static_cast<std::uint32_t>(std::ceil(static_cast<double>(t.count * k_) / rate));
+  d.bits = static_cast<std::uint8_t>(storage.bits);
+  if (g_.plan.settings.table && is_codebook(t.place.format))
+    d.codebook_scale = g_.plan.settings.table(t.place.id).scale;
+  g_.out.batch.pe.push_back(d);
+}
+
+void LinearGenerator::unit(const UnitAt& at, const Strip& strip, std::uint32_t operand, bool load, bool reuse) {
+  const std::size_t first = linear_.paired ? 0 : at.matrix, last = linear_.paired ? linear_.matrices.size() : first + 1;
+  for (std::size_t m = first; m < last; ++m)
+    for (const Strip& rows : strips_of(at.columns, tiling_.tile_rows)) {
+      const Tile tile{*linear_.matrices[m].place, at.column + rows.first, rows.rows};
+      if (!reuse) {
+        read_tile(tile);
+        decode_tile(tile);
+      }
+      multiply_tile(tile, strip, operand, load, reuse);
+      load = false;
+    }
+  linear_.matrices[at.matrix].results(g_, Unit{at.column, at.columns, strip, operation_});
+}
+
+void LinearGenerator::generate() {
+  if (tiling_.column_first) {
+    for (const UnitAt& at : units())
+      for (std::size_t i = 0; i < tiling_.strips.size(); ++i)
+        unit(at, tiling_.strips[i], load_a(tiling_.strips[i]), true, i != 0);
+    return;
+  }
+  for (const Strip& strip : tiling_.strips) {
+    const std::uint32_t operand = load_a(strip);
+    bool load = operand != g_.operand_at_array;
+    for (const UnitAt& at : units()) {
+      unit(at, strip, operand, load, false);
+      load = false;
+    }
+  }
+}
+
+/// What is done with the results of a product, by where they go.
+UnitGenerator results_of(const Product& product, int layer) {
+  switch (product.result) {
+    case Value::query:
+      return append_queries;
+    case Value::keys:
+      return [layer](Generation& g, const Unit& u) { append_keys(g, layer, u); };
+    case Value::values:
+      return [layer](Generation& g, const Unit& u) { append_values(g, layer, u); };
+    case Value::residual:
+      return add_to_residual;
+    case Value::activated:
+      return activate;
+    default:
+      throw std::logic_error("results of a linear have no place where they could go");
+  }
+}
+
+bool goes_by_heads(const Product& product) {
+  return product.result == Value::query || product.result == Value::keys || product.result == Value::values;
+}
+
+/// Keys that only the smoother sees: online offsets follow all keys of a sequence's first step, and none of them can be
+/// stored before the last is known. On chip they come in one chunk; strips of them are computed twice.
+void generate_measured_keys(Generation& g, Linear linear, const LayerOperation& operation, int layer) {
+  bool measures = false;
+  for (const SequenceStep& s : g.plan.work.sequences) measures = measures || g.plan.measures_keys(s);
+  if (!measures) return;
+  linear.matrices.clear();
+  for (const Product& product : operation.products)
+    if (product.result == Value::keys)
+      linear.matrices.push_back({&g.plan.map.matrix(*product.weights, layer),
+                                 [layer](Generation& inner, const Unit& u) { measure_keys(inner, layer, u); }});
+  if (!linear.matrices.empty()) generate_products(g, linear);
+}
+
+}  // namespace
+
+void generate_products(Generation& g, const Linear& linear) { LinearGenerator(g, linear).generate(); }
+
+void generate_linear(Generation& g, const LayerOperation& operation, int layer) {
+  const auto head_dim = static_cast<std::uint64_t>(g.plan.shape.head_dim);
+  Linear linear;
+  linear.operation_class = operation.operation_class;
+  linear.paired = operation.paired;
+  linear.rows = g.plan.rows;
+  linear.operand = g.operand[operation.operand];
+  if (!g.plan.resident) linear.spilled = &g.plan.map.spilled(operation.operand);
+  for (const Product& product : operation.products) {
+    linear.matrices.push_back({&g.plan.map.matrix(*product.weights, layer), results_of(product, layer)});
+    if (goes_by_heads(product)) linear.unit_columns = std::max<std::uint64_t>(1, 128 / head_dim) * head_dim;
+  }
+  generate_measured_keys(g, linear, operation, layer);
+  generate_products(g, linear);
+}
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,74 @@
+#include "harmonia/hw/program/operations.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace harmonia::accelerator {
+
+Generation::Generation(const ModelShape& shape, const MemoryMap& map, const OnChip& chip,
+                       const ProgramSettings& settings, const StepWork& work)
+    : plan(shape, map, chip, settings, work),
+      out(settings.data_valid, plan.rows),
+      growing(chip.growing_channels / static_cast<std::uint32_t>(shape.head_dim)) {}
+
+void Generation::number_result(Value result) {
+  switch (result) {
+    case Value::normed:
+    case Value::attended:
+    case Value::activated:
+      operand[result] = out.next_operand();
+      return;
+    case Value::query:
+      query_operand.assign(plan.work.sequences.size(), {});
+      if (!plan.resident) return;
+      for (std::size_t s = 0; s < plan.work.sequences.size(); ++s) {
+        const std::uint64_t strips = ceil_div(plan.work.sequences[s].tokens, plan.query_strip[s]);
+        query_operand[s].assign(static_cast<std::size_t>(plan.shape.num_key_value_heads),
+                                std::vector<std::uint32_t>(strips));
+        for (auto& head : query_operand[s])
+          for (std::uint32_t& number : head) number = out.next_operand();
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+Generator generator_of(OperationKind kind) {
+  switch (kind) {
+    case OperationKind::gather:
+      return generate_gather;
+    case OperationKind::norm:
+      return generate_norm;
+    case OperationKind::linear:
+      return generate_linear;
+    case OperationKind::attention:
+      return generate_attention;
+  }
+  throw std::logic_error("an operation of the layer graph has no generator");
+}
+
+vector::Descriptor projection_descriptor(const Generation& g, vector::Kind kind, std::uint64_t width, const Unit& u) {
+  vector::Descriptor v;
+  v.operation = u.operation;
+  v.kind = kind;
+  v.rows = static_cast<std::uint32_t>(u.strip.rows);
+  v.columns = static_cast<std::uint32_t>(u.columns);
+  v.row_begin = static_cast<std::uint32_t>(u.strip.first);
+  v.column_begin = static_cast<std::uint32_t>(u.column);
+  v.row_width = static_cast<std::uint32_t>(width);
+  v.head_dim = static_cast<std::uint32_t>(g.plan.shape.head_dim);
+  v.theta = g.plan.shape.rope_theta;
+  v.half_split = g.plan.settings.half_split_rope;
+  v.split = kind == vector::Kind::rope_query && !g.plan.resident ? 1 : 2;
+  return v;
+}
+
+std::uint32_t residual_columns(const Generation& g, std::uint64_t block) {
+  const SpillPlace& place = g.plan.map.residual;
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(place.block_columns,
+                              static_cast<std::uint64_t>(g.plan.shape.hidden_size) - block * place.block_columns));
+}
+
+}  // namespace harmonia::accelerator

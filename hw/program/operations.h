@@ -1,0 +1,95 @@
+// The generators: each turns an operation of the layer graph into descriptors.
+//
+// Models: one generator for each kind of operation, and one for what is done with each unit of a linear's results. A
+//   new kind of operation is an entry of the layer graph (hw/model), a file here and a line in generator_of().
+// Does not model: the order of the operations (hw/model/layer_graph.h), time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harmonia/hw/model/layer_graph.h"
+#include "harmonia/hw/program/batch_builder.h"
+#include "harmonia/hw/program/growing_groups.h"
+#include "harmonia/hw/program/step_plan.h"
+
+namespace harmonia::accelerator {
+
+/// The generation of one step: what is fixed, what is built, and what one operation leaves for a later one.
+struct Generation {
+  const StepPlan plan;
+  BatchBuilder out;
+  GrowingGroups growing;
+  /// Numbers of the A operands that hold a value, where it stays on chip.
+  std::map<Value, std::uint32_t> operand;
+  std::vector<std::vector<std::vector<std::uint32_t>>> query_operand;  // [sequence][kv head][strip], when they stay
+  std::uint32_t head_operand = 0, operand_at_array = 0;                // 0: none is known to be there
+
+  Generation(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const ProgramSettings& settings,
+             const StepWork& work);
+  /// Gives the operation's result the number of an A operand, if it becomes one.
+  void number_result(Value result);
+};
+
+/// Generates an operation of layer `layer` (0 for those before and behind the layers).
+using Generator = void (*)(Generation&, const LayerOperation&, int layer);
+/// Throws std::logic_error when a kind has none.
+Generator generator_of(OperationKind kind);
+
+void generate_gather(Generation& g, const LayerOperation& operation, int layer);     // gather.cpp
+void generate_norm(Generation& g, const LayerOperation& operation, int layer);       // norm.cpp
+void generate_linear(Generation& g, const LayerOperation& operation, int layer);     // linear.cpp
+void generate_attention(Generation& g, const LayerOperation& operation, int layer);  // attention.cpp
+
+// ---- Linears ----
+
+/// A strip's results in columns [column, column + columns) of a matrix: what is handed on together.
+struct Unit {
+  std::uint64_t column, columns;
+  Strip strip;
+  std::uint32_t operation;
+};
+using UnitGenerator = std::function<void(Generation&, const Unit&)>;
+
+/// The products of rows with one or more matrices of the same k.
+struct Linear {
+  struct Matrix {
+    const TensorPlace* place;
+    UnitGenerator results;
+  };
+  OperationClass operation_class = OperationClass::qkv;
+  std::vector<Matrix> matrices;
+  bool paired = false;  // the matrices are computed unit beside unit, and the first one's `results` takes both
+  std::uint64_t unit_columns = 128;
+  std::uint64_t rows = 0;
+  std::uint32_t operand = 0;            // number of A when it is on chip
+  const SpillPlace* spilled = nullptr;  // where A is when it is not
+};
+void generate_products(Generation& g, const Linear& linear);
+
+// What is done with a unit of results, by where it goes.
+void append_queries(Generation& g, const Unit& u);                            // queries.cpp
+void measure_keys(Generation& g, int layer, const Unit& u);                   // kv_append.cpp
+void append_keys(Generation& g, int layer, const Unit& u);                    // kv_append.cpp
+void append_values(Generation& g, int layer, const Unit& u);                  // kv_append.cpp
+void add_to_residual(Generation& g, const Unit& u);                           // elementwise.cpp
+void activate(Generation& g, const Unit& u);                                  // elementwise.cpp
+void hand_out_logits(Generation& g, const Unit& u, std::uint64_t first_row,   // head.cpp
+                     std::uint64_t first_column);
+
+/// The vector unit's part in queries, keys and values. width: columns of a whole row.
+vector::Descriptor projection_descriptor(const Generation& g, vector::Kind kind, std::uint64_t width, const Unit& u);
+/// Channels of a spilled residual row in block `block`.
+std::uint32_t residual_columns(const Generation& g, std::uint64_t block);
+
+// ---- Output head (head.cpp) ----
+
+/// Output channels [from, to) of lm_head; the piece from 0 also does the final norm, unless the operand is there.
+/// more: a further piece follows.
+void generate_head(Generation& g, std::uint64_t from, std::uint64_t to, bool more);
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,35 @@
+#include "harmonia/hw/program/step_plan.h"
+
+#include <algorithm>
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::accelerator {
+
+StepPlan::StepPlan(const ModelShape& shape_, const MemoryMap& map_, const OnChip& chip_,
+                   const ProgramSettings& settings_, const StepWork& work_)
+    : shape(shape_), map(map_), chip(chip_), settings(settings_), work(work_) {
+  for (const SequenceStep& s : work.sequences) {
+    first_row.push_back(rows);
+    rows += s.tokens;
+    if (s.tokens == 0) throw config::InputError("a sequence of a step must have at least one new token");
+    if (s.context() > map.kv.capacity_tokens())
+      throw config::InputError("the KV cache overflows: " + std::to_string(s.context()) + " tokens in a slot of " +
+                               std::to_string(map.kv.capacity_tokens()));
+  }
+  resident = activations_stay(shape, chip, work);
+  for (const SequenceStep& s : work.sequences)
+    query_strip.push_back(query_tokens_per_strip(shape, chip, work, s, resident));
+}
+
+std::vector<Part> StepPlan::parts_of(const Strip& strip) const {
+  std::vector<Part> parts;
+  for (std::size_t i = 0; i < work.sequences.size(); ++i) {
+    const std::uint64_t begin = std::max(first_row[i], strip.first),
+                        end = std::min(first_row[i] + work.sequences[i].tokens, strip.first + strip.rows);
+    if (begin < end) parts.push_back({i, begin, end - begin, work.sequences[i].cached + begin - first_row[i]});
+  }
+  return parts;
+}
+
+}  // namespace harmonia::accelerator

@@ -1,0 +1,168 @@
+#include "harmonia/hw/program/tiling.h"
+
+#include <algorithm>
+
+#include "harmonia/config/error.h"
+#include "harmonia/hw/kv_cache/policy.h"
+
+namespace harmonia::accelerator {
+namespace {
+
+/// Queries and probabilities of one token and one kv head: the least that attention needs on chip.
+std::uint64_t token_operands(const ModelShape& shape, const OnChip& chip, const SequenceStep& s) {
+  return static_cast<std::uint64_t>(shape.queries_per_kv_head()) *
+         (chip.attention_operand.row_bytes(static_cast<std::uint64_t>(shape.head_dim)) +
+          chip.attention_operand.row_bytes(s.context()));
+}
+
+/// FP16 values of a row that stay in the vector unit's scratch memory, in bytes.
+std::uint64_t scratch_row_bytes(const ModelShape& shape) {
+  return 2 * static_cast<std::uint64_t>(shape.hidden_size + shape.q_width());
+}
+
+/// Operands of a row that are on chip at the same time, in bytes: the norm's and what the linear behind it makes of it.
+std::uint64_t operand_row_bytes(const ModelShape& shape, const OnChip& chip) {
+  return chip.linear_operand.row_bytes(shape.hidden_size) +
+         std::max(chip.linear_operand.row_bytes(shape.intermediate_size), query_row_bytes(shape, chip));
+}
+
+/// Rows of A that fit into so many bytes, in whole rounds of the array's rows where they have more rows than one.
+std::uint64_t rows_that_fit(std::uint64_t bytes, std::uint64_t a_row, const OnChip& chip) {
+  const std::uint64_t fit = bytes / a_row, round = static_cast<std::uint64_t>(chip.pe_rows);
+  return fit > round ? fit / round * round : fit;
+}
+
+[[noreturn]] void refuse_weight_tile(const LinearShape& linear, const OnChip& chip) {
+  throw config::InputError(
+      "accelerator.weight_buffer.capacity_bytes: the accelerator cannot hold one tile: one row of " +
+      std::to_string(linear.k) + " weights in " + linear.weights + " takes " + std::to_string(linear.b_row) +
+      " bytes and half of the weight buffer is " + std::to_string(chip.weight_tile_bytes) +
+      "; take a larger buffer or fewer bits");
+}
+
+[[noreturn]] void refuse_operand(const LinearShape& linear, const OnChip& chip) {
+  const std::uint64_t rows = linear.a_resident ? linear.rows : 1;
+  throw config::InputError("accelerator.activation_buffer.capacity_bytes: the accelerator cannot hold one tile: " +
+                           std::to_string(rows) + " activation row(s) of " + std::to_string(linear.k) +
+                           " values take " + std::to_string(rows * linear.a_row) +
+                           " bytes and the activation buffer has " + std::to_string(chip.operand_bytes) + " for them");
+}
+
+}  // namespace
+
+Ema external_access(std::uint64_t m, std::uint64_t n, std::uint64_t a_row, std::uint64_t b_row, std::uint64_t c_row,
+                    std::uint64_t rows_a, std::uint64_t rows_b, bool a_resident, LoopOrder order,
+                    std::uint64_t b_strips) {
+  const std::uint64_t a = a_resident ? 0 : m * a_row, b = n * b_row;
+  const std::uint64_t a_strips = a_resident ? 1 : ceil_div(m, std::max<std::uint64_t>(rows_a, 1));
+  const Ema row_first{a, b * a_strips, m * c_row, false, a_strips};
+  if (a_resident || rows_b == 0 || order == LoopOrder::row_first) return row_first;
+  if (b_strips == 0) b_strips = ceil_div(n, rows_b);
+  const Ema column_first{a * b_strips, b, m * c_row, true, b_strips};
+  if (order == LoopOrder::column_first) return column_first;
+  return column_first.a_bytes + column_first.b_bytes < row_first.a_bytes + row_first.b_bytes ? column_first : row_first;
+}
+
+std::vector<Strip> strips_of(std::uint64_t rows, std::uint64_t most) {
+  std::vector<Strip> strips;
+  for (std::uint64_t row = 0; row < rows; row += most) strips.push_back({row, std::min(most, rows - row)});
+  return strips;
+}
+
+LinearTiling tile_linear(const LinearShape& linear, const OnChip& chip) {
+  const std::uint64_t array = static_cast<std::uint64_t>(chip.pe_rows) * static_cast<std::uint64_t>(chip.pe_cols);
+  const std::uint64_t most = std::min({chip.weight_tile_bytes / linear.b_row, linear.unit_columns, array});
+  if (most == 0) refuse_weight_tile(linear, chip);
+  LinearTiling tiling;
+  // Equal tiles: a short one behind two long ones would leave the memory without orders.
+  tiling.tile_rows = ceil_div(linear.unit_columns, ceil_div(linear.unit_columns, most));
+  // A strip that stays while all of B streams by takes the whole buffer: that the next can only be read when the array
+  // has done with it costs less than B once more. Strips that stream by share it, one read while the array works with
+  // the one before.
+  const std::uint64_t rows_a =
+      linear.a_resident ? linear.rows : rows_that_fit(chip.operand_bytes, linear.a_row, chip);
+  if (rows_a == 0 || (linear.a_resident && linear.rows * linear.a_row > chip.operand_bytes))
+    refuse_operand(linear, chip);
+  const std::uint64_t kept = linear.unit_columns * (linear.paired ? 2 : 1);
+  const bool can_keep_b = tiling.tile_rows == linear.unit_columns && kept * linear.b_row <= chip.weight_tile_bytes;
+  // Strips of B do not span tensors: q, k and v are strips of their own.
+  std::uint64_t n = 0, b_strips = 0;
+  for (const std::uint64_t columns : linear.columns) {
+    n += columns;
+    if (!linear.paired || b_strips == 0) b_strips += ceil_div(columns, linear.unit_columns);
+  }
+  const Ema ema = external_access(linear.rows, n, linear.a_row, linear.b_row, 0, rows_a, can_keep_b ? kept : 0,
+                                  linear.a_resident, chip.order, b_strips);
+  tiling.column_first = ema.column_first;
+  tiling.strips = strips_of(
+      linear.rows, ema.column_first
+                       ? std::max<std::uint64_t>(1, rows_that_fit(chip.operand_bytes / 2, linear.a_row, chip))
+                       : rows_a);
+  return tiling;
+}
+
+std::uint64_t query_row_bytes(const ModelShape& shape, const OnChip& chip) {
+  return static_cast<std::uint64_t>(shape.num_attention_heads) *
+         chip.attention_operand.row_bytes(static_cast<std::uint64_t>(shape.head_dim));
+}
+
+bool activations_stay(const ModelShape& shape, const OnChip& chip, const StepWork& work) {
+  const std::uint64_t rows = work.tokens();
+  bool stay = rows * scratch_row_bytes(shape) <= chip.scratch_bytes &&
+              rows * operand_row_bytes(shape, chip) <= chip.operand_bytes;
+  for (const SequenceStep& s : work.sequences)
+    stay = stay && rows * query_row_bytes(shape, chip) + token_operands(shape, chip, s) <= chip.operand_bytes;
+  const std::uint32_t group = chip.linear_operand.group;
+  if (!stay && group != 0 && shape.head_dim % static_cast<int>(group) != 0)
+    throw config::InputError("accelerator.activation_buffer.capacity_bytes: the activations of " +
+                             std::to_string(rows) + " tokens do not fit on chip, and attention outputs of head_dim " +
+                             std::to_string(shape.head_dim) + " cannot leave it, because a group of " +
+                             std::to_string(group) +
+                             " channels would span heads; take a larger buffer, "
+                             "a smaller batch or shorter prefill chunks");
+  return stay;
+}
+
+std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip, const StepWork& work,
+                                     const SequenceStep& s, bool resident) {
+  // Scores (FP16) and probabilities (A operand) of a strip must fit beside the residual stream.
+  const std::uint64_t context = s.context(), group = static_cast<std::uint64_t>(shape.queries_per_kv_head());
+  const std::uint64_t held = resident ? work.tokens() * scratch_row_bytes(shape) : 0;
+  const std::uint64_t by_scores = (chip.scratch_bytes - held) / 2 / (group * context * 2);
+  const std::uint64_t free = chip.operand_bytes - (resident ? work.tokens() * query_row_bytes(shape, chip) : 0);
+  const std::uint64_t of_token = token_operands(shape, chip, s);
+  if (of_token > free)
+    throw config::InputError(
+        "accelerator.activation_buffer.capacity_bytes: the accelerator cannot hold one tile: "
+        "probabilities of one token over a context of " +
+        std::to_string(context) + " take " + std::to_string(of_token) +
+        " bytes with their queries and the activation buffer has " + std::to_string(free) +
+        " for them; take a larger buffer or a shorter context");
+  std::uint64_t tokens = std::max<std::uint64_t>(std::min(by_scores, free / 2 / of_token), 1);
+  if (tokens > kv_group) tokens = tokens / kv_group * kv_group;
+  return std::min(tokens, s.tokens);
+}
+
+std::uint64_t head_strip_rows(const ModelShape& shape, const OnChip& chip, std::uint64_t wanted) {
+  const std::uint64_t row = chip.linear_operand.row_bytes(static_cast<std::uint64_t>(shape.hidden_size));
+  if (wanted * row <= chip.operand_bytes) return wanted;
+  return std::max<std::uint64_t>(1, chip.operand_bytes / 2 / row);
+}
+
+std::uint64_t rows_on_chip(const ModelShape& shape, const OnChip& chip) {
+  return std::min(chip.scratch_bytes / scratch_row_bytes(shape), chip.operand_bytes / operand_row_bytes(shape, chip));
+}
+
+std::uint64_t longest_context(const ModelShape& shape, const OnChip& chip) {
+  const std::uint64_t of_head = chip.operand_bytes / static_cast<std::uint64_t>(shape.queries_per_kv_head()),
+                      query = chip.attention_operand.row_bytes(static_cast<std::uint64_t>(shape.head_dim)),
+                      group = chip.attention_operand.row_bytes(kv_group);
+  return of_head > query ? (of_head - query) / group * kv_group : 0;
+}
+
+std::uint64_t values_read(bool grouped_cache, const OnChip& chip, std::uint64_t visible, std::uint64_t context) {
+  if (grouped_cache || !chip.attention_operand.bfp()) return visible;
+  return std::min(kv_groups(visible) * kv_group, context);
+}
+
+}  // namespace harmonia::accelerator

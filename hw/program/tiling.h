@@ -1,0 +1,91 @@
+// Tiles, strips and loop orders of a step, as plain functions of shapes and of the room on chip.
+//
+// Models: the bytes of a GEMM in either loop order, tiles of weights, strips of operands, strips of queries, whether the
+//   activations of a step stay on chip.
+// Does not model: addresses, descriptors, time; splitting K (a row of A and a tile of B must fit, or the machine is
+//   refused).
+//
+// Loop order of a GEMM C[M x N] = A[M x K] B[N x K]^T: row-first keeps a strip of A on chip while all of B streams by;
+// column-first keeps a strip of B while all of A streams by. The one that moves fewer bytes is taken unless one is
+// forced.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harmonia/hw/model/model_shape.h"
+#include "harmonia/hw/program/on_chip.h"
+#include "harmonia/hw/program/step_work.h"
+
+namespace harmonia::accelerator {
+
+constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
+
+// ---- External memory accesses of a GEMM ----
+
+/// Bytes that one GEMM moves to and from memory, by the formulas for row-first and column-first order.
+struct Ema {
+  std::uint64_t a_bytes = 0, b_bytes = 0, c_bytes = 0;
+  bool column_first = false;
+  std::uint64_t strips = 1;  // of A when row-first, of B when column-first
+};
+/// a_row, b_row: stored bytes of a row of A and of B; a_resident: A is on chip already; rows_a, rows_b: rows of A and B
+/// that fit. c_row: bytes that a row of C takes in memory (0: it stays on chip). b_strips: strips of B where they are
+/// not ceil(n / rows_b), because B is several tensors.
+Ema external_access(std::uint64_t m, std::uint64_t n, std::uint64_t a_row, std::uint64_t b_row, std::uint64_t c_row,
+                    std::uint64_t rows_a, std::uint64_t rows_b, bool a_resident, LoopOrder order,
+                    std::uint64_t b_strips = 0);
+
+// ---- One linear: a product of A with one or more matrices of the same k ----
+
+/// Rows [first, first + rows).
+struct Strip {
+  std::uint64_t first, rows;
+};
+/// Strips of `most` rows, the last one shorter.
+std::vector<Strip> strips_of(std::uint64_t rows, std::uint64_t most);
+
+struct LinearShape {
+  std::uint64_t rows = 0;              // of A
+  std::uint64_t k = 0;                 // input features
+  std::vector<std::uint64_t> columns;  // output features of each matrix
+  bool paired = false;                 // the matrices are computed unit beside unit (gate and up)
+  std::uint64_t unit_columns = 128;    // of which the results are handed on together
+  std::uint64_t a_row = 0, b_row = 0;  // stored bytes of a row of A, and of the largest of the matrices
+  bool a_resident = true;              // A is on chip already
+  std::string weights = "fp16";        // name of the format, for messages
+};
+
+struct LinearTiling {
+  std::uint64_t tile_rows = 0;  // of a matrix: what the array works through at a time
+  bool column_first = false;
+  std::vector<Strip> strips;  // of A
+};
+/// Throws config::InputError when one tile does not fit on chip.
+LinearTiling tile_linear(const LinearShape& linear, const OnChip& chip);
+
+// ---- Whole steps ----
+
+/// All queries of a token as A operands, head by head, in bytes.
+std::uint64_t query_row_bytes(const ModelShape& shape, const OnChip& chip);
+/// Whether the activations of a step stay on chip: residual stream, attention outputs and all operands. Throws
+/// config::InputError when they do not and cannot leave it either.
+bool activations_stay(const ModelShape& shape, const OnChip& chip, const StepWork& work);
+/// Query tokens of a strip: scores and probabilities of one strip are on chip at a time. Throws config::InputError when
+/// those of one token do not fit.
+std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip, const StepWork& work,
+                                     const SequenceStep& sequence, bool resident);
+/// Rows of the output head's operand at a time: all that are wanted, or, when they do not fit, half of the buffer's, so
+/// that the next are there when the array has done with these.
+std::uint64_t head_strip_rows(const ModelShape& shape, const OnChip& chip, std::uint64_t wanted);
+/// Most rows of a step whose activations stay on chip.
+std::uint64_t rows_on_chip(const ModelShape& shape, const OnChip& chip);
+/// Longest context that a token can attend to: its probabilities must fit beside its queries.
+std::uint64_t longest_context(const ModelShape& shape, const OnChip& chip);
+/// Values that a strip reads of which the last token sees `visible` of `context`. Those of a plain cache become groups
+/// of 32 tokens on the way to a BFP array, and a group has the exponent of all its tokens that are in the cache, also
+/// of those that this strip does not see: bit for bit what the strip after it takes.
+std::uint64_t values_read(bool grouped_cache, const OnChip& chip, std::uint64_t visible, std::uint64_t context);
+
+}  // namespace harmonia::accelerator
