@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/dram/document.h"
 
 namespace harmonia::accelerator {

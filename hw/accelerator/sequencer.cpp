@@ -275,7 +275,11 @@ void Sequencer::finish_if_done() {
   if (!last_marker_seen_ || kv_written_ < kv_writes_ || out_written_ < out_writes_) return;
   last_marker_seen_ = false;
   record_.end = sc_core::sc_time_stamp();
-  record_.expected = program_->expected();
+  StepExtent extent = StepExtent::whole(shape_);
+  extent.layers = layers_;
+  extent.single_linear = single_linear_;
+  if (head_columns_ != 0) extent.head_columns = head_columns_ * head_parts_;
+  record_.expected = expected_of_step(shape_, map_.formats(), settings_.codebook, chip_, work_, extent);
   expected_ += record_.expected;
   ++steps_;
   bus::PayloadPtr done = std::move(command_);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "harmonia/hw/accelerator/sequencer_config.h"
+#include "harmonia/hw/program/conservation.h"
 #include "harmonia/hw/program/step_program.h"
 #include "harmonia/tlm/chunk_input.h"
 #include "harmonia/tlm/clock.h"

@@ -70,9 +70,15 @@ std::vector<Job> jobs_of(const StepPlan& plan, int layer) {
     const std::vector<Strip> strips = strips_of(sequence.tokens, plan.query_strip[s]);
     for (int head = 0; head < plan.shape.num_key_value_heads; ++head)
       for (std::size_t i = 0; i < strips.size(); ++i)
-        jobs.push_back({s, head, i, strips[i].first, strips[i].rows, sequence.context(),
+        jobs.push_back({s,
+                        head,
+                        i,
+                        strips[i].first,
+                        strips[i].rows,
+                        sequence.context(),
                         sequence.cached + strips[i].first + strips[i].rows,
-                        static_cast<std::uint32_t>(strips[i].rows) * group, {sequence.slot, layer, head}});
+                        static_cast<std::uint32_t>(strips[i].rows) * group,
+                        {sequence.slot, layer, head}});
   }
   return jobs;
 }
@@ -105,8 +111,8 @@ void AttentionGenerator::fused() {
   const auto probability_bytes = [&](const Job& j) { return j.m * plan_.attention_row(j.visible); };
   std::size_t next = 0;  // whose values are to come
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
-    const bool fits = plan_.resident || i == 0 ||
-                      probability_bytes(jobs_[i - 1]) + query_bytes(jobs_[i]) <= plan_.chip.operand_bytes;
+    const bool fits =
+        plan_.resident || i == 0 || probability_bytes(jobs_[i - 1]) + query_bytes(jobs_[i]) <= plan_.chip.operand_bytes;
     while (next < i && (!fits || next + 1 < i)) values(next++);
     scores(i);
   }

@@ -92,8 +92,8 @@ void BatchBuilder::read_rows(Queue queue, const SpillPlace& place, std::uint64_t
   push(queue, d);
 }
 
-void BatchBuilder::write_rows(const SpillPlace& place, std::uint64_t block, const Strip& strip,
-                              std::uint32_t row_bytes, std::uint32_t operation) {
+void BatchBuilder::write_rows(const SpillPlace& place, std::uint64_t block, const Strip& strip, std::uint32_t row_bytes,
+                              std::uint32_t operation) {
   write_piece(place.address(block, strip.first), strip.rows * row_bytes, operation);
   Written& w = written_[&place];
   w.piece.resize(place.blocks * rows_);

@@ -13,6 +13,7 @@
 #include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/program/batch.h"
 #include "harmonia/hw/program/memory_map.h"
+#include "harmonia/hw/program/tiling.h"
 #include "harmonia/tlm/traffic_class.h"
 
 namespace harmonia::accelerator {
@@ -80,7 +81,7 @@ class BatchBuilder {
   const bool data_valid_;
   const std::uint64_t rows_;
   std::vector<OperationClass> classes_{OperationClass::elementwise};  // operation 0: none
-  std::uint32_t operand_ = 0;  // last number given to an A operand
+  std::uint32_t operand_ = 0;                                         // last number given to an A operand
   std::uint64_t kv_writes_ = 0, out_writes_ = 0;
   std::map<const SpillPlace*, Written> written_;
 };

@@ -129,8 +129,9 @@ Reads Count::reads_of(const Gemm& gemm) const {
   }
   if (gemm.b_side_by_side) strips = quotient_up(gemm.n.front(), gemm.strip_of_b);
   const std::uint64_t kept = gemm.strip_of_b * (gemm.b_side_by_side ? gemm.n.size() : 1);
-  const bool b_fits = kept * b_row <= chip_.weight_tile_bytes &&
-                      gemm.strip_of_b <= static_cast<std::uint64_t>(chip_.pe_rows) * static_cast<std::uint64_t>(chip_.pe_cols);
+  const bool b_fits =
+      kept * b_row <= chip_.weight_tile_bytes &&
+      gemm.strip_of_b <= static_cast<std::uint64_t>(chip_.pe_rows) * static_cast<std::uint64_t>(chip_.pe_cols);
   // Strips of A that stream by share the room: one is read while the array works with the one before.
   const Reads column_first{strips, 1, std::max<std::uint64_t>(1, whole_rounds(chip_.operand_bytes / 2 / a_row)), true};
   if (chip_.order == LoopOrder::row_first || !b_fits) return row_first;
@@ -142,7 +143,8 @@ Reads Count::reads_of(const Gemm& gemm) const {
 void Count::linear(const Gemm& gemm) {
   const WeightStorage storage = storage_of(gemm.format);
   const Reads reads = reads_of(gemm);
-  const auto passes = static_cast<std::uint64_t>(linear_mode(gemm.format, codebook_, chip_.linear_operand.bfp()).passes);
+  const auto passes =
+      static_cast<std::uint64_t>(linear_mode(gemm.format, codebook_, chip_.linear_operand.bfp()).passes);
   for (const std::uint64_t n : gemm.n) {
     bytes(gemm.c, TrafficClass::weights, reads.b * n * storage.index_row_bytes(gemm.k));
     bytes(gemm.c, TrafficClass::scales, reads.b * n * storage.scale_row_bytes(gemm.k));
@@ -163,7 +165,8 @@ Expected Count::embedding() {
 /// Gains, and rows of the residual stream that become operands.
 void Count::norm() {
   bytes(OperationClass::elementwise, TrafficClass::weights, 2 * hidden_);
-  if (!on_chip_) bytes(OperationClass::elementwise, TrafficClass::activations, rows_ * (2 * hidden_ + a_bytes(hidden_)));
+  if (!on_chip_)
+    bytes(OperationClass::elementwise, TrafficClass::activations, rows_ * (2 * hidden_ + a_bytes(hidden_)));
 }
 
 Expected Count::layer() {
@@ -190,14 +193,13 @@ void Count::query_key_value() {
     return Gemm{OperationClass::qkv, rows_, hidden_, n, strip_of_b, false, !on_chip_, formats_.weights};
   };
   // Online offsets follow all keys of a first step: those that come in strips are computed once more, before.
-  const bool measured = !on_chip_ && chip_.online_smoothing &&
-                        std::any_of(work_.sequences.begin(), work_.sequences.end(),
-                                    [](const SequenceStep& s) { return s.cached == 0; });
+  const bool measured =
+      !on_chip_ && chip_.online_smoothing &&
+      std::any_of(work_.sequences.begin(), work_.sequences.end(), [](const SequenceStep& s) { return s.cached == 0; });
   if (measured) linear(gemm({kv_width_}));
   const std::vector<std::uint64_t> all = {q_width_, kv_width_, kv_width_};
   linear(gemm(all));
-  if (!on_chip_)
-    bytes(OperationClass::qkv, TrafficClass::activations, rows_ * kv_heads_ * group_ * q_bytes(d_));
+  if (!on_chip_) bytes(OperationClass::qkv, TrafficClass::activations, rows_ * kv_heads_ * group_ * q_bytes(d_));
   const Reads reads = reads_of(gemm(all));
   std::uint64_t row = 0;
   for (const SequenceStep& s : work_.sequences) {
@@ -236,7 +238,8 @@ void Count::append_values(const SequenceStep& s, std::uint64_t position, std::ui
   std::uint64_t written = rows;
   if (kept && end < s.context() && end % kv_group != 0) written -= std::min(rows, end % kv_group);
   bytes(OperationClass::qkv, TrafficClass::kv_write, heads * kv_.values_written(position, written, s.context()));
-  if (!kept || position == s.cached) bytes(OperationClass::qkv, TrafficClass::kv_read, heads * kv_.residual_bytes(position));
+  if (!kept || position == s.cached)
+    bytes(OperationClass::qkv, TrafficClass::kv_read, heads * kv_.residual_bytes(position));
 }
 
 /// Query tokens whose scores fit half of the free scratch memory and whose operands half of the free operand memory, in
@@ -244,9 +247,9 @@ void Count::append_values(const SequenceStep& s, std::uint64_t position, std::ui
 std::uint64_t Count::query_strip(const SequenceStep& s) const {
   const std::uint64_t scratch = chip_.scratch_bytes - (on_chip_ ? rows_ * 2 * (hidden_ + q_width_) : 0);
   const std::uint64_t room = chip_.operand_bytes - (on_chip_ ? rows_ * kv_heads_ * group_ * q_bytes(d_) : 0);
-  const std::uint64_t tokens =
-      std::max<std::uint64_t>(1, std::min(scratch / 2 / (2 * group_ * s.context()),
-                                          room / 2 / (group_ * (q_bytes(d_) + q_bytes(s.context())))));
+  const std::uint64_t tokens = std::max<std::uint64_t>(
+      1,
+      std::min(scratch / 2 / (2 * group_ * s.context()), room / 2 / (group_ * (q_bytes(d_) + q_bytes(s.context())))));
   return std::min(s.tokens, tokens > kv_group ? tokens - tokens % kv_group : tokens);
 }
 
@@ -291,7 +294,13 @@ Expected Count::head(std::uint64_t columns, bool single_linear) {
   }
   // A strip of rows after the other, each with all of the matrix.
   for (std::uint64_t row = 0; row < wanted; row += strip)
-    linear({OperationClass::lm_head, std::min(strip, wanted - row), hidden_, {columns}, 128, false, false,
+    linear({OperationClass::lm_head,
+            std::min(strip, wanted - row),
+            hidden_,
+            {columns},
+            128,
+            false,
+            false,
             formats_.lm_head});
   return e_;
 }

@@ -75,8 +75,7 @@ void generate_head(Generation& g, std::uint64_t from, std::uint64_t to, bool mor
   if (wanted == 0) return;
   const LayerOperation &norm = layer_graph(plan.shape).head.at(0), &product = layer_graph(plan.shape).head.at(1);
   const bool normed = g.head_operand != 0;  // an earlier piece's, or the vectors of a single linear
-  const std::vector<Strip> strips =
-      strips_of(wanted, normed ? wanted : head_strip_rows(plan.shape, plan.chip, wanted));
+  const std::vector<Strip> strips = strips_of(wanted, normed ? wanted : head_strip_rows(plan.shape, plan.chip, wanted));
   if (!normed) final_norm(g, norm, strips[0]);
   TensorPlace piece = plan.map.lm_head;
   piece.rows = std::min(to, piece.rows) - from;

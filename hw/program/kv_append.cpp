@@ -87,8 +87,7 @@ void append_values_of(Generation& g, const Append& a, std::uint32_t operation) {
   place_growing_group(g, a, c);
   // Rows up to the last full group, or all: a group that goes on growing in memory is written as it is.
   std::uint64_t rows = a.part.rows;
-  if (c.growing_to != 0)
-    rows = std::max(a.end() / kv_group * kv_group, a.part.position) - a.part.position;
+  if (c.growing_to != 0) rows = std::max(a.end() / kv_group * kv_group, a.part.position) - a.part.position;
   KvPieces pieces;
   if (rows != 0) a.kv.v_write(a.place, a.part.position, rows, a.context(), pieces.main, pieces.low);
   if (c.grouped) set_low(c, a.kv.head().wide_groups_written(a.part.position, a.part.rows, a.context()));

@@ -108,8 +108,8 @@ void LinearGenerator::read_tile(const Tile& t) {
     scales.tensor = t.place.id;
     d.add(scales);
   }
-  DmaSegment codes = dma_segment(t.place.index + t.row * t.place.index_row_bytes(),
-                                 t.count * t.place.index_row_bytes(), TrafficClass::weights);
+  DmaSegment codes = dma_segment(t.place.index + t.row * t.place.index_row_bytes(), t.count * t.place.index_row_bytes(),
+                                 TrafficClass::weights);
   codes.tensor = t.place.id;
   codes.group_bytes = static_cast<std::uint32_t>(t.place.index_row_bytes());
   codes.group_elements = static_cast<std::uint32_t>(k_);

@@ -94,9 +94,11 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
   for (int l = 0; l < r.shape.num_hidden_layers; ++l) {
     LayerPlaces layer;
     for (const ModelTensor tensor : graph.layer_tensors())
-      if (info_of(tensor).kind == TensorKind::gains) layer.gains[tensor] = place.take(2 * info_of(tensor).elements(r.shape));
+      if (info_of(tensor).kind == TensorKind::gains)
+        layer.gains[tensor] = place.take(2 * info_of(tensor).elements(r.shape));
     for (const ModelTensor tensor : graph.layer_matrices())
-      layer.matrix[tensor] = place.tensor(r.weights, size_of(info_of(tensor).rows, r.shape), size_of(info_of(tensor).columns, r.shape));
+      layer.matrix[tensor] =
+          place.tensor(r.weights, size_of(info_of(tensor).rows, r.shape), size_of(info_of(tensor).columns, r.shape));
     map.layers.push_back(layer);
   }
   map.final_norm = place.take(2 * h);

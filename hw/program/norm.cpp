@@ -62,8 +62,7 @@ void generate_norm(Generation& g, const LayerOperation& operation, int layer) {
     return;
   }
   const std::uint64_t most = std::max<std::uint64_t>(1, plan.chip.scratch_bytes / 2 / (2 * hidden));
-  for (const Strip& strip : strips_of(plan.rows, most))
-    spilled_norm(g, strip, strip.first == 0 ? 2 * hidden : 0, v, c);
+  for (const Strip& strip : strips_of(plan.rows, most)) spilled_norm(g, strip, strip.first == 0 ? 2 * hidden : 0, v, c);
 }
 
 }  // namespace harmonia::accelerator

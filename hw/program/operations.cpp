@@ -66,9 +66,8 @@ vector::Descriptor projection_descriptor(const Generation& g, vector::Kind kind,
 
 std::uint32_t residual_columns(const Generation& g, std::uint64_t block) {
   const SpillPlace& place = g.plan.map.residual;
-  return static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(place.block_columns,
-                              static_cast<std::uint64_t>(g.plan.shape.hidden_size) - block * place.block_columns));
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(
+      place.block_columns, static_cast<std::uint64_t>(g.plan.shape.hidden_size) - block * place.block_columns));
 }
 
 }  // namespace harmonia::accelerator

@@ -72,13 +72,13 @@ struct Linear {
 void generate_products(Generation& g, const Linear& linear);
 
 // What is done with a unit of results, by where it goes.
-void append_queries(Generation& g, const Unit& u);                            // queries.cpp
-void measure_keys(Generation& g, int layer, const Unit& u);                   // kv_append.cpp
-void append_keys(Generation& g, int layer, const Unit& u);                    // kv_append.cpp
-void append_values(Generation& g, int layer, const Unit& u);                  // kv_append.cpp
-void add_to_residual(Generation& g, const Unit& u);                           // elementwise.cpp
-void activate(Generation& g, const Unit& u);                                  // elementwise.cpp
-void hand_out_logits(Generation& g, const Unit& u, std::uint64_t first_row,   // head.cpp
+void append_queries(Generation& g, const Unit& u);                           // queries.cpp
+void measure_keys(Generation& g, int layer, const Unit& u);                  // kv_append.cpp
+void append_keys(Generation& g, int layer, const Unit& u);                   // kv_append.cpp
+void append_values(Generation& g, int layer, const Unit& u);                 // kv_append.cpp
+void add_to_residual(Generation& g, const Unit& u);                          // elementwise.cpp
+void activate(Generation& g, const Unit& u);                                 // elementwise.cpp
+void hand_out_logits(Generation& g, const Unit& u, std::uint64_t first_row,  // head.cpp
                      std::uint64_t first_column);
 
 /// The vector unit's part in queries, keys and values. width: columns of a whole row.

@@ -48,8 +48,8 @@ struct StepPlan {
   const ProgramSettings settings;
   const StepWork& work;
   std::uint64_t rows = 0;
-  bool resident = true;                  // activations stay on chip
-  std::vector<std::uint64_t> first_row;  // of each sequence
+  bool resident = true;                    // activations stay on chip
+  std::vector<std::uint64_t> first_row;    // of each sequence
   std::vector<std::uint64_t> query_strip;  // tokens per strip of queries, by sequence
 
   /// The references must outlive the plan. Throws config::InputError when a tile does not fit on chip.

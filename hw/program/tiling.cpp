@@ -42,10 +42,10 @@ std::uint64_t rows_that_fit(std::uint64_t bytes, std::uint64_t a_row, const OnCh
 
 [[noreturn]] void refuse_operand(const LinearShape& linear, const OnChip& chip) {
   const std::uint64_t rows = linear.a_resident ? linear.rows : 1;
-  throw config::InputError("accelerator.activation_buffer.capacity_bytes: the accelerator cannot hold one tile: " +
-                           std::to_string(rows) + " activation row(s) of " + std::to_string(linear.k) +
-                           " values take " + std::to_string(rows * linear.a_row) +
-                           " bytes and the activation buffer has " + std::to_string(chip.operand_bytes) + " for them");
+  throw config::InputError(
+      "accelerator.activation_buffer.capacity_bytes: the accelerator cannot hold one tile: " + std::to_string(rows) +
+      " activation row(s) of " + std::to_string(linear.k) + " values take " + std::to_string(rows * linear.a_row) +
+      " bytes and the activation buffer has " + std::to_string(chip.operand_bytes) + " for them");
 }
 
 }  // namespace
@@ -79,8 +79,7 @@ LinearTiling tile_linear(const LinearShape& linear, const OnChip& chip) {
   // A strip that stays while all of B streams by takes the whole buffer: that the next can only be read when the array
   // has done with it costs less than B once more. Strips that stream by share it, one read while the array works with
   // the one before.
-  const std::uint64_t rows_a =
-      linear.a_resident ? linear.rows : rows_that_fit(chip.operand_bytes, linear.a_row, chip);
+  const std::uint64_t rows_a = linear.a_resident ? linear.rows : rows_that_fit(chip.operand_bytes, linear.a_row, chip);
   if (rows_a == 0 || (linear.a_resident && linear.rows * linear.a_row > chip.operand_bytes))
     refuse_operand(linear, chip);
   const std::uint64_t kept = linear.unit_columns * (linear.paired ? 2 : 1);
@@ -94,10 +93,10 @@ LinearTiling tile_linear(const LinearShape& linear, const OnChip& chip) {
   const Ema ema = external_access(linear.rows, n, linear.a_row, linear.b_row, 0, rows_a, can_keep_b ? kept : 0,
                                   linear.a_resident, chip.order, b_strips);
   tiling.column_first = ema.column_first;
-  tiling.strips = strips_of(
-      linear.rows, ema.column_first
-                       ? std::max<std::uint64_t>(1, rows_that_fit(chip.operand_bytes / 2, linear.a_row, chip))
-                       : rows_a);
+  tiling.strips =
+      strips_of(linear.rows, ema.column_first
+                                 ? std::max<std::uint64_t>(1, rows_that_fit(chip.operand_bytes / 2, linear.a_row, chip))
+                                 : rows_a);
   return tiling;
 }
 

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/testbench/infer/golden_engine.h"
 #include "harmonia/testbench/runs/energy.h"
 #include "harmonia/testbench/system/functional.h"

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "harmonia/hw/accelerator/on_chip.h"
+#include "harmonia/hw/program/conservation.h"
 #include "harmonia/testbench/program/interrupt.h"
 
 namespace harmonia::testbench {
@@ -10,7 +12,7 @@ MachineSteps::MachineSteps(const Scenario& scenario, Machine& machine, Instrumen
     : machine_(machine),
       instruments_(instruments),
       sample_(scenario.fidelity, scenario.model, single_linear),
-      chip_(accelerator::OnChip::from(scenario.accelerator)),
+      chip_(accelerator::on_chip(scenario.accelerator)),
       settings_(machine_options(scenario).program),
       single_linear_(single_linear) {
   machine.accelerator->sequencer.on_marker = [this](std::uint32_t) { marks_.push_back(totals_now()); };
@@ -19,7 +21,7 @@ MachineSteps::MachineSteps(const Scenario& scenario, Machine& machine, Instrumen
 void refuse_impossible_step(const Machine& machine, const Scenario& scenario, const accelerator::StepWork& work,
                             bool single_linear) {
   // Generating a layer throws when a tile does not fit on chip.
-  accelerator::StepProgram program(machine.shape, machine.map, accelerator::OnChip::from(scenario.accelerator),
+  accelerator::StepProgram program(machine.shape, machine.map, accelerator::on_chip(scenario.accelerator),
                                    machine_options(scenario).program, work);
   if (single_linear) {
     program.input();
@@ -32,15 +34,8 @@ void refuse_impossible_step(const Machine& machine, const Scenario& scenario, co
 
 /// What the formulas say of the whole step, whatever part of it is simulated.
 accelerator::Expected MachineSteps::expected_of(const accelerator::StepWork& work) const {
-  accelerator::StepProgram p(machine_.shape, machine_.map, chip_, settings_, work);
-  p.embedding();
-  accelerator::Expected before = p.expected();
-  p.layer(0);
-  accelerator::Expected sum = before;
-  for (int layer = 0; layer < machine_.shape.num_hidden_layers; ++layer) sum += p.expected() - before;
-  before = p.expected();
-  p.head();
-  return sum += p.expected() - before;
+  return accelerator::expected_of_step(machine_.shape, machine_.map.formats(), settings_.codebook, chip_, work,
+                                       accelerator::StepExtent::whole(machine_.shape));
 }
 
 StepOutcome MachineSteps::simulate(const accelerator::StepWork& work) {

@@ -5,9 +5,12 @@
 #include <utility>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/accelerator/on_chip.h"
+#include "harmonia/hw/program/tiling.h"
 #include "harmonia/testbench/program/interrupt.h"
 #include "harmonia/testbench/program/progress.h"
 #include "harmonia/testbench/replay/request_trace.h"
+#include "harmonia/testbench/runs/attention_demand.h"
 #include "harmonia/testbench/runs/checks.h"
 #include "harmonia/testbench/system/machine.h"
 
@@ -75,8 +78,7 @@ void Replay::find_room(const std::vector<Request>& requests) {
   limits_.sequences = capacity_.slots;
   limits_.chunk_tokens = unsigned_of(w.prefill_chunk_tokens);
   limits_.kv_tokens = wanted == 0 ? room : wanted;
-  limits_.request_tokens =
-      accelerator::StepProgram::longest_context(scenario().model, accelerator::OnChip::from(scenario().accelerator));
+  limits_.request_tokens = accelerator::longest_context(scenario().model, accelerator::on_chip(scenario().accelerator));
   capacity_.kv_tokens = limits_.kv_tokens;
   capacity_.tokens_per_slot = 0;
   for (const Request& r : requests) {
@@ -104,8 +106,7 @@ accelerator::StepWork Replay::largest_step() const {
 void Replay::run(StepSource& steps, Collector& collector) {
   ContinuousBatching& b = *batching_;
   map_ = accelerator::MemoryMap::build(map_request(scenario(), capacity_));
-  chip_ = accelerator::OnChip::from(scenario().accelerator);
-  settings_ = machine_options(scenario()).program;
+  chip_ = accelerator::on_chip(scenario().accelerator);
   StepCost cost = make_cost(steps);
   Progress progress("requests", static_cast<double>(b.requests().size()));
   while (!b.finished()) {
@@ -169,7 +170,7 @@ StepCost Replay::make_cost(StepSource& steps) {
   limits.context = longest_context_ > 1 ? longest_context_ - 1 : 1;
   limits.prompt = std::min(longest_chunk_ + limits_.sequences, longest_context_);
   limits.cached = longest_context_ > 64 ? longest_context_ - 64 : 0;
-  limits.rows_on_chip = accelerator::StepProgram::rows_on_chip(scenario().model, chip_);
+  limits.rows_on_chip = accelerator::rows_on_chip(scenario().model, chip_);
   return {limits,
           [this, &steps](const StepShape& shape) {
             points_.push_back({steps.simulate(work_of(shape)), 0});
@@ -202,9 +203,8 @@ StepQuery Replay::query_of(const Parts& parts, const accelerator::StepWork& work
 
 double Replay::attention_demand(const accelerator::StepWork& work) const {
   const accelerator::AcceleratorConfig& config = scenario().accelerator;
-  const accelerator::StepProgram program(scenario().model, map_, chip_, settings_, work);
-  return program.attention_seconds(accelerator::peak_bandwidth(config),
-                                   static_cast<double>(config.pe.rows) * config.pe.cols * config.clock_mhz * 1e6);
+  return attention_seconds(scenario().model, map_.kv.policy(), chip_, work, accelerator::peak_bandwidth(config),
+                           static_cast<double>(config.pe.rows) * config.pe.cols * config.clock_mhz * 1e6);
 }
 
 // ------------------------------------------------------------------------------------------------------------ result

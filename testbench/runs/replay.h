@@ -59,7 +59,6 @@ class Replay : public Workload {
   // Of a sampled replay.
   accelerator::MemoryMap map_;
   accelerator::OnChip chip_;
-  accelerator::StepProgram::Settings settings_;
   std::vector<Point> points_;
   double interpolation_error_ = 0;
   std::uint64_t steps_ = 0, next_probe_ = 4;

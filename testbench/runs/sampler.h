@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "harmonia/hw/model/model_shape.h"
-#include "harmonia/hw/program/step_program.h"
+#include "harmonia/hw/program/conservation.h"
 #include "harmonia/testbench/runs/step_outcome.h"
 #include "harmonia/testbench/scenario/scenario.h"
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "harmonia/hw/dram/types.h"
-#include "harmonia/hw/program/step_program.h"
+#include "harmonia/hw/program/conservation.h"
 #include "harmonia/testbench/results/run_result.h"
 #include "harmonia/tlm/activity.h"
 

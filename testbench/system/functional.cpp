@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/accelerator/on_chip.h"
 
 namespace harmonia::testbench {
 
@@ -154,10 +155,10 @@ void load_weights(Machine& machine, const GoldenModelWeights& weights) {
   load.words(map.embedding, weights.embedding);
   for (std::size_t l = 0; l < weights.layers.size(); ++l) {
     const GoldenLayerWeights& from = weights.layers[l];
-    load.words(map.layers[l].attention_norm, from.gains[ModelTensor::attention_norm]);
-    load.words(map.layers[l].ffn_norm, from.gains[ModelTensor::ffn_norm]);
+    load.words(map.layers[l].gains[ModelTensor::attention_norm], from.gains[ModelTensor::attention_norm]);
+    load.words(map.layers[l].gains[ModelTensor::ffn_norm], from.gains[ModelTensor::ffn_norm]);
     for (std::size_t i = 0; i < matrices.size(); ++i)
-      load.tensor(map.layers[l].linear[i], from.matrices[matrices[i]],
+      load.tensor(map.layers[l].matrix[matrices[i]], from.matrices[matrices[i]],
                   "layer " + std::to_string(l) + ", " + accelerator::name_of(matrices[i]));
   }
   load.words(map.final_norm, weights.final_norm);

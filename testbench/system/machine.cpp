@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/testbench/system/block_check.h"
 #ifdef HARMONIA_HAS_RTL
 #include "harmonia/hw/cosim/block_cores.h"
@@ -70,7 +71,6 @@ accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity)
 accelerator::MachineOptions machine_options(const Scenario& s) {
   accelerator::MachineOptions o;
   o.program.codebook = codebook_kind(s.weights.codebook);
-  o.program.array = s.accelerator.pe.kind;
   o.program.data_valid = s.fidelity.data == DataMode::functional;
   o.loosely_timed = s.fidelity.timing == Timing::lt;
   check_blocks(s);
@@ -83,7 +83,8 @@ accelerator::MachineOptions machine_options(const Scenario& s) {
   o.cores = rtl::block_cores(s.blocks);
 #endif
   // Asked before anything is built, so that the error comes before the run.
-  accelerator::linear_mode(accelerator::weight_format(s.weights.format), o.program.codebook, o.program.array);
+  accelerator::linear_mode(accelerator::weight_format(s.weights.format), o.program.codebook,
+                           accelerator::on_chip(s.accelerator).linear_operand.bfp());
   return o;
 }
 

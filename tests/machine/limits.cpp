@@ -1,5 +1,6 @@
 // What a machine refuses before it runs, and the loop orders' bytes: no kernel needed.
 #include "harmonia/config/error.h"
+#include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/program/step_program.h"
 #include "harmonia/testbench/system/machine.h"
 #include "tests/support/catch.h"
@@ -150,7 +151,8 @@ TEST_CASE("map: every region begins at its alignment and nothing overlaps") {
     REQUIRE(r.base >= end);
     end = r.base + r.bytes;
   }
-  for (const auto& t : map.layers[0].linear) {
+  for (const auto tensor : accelerator::layer_graph(s.model).layer_matrices()) {
+    const accelerator::TensorPlace& t = map.matrix(tensor, 0);
     REQUIRE(t.index % 256 == 0);
     REQUIRE(t.scale % 256 == 0);
   }
