@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/testbench/results/text.h"
 
 namespace harmonia::testbench {
@@ -151,8 +152,9 @@ WeightFigures weights_of(const accelerator::MemoryMap& map, const accelerator::M
     w.bits_per_weight = w.bytes * 8 / weights;
     return w;
   }
+  const std::vector<accelerator::ModelTensor> matrices = accelerator::layer_graph(shape).layer_matrices();
   for (const auto& layer : map.layers)
-    for (const accelerator::TensorPlace& t : layer.linear) add(t);
+    for (const accelerator::ModelTensor tensor : matrices) add(layer.matrix[tensor]);
   w.bits_per_weight = w.bytes * 8 / weights;
   const bool tied = map.lm_head.index == map.embedding;
   w.bytes += 2.0 * shape.hidden_size * shape.vocab_size + (tied ? 0 : static_cast<double>(map.lm_head.bytes()));
