@@ -37,14 +37,14 @@ def shown(figure, value, digits=3):
         return "yes" if value else "no"
     if isinstance(value, str):
         return words(value)
-    if figure.get("decimals", -1) >= 0:
-        return f"{value:.{figure['decimals']}f}"
     if unit == "share":
         return percent(value)
     if unit in ("s", "B", "B/s", "J"):
         return si(value, unit, digits)
     if unit in ("MACs", "token/s"):
         return si(value, "", digits)
+    if figure.get("decimals", -1) >= 0:
+        return f"{value:.{figure['decimals']}f}"
     if unit == "mm2":
         return f"{value:.3f}"
     return f"{value:.2f}" if isinstance(value, float) else value
