@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "harmonia/testbench/compare/measured_quality.h"
-#include "harmonia/testbench/compare/weight_quality.h"
+#include "harmonia/testbench/quality/weight_quality.h"
 #include "harmonia/testbench/results/metrics.h"
 #include "harmonia/testbench/sweep/grid.h"
 

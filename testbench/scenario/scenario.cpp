@@ -8,7 +8,7 @@
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/models/model_config.h"
-#include "harmonia/testbench/system/block_check.h"
+#include "harmonia/testbench/scenario/block_check.h"
 
 namespace harmonia::testbench {
 

@@ -15,7 +15,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
-#include "harmonia/testbench/compare/weight_quality.h"
+#include "harmonia/testbench/quality/weight_quality.h"
 #include "harmonia/testbench/program/interrupt.h"
 #include "harmonia/testbench/program/output_folder.h"
 #include "harmonia/testbench/program/progress.h"

@@ -8,7 +8,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/program/linear_mode.h"
-#include "harmonia/testbench/system/block_check.h"
+#include "harmonia/testbench/scenario/block_check.h"
 #ifdef HARMONIA_HAS_RTL
 #include "harmonia/hw/cosim/block_cores.h"
 #endif

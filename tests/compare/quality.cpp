@@ -1,7 +1,7 @@
 // The quality axis: SNR of each weight path on one tensor, effective parameters, published accuracy.
 #include <cmath>
 
-#include "harmonia/testbench/compare/weight_quality.h"
+#include "harmonia/testbench/quality/weight_quality.h"
 #include "tests/support/catch.h"
 
 namespace harmonia::test {

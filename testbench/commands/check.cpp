@@ -1,5 +1,5 @@
 // `harmonia check FILE...`: what kind of file is it, and is it usable?
-#include "harmonia/testbench/program/check.h"
+#include "harmonia/testbench/commands/check.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -1,4 +1,4 @@
-#include "harmonia/testbench/compare/weight_quality.h"
+#include "harmonia/testbench/quality/weight_quality.h"
 
 #include <algorithm>
 #include <cmath>

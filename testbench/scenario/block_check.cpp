@@ -1,4 +1,4 @@
-#include "harmonia/testbench/system/block_check.h"
+#include "harmonia/testbench/scenario/block_check.h"
 
 #include <cmath>
 #include <string>
