@@ -20,12 +20,12 @@
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/dram/dram_result.h"
 #include "harmonia/testbench/dram/traffic.h"
+#include "harmonia/testbench/files/interrupt.h"
+#include "harmonia/testbench/files/output_file.h"
+#include "harmonia/testbench/files/output_folder.h"
+#include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
-#include "harmonia/testbench/program/interrupt.h"
-#include "harmonia/testbench/program/output_file.h"
-#include "harmonia/testbench/program/output_folder.h"
-#include "harmonia/testbench/program/progress.h"
 
 namespace harmonia::testbench {
 namespace {

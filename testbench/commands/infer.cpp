@@ -13,12 +13,13 @@
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/testbench/files/interrupt.h"
+#include "harmonia/testbench/files/output_file.h"
+#include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/infer/engines.h"
 #include "harmonia/testbench/infer/evaluate.h"
 #include "harmonia/testbench/program/arguments.h"
 #include "harmonia/testbench/program/commands.h"
-#include "harmonia/testbench/program/interrupt.h"
-#include "harmonia/testbench/program/progress.h"
 #include "harmonia/testbench/quality/quality_table.h"
 
 namespace harmonia::testbench {
@@ -165,12 +166,7 @@ void print_table(const Options& o, const std::shared_ptr<const ModelWeights>& mo
                            " of " + std::to_string(settings.settings.size()) + " settings" +
                            (o.markdown.empty() ? "" : ", " + o.markdown + " is not written"));
   if (o.markdown.empty()) return;
-  const std::string partial = o.markdown + ".partial";
-  std::ofstream out(partial);
-  out << table.markdown();
-  out.close();
-  if (!out || std::rename(partial.c_str(), o.markdown.c_str()) != 0)
-    throw config::RunError(o.markdown + " cannot be written");
+  write_file(o.markdown, table.markdown());
 }
 
 /// A number of units with three significant digits, such as "45.6 us".

@@ -12,7 +12,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/hw/dram/standard.h"
-#include "harmonia/testbench/replay/line_reader.h"
+#include "harmonia/testbench/files/line_reader.h"
 
 namespace harmonia::testbench {
 

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "harmonia/hw/formats/random.h"
-#include "harmonia/testbench/program/interrupt.h"
+#include "harmonia/testbench/files/interrupt.h"
 
 namespace harmonia::testbench {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
-#include "harmonia/testbench/replay/line_reader.h"
+#include "harmonia/testbench/files/line_reader.h"
 
 namespace harmonia::testbench {
 

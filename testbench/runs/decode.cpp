@@ -1,6 +1,6 @@
 #include "harmonia/testbench/runs/decode.h"
 
-#include "harmonia/testbench/program/progress.h"
+#include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/runs/sampler.h"
 
 namespace harmonia::testbench {

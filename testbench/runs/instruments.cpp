@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "harmonia/config/error.h"
-#include "harmonia/testbench/program/interrupt.h"
+#include "harmonia/testbench/files/interrupt.h"
 
 namespace harmonia::testbench {
 namespace {

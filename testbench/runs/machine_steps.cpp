@@ -4,7 +4,7 @@
 
 #include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/program/conservation.h"
-#include "harmonia/testbench/program/interrupt.h"
+#include "harmonia/testbench/files/interrupt.h"
 
 namespace harmonia::testbench {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "harmonia/testbench/program/progress.h"
+#include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/runs/sampler.h"
 
 namespace harmonia::testbench {

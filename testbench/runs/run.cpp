@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/testbench/program/interrupt.h"
+#include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/runs/checks.h"
 #include "harmonia/testbench/runs/collector.h"
 #include "harmonia/testbench/runs/figures.h"

@@ -16,7 +16,7 @@
 #include <thread>
 
 #include "harmonia/config/error.h"
-#include "harmonia/testbench/program/interrupt.h"
+#include "harmonia/testbench/files/interrupt.h"
 
 namespace harmonia::testbench {
 namespace {

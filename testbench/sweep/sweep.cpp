@@ -15,10 +15,11 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/testbench/files/interrupt.h"
+#include "harmonia/testbench/files/output_file.h"
+#include "harmonia/testbench/files/output_folder.h"
+#include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/quality/weight_quality.h"
-#include "harmonia/testbench/program/interrupt.h"
-#include "harmonia/testbench/program/output_folder.h"
-#include "harmonia/testbench/program/progress.h"
 #include "harmonia/testbench/results/metrics.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/sweep/processes.h"
@@ -84,26 +85,6 @@ Settings settings_of(const Node& map, const std::string& what) {
   Settings settings = flatten(map);
   for (const auto& [key, value] : settings) require_known_key(key, map.where);
   return settings;
-}
-
-void write_durably(const fs::path& file, const std::string& contents) {
-  const fs::path beside = file.string() + ".new";
-  const int fd = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  bool good = fd >= 0;
-  for (std::size_t done = 0; good && done < contents.size();) {
-    const ssize_t n = ::write(fd, contents.data() + done, contents.size() - done);
-    good = n > 0;
-    if (good) done += static_cast<std::size_t>(n);
-  }
-  good = good && ::fsync(fd) == 0;
-  if (fd >= 0) good = ::close(fd) == 0 && good;
-  good = good && ::rename(beside.c_str(), file.c_str()) == 0;
-  if (!good) throw RunError("cannot write " + file.string() + ": " + std::strerror(errno));
-  const int folder = ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder >= 0) {
-    ::fsync(folder);
-    ::close(folder);
-  }
 }
 
 std::string point_name(std::size_t index) {
@@ -331,7 +312,7 @@ SweepOutcome run_sweep(const Sweep& s, const SweepOptions& options) {
   const Lock lock(partial / "lock");
   fs::remove_all(work, ignored);
   fs::create_directories(work, ignored);
-  write_durably(partial / "sweep.json", now.dump(1) + "\n");
+  write_file(partial / "sweep.json", now.dump(1) + "\n", OutputFile::Durability::kDisk);
 
   std::vector<std::optional<Json>> rows(s.points.size());
   std::vector<Task> tasks;
@@ -346,7 +327,7 @@ SweepOutcome run_sweep(const Sweep& s, const SweepOptions& options) {
     }
     if (!p.failure.empty()) {
       rows[i] = failed_point(p, p.failure);
-      write_durably(file, rows[i]->dump(1) + "\n");
+      write_file(file, rows[i]->dump(1) + "\n", OutputFile::Durability::kDisk);
       continue;
     }
     Task task{{"run", s.scenario, "-o", (work / point_name(i)).string(), "--set", "output.timeline=false"}};
@@ -366,7 +347,7 @@ SweepOutcome run_sweep(const Sweep& s, const SweepOptions& options) {
           const std::size_t i = point_of[t];
           const fs::path result = work / point_name(i);
           rows[i] = o.succeeded ? done_point(s, s.points[i], result, library) : failed_point(s.points[i], o.reason);
-          write_durably(points / (point_name(i) + ".json"), rows[i]->dump(1) + "\n");
+          write_file(points / (point_name(i) + ".json"), rows[i]->dump(1) + "\n", OutputFile::Durability::kDisk);
           fs::remove_all(result, ignored);
           ++outcome.ran;
         },

@@ -179,6 +179,13 @@ Tokenizer parse_llama2c_tokenizer(const Bytes& bytes, std::int64_t vocab_size) {
   return Tokenizer(std::move(pieces), std::move(scores), Tokenizer::kBos, Tokenizer::kEos, bytes.name);
 }
 
+Tokenizer parse_gguf_tokenizer(const Bytes& bytes) {
+  GgufVocabulary v = parse_gguf_vocabulary(bytes);
+  Tokenizer tokenizer(std::move(v.pieces), std::move(v.scores), v.bos, v.eos, bytes.name);
+  tokenizer.begin_with(v.add_bos, v.add_space);
+  return tokenizer;
+}
+
 Tokenizer load_tokenizer(const std::string& path, std::int64_t vocab_size) {
   const MappedFile file(path);
   if (!is_gguf(file.bytes())) return parse_llama2c_tokenizer(file.bytes(), vocab_size);

@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "harmonia/testbench/weights/mapped_file.h"
+#include "harmonia/testbench/files/mapped_file.h"
 
 namespace harmonia::testbench {
 
@@ -62,6 +62,9 @@ class Tokenizer {
 /// how many tokens it holds: `vocab_size` comes from the model, and the file must end exactly after that many. Throws
 /// config::InputError with the byte offset; allocates no more than the file holds.
 Tokenizer parse_llama2c_tokenizer(const Bytes& bytes, std::int64_t vocab_size);
+
+/// The tokenizer inside a GGUF file. Throws config::InputError when there is none, or it is not of model "llama".
+Tokenizer parse_gguf_tokenizer(const Bytes& bytes);
 
 /// Loads tokenizer.bin, or the tokenizer inside a GGUF file. Throws config::InputError when it does not have
 /// `vocab_size` tokens.

@@ -519,7 +519,7 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   return model;
 }
 
-Tokenizer parse_gguf_tokenizer(const Bytes& bytes) {
+GgufVocabulary parse_gguf_vocabulary(const Bytes& bytes) {
   Gguf file(bytes);
   const std::string kind = file.text("tokenizer.ggml.model");
   if (kind != "llama")
@@ -527,10 +527,11 @@ Tokenizer parse_gguf_tokenizer(const Bytes& bytes) {
   const Value tokens = file.array("tokenizer.ggml.tokens", kString);
   const Value scores = file.array("tokenizer.ggml.scores", kFloat32);
   // Both arrays lie inside the file, each string taking at least 8 bytes, so their counts are bounded by its size.
-  std::vector<std::string> pieces(static_cast<std::size_t>(tokens.count));
+  GgufVocabulary vocabulary;
+  vocabulary.pieces.resize(static_cast<std::size_t>(tokens.count));
   Reader& reader = file.reader();
   reader.seek(tokens.offset);
-  for (std::string& piece : pieces) {
+  for (std::string& piece : vocabulary.pieces) {
     const std::string_view text = reader.string("a token");
     for (std::size_t i = 0; i < text.size();) {
       const bool blank = text.compare(i, 3, "\xE2\x96\x81") == 0;  // SentencePiece's visible blank, U+2581
@@ -538,9 +539,9 @@ Tokenizer parse_gguf_tokenizer(const Bytes& bytes) {
       i += blank ? 3 : 1;
     }
   }
-  std::vector<float> values(static_cast<std::size_t>(scores.count));
+  vocabulary.scores.resize(static_cast<std::size_t>(scores.count));
   reader.seek(scores.offset);
-  for (float& v : values) v = reader.read<float>("a score");
+  for (float& v : vocabulary.scores) v = reader.read<float>("a score");
   const auto token = [&](const char* key, std::uint64_t absent) {
     const std::uint64_t t = file.number(key, absent);
     return t > INT32_MAX ? -1 : static_cast<int>(t);
@@ -551,11 +552,11 @@ Tokenizer parse_gguf_tokenizer(const Bytes& bytes) {
   if (file.has("tokenizer.ggml.precompiled_charsmap"))
     throw config::InputError({bytes.name},
                              "tokenizer.ggml.precompiled_charsmap normalises text, which is not supported");
-  Tokenizer tokenizer(std::move(pieces), std::move(values), token("tokenizer.ggml.bos_token_id", Tokenizer::kBos),
-                      token("tokenizer.ggml.eos_token_id", Tokenizer::kEos), bytes.name);
-  tokenizer.begin_with(file.flag("tokenizer.ggml.add_bos_token", true),
-                       file.flag("tokenizer.ggml.add_space_prefix", true));
-  return tokenizer;
+  vocabulary.bos = token("tokenizer.ggml.bos_token_id", 1);  // SentencePiece's own numbers, where a file names none
+  vocabulary.eos = token("tokenizer.ggml.eos_token_id", 2);
+  vocabulary.add_bos = file.flag("tokenizer.ggml.add_bos_token", true);
+  vocabulary.add_space = file.flag("tokenizer.ggml.add_space_prefix", true);
+  return vocabulary;
 }
 
 }  // namespace harmonia::testbench

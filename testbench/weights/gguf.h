@@ -6,7 +6,9 @@
 // refused by name.
 #pragma once
 
-#include "harmonia/testbench/tokenizer/tokenizer.h"
+#include <string>
+#include <vector>
+
 #include "harmonia/testbench/weights/model_weights.h"
 
 namespace harmonia::testbench {
@@ -18,7 +20,16 @@ bool is_gguf(const Bytes& bytes);
 /// for adjacent RoPE pairs: the shape says kAdjacent. Throws config::InputError with the byte offset of what is wrong.
 ModelWeights parse_gguf(const Bytes& bytes);
 
+/// What the file says of its tokenizer: a text and a score of each token, blanks as blanks.
+struct GgufVocabulary {
+  std::vector<std::string> pieces;
+  std::vector<float> scores;
+  int bos = -1, eos = -1;  ///< -1: the file does not say, or says what is no token
+  bool add_bos = true;     ///< a text begins with the token `bos`
+  bool add_space = true;   ///< and with a blank
+};
+
 /// The embedded tokenizer. Throws config::InputError when there is none, or it is not of model "llama".
-Tokenizer parse_gguf_tokenizer(const Bytes& bytes);
+GgufVocabulary parse_gguf_vocabulary(const Bytes& bytes);
 
 }  // namespace harmonia::testbench

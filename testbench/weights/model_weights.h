@@ -17,8 +17,8 @@
 #include "harmonia/hw/formats/smoothing.h"
 #include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/model/model_shape.h"
+#include "harmonia/testbench/files/mapped_file.h"
 #include "harmonia/testbench/models/model_config.h"
-#include "harmonia/testbench/weights/mapped_file.h"
 
 namespace harmonia::testbench {
 

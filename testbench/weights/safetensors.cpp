@@ -15,6 +15,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/hw/formats/fp16.h"
+#include "harmonia/testbench/files/output_file.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -304,23 +305,13 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Tens
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');
 
-  const std::filesystem::path partial = path.string() + ".partial";
-  try {
-    std::ofstream out(partial, std::ios::binary | std::ios::trunc);
-    std::array<char, 8> length{};
-    for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(text.size() >> 8 * i & 0xFF);
-    out.write(length.data(), length.size());
-    out.write(text.data(), static_cast<std::streamsize>(text.size()));
-    for (std::size_t i = 0; i < tensors.size(); ++i)
-      out.write(static_cast<const char*>(tensors[i].data), static_cast<std::streamsize>(sizes[i]));
-    out.close();
-    if (!out) throw config::RunError(path.string() + ": cannot be written");
-    std::filesystem::rename(partial, path);
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(partial, ignored);
-    throw;
-  }
+  OutputFile out(path);
+  std::string length;
+  for (std::size_t i = 0; i < 8; ++i) length += static_cast<char>(text.size() >> 8 * i & 0xFF);
+  out.write(length);
+  out.write(text);
+  for (std::size_t i = 0; i < tensors.size(); ++i) out.write({static_cast<const char*>(tensors[i].data), sizes[i]});
+  out.commit();
 }
 
 }  // namespace harmonia::testbench

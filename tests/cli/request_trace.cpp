@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "harmonia/config/error.h"
-#include "harmonia/testbench/replay/line_reader.h"
+#include "harmonia/testbench/files/line_reader.h"
 #include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
 #include "tests/support/data.h"

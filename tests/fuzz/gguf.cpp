@@ -1,6 +1,7 @@
 // GGUF: the model and the tokenizer of one file.
 #include "harmonia/testbench/weights/gguf.h"
 
+#include "harmonia/testbench/tokenizer/tokenizer.h"
 #include "tests/fuzz/support.h"
 
 using namespace harmonia;

@@ -6,7 +6,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/compare/measured_quality.h"
-#include "harmonia/testbench/program/interrupt.h"
+#include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/quality/quality_table.h"
 #include "tests/infer/model_files.h"
 #include "tests/support/catch.h"

@@ -1,4 +1,4 @@
-#include "harmonia/testbench/weights/mapped_file.h"
+#include "harmonia/testbench/files/mapped_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-#include "harmonia/testbench/program/progress.h"
+#include "harmonia/testbench/files/progress.h"
 
 #include <unistd.h>
 

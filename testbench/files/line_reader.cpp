@@ -1,4 +1,4 @@
-#include "harmonia/testbench/replay/line_reader.h"
+#include "harmonia/testbench/files/line_reader.h"
 
 #include <zlib.h>
 

@@ -1,7 +1,10 @@
-#include "harmonia/testbench/program/output_folder.h"
+#include "harmonia/testbench/files/output_folder.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <system_error>
 
@@ -11,11 +14,32 @@ namespace harmonia::testbench {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// A new folder beside another, under a name that nothing else has, with the permissions of a new folder.
+fs::path folder_beside(const fs::path& target, const char* pattern, std::error_code& error) {
+  std::string name = target.string() + pattern;
+  if (!::mkdtemp(name.data())) {
+    error.assign(errno, std::generic_category());
+    return {};
+  }
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::chmod(name.c_str(), 0777 & ~mask);
+  return name;
+}
+
+}  // namespace
+
 OutputFolder::OutputFolder(const std::string& target) {
   std::error_code error;
   target_ = fs::absolute(fs::path(target), error).lexically_normal();
   if (target_.filename().empty()) target_ = target_.parent_path();  // "dir/"
   const config::Location where{target, 0, 0};
+  // A link to an earlier result stays: what it points to is replaced.
+  if (fs::is_symlink(fs::symlink_status(target_, error)) && fs::is_directory(target_, error))
+    target_ = fs::canonical(target_);
+  error.clear();
   if (target.empty() || error || !target_.has_filename())
     throw config::InputError(where, "cannot be a result folder, expected the name of a new folder");
   if (fs::exists(fs::symlink_status(target_, error))) {
@@ -30,10 +54,7 @@ OutputFolder::OutputFolder(const std::string& target) {
     first_made_ = p;
   fs::create_directories(target_.parent_path(), error);
   if (!error) {
-    partial_ = target_;
-    partial_ += ".partial-" + std::to_string(::getpid());
-    fs::remove_all(partial_, error);
-    fs::create_directory(partial_, error);
+    partial_ = folder_beside(target_, ".partial-XXXXXX", error);
   }
   if (error) {
     const std::string reason = error.message();
@@ -69,9 +90,8 @@ void OutputFolder::commit() {
   std::error_code error;
   fs::path old;
   if (fs::exists(target_)) {
-    old = target_;
-    old += ".replaced-" + std::to_string(::getpid());
-    fs::rename(target_, old, error);
+    old = folder_beside(target_, ".replaced-XXXXXX", error);
+    if (!error) fs::rename(target_, old, error);
     if (error) throw config::RunError("cannot replace " + target_.string() + ": " + error.message());
   }
   fs::rename(partial_, target_, error);

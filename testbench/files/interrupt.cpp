@@ -1,4 +1,4 @@
-#include "harmonia/testbench/program/interrupt.h"
+#include "harmonia/testbench/files/interrupt.h"
 
 #include <csignal>
 

@@ -1,0 +1,159 @@
+#include "harmonia/testbench/files/output_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <system_error>
+
+#include "harmonia/config/error.h"
+
+namespace harmonia::testbench {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kBufferBytes = 1u << 18;
+
+/// What a chain of symbolic links ends at, whether or not there is anything. Throws when the chain is a circle.
+fs::path followed(fs::path path) {
+  constexpr int kLongestChain = 40;
+  std::error_code error;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(path, error)); ++links) {
+    if (links == kLongestChain)
+      throw config::InputError({path.string(), 0, 0}, "is a circle of symbolic links, expected a file to write");
+    const fs::path to = fs::read_symlink(path, error);
+    if (error) break;
+    path = to.is_absolute() ? to : path.parent_path() / to;
+  }
+  return path;
+}
+
+/// What a new file may be read and written by: as the file that it replaces, else as the user's mask says.
+mode_t mode_for(const fs::path& target) {
+  struct stat old {};
+  if (::stat(target.c_str(), &old) == 0) return old.st_mode & 0777;
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  return 0666 & ~mask;
+}
+
+/// Makes the directory entry durable; without it a crash may bring back the old file.
+void sync_folder_of(const fs::path& file) {
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
+
+}  // namespace
+
+struct OutputFile::Stream {
+  int fd = -1;
+  gzFile zipped = nullptr;  // on a descriptor of its own
+
+  bool write(const std::string& bytes) {
+    if (zipped)
+      return gzwrite(zipped, bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size());
+    for (std::size_t done = 0; done < bytes.size();) {
+      const ssize_t n = ::write(fd, bytes.data() + done, bytes.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return false;
+      done += static_cast<std::size_t>(n);
+    }
+    return true;
+  }
+  bool close(bool durably) {
+    bool fine = !zipped || gzclose(zipped) == Z_OK;
+    zipped = nullptr;
+    if (fd >= 0 && durably) fine = ::fsync(fd) == 0 && fine;
+    if (fd >= 0) fine = ::close(fd) == 0 && fine;
+    fd = -1;
+    return fine;
+  }
+  ~Stream() { close(false); }
+};
+
+OutputFile::OutputFile(const fs::path& target, Durability durability)
+    : durability_(durability), stream_(std::make_unique<Stream>()) {
+  const config::Location where{target.string(), 0, 0};
+  target_ = followed(target);
+  std::error_code error;
+  const fs::file_status status = fs::status(target_, error);
+  if (!target_.has_filename() || fs::is_directory(status))
+    throw config::InputError(where, "is no file, expected the name of a file to write");
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    stream_->fd = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  } else {
+    std::string name = target_.string() + ".partial-XXXXXX";
+    const mode_t mode = mode_for(target_);
+    stream_->fd = ::mkostemp(name.data(), O_CLOEXEC);  // O_EXCL: never a file that was there, nor a link's target
+    if (stream_->fd >= 0) {
+      partial_ = name;
+      ::fchmod(stream_->fd, mode);
+    }
+  }
+  if (stream_->fd >= 0 && target_.extension() == ".gz") {
+    const int own = ::dup(stream_->fd);
+    stream_->zipped = own < 0 ? nullptr : gzdopen(own, "wb1");
+    if (!stream_->zipped) {
+      if (own >= 0) ::close(own);
+      stream_->close(false);
+    }
+  }
+  if (stream_->fd < 0) {
+    if (!partial_.empty()) fs::remove(partial_, error);
+    throw config::InputError(where, "cannot be created, expected a file in a folder that can be written");
+  }
+  buffer_.reserve(kBufferBytes + 4096);
+}
+
+OutputFile::~OutputFile() {
+  stream_->close(false);
+  std::error_code ignored;
+  if (!partial_.empty()) fs::remove(partial_, ignored);
+}
+
+void OutputFile::write(std::string_view bytes) {
+  while (!bytes.empty()) {  // pieces, so that one call may bring gigabytes
+    const std::string_view piece = bytes.substr(0, kBufferBytes);
+    buffer_ += piece;
+    bytes.remove_prefix(piece.size());
+    if (buffer_.size() >= kBufferBytes) flush();
+  }
+}
+
+void OutputFile::flush() {
+  if (!stream_->write(buffer_)) throw config::RunError("cannot write " + target_.string());
+  buffer_.clear();
+}
+
+void OutputFile::commit() {
+  if (!buffer_.empty()) flush();
+  const bool durably = durability_ == Durability::kDisk && !partial_.empty();
+  if (!stream_->close(durably)) throw config::RunError("cannot write " + target_.string());
+  if (partial_.empty()) return;
+  // Asked again: what became a device, a pipe or a folder meanwhile is not replaced.
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(target_, error);
+  if (fs::exists(status) && !fs::is_regular_file(status))
+    throw config::RunError("cannot put " + target_.string() + " in its place: it became something else than a file");
+  fs::rename(partial_, target_, error);
+  if (error) throw config::RunError("cannot put " + target_.string() + " in its place: " + error.message());
+  partial_.clear();
+  if (durably) sync_folder_of(target_);
+}
+
+void write_file(const fs::path& target, std::string_view bytes, OutputFile::Durability durability) {
+  OutputFile file(target, durability);
+  file.write(bytes);
+  file.commit();
+}
+
+}  // namespace harmonia::testbench

@@ -1,0 +1,49 @@
+// One output file that appears complete or not at all.
+//
+// Models: a new file is written under a name that nothing else has, beside the target, and takes the target's name at
+//   the end; a symbolic link is followed, so that what it points to is replaced and the link stays. A device, a pipe or a
+//   socket is never replaced: it is written in place, as it comes. Gzip when the target's name ends in .gz.
+// Does not model: two programs that write the same target at the same time; the later one wins, whole.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace harmonia::testbench {
+
+class OutputFile {
+ public:
+  enum class Durability {
+    kProcess,  // complete for whoever reads it while the machine runs
+    kDisk      // and on the disk when commit() returns
+  };
+
+  /// Writes beside the target until commit(). Throws config::InputError when it cannot be created there, or when the
+  /// target is a folder.
+  explicit OutputFile(const std::filesystem::path& target, Durability durability = Durability::kProcess);
+  /// Removes what was not committed.
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  /// Buffered. Throws config::RunError when the disk does not take it, at the latest from commit().
+  void write(std::string_view bytes);
+  /// Puts the file in its place.
+  void commit();
+
+ private:
+  struct Stream;
+  void flush();
+  std::filesystem::path target_, partial_;  // partial_ is empty when written in place, and after commit()
+  Durability durability_;
+  std::unique_ptr<Stream> stream_;
+  std::string buffer_;
+};
+
+/// Writes a whole file. Throws as OutputFile does.
+void write_file(const std::filesystem::path& target, std::string_view bytes,
+                OutputFile::Durability durability = OutputFile::Durability::kProcess);
+
+}  // namespace harmonia::testbench
