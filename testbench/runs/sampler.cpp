@@ -53,6 +53,26 @@ LayerSample::LayerSample(const FidelityConfig& fidelity, const accelerator::Mode
     layers_ = std::min(all_layers_, static_cast<std::uint32_t>(fidelity.sample_layers));
 }
 
+namespace {
+
+/// What was extrapolated although the formulas know it: bytes and operations become theirs, and bytes at the pins and
+/// bursts go with the bytes that were asked for.
+void scale_to_expected(Totals& t) {
+  for (std::size_t k = 0; k < kTrafficClasses; ++k) {
+    const double extrapolated = t.bytes_of(k);
+    if (extrapolated <= 0) continue;
+    const double factor = t.expected_bytes[k] / extrapolated;
+    for (ChannelTotals& c : t.channels) {
+      c.request_bytes[k] *= factor;
+      c.pin_bytes[k] *= factor;
+    }
+  }
+  t.macs = t.expected_macs;
+  t.slots = t.expected_slots;
+}
+
+}  // namespace
+
 StepOutcome LayerSample::whole_step(const Totals& simulated, const std::vector<Totals>& marks,
                                     const accelerator::Expected& expected) const {
   StepOutcome outcome;
@@ -77,6 +97,7 @@ StepOutcome LayerSample::whole_step(const Totals& simulated, const std::vector<T
   const double mean = layer_sum.time_ps / counted;
   outcome.error = mean > 0 ? (most - least) / mean * (added * mean / outcome.totals.time_ps) : 0;
   outcome.totals.expect(expected);
+  scale_to_expected(outcome.totals);
   return outcome;
 }
 

@@ -37,11 +37,15 @@ accelerator::ModelShape shape(int layers, int vocabulary) {
   return s;
 }
 
-/// What a machine counts until a moment: time, and as many operations of the array.
+/// What a machine counts until a moment: time, and decoded weights and bytes in proportion.
 Totals moment(double time_ps) {
   Totals t;
   t.time_ps = time_ps;
-  t.slots = 2 * time_ps;
+  t.weights = 2 * time_ps;
+  t.channels.resize(2);
+  t.channels[0].request_bytes[1] = 3 * time_ps;
+  t.channels[1].request_bytes[1] = t.channels[1].pin_bytes[1] = time_ps;
+  t.channels[0].pin_bytes[1] = 4 * time_ps;
   return t;
 }
 
@@ -113,12 +117,16 @@ TEST_CASE("sampler: a step of like layers is met exactly, its first layer and th
   const StepOutcome o = sample.whole_step(moment(now), marks, expected);
   const double whole = 50 + 130 + 19 * 100 + 45 + 8 * 40 + 47;
   REQUIRE(o.totals.time_ps == Approx(whole));
-  REQUIRE(o.totals.slots == Approx(2 * whole));
+  REQUIRE(o.totals.weights == Approx(2 * whole));
   REQUIRE(o.error == Approx(0).margin(1e-12));
   // What formulas know is theirs.
   REQUIRE(o.totals.expected_macs == 123);
   REQUIRE(o.totals.expected_slots == 456);
   REQUIRE(o.totals.expected_bytes[1] == 789);
+  REQUIRE(o.totals.macs == 123);
+  REQUIRE(o.totals.slots == 456);
+  REQUIRE(o.totals.bytes_of(1) == Approx(789));
+  REQUIRE(o.totals.pin_bytes() == Approx(789 * 5.0 / 4));
   REQUIRE(o.totals.classes[2].bytes == 12);
 }
 
