@@ -6,18 +6,18 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/hw/accelerator/on_chip.h"
+#include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/program/tiling.h"
 #include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/replay/request_trace.h"
+#include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/runs/attention_demand.h"
 #include "harmonia/testbench/runs/checks.h"
 #include "harmonia/testbench/system/machine.h"
 
 namespace harmonia::testbench {
 namespace {
-
-constexpr int kProbes = 5;  // steps of a sampled replay that are simulated as they are
 
 std::uint64_t unsigned_of(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
@@ -107,7 +107,8 @@ void Replay::run(StepSource& steps, Collector& collector) {
   ContinuousBatching& b = *batching_;
   map_ = accelerator::MemoryMap::build(map_request(scenario(), capacity_));
   chip_ = accelerator::on_chip(scenario().accelerator);
-  StepCost cost = make_cost(steps);
+  rows_on_chip_ = accelerator::rows_on_chip(scenario().model, chip_);
+  cost_ = std::make_unique<StepCost>(feature_weights());
   Progress progress("requests", static_cast<double>(b.requests().size()));
   while (!b.finished()) {
     if (interrupted()) throw Interrupted{};
@@ -117,7 +118,7 @@ void Replay::run(StepSource& steps, Collector& collector) {
       continue;
     }
     const accelerator::StepWork work = testbench::work_of(parts);
-    now_ += sampled() ? sampled_step(steps, collector, cost, parts, work) : simulated_step(steps, collector, work);
+    now_ += sampled() ? sampled_step(steps, collector, parts, work) : simulated_step(steps, collector, work);
     ++steps_;
     std::uint64_t prompt = 0, output = 0;
     for (const ContinuousBatching::Part& p : parts) {
@@ -137,13 +138,13 @@ double Replay::simulated_step(StepSource& steps, Collector& collector, const acc
   return seconds;
 }
 
-double Replay::sampled_step(StepSource& steps, Collector& collector, StepCost& cost, const Parts& parts,
+// --------------------------------------------------------------------------------------------------------- sampling
+
+double Replay::sampled_step(StepSource& steps, Collector& collector, const Parts& parts,
                             const accelerator::StepWork& work) {
-  const StepCost::Mix mix = cost.cost(query_of(parts, work));
+  const StepCost::Mix mix = mix_of(steps, parts, work);
   double seconds = 0;
   for (const auto& [point, weight] : mix) seconds += weight * points_[point].outcome.totals.seconds();
-  // Now and then a step of the run is simulated as it is: the interpolation's error is measured, not guessed.
-  if (steps_ == next_probe_ && probes_ < kProbes) probe(steps, work, seconds);
   std::vector<BandwidthBins::Bytes> bytes(points_.front().outcome.totals.channels.size());
   for (const auto& [point, weight] : mix) {
     points_[point].uses += weight;
@@ -155,50 +156,67 @@ double Replay::sampled_step(StepSource& steps, Collector& collector, StepCost& c
   return seconds;
 }
 
-void Replay::probe(StepSource& steps, const accelerator::StepWork& work, double seconds) {
-  next_probe_ *= 4;
-  ++probes_;
-  const double real = steps.simulate(work).totals.seconds();
-  interpolation_error_ = std::max(interpolation_error_, std::abs(seconds / real - 1));
-}
-
-// --------------------------------------------------------------------------------------------------------- sampling
-
-StepCost Replay::make_cost(StepSource& steps) {
-  StepCost::Limits limits;
-  limits.sequences = limits_.sequences;
-  limits.context = longest_context_ > 1 ? longest_context_ - 1 : 1;
-  limits.prompt = std::min(longest_chunk_ + limits_.sequences, longest_context_);
-  limits.cached = longest_context_ > 64 ? longest_context_ - 64 : 0;
-  limits.rows_on_chip = accelerator::rows_on_chip(scenario().model, chip_);
-  return {limits,
-          [this, &steps](const StepShape& shape) {
-            points_.push_back({steps.simulate(work_of(shape)), 0});
-            return points_.size() - 1;
-          },
-          [this](const StepShape& shape) { return attention_demand(work_of(shape)); }};
-}
-
-accelerator::StepWork Replay::work_of(const StepShape& shape) const {
-  accelerator::StepWork work;
-  const std::uint64_t slots = map_.kv.slots(), room = longest_context_ - 1;
-  for (std::uint64_t i = 0; i < shape.sequences; ++i)
-    work.sequences.push_back({i % slots, std::min(shape.context, room), 1, shape.logits});
-  if (shape.prompt > 0)
-    work.sequences.push_back({std::min(shape.sequences, slots - 1),
-                              std::min(shape.cached, longest_context_ - std::min(longest_context_, shape.prompt)),
-                              std::min(shape.prompt, longest_context_), shape.logits});
-  return work;
-}
-
-StepQuery Replay::query_of(const Parts& parts, const accelerator::StepWork& work) const {
-  StepQuery q;
-  for (const ContinuousBatching::Part& p : parts) {
-    q.outputs += p.token_out ? 1 : 0;
-    (p.prefill ? q.prompt : q.sequences) += p.tokens;
+/// The step as a sum of simulated ones. Where that fails, and now and then to measure the error, the step itself is
+/// simulated and is its own mix.
+StepCost::Mix Replay::mix_of(StepSource& steps, const Parts& parts, const accelerator::StepWork& work) {
+  const StepFeatures features = features_of(parts, work);
+  const StepCost::Mix mix = cost_->interpolate(features);
+  const bool measured = steps_ >= next_measured_;
+  if (!mix.empty() && !measured) return mix;
+  points_.push_back({steps.simulate(work), 0});
+  if (!mix.empty()) {
+    // Rarer and rarer while the error is small.
+    measure(mix, points_.back().outcome.totals);
+    cost_->measured_error(sampling_error_.last());
+    next_measured_ = steps_ + (sampling_error_.last() > StepCost::kTarget ? 2 : steps_ / 2);
   }
-  q.demand = attention_demand(work);
-  return q;
+  return {{cost_->add(features), 1.0}};
+}
+
+void Replay::measure(const StepCost::Mix& mix, const Totals& simulated) {
+  Totals interpolated;
+  for (const auto& [point, weight] : mix) interpolated.add(points_[point].outcome.totals, weight);
+  const double peak = accelerator::peak_bandwidth(scenario().accelerator);
+  const auto quantities = [peak](const Totals& t) {
+    std::vector<double> q = {t.seconds(), t.pin_bytes() / peak};
+    for (const ClassTotals& c : t.classes) {
+      q.push_back(c.elapsed_ps * 1e-12);
+      q.push_back(c.bytes / peak);
+    }
+    return q;
+  };
+  sampling_error_.add(quantities(interpolated), quantities(simulated));
+}
+
+FeatureWeights Replay::feature_weights() const {
+  const accelerator::AcceleratorConfig& c = scenario().accelerator;
+  const double peak = accelerator::peak_bandwidth(c);
+  const double groups_per_s = 32.0 * c.pe.rows * c.pe.cols * c.clock_mhz * 1e6;
+  FeatureWeights w;
+  const std::vector<accelerator::ModelTensor> matrices = accelerator::layer_graph(scenario().model).layer_matrices();
+  for (const auto& layer : map_.layers)
+    for (const accelerator::ModelTensor tensor : matrices) {
+      const accelerator::TensorPlace& t = layer.matrix[tensor];
+      w.step += static_cast<double>(t.bytes()) / peak;
+      w.row += static_cast<double>(t.rows) * static_cast<double>(t.k) / groups_per_s;
+    }
+  w.head = static_cast<double>(map_.lm_head.bytes()) / peak;
+  w.output = static_cast<double>(map_.lm_head.rows) * static_cast<double>(map_.lm_head.k) / groups_per_s;
+  return w;
+}
+
+StepFeatures Replay::features_of(const Parts& parts, const accelerator::StepWork& work) const {
+  StepFeatures f;
+  accelerator::StepWork decoding;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    f.rows += static_cast<double>(parts[i].tokens);
+    f.outputs += parts[i].token_out ? 1 : 0;
+    if (!parts[i].prefill) decoding.sequences.push_back(work.sequences[i]);
+  }
+  f.decoding = decoding.sequences.empty() ? 0 : attention_demand(decoding);
+  f.prompts = decoding.sequences.size() == parts.size() ? 0 : std::max(0.0, attention_demand(work) - f.decoding);
+  f.on_chip = work.tokens() <= rows_on_chip_;
+  return f;
 }
 
 double Replay::attention_demand(const accelerator::StepWork& work) const {
@@ -220,7 +238,7 @@ void Replay::finish(Collector& collector) {
     weight += use;
   }
   if (weight > 0) error /= weight;
-  if (sampled()) collector.set_error(error + interpolation_error_);
+  if (sampled()) collector.set_error(error + sampling_error_.estimate());
   for (const RequestProgress& p : batching_->requests()) {
     const std::uint64_t outputs = unsigned_of(p.request.output_tokens);
     if (p.refused || p.generated < outputs) continue;
@@ -238,6 +256,9 @@ void Replay::report(RunResult& result) const {
   result.serving = {trace_file_,   b.requests().size(), b.completed(),   b.refused(),
                     q.idle_s,      q.running_mean,      q.running_max,   q.waiting_mean,
                     q.waiting_max, q.kv_tokens_mean,    q.kv_tokens_max, limits_.kv_tokens};
+  if (sampled() && result.fidelity.error_estimate > StepCost::kTarget)
+    result.notices.push_back("the estimated error is " + percent(result.fidelity.error_estimate) +
+                             ", above the 5 % that sampling aims at: `fidelity.mode: full` simulates every step");
   if (b.refused() == 0) return;
   result.notices.push_back(
       std::to_string(b.refused()) + " request(s) were refused: prompt and output together are longer than " +

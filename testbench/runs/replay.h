@@ -37,14 +37,13 @@ class Replay : public Workload {
 
   bool sampled() const { return scenario().fidelity.mode == FidelityMode::sampled; }
   void find_room(const std::vector<Request>& requests);
-  StepCost make_cost(StepSource& steps);
   /// Seconds of the step.
   double simulated_step(StepSource& steps, Collector& collector, const accelerator::StepWork& work);
-  double sampled_step(StepSource& steps, Collector& collector, StepCost& cost, const Parts& parts,
-                      const accelerator::StepWork& work);
-  void probe(StepSource& steps, const accelerator::StepWork& work, double seconds);
-  accelerator::StepWork work_of(const StepShape& shape) const;
-  StepQuery query_of(const Parts& parts, const accelerator::StepWork& work) const;
+  double sampled_step(StepSource& steps, Collector& collector, const Parts& parts, const accelerator::StepWork& work);
+  StepCost::Mix mix_of(StepSource& steps, const Parts& parts, const accelerator::StepWork& work);
+  void measure(const StepCost::Mix& mix, const Totals& simulated);
+  FeatureWeights feature_weights() const;
+  StepFeatures features_of(const Parts& parts, const accelerator::StepWork& work) const;
   double attention_demand(const accelerator::StepWork& work) const;
   void report_requests(RunResult& result) const;
   void report_checks(RunResult& result) const;
@@ -59,10 +58,11 @@ class Replay : public Workload {
   // Of a sampled replay.
   accelerator::MemoryMap map_;
   accelerator::OnChip chip_;
-  std::vector<Point> points_;
-  double interpolation_error_ = 0;
-  std::uint64_t steps_ = 0, next_probe_ = 4;
-  int probes_ = 0;
+  std::uint64_t rows_on_chip_ = 0;
+  std::unique_ptr<StepCost> cost_;
+  std::vector<Point> points_;  // in the order of cost_
+  SamplingError sampling_error_;
+  std::uint64_t steps_ = 0, next_measured_ = 4;
 };
 
 }  // namespace harmonia::testbench

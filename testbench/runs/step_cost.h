@@ -1,84 +1,87 @@
-// What a step of continuous batching costs, from few simulated steps: the interpolation behind sampled trace replay.
+// What a step of continuous batching costs, from steps of the same run that were simulated: the interpolation behind
+// sampled trace replay.
 //
-// Models: the time of a step is that of its linears, which follows the number of its rows (tokens), that of its
-// attention, and that of lm_head, which follows the number of output tokens. Attention is measured by its demand: the
-// time that its memory traffic and array operations take at peak rates, known exactly for every step (it depends on the
-// context of each sequence and on how a prompt's queries are cut into strips).
-//     decode alone:  D(sequences, demand), bilinear between simulated steps
-//     with prompts:  P(rows), linear between simulated prompts, plus (demand - P's demand) times the slope between two
-//                    prompts of the same length after different contexts, plus lm_head as simulated decode steps have
-//                    it
-//   The axis of rows has a point on either side of where activations cease to fit on chip.
+// Models: a step as a sum of simulated ones with weights that are never negative, chosen so that the sum has the
+//   step's features: how many steps it is (1), rows (tokens), output tokens, whether lm_head runs, and the demand of its
+//   attention, of decoding sequences and of prompts apart. Demand is the time that traffic and operations of attention
+//   take at peak rates, known for every step from its shape. Every count is a sum with the same weights, so that what
+//   holds for each simulated step (nothing is negative, no time is below bytes / peak or operations / peak) holds for
+//   every interpolated one.
+//   A step that no such sum of near steps makes within a tolerance lies outside what was simulated: it is simulated,
+//   and stands by for others. Now and then a step is simulated that could be interpolated, to measure the error; while
+//   that is too large, only nearer steps count as near, so that more are simulated.
 // Does not model: in which order the sequences of one step stand, neighbours in time.
-//
-// A cost is returned as weights of simulated points, so that every count of a run is interpolated alike.
 #pragma once
 
+#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
-#include <map>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 namespace harmonia::testbench {
 
-/// A step that a point is simulated for.
-struct StepShape {
-  std::uint64_t sequences = 0, context = 0;  // decoding
-  std::uint64_t prompt = 0, cached = 0;      // tokens of a prompt's chunk, and tokens before it
-  bool logits = true;
-  bool operator<(const StepShape& o) const {
-    return std::tie(sequences, context, prompt, cached, logits) <
-           std::tie(o.sequences, o.context, o.prompt, o.cached, o.logits);
-  }
+/// What a step's cost follows from.
+struct StepFeatures {
+  double rows = 0;      // tokens
+  double outputs = 0;   // output tokens, the rows of lm_head
+  double decoding = 0;  // seconds: demand of the attention of sequences that decode
+  double prompts = 0;   // seconds: the same of prompts
+  bool on_chip = true;  // whether the activations stay on chip: the machine works otherwise when they do not
 };
 
-/// A step whose cost is wanted.
-struct StepQuery {
-  std::uint64_t sequences = 0;  // that decode
-  std::uint64_t prompt = 0;     // tokens of prompts
-  std::uint64_t outputs = 0;    // output tokens, the rows of lm_head
-  double demand = 0;            // of attention
+/// About how much one of each takes, in seconds: what a deviation matters, not what a step costs.
+struct FeatureWeights {
+  double step = 0, row = 0, head = 0, output = 0;
 };
 
 class StepCost {
  public:
-  struct Limits {
-    std::uint64_t sequences = 1, context = 1, prompt = 1, cached = 0;  // largest that will be asked for
-    std::uint64_t rows_on_chip = 0;  // most rows of a step whose activations stay on chip
-  };
   using Point = std::size_t;
-  using Mix = std::vector<std::pair<Point, double>>;  // weights may be negative; each point once
-  /// `simulate` gives the number of a new point for a shape, at most once each; `demand` that of a shape's attention.
-  StepCost(const Limits& limits, std::function<Point(const StepShape&)> simulate,
-           std::function<double(const StepShape&)> demand);
+  using Mix = std::vector<std::pair<Point, double>>;  // weights > 0; each point once
+  static constexpr double kTolerance = 0.01;          // of a step's time: what the features of its mix may be off by
+  static constexpr double kTarget = 0.05;             // error above which points must be nearer
 
-  Mix cost(const StepQuery& query);
+  explicit StepCost(const FeatureWeights& weights) : weights_(weights) {}
+
+  /// Simulated steps whose weighted sum is the step; empty when it lies outside what was simulated.
+  Mix interpolate(const StepFeatures& step) const;
+  /// A step was simulated: its number, counted from 0.
+  Point add(const StepFeatures& step);
+  /// A step that was interpolated turned out to be so much off, relative to its time.
+  void measured_error(double error);
+
   std::size_t points() const { return points_.size(); }
+  /// Binary orders of magnitude of rows within which a point is near.
+  double radius() const { return radius_; }
 
  private:
-  using Axis = std::vector<std::uint64_t>;
-  struct Between {
-    std::uint64_t low, high;
-    double share;  // of high
-  };
-  static Between between(const Axis& axis, std::uint64_t value);
-  Axis axis(std::uint64_t first, std::uint64_t factor, std::uint64_t last) const;
-  Point point(const StepShape& shape);
-  void add(std::map<Point, double>& mix, const StepShape& shape, double weight);
-  void attention(std::map<Point, double>& mix, const std::function<StepShape(std::uint64_t)>& shape, const Axis& axis,
-                 double demand, double weight);
-  void decode(std::map<Point, double>& mix, std::uint64_t sequences, double demand);
-  void prompts(std::map<Point, double>& mix, const StepQuery& query);
+  static constexpr std::size_t kFeatures = 6;
+  using Vector = std::array<double, kFeatures>;
+  Vector vector_of(const StepFeatures& step) const;
 
-  Limits limits_;
-  Axis sequences_, context_, rows_, cached_;
-  std::uint64_t reference_ = 1;  // tokens of the prompts that tell what attention costs
-  std::function<Point(const StepShape&)> simulate_;
-  std::function<double(const StepShape&)> demand_;
-  std::map<StepShape, Point> points_;
+  FeatureWeights weights_;
+  std::vector<StepFeatures> points_;
+  double radius_ = 0.5;
+};
+
+/// The error of sampling, from steps that were both simulated and interpolated: of the time, and of each further
+/// quantity (bytes, the time of each class) as a share of what the same steps have of it.
+class SamplingError {
+ public:
+  /// The first quantity is the time. Both have the same quantities at every call.
+  void add(const std::vector<double>& interpolated, const std::vector<double>& simulated);
+  /// Of the time of the step added last, relative.
+  double last() const { return last_; }
+  /// The largest of the quantities' errors; those that make up less than a hundredth of the first one (class times) or
+  /// nothing do not count. 0 when nothing was measured.
+  double estimate() const;
+  std::size_t count() const { return count_; }
+
+ private:
+  std::vector<double> off_, sum_;
+  double last_ = 0, largest_ = 0;
+  std::size_t count_ = 0;
 };
 
 }  // namespace harmonia::testbench
