@@ -57,16 +57,16 @@ std::shared_ptr<accelerator::GoldenModelWeights> random_layer() {
   s.head_dim = 32;
   s.intermediate_size = 192;
   s.vocab_size = 64;
-  const auto linear = [&](accelerator::WeightFormat format, int rows, int cols) {
+  const auto linear = [&](formats::WeightFormat format, int rows, int cols) {
     std::vector<float> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
     for (float& v : values) v = static_cast<float>(random.next() / std::sqrt(cols));
-    return accelerator::LinearWeights::encode(format, values.data(), static_cast<std::size_t>(rows),
+    return formats::LinearWeights::encode(format, values.data(), static_cast<std::size_t>(rows),
                                               static_cast<std::size_t>(cols), formats::CodebookKind::kInt8);
   };
   const std::vector<formats::Fp16> gains(static_cast<std::size_t>(s.hidden_size), formats::to_fp16(1.0f));
   w->embedding.resize(static_cast<std::size_t>(s.vocab_size) * static_cast<std::size_t>(s.hidden_size));
   for (formats::Fp16& v : w->embedding) v = formats::to_fp16(random.next());
-  constexpr auto k4 = accelerator::WeightFormat::kKmeans4;
+  const auto k4 = formats::weight_format("kmeans4");
   accelerator::GoldenLayerWeights l;
   l.gains[accelerator::ModelTensor::attention_norm] = l.gains[accelerator::ModelTensor::ffn_norm] = w->final_norm =
       gains;
@@ -78,7 +78,7 @@ std::shared_ptr<accelerator::GoldenModelWeights> random_layer() {
   l.matrices[accelerator::ModelTensor::up] = linear(k4, s.intermediate_size, s.hidden_size);
   l.matrices[accelerator::ModelTensor::down] = linear(k4, s.hidden_size, s.intermediate_size);
   w->layers.push_back(std::move(l));
-  w->lm_head = linear(accelerator::WeightFormat::kFp16, s.vocab_size, s.hidden_size);
+  w->lm_head = linear(formats::weight_format("fp16"), s.vocab_size, s.hidden_size);
   return w;
 }
 

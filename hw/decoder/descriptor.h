@@ -5,17 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "harmonia/hw/formats/operand.h"
+
 namespace harmonia::decoder {
 
-/// What the decoder does with the codes.
-enum class DecodeKind : std::uint8_t {
-  codebook,       // n-bit codes through the codebook registers; int8 values and bf16 block scales leave
-  integer,        // two's complement or zero-point integers; int8 values and FP16 group scales leave
-  to_bfp8,        // FP16 words, converted on read to BFP8 groups along the row
-  pass,           // FP16 words, as they are
-  codebook_fp16,  // n-bit codes through FP32 codebook registers, times the block scale, rounded to FP16
-  integer_fp16    // integers times the group scale, rounded to FP16
-};
+using DecodeKind = formats::Expansion;
 
 struct Descriptor {
   std::uint32_t operation = 0;
@@ -24,7 +18,7 @@ struct Descriptor {
   std::uint32_t row_elements = 0;
   DecodeKind kind = DecodeKind::codebook;
   std::uint8_t bits = 4;            // stored bits per code
-  std::uint8_t bit_planes = 0;      // 1: codes are packed as bit planes (n = 3)
+  std::uint8_t bit_planes = 0;      // 1: codes are packed as bit planes
   std::uint8_t zero_point = 0;      // 1: integer codes with a zero-point byte per group
   std::uint16_t block = 64;         // elements that share a scale; 0: no scales
   std::uint16_t codebook_size = 0;  // bytes that follow in `codebook` (functional mode only)

@@ -7,7 +7,7 @@
 
 #include "harmonia/hw/formats/fp16.h"
 #include "harmonia/hw/formats/nf4.h"
-#include "harmonia/hw/formats/ternary.h"
+#include "harmonia/hw/formats/weights/weight_format.h"
 
 namespace harmonia::formats {
 namespace {
@@ -37,9 +37,21 @@ std::invalid_argument unknown(const std::string& name, const std::string& expect
   return std::invalid_argument("unknown number format '" + name + "', expected " + expected);
 }
 
+decltype(StorageFormat::format) of_weights(const WeightFormatTraits& t) {
+  switch (t.storage.coding) {
+    case Coding::words:
+      return Float16Kind::kFp16;
+    case Coding::integers:
+      return IntFormat{t.storage.bits, t.zero_point, static_cast<std::size_t>(t.storage.block)};
+    case Coding::codebook:
+      break;
+  }
+  return CodebookFormat{t.storage.bits, t.levels != nullptr ? &t.levels() : nullptr, {}};
+}
+
 bool family(const std::string& text, StorageFormat* out) {
-  if (text == "fp16") {
-    out->format = Float16Kind::kFp16;
+  if (const std::optional<WeightFormat> weights = find_weight_format(text)) {
+    out->format = of_weights(**weights);
   } else if (text == "bf16") {
     out->format = Float16Kind::kBf16;
   } else if (starts_with(text, "bfp")) {
@@ -53,17 +65,8 @@ bool family(const std::string& text, StorageFormat* out) {
     f.bits = number(text.substr(3, text.size() - 3 - (f.zero_point ? 1 : 0)), 1);
     if (f.bits != 2 && f.bits != 3 && f.bits != 4 && f.bits != 8) return false;
     out->format = f;
-  } else if (starts_with(text, "kmeans")) {
-    CodebookFormat f;
-    f.bits = number(text.substr(6), 1);
-    if (!kmeans_bits_supported(f.bits)) return false;
-    out->format = f;
-  } else if (text == "nf4") {
-    out->format = CodebookFormat{4, &nf4_codebook(), {}};
   } else if (text == "fp4") {
     out->format = CodebookFormat{4, &fp4_codebook(), {}};
-  } else if (text == "ternary") {
-    out->format = CodebookFormat{2, &ternary_codebook(), {}};
   } else if (text == "mxint8") {
     out->format = MxFormat{MxElement::kInt8, MxRounding::kNearest};
   } else if (text == "mxint4") {
@@ -300,26 +303,31 @@ const std::vector<StorageFormatInfo>& storage_formats() {
   static const std::vector<StorageFormatInfo> list = [] {
     std::vector<StorageFormatInfo> formats;
     const auto add = [&](const std::string& name, const std::string& summary) {
+      for (const StorageFormatInfo& f : formats)
+        if (f.name == name) return;
       StorageFormat format;
       family(name, &format);
       formats.push_back({name, format.bits_per_value(), summary});
     };
-    add("fp16", "IEEE binary16");
+    // Weight formats of the machine from their registry, each among its relatives that are stored only.
+    const auto add_weights = [&](Coding coding, const std::string& suffixes) {
+      for (const WeightFormat f : weight_formats())
+        if (f->storage.coding == coding) add(f->name, f->description + suffixes);
+    };
+    add_weights(Coding::words, "");
     add("bf16", "bfloat16");
     for (int m = kMaxMantissaBits; m >= 1; --m)
       add("bfp" + std::to_string(m),
           "sign and " + std::to_string(m) + "-bit mantissa, 8-bit exponent per 32 (:e5 :ne :gN)");
-    for (const int bits : {8, 4, 3, 2}) {
+    add_weights(Coding::integers, " (:gN)");
+    for (const int bits : {3, 2}) {
       const std::string integer = "int" + std::to_string(bits);
       add(integer, "integers, FP16 scale per 128 (:gN)");
       add(integer + "z", "integers with zero-point, FP16 scale per 128 (:gN)");
     }
-    for (const int bits : {8, 4, 3, 2, 1})
-      add("kmeans" + std::to_string(bits), std::to_string(1 << bits) + " trained centroids, bf16 abs" +
-                                               (bits > 2 ? "max" : "mean") + " scale per 64 (:int8 :int5 :bf16)");
-    add("nf4", "16 normal-distribution levels, bf16 absmax scale per 64 (:int8 :int5 :bf16)");
-    add("fp4", "E2M1 levels, bf16 absmax scale per 64 (:int8 :int5 :bf16)");
-    add("ternary", "-1, 0, 1 in 2 bits, bf16 absmean scale per 64 (:int8 :int5 :bf16)");
+    const std::string held = " (:int8 :int5 :bf16)";
+    add_weights(Coding::codebook, held);
+    add("fp4", "E2M1 levels, bf16 absmax scale per 64" + held);
     add("mxint8", "microscaling, 8-bit integers, power-of-two scale per 32 (:nearest :even :floor)");
     add("mxint4", "microscaling, 4-bit integers, power-of-two scale per 32 (:nearest :even :floor)");
     add("mxfp4", "microscaling, E2M1, power-of-two scale per 32 (:nearest :even :floor)");

@@ -23,10 +23,10 @@ std::size_t block_bytes(int bits) { return kKmeansBlock / 8 * static_cast<std::s
 float finite_or_zero(float w) { return std::isfinite(w) ? w : 0.0F; }
 
 void pack_block(const std::uint8_t* indices, std::size_t n, int bits, std::uint8_t* packed) {
-  if (bits == 3) {
+  if (kmeans_bit_planes(bits)) {
     const std::size_t plane_bytes = (n + 7) / 8;
-    std::fill(packed, packed + 3 * plane_bytes, std::uint8_t{0});
-    for (int bit = 2; bit >= 0; --bit, packed += plane_bytes)
+    std::fill(packed, packed + static_cast<std::size_t>(bits) * plane_bytes, std::uint8_t{0});
+    for (int bit = bits - 1; bit >= 0; --bit, packed += plane_bytes)
       for (std::size_t i = 0; i < n; ++i)
         packed[i / 8] = static_cast<std::uint8_t>(packed[i / 8] | (indices[i] >> bit & 1) << (7 - i % 8));
     return;
@@ -41,11 +41,11 @@ void pack_block(const std::uint8_t* indices, std::size_t n, int bits, std::uint8
 }
 
 void unpack_block(const std::uint8_t* packed, std::size_t n, int bits, std::uint8_t* indices) {
-  if (bits == 3) {
+  if (kmeans_bit_planes(bits)) {
     const std::size_t plane_bytes = (n + 7) / 8;
     for (std::size_t i = 0; i < n; ++i) {
       unsigned index = 0;
-      for (std::size_t plane = 0; plane < 3; ++plane)
+      for (std::size_t plane = 0; plane < static_cast<std::size_t>(bits); ++plane)
         index = index << 1 | (static_cast<unsigned>(packed[plane * plane_bytes + i / 8]) >> (7 - i % 8) & 1U);
       indices[i] = static_cast<std::uint8_t>(index);
     }
@@ -65,8 +65,11 @@ void for_each_block(std::size_t cols, int bits, Use use) {
     use(first, std::min(kKmeansBlock, cols - first), b * block_bytes(bits));
 }
 
-// Blocks that the vector code decodes; the rest of the row follows the scalar definition.
-[[maybe_unused]] std::size_t vector_blocks(std::size_t cols) { return use_avx2() ? cols / kKmeansBlock : 0; }
+// Blocks that the vector code, which has the widths 1, 2, 3, 4 and 8, decodes; the rest of the row follows the scalar
+// definition.
+[[maybe_unused]] std::size_t vector_blocks(std::size_t cols, int bits) {
+  return use_avx2() && (bits <= 4 || bits == 8) ? cols / kKmeansBlock : 0;
+}
 
 void require_finite(const float* weights, std::size_t rows, std::size_t cols) {
   for (std::size_t i = 0; i < rows * cols; ++i)
@@ -93,11 +96,11 @@ Codebook gaussian_codebook_8() {
 
 Codebook make_codebook(std::vector<float> centroids) {
   Codebook codebook;
-  for (const int bits : {1, 2, 3, 4, 8})
+  for (int bits = 1; bits <= 8; ++bits)
     if (centroids.size() == std::size_t{1} << bits) codebook.bits = bits;
   if (codebook.bits == 0)
     throw std::invalid_argument("a codebook of " + std::to_string(centroids.size()) +
-                                " centroids, expected 2, 4, 8, 16 or 256");
+                                " centroids, expected a power of two from 2 to 256");
   for (std::size_t j = 0; j < centroids.size(); ++j) {
     if (!std::isfinite(centroids[j])) throw std::invalid_argument("centroid " + std::to_string(j) + " is not finite");
     if (j > 0 && centroids[j] < centroids[j - 1])
@@ -218,7 +221,7 @@ std::size_t kmeans_encode_row(const Codebook& codebook, const float* weights, st
   std::size_t nonfinite = 0;
   std::size_t blocks = 0;
 #ifdef HARMONIA_KMEANS_AVX2
-  blocks = vector_blocks(cols);
+  blocks = vector_blocks(cols, codebook.bits);
   if (blocks > 0) {
     std::array<float, kLargestCodebook - 1> midpoints;
     kmeans_midpoints(codebook, midpoints.data());
@@ -233,7 +236,7 @@ void kmeans_decode_row_bf16(const Codebook& codebook, const std::uint8_t* packed
                             Bf16* out) {
   std::size_t blocks = 0;
 #ifdef HARMONIA_KMEANS_AVX2
-  blocks = vector_blocks(cols);
+  blocks = vector_blocks(cols, codebook.bits);
   if (blocks > 0) avx2::kmeans_decode_blocks_bf16(codebook, packed, scales, blocks, out);
 #endif
   scalar::kmeans_decode_row_bf16(codebook, packed + blocks * block_bytes(codebook.bits), scales + blocks,
@@ -244,7 +247,7 @@ void kmeans_decode_row_int8(const std::int8_t* table, int bits, const std::uint8
                             std::int8_t* codes) {
   std::size_t blocks = 0;
 #ifdef HARMONIA_KMEANS_AVX2
-  blocks = vector_blocks(cols);
+  blocks = vector_blocks(cols, bits);
   if (blocks > 0) avx2::kmeans_decode_blocks_int8(table, bits, packed, blocks, codes);
 #endif
   scalar::kmeans_decode_row_int8(table, bits, packed + blocks * block_bytes(bits), cols - blocks * kKmeansBlock,
@@ -326,7 +329,7 @@ void kmeans_normalise(const float* weights, std::size_t rows, std::size_t cols, 
 
 Codebook kmeans_train(const float* weights, std::size_t rows, std::size_t cols, int bits, std::uint64_t seed) {
   if (!kmeans_bits_supported(bits))
-    throw std::invalid_argument("K-means indices of " + std::to_string(bits) + " bits, expected 1, 2, 3, 4 or 8");
+    throw std::invalid_argument("K-means indices of " + std::to_string(bits) + " bits, expected 1 to 8");
   require_finite(weights, rows, cols);
   std::vector<float> z(rows * cols);
   kmeans_normalise(weights, rows, cols, kmeans_statistic(bits), z.data());

@@ -29,8 +29,11 @@ constexpr ScaleStatistic kmeans_statistic(int bits) {
   return bits <= 2 ? ScaleStatistic::kAbsMean : ScaleStatistic::kAbsMax;
 }
 
-/// Index widths that exist: 1, 2, 3, 4 and 8.
-constexpr bool kmeans_bits_supported(int bits) { return (bits >= 1 && bits <= 4) || bits == 8; }
+/// Index widths that the packing defines: 1 to 8. Registered weight formats use 1, 2, 3, 4 and 8.
+constexpr bool kmeans_bits_supported(int bits) { return bits >= 1 && bits <= 8; }
+
+/// Whether indices are stored as bit planes: those whose width does not divide a byte.
+constexpr bool kmeans_bit_planes(int bits) { return 8 % bits != 0; }
 
 /// 2^bits centroids in ascending order, so that code order is value order. No symmetry is assumed.
 struct Codebook {
@@ -38,7 +41,7 @@ struct Codebook {
   std::vector<float> centroids;
 };
 
-/// Checks the count (2, 4, 8, 16 or 256), that every value is finite and that the order ascends (equal neighbours are
+/// Checks the count (a power of two from 2 to 256), that every value is finite and that the order ascends (equal neighbours are
 /// allowed: a tensor may have fewer distinct values than centroids). Throws std::invalid_argument.
 Codebook make_codebook(std::vector<float> centroids);
 
@@ -53,17 +56,18 @@ void kmeans_midpoints(const Codebook& codebook, float* midpoints);
 /// Number of blocks (and of scales) of a row of `cols` weights.
 constexpr std::size_t kmeans_blocks(std::size_t cols) { return cols / kKmeansBlock + (cols % kKmeansBlock != 0); }
 
-/// Bytes of the packed indices of a row of `cols` weights. n = 1, 2, 4, 8: ceil(cols * n / 8). n = 3: each block stores
-/// three bit planes of ceil(block / 8) bytes.
+/// Bytes of the packed indices of a row of `cols` weights. n = 1, 2, 4, 8: ceil(cols * n / 8). Other n: each block stores
+/// n bit planes of ceil(block / 8) bytes.
 constexpr std::size_t kmeans_row_bytes(std::size_t cols, int bits) {
   const std::size_t tail = cols % kKmeansBlock;
-  if (bits == 3) return cols / kKmeansBlock * 24 + (tail + 7) / 8 * 3;
+  if (kmeans_bit_planes(bits))
+    return (cols / kKmeansBlock * (kKmeansBlock / 8) + (tail + 7) / 8) * static_cast<std::size_t>(bits);
   const std::size_t per_byte = 8 / static_cast<std::size_t>(bits);
   return cols / per_byte + (cols % per_byte != 0);
 }
 
-/// Packs the indices of one row. n = 1, 2, 4, 8: the first element in the most significant bits of a byte. n = 3 (our
-/// choice, the paper releases no 3-bit packing): per block the plane of index bit 2, then bit 1, then bit 0; in a plane
+/// Packs the indices of one row. n = 1, 2, 4, 8: the first element in the most significant bits of a byte. Other n (our
+/// choice, the paper releases no such packing): per block a plane for each index bit, the highest first; in a plane
 /// the first element is the most significant bit of the first byte. Unused bits are 0.
 /// indices: `cols` values below 2^bits; packed: kmeans_row_bytes(cols, bits) bytes.
 void kmeans_pack(const std::uint8_t* indices, std::size_t cols, int bits, std::uint8_t* packed);

@@ -2,41 +2,21 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
-#include "harmonia/hw/formats/nf4.h"
-#include "harmonia/hw/formats/ternary.h"
-
-namespace harmonia::accelerator {
+namespace harmonia::formats {
 namespace {
 
-using formats::Bf16;
-using formats::CodebookKind;
-using formats::Fp16;
-using formats::kBfp8;
+bool is_words(WeightFormat format) { return format->storage.coding == Coding::words; }
 
-struct FormatName {
-  WeightFormat format;
-  const char* name;
-  int bits;
-};
-constexpr FormatName kNames[] = {
-    {WeightFormat::kFp16, "fp16", 16},      {WeightFormat::kInt8, "int8", 8},
-    {WeightFormat::kInt4, "int4", 4},       {WeightFormat::kInt4Zero, "int4z", 4},
-    {WeightFormat::kInt8Zero, "int8z", 8},  {WeightFormat::kKmeans1, "kmeans1", 1},
-    {WeightFormat::kKmeans2, "kmeans2", 2}, {WeightFormat::kKmeans3, "kmeans3", 3},
-    {WeightFormat::kKmeans4, "kmeans4", 4}, {WeightFormat::kKmeans8, "kmeans8", 8},
-    {WeightFormat::kNf4, "nf4", 4},         {WeightFormat::kTernary, "ternary", 2},
-};
+// The difference of two 8-bit codes does not fit a byte.
+bool needs_nine_bits(WeightFormat format) { return format->zero_point && format->storage.bits == 8; }
 
-const FormatName& entry(WeightFormat format) {
-  return *std::find_if(std::begin(kNames), std::end(kNames), [&](const FormatName& n) { return n.format == format; });
-}
-
-formats::IntFormat int_format(WeightFormat format, std::size_t group) {
-  formats::IntFormat f;
+IntFormat int_format(WeightFormat format, std::size_t group) {
+  IntFormat f;
   f.bits = code_bits(format);
-  f.zero_point = format == WeightFormat::kInt4Zero || format == WeightFormat::kInt8Zero;
+  f.zero_point = format->zero_point;
   f.group = group;
   if (group == 0 || group % static_cast<std::size_t>(kBfp8.group_size) != 0)
     throw std::invalid_argument("integer weights share a scale over " + std::to_string(group) +
@@ -46,63 +26,33 @@ formats::IntFormat int_format(WeightFormat format, std::size_t group) {
 
 }  // namespace
 
-const char* name(WeightFormat format) noexcept { return entry(format).name; }
-
-WeightFormat weight_format(std::string_view name) {
-  std::string known;
-  for (const FormatName& n : kNames) {
-    if (name == n.name) return n.format;
-    known += known.empty() ? n.name : std::string(", ") + n.name;
-  }
-  throw std::invalid_argument("unknown weight format '" + std::string(name) + "', expected one of " + known);
-}
-
-bool is_codebook(WeightFormat format) noexcept {
-  switch (format) {
-    case WeightFormat::kFp16:
-    case WeightFormat::kInt8:
-    case WeightFormat::kInt4:
-    case WeightFormat::kInt4Zero:
-    case WeightFormat::kInt8Zero:
-      return false;
-    default:
-      return true;
-  }
-}
-
-int code_bits(WeightFormat format) noexcept { return entry(format).bits; }
-
 LinearWeights LinearWeights::encode(WeightFormat format, const float* w, std::size_t rows, std::size_t cols,
                                     CodebookKind codebook, std::uint64_t seed, std::size_t int_group) {
   if (rows == 0 || cols == 0) throw std::invalid_argument("a matrix of weights needs rows and columns");
   if (is_codebook(format)) {
-    const formats::Codebook chosen = format == WeightFormat::kNf4 ? formats::nf4_codebook()
-                                     : format == WeightFormat::kTernary
-                                         ? formats::ternary_codebook()
-                                         : formats::kmeans_train(w, rows, cols, code_bits(format), seed);
-    return from_codebook(format, formats::kmeans_encode(chosen, w, rows, cols), codebook);
+    const Codebook chosen =
+        format->levels != nullptr ? format->levels() : kmeans_train(w, rows, cols, code_bits(format), seed);
+    return from_codebook(format, kmeans_encode(chosen, w, rows, cols), codebook);
   }
   LinearWeights out;
   out.format_ = format;
   out.rows_ = rows;
   out.cols_ = cols;
-  if (format == WeightFormat::kFp16) {
+  if (is_words(format)) {
     out.fp16_.resize(rows * cols);
-    formats::to_fp16(w, rows * cols, out.fp16_.data());
+    to_fp16(w, rows * cols, out.fp16_.data());
   } else {
-    out.ints_ = formats::int_encode(int_format(format, int_group), w, rows, cols);
+    out.ints_ = int_encode(int_format(format, int_group), w, rows, cols);
   }
   return out;
 }
 
-LinearWeights LinearWeights::from_integers(formats::IntTensor tensor) {
+LinearWeights LinearWeights::from_integers(IntTensor tensor) {
   LinearWeights out;
-  if (tensor.format.bits == 8)
-    out.format_ = tensor.format.zero_point ? WeightFormat::kInt8Zero : WeightFormat::kInt8;
-  else if (tensor.format.bits == 4)
-    out.format_ = tensor.format.zero_point ? WeightFormat::kInt4Zero : WeightFormat::kInt4;
-  else
+  const std::optional<WeightFormat> format = integer_format(tensor.format.bits, tensor.format.zero_point);
+  if (!format)
     throw std::invalid_argument("integer weights of " + std::to_string(tensor.format.bits) + " bits are not supported");
+  out.format_ = *format;
   int_format(out.format_, tensor.format.group);
   out.rows_ = tensor.rows;
   out.cols_ = tensor.cols;
@@ -110,28 +60,27 @@ LinearWeights LinearWeights::from_integers(formats::IntTensor tensor) {
   return out;
 }
 
-LinearWeights LinearWeights::from_kmeans(formats::KmeansTensor tensor, CodebookKind codebook) {
-  for (const FormatName& n : kNames)
-    if (n.bits == tensor.bits() && n.name[0] == 'k') return from_codebook(n.format, std::move(tensor), codebook);
+LinearWeights LinearWeights::from_kmeans(KmeansTensor tensor, CodebookKind codebook) {
+  if (const auto format = kmeans_format(tensor.bits())) return from_codebook(*format, std::move(tensor), codebook);
   throw std::invalid_argument("a K-means matrix of " + std::to_string(tensor.bits()) + " bits is not supported");
 }
 
-LinearWeights LinearWeights::from_codebook(WeightFormat format, formats::KmeansTensor tensor, CodebookKind codebook) {
+LinearWeights LinearWeights::from_codebook(WeightFormat format, KmeansTensor tensor, CodebookKind codebook) {
   LinearWeights out;
   out.format_ = format;
   out.kind_ = codebook;
   out.rows_ = tensor.rows;
   out.cols_ = tensor.cols;
-  if (codebook != CodebookKind::kBf16) out.integer_ = formats::make_integer_codebook(tensor.codebook, codebook);
-  out.in_use_ = codebook == CodebookKind::kBf16 ? formats::bf16_codebook(tensor.codebook)
-                                                : formats::dequantised_codebook(out.integer_);
+  if (codebook != CodebookKind::kBf16) out.integer_ = make_integer_codebook(tensor.codebook, codebook);
+  out.in_use_ = codebook == CodebookKind::kBf16 ? bf16_codebook(tensor.codebook)
+                                                : dequantised_codebook(out.integer_);
   out.kmeans_ = std::move(tensor);
   return out;
 }
 
 LinearWeights::Streams LinearWeights::streams() const {
   Streams s;
-  if (format_ == WeightFormat::kFp16) {
+  if (is_words(format_)) {
     s.codes = reinterpret_cast<const std::uint8_t*>(fp16_.data());
     s.code_row_bytes = cols_ * 2;
   } else if (is_codebook(format_)) {
@@ -164,44 +113,42 @@ double LinearWeights::bits_per_weight() const {
 }
 
 void LinearWeights::decode_row(std::size_t row, float* out, bool stored_codebook) const {
-  if (format_ == WeightFormat::kFp16)
-    formats::to_float(fp16_.data() + row * cols_, cols_, out);
+  if (is_words(format_))
+    to_float(fp16_.data() + row * cols_, cols_, out);
   else if (is_codebook(format_))
-    formats::kmeans_decode_row_f32(stored_codebook ? kmeans_.codebook : in_use_, kmeans_.row_packed(row),
+    kmeans_decode_row_f32(stored_codebook ? kmeans_.codebook : in_use_, kmeans_.row_packed(row),
                                    kmeans_.row_scales(row), cols_, out);
   else
-    formats::int_decode_row(ints_.format, ints_.row_packed(row), ints_.row_scales(row), ints_.row_zeros(row), cols_,
+    int_decode_row(ints_.format, ints_.row_packed(row), ints_.row_scales(row), ints_.row_zeros(row), cols_,
                             out);
 }
 
 void LinearWeights::decode_row_fp16(std::size_t row, Fp16* out) const {
-  if (format_ == WeightFormat::kFp16) {
+  if (is_words(format_)) {
     std::copy_n(fp16_.begin() + static_cast<std::ptrdiff_t>(row * cols_), cols_, out);
     return;
   }
   std::vector<float> values(cols_);
   decode_row(row, values.data());
-  formats::to_fp16(values.data(), cols_, out);
+  to_fp16(values.data(), cols_, out);
 }
 
 void LinearWeights::decode_row_codes(std::size_t row, std::int16_t* out) const {
-  if (format_ == WeightFormat::kFp16) throw std::invalid_argument("fp16 weights have no integer codes");
+  if (is_words(format_)) throw std::invalid_argument("fp16 weights have no integer codes");
   if (is_codebook(format_)) {
     if (kind_ == CodebookKind::kBf16)
       throw std::invalid_argument("codebook bf16 is a numeric reference: a BFP array has no mode for it");
     std::vector<std::int8_t> narrow(cols_);
-    formats::kmeans_decode_row_int8(integer_.q.data(), kmeans_.bits(), kmeans_.row_packed(row), cols_, narrow.data());
+    kmeans_decode_row_int8(integer_.q.data(), kmeans_.bits(), kmeans_.row_packed(row), cols_, narrow.data());
     std::copy(narrow.begin(), narrow.end(), out);
     return;
   }
-  formats::int_decode_row_codes(ints_.format, ints_.row_packed(row), ints_.row_zeros(row), cols_, out);
+  int_decode_row_codes(ints_.format, ints_.row_packed(row), ints_.row_zeros(row), cols_, out);
 }
 
-formats::PeMode LinearWeights::pe_mode() const {
-  if (format_ == WeightFormat::kFp16) return formats::PeMode::kM8M8;
-  if (!is_codebook(format_)) return code_bits(format_) == 8 ? formats::PeMode::kM8L8 : formats::PeMode::kM8W4;
-  if (format_ == WeightFormat::kKmeans1) return formats::PeMode::kM8B1;
-  return kind_ == CodebookKind::kInt5 ? formats::PeMode::kM8L5 : formats::PeMode::kM8L8;
+PeMode LinearWeights::pe_mode() const {
+  const bool narrow = is_codebook(format_) && kind_ == CodebookKind::kInt5 && format_->pe_mode == PeMode::kM8L8;
+  return narrow ? PeMode::kM8L5 : format_->pe_mode;
 }
 
 void LinearWeights::prepare(ActivationFormat activations) {
@@ -210,19 +157,19 @@ void LinearWeights::prepare(ActivationFormat activations) {
   operand16_.clear();
   operand_bfp_.clear();
   operand_fp16_.clear();
-  if (activations == ActivationFormat::kFp16) {
+  if (activations == ActivationFormat::fp16) {
     operand_fp16_.resize(rows_ * cols_);
     for (std::size_t r = 0; r < rows_; ++r) decode_row_fp16(r, operand_fp16_.data() + r * cols_);
-  } else if (format_ == WeightFormat::kFp16) {
+  } else if (is_words(format_)) {
     const std::size_t row = kBfp8.row_bytes(cols_);
     operand_bfp_.resize(rows_ * row);
     for (std::size_t r = 0; r < rows_; ++r)
-      formats::encode_row(kBfp8, fp16_.data() + r * cols_, cols_, operand_bfp_.data() + r * row);
+      encode_row(kBfp8, fp16_.data() + r * cols_, cols_, operand_bfp_.data() + r * row);
   } else {
     std::vector<std::int16_t>& wide = operand16_;
     wide.resize(rows_ * cols_);
     for (std::size_t r = 0; r < rows_; ++r) decode_row_codes(r, wide.data() + r * cols_);
-    if (format_ == WeightFormat::kInt8Zero) return;
+    if (needs_nine_bits(format_)) return;
     operand8_.resize(wide.size());
     std::transform(wide.begin(), wide.end(), operand8_.begin(),
                    [](std::int16_t q) { return static_cast<std::int8_t>(q); });
@@ -231,29 +178,29 @@ void LinearWeights::prepare(ActivationFormat activations) {
 }
 
 void LinearWeights::multiply(const void* x, std::size_t tokens, Fp16* out) const {
-  if (activations_ == ActivationFormat::kFp16) {
+  if (activations_ == ActivationFormat::fp16) {
     const auto* rows = static_cast<const Fp16*>(x);
     for (std::size_t t = 0; t < tokens; ++t)
       for (std::size_t r = 0; r < rows_; ++r)
         out[t * rows_ + r] =
-            formats::to_fp16(formats::dot_fp16(rows + t * cols_, operand_fp16_.data() + r * cols_, cols_));
+            to_fp16(dot_fp16(rows + t * cols_, operand_fp16_.data() + r * cols_, cols_));
     return;
   }
   const std::size_t row = kBfp8.row_bytes(cols_);
   for (std::size_t t = 0; t < tokens; ++t) {
     const std::uint8_t* a = static_cast<const std::uint8_t*>(x) + t * row;
     Fp16* y = out + t * rows_;
-    if (format_ == WeightFormat::kFp16)
-      formats::gemv_bfp(kBfp8, a, kBfp8, operand_bfp_.data(), row, rows_, cols_, y);
+    if (is_words(format_))
+      gemv_bfp(kBfp8, a, kBfp8, operand_bfp_.data(), row, rows_, cols_, y);
     else if (is_codebook(format_))
-      formats::gemv_codebook(kBfp8, a, operand8_.data(), kmeans_.scales.data(), integer_.scale, rows_, cols_, y);
-    else if (format_ == WeightFormat::kInt8Zero)
+      gemv_codebook(kBfp8, a, operand8_.data(), kmeans_.scales.data(), integer_.scale, rows_, cols_, y);
+    else if (needs_nine_bits(format_))
       for (std::size_t r = 0; r < rows_; ++r)
-        y[r] = formats::to_fp16(
-            formats::dot_int(kBfp8, a, operand16_.data() + r * cols_, ints_.row_scales(r), cols_, ints_.format.group));
+        y[r] = to_fp16(
+            dot_int(kBfp8, a, operand16_.data() + r * cols_, ints_.row_scales(r), cols_, ints_.format.group));
     else
-      formats::gemv_int(kBfp8, a, operand8_.data(), ints_.scales.data(), rows_, cols_, ints_.format.group, y);
+      gemv_int(kBfp8, a, operand8_.data(), ints_.scales.data(), rows_, cols_, ints_.format.group, y);
   }
 }
 
-}  // namespace harmonia::accelerator
+}  // namespace harmonia::formats

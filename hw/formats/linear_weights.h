@@ -6,16 +6,13 @@
 // Source: number formats specification, sections 1 to 3 and 5.
 //
 // Stored streams of a [rows, cols] matrix, row r at offset r * row size:
-//   fp16      codes: 2*cols bytes, little-endian FP16
-//   int4, int8  codes: int_row_bytes(cols, bits); scales: FP16 per 128 columns; int4z also one zero-point byte
-//   each kmeansN   codes: kmeans_row_bytes(cols, N); scales: bf16 per 64 columns; codebook of 2^N FP32 per matrix nf4
-//   as kmeans4 with the fixed NF4 codebook ternary   as kmeans2 with the codebook {-1, 0, 1, 1}
+//   words      codes: 2 * cols bytes, little-endian FP16
+//   integers   codes: int_row_bytes(cols, bits); scales: FP16 per group; with a zero-point also one byte per group
+//   codebook   codes: kmeans_row_bytes(cols, bits); scales: bf16 per 64 columns; codebook: 2^bits FP32 per matrix
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "harmonia/hw/formats/bfp.h"
@@ -24,40 +21,13 @@
 #include "harmonia/hw/formats/integer_codebook.h"
 #include "harmonia/hw/formats/kmeans.h"
 #include "harmonia/hw/formats/pe.h"
+#include "harmonia/hw/formats/weights/weight_format.h"
 
-namespace harmonia::accelerator {
+namespace harmonia::formats {
 
-enum class WeightFormat {
-  kFp16,
-  kInt8,
-  kInt4,
-  kInt4Zero,
-  kInt8Zero,
-  kKmeans1,
-  kKmeans2,
-  kKmeans3,
-  kKmeans4,
-  kKmeans8,
-  kNf4,
-  kTernary
-};
-inline constexpr WeightFormat kWeightFormats[] = {
-    WeightFormat::kFp16,     WeightFormat::kInt8,    WeightFormat::kInt4,    WeightFormat::kInt4Zero,
-    WeightFormat::kInt8Zero, WeightFormat::kKmeans1, WeightFormat::kKmeans2, WeightFormat::kKmeans3,
-    WeightFormat::kKmeans4,  WeightFormat::kKmeans8, WeightFormat::kNf4,     WeightFormat::kTernary};
-
-/// "fp16", "int8", "int4", "int4z", "int8z", "kmeans1" .. "kmeans8", "nf4", "ternary".
-const char* name(WeightFormat format) noexcept;
-/// Throws std::invalid_argument that lists the names.
-WeightFormat weight_format(std::string_view name);
-/// Whether codes select from a codebook (K-means, NF4, ternary).
-bool is_codebook(WeightFormat format) noexcept;
-/// Index width of a codebook format, code width of an integer format, 16 for fp16.
-int code_bits(WeightFormat format) noexcept;
-
-/// What kind of PE array multiplies. kBfp8: activations are BFP8 groups of 32. kFp16: a plain FP16 array; weights and
+/// What kind of PE array multiplies. bfp8: activations are BFP8 groups of 32. fp16: a plain FP16 array; weights and
 /// cache are decoded to FP16 first.
-enum class ActivationFormat { kBfp8, kFp16 };
+enum class ActivationFormat { bfp8, fp16 };
 
 class LinearWeights {
  public:
@@ -66,18 +36,18 @@ class LinearWeights {
   /// `seed`. `codebook` is how codebook formats are held for the PE; kBf16 has no mode on a BFP array
   /// (std::invalid_argument on use). Throws std::invalid_argument.
   static LinearWeights encode(WeightFormat format, const float* w, std::size_t rows, std::size_t cols,
-                              formats::CodebookKind codebook = formats::CodebookKind::kInt8, std::uint64_t seed = 1,
-                              std::size_t int_group = formats::kIntGroup);
+                              CodebookKind codebook = CodebookKind::kInt8, std::uint64_t seed = 1,
+                              std::size_t int_group = kIntGroup);
   /// Takes an integer matrix that was encoded elsewhere: 4 or 8 bits, the group a multiple of 32.
-  static LinearWeights from_integers(formats::IntTensor tensor);
+  static LinearWeights from_integers(IntTensor tensor);
   /// Takes a K-means matrix that was encoded elsewhere.
-  static LinearWeights from_kmeans(formats::KmeansTensor tensor,
-                                   formats::CodebookKind codebook = formats::CodebookKind::kInt8);
+  static LinearWeights from_kmeans(KmeansTensor tensor,
+                                   CodebookKind codebook = CodebookKind::kInt8);
 
   WeightFormat format() const { return format_; }
   std::size_t rows() const { return rows_; }
   std::size_t cols() const { return cols_; }
-  formats::CodebookKind codebook_kind() const { return kind_; }
+  CodebookKind codebook_kind() const { return kind_; }
 
   /// The stored streams; see the head of this file. Scales are two-byte words (FP16 or bf16), zero-points one byte
   /// each; a stream that the format does not have is null with row size 0.
@@ -92,11 +62,11 @@ class LinearWeights {
   Streams streams() const;
   /// Codebook formats: the real codebook as it is stored, and the integers that stand for it at the PE (empty for
   /// kBf16).
-  const formats::Codebook& codebook() const { return kmeans_.codebook; }
-  const formats::IntegerCodebook& integer_codebook() const { return integer_; }
+  const Codebook& codebook() const { return kmeans_.codebook; }
+  const IntegerCodebook& integer_codebook() const { return integer_; }
   /// The typed tensor behind the streams; empty for the other kinds of format.
-  const formats::KmeansTensor& kmeans() const { return kmeans_; }
-  const formats::IntTensor& integers() const { return ints_; }
+  const KmeansTensor& kmeans() const { return kmeans_; }
+  const IntTensor& integers() const { return ints_; }
   /// Codes, scales, zero-points (as wide as the codes) and codebook.
   std::size_t stored_bytes() const;
   double bits_per_weight() const;
@@ -105,38 +75,37 @@ class LinearWeights {
   /// FP32, cols floats. `stored_codebook` takes the FP32 centroids as they are stored instead.
   void decode_row(std::size_t row, float* out, bool stored_codebook = false) const;
   /// The FP16 operand of a plain FP16 array: the value above, rounded to FP16 nearest-even.
-  void decode_row_fp16(std::size_t row, formats::Fp16* out) const;
+  void decode_row_fp16(std::size_t row, Fp16* out) const;
   /// The signed integers that the decoder hands to a BFP array, cols values: q, q - z, or the integer
   /// codebook's entry. Throws std::invalid_argument for fp16 and for codebook kind kBf16.
   void decode_row_codes(std::size_t row, std::int16_t* out) const;
-  /// PE mode on a BFP8 array; fp16 weights are converted on read to BFP8 and use M8M8. int8 runs in the two passes of
-  /// M8L8.
-  formats::PeMode pe_mode() const;
+  /// PE mode on a BFP8 array.
+  PeMode pe_mode() const;
 
   /// Expands the operands for repeated multiplication; multiply() needs it once. Changes no value.
   void prepare(ActivationFormat activations);
   /// out[t][r] = row r times activation row t. `x` is tokens rows: stored BFP8 groups (kBfp8.row_bytes(cols) each) for
-  /// kBfp8, cols FP16 values for kFp16, as prepare() was told. out: [tokens][rows] FP16.
-  void multiply(const void* x, std::size_t tokens, formats::Fp16* out) const;
+  /// bfp8, cols FP16 values for fp16, as prepare() was told. out: [tokens][rows] FP16.
+  void multiply(const void* x, std::size_t tokens, Fp16* out) const;
 
  private:
-  static LinearWeights from_codebook(WeightFormat format, formats::KmeansTensor tensor, formats::CodebookKind codebook);
+  static LinearWeights from_codebook(WeightFormat format, KmeansTensor tensor, CodebookKind codebook);
 
-  WeightFormat format_ = WeightFormat::kFp16;
-  formats::CodebookKind kind_ = formats::CodebookKind::kInt8;
+  WeightFormat format_;
+  CodebookKind kind_ = CodebookKind::kInt8;
   std::size_t rows_ = 0, cols_ = 0;
   // One of these holds the stored streams.
-  std::vector<formats::Fp16> fp16_;
-  formats::IntTensor ints_;
-  formats::KmeansTensor kmeans_;
-  formats::IntegerCodebook integer_;
-  formats::Codebook in_use_;  // what the integers (or bf16 centroids) stand for
+  std::vector<Fp16> fp16_;
+  IntTensor ints_;
+  KmeansTensor kmeans_;
+  IntegerCodebook integer_;
+  Codebook in_use_;  // what the integers (or bf16 centroids) stand for
 
-  ActivationFormat activations_ = ActivationFormat::kBfp8;
+  ActivationFormat activations_ = ActivationFormat::bfp8;
   std::vector<std::int8_t> operand8_;      // [rows][cols]
   std::vector<std::int16_t> operand16_;    // [rows][cols]; q - z of int8z does not fit a byte
   std::vector<std::uint8_t> operand_bfp_;  // [rows][row_bytes]
-  std::vector<formats::Fp16> operand_fp16_;
+  std::vector<Fp16> operand_fp16_;
 };
 
-}  // namespace harmonia::accelerator
+}  // namespace harmonia::formats

@@ -52,12 +52,12 @@ void GoldenKvCache::reserve(std::size_t tokens) {
   if (tokens <= capacity_) return;
   const std::size_t old = capacity_;
   capacity_ = std::max((tokens + kGroup - 1) / kGroup * kGroup, 2 * old);
-  if (stores_bfp() || settings_.activations == ActivationFormat::kBfp8) {
+  if (stores_bfp() || settings_.activations == formats::ActivationFormat::bfp8) {
     const std::size_t key = key_groups_ * kSlot;
     grow(key_slots_, kv_heads_, old * key, capacity_ * key);
     grow(value_slots_, kv_heads_ * head_dim_, old / kGroup * kSlot, capacity_ / kGroup * kSlot);
   }
-  if (settings_.activations == ActivationFormat::kFp16) {
+  if (settings_.activations == formats::ActivationFormat::fp16) {
     grow(key_fp16_, kv_heads_, old * head_dim_, capacity_ * head_dim_);
     grow(value_fp16_, kv_heads_ * head_dim_, old, capacity_);
   }
@@ -116,7 +116,7 @@ void GoldenKvCache::keep_fp16(const Fp16* keys, const Fp16* values) {
 std::size_t GoldenKvCache::append(const Fp16* k, const Fp16* v, std::size_t tokens) {
   reserve(tokens_ + tokens);
   const std::size_t width = kv_heads_ * head_dim_;
-  const bool fp16_array = settings_.activations == ActivationFormat::kFp16;
+  const bool fp16_array = settings_.activations == formats::ActivationFormat::fp16;
   first_stale_ = tokens_ / kGroup * kGroup;
   std::size_t nonfinite = 0;
   for (std::size_t t = 0; t < tokens; ++t, ++tokens_) {
@@ -198,7 +198,7 @@ std::size_t GoldenKvCache::live_bytes() const {
 }
 
 void GoldenKvCache::scores(const void* q, std::size_t kv_head, std::size_t count, Fp16* out) const {
-  if (settings_.activations == ActivationFormat::kBfp8) {
+  if (settings_.activations == formats::ActivationFormat::bfp8) {
     const std::size_t row = key_groups_ * kSlot;
     formats::gemv_bfp(kBfp8, static_cast<const std::uint8_t*>(q), kBfp8, key_slots_.data() + kv_head * capacity_ * row,
                       row, count, head_dim_, out);
@@ -210,7 +210,7 @@ void GoldenKvCache::scores(const void* q, std::size_t kv_head, std::size_t count
 }
 
 void GoldenKvCache::attend(const void* p, std::size_t kv_head, std::size_t count, Fp16* out) const {
-  if (settings_.activations == ActivationFormat::kBfp8) {
+  if (settings_.activations == formats::ActivationFormat::bfp8) {
     // P is zero beyond `count`, so that younger tokens in the last group add nothing.
     const std::size_t row = capacity_ / kGroup * kSlot;
     formats::gemv_bfp(kBfp8, static_cast<const std::uint8_t*>(p), kBfp8,

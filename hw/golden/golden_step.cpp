@@ -14,8 +14,8 @@ std::vector<float> fp32_of(const std::vector<Fp16>& x) {
   return out;
 }
 
-std::size_t GoldenRows::convert(ActivationFormat array, std::size_t rows) {
-  if (array == ActivationFormat::kFp16) return 0;
+std::size_t GoldenRows::convert(formats::ActivationFormat array, std::size_t rows) {
+  if (array == formats::ActivationFormat::fp16) return 0;
   const std::size_t width = values.size() / rows, row = kBfp8.row_bytes(width);
   groups.resize(rows * row);
   std::size_t nonfinite = 0;
@@ -25,7 +25,7 @@ std::size_t GoldenRows::convert(ActivationFormat array, std::size_t rows) {
 }
 
 std::size_t golden_norm(const GoldenStep& step, const LayerOperation& norm, const Fp16* x,
-                        const std::vector<float>& gains, double epsilon, ActivationFormat array, GoldenRows& out) {
+                        const std::vector<float>& gains, double epsilon, formats::ActivationFormat array, GoldenRows& out) {
   const std::size_t width = gains.size();
   out.values.resize(step.tokens * width);
   for (std::size_t t = 0; t < step.tokens; ++t)
@@ -36,7 +36,7 @@ std::size_t golden_norm(const GoldenStep& step, const LayerOperation& norm, cons
   return nonfinite;
 }
 
-void golden_product(const GoldenStep& step, const Product& product, const LinearWeights& matrix,
+void golden_product(const GoldenStep& step, const Product& product, const formats::LinearWeights& matrix,
                     const GoldenRows& operand, std::vector<Fp16>& out) {
   out.resize(step.tokens * matrix.rows());
   matrix.multiply(operand.operand(), step.tokens, out.data());

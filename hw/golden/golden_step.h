@@ -34,19 +34,19 @@ struct GoldenRows {
   std::vector<formats::Fp16> values;
   std::vector<std::uint8_t> groups;  // stored BFP8 rows; stays empty on a plain FP16 array
 
-  /// What LinearWeights::multiply() takes.
+  /// What formats::LinearWeights::multiply() takes.
   const void* operand() const { return groups.empty() ? static_cast<const void*>(values.data()) : groups.data(); }
   /// Converts `rows` rows of the values for an array of this kind. Returns how many were infinite or NaN.
-  std::size_t convert(ActivationFormat array, std::size_t rows);
+  std::size_t convert(formats::ActivationFormat array, std::size_t rows);
 };
 
 /// RMSNorm of `x`, FP16 [tokens][hidden], with the gains of operation `norm`, then its conversion. Returns how many values
 /// were infinite or NaN.
 std::size_t golden_norm(const GoldenStep& step, const LayerOperation& norm, const formats::Fp16* x,
-                        const std::vector<float>& gains, double epsilon, ActivationFormat array, GoldenRows& out);
+                        const std::vector<float>& gains, double epsilon, formats::ActivationFormat array, GoldenRows& out);
 
 /// One product of a linear: the rows of its operand times a matrix.
-void golden_product(const GoldenStep& step, const Product& product, const LinearWeights& matrix,
+void golden_product(const GoldenStep& step, const Product& product, const formats::LinearWeights& matrix,
                     const GoldenRows& operand, std::vector<formats::Fp16>& out);
 
 /// FP16 values as FP32.

@@ -10,7 +10,7 @@
 namespace harmonia::accelerator {
 
 struct GoldenSettings {
-  ActivationFormat activations = ActivationFormat::kBfp8;
+  formats::ActivationFormat activations = formats::ActivationFormat::bfp8;
   KvFormat kv = KvFormat::kBfp4Windows;
   std::size_t n_initial = 32;  ///< 8-bit windows of kBfp4Windows, tokens
   std::size_t n_local = 64;

@@ -12,7 +12,7 @@ void expect_length(const char* tensor, std::uint64_t is, std::uint64_t expected)
                                 std::to_string(expected));
 }
 
-void expect_matrix(ModelTensor tensor, const LinearWeights& w, const ModelShape& shape) {
+void expect_matrix(ModelTensor tensor, const formats::LinearWeights& w, const ModelShape& shape) {
   const TensorInfo& info = info_of(tensor);
   const std::uint64_t rows = size_of(info.rows, shape), columns = size_of(info.columns, shape);
   if (w.rows() != rows || w.cols() != columns)

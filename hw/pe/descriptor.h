@@ -4,21 +4,13 @@
 
 #include <cstdint>
 
+#include "harmonia/hw/formats/operand.h"
+
 namespace harmonia::pe {
 
 enum class Source : std::uint8_t { weights, kv };  // which input socket brings B
 
-/// How B's bytes are to be read.
-enum class Operand : std::uint8_t {
-  codebook,  // int8 values with bf16 scales per 64 (K-means, NF4, ternary)
-  integer,   // int8 values with FP16 scales per 128
-  bfp8,      // stored BFP8 groups along k (16-bit weights converted on read)
-  fp16,      // FP16 words
-  keys,      // K planes: n tokens of k channels, groups along k
-  values,    // V planes: k tokens of n channels, groups along k
-  keys_plain,
-  values_plain  // FP16 or INT8 cache, token by token
-};
+using Operand = formats::Operand;
 
 struct Descriptor {
   std::uint32_t operation = 0;

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "harmonia/hw/kv_cache/head.h"
-#include "harmonia/hw/kv_cache/storage_layout.h"
 #include "harmonia/hw/program/linear_mode.h"
 
 namespace harmonia::accelerator {
@@ -117,7 +116,7 @@ bool Count::fits_on_chip() const {
 Reads Count::reads_of(const Gemm& gemm) const {
   if (!gemm.a_in_memory) return {0, 1, gemm.m, false};
   const std::uint64_t a_row = a_bytes(gemm.k);
-  const WeightStorage storage = storage_of(gemm.format);
+  const WeightStorage storage = gemm.format->storage;
   const std::uint64_t b_row = storage.index_row_bytes(gemm.k) + storage.scale_row_bytes(gemm.k);
   const std::uint64_t rows = whole_rounds(chip_.operand_bytes / a_row);
   const Reads row_first{1, quotient_up(gemm.m, rows), rows, false};
@@ -141,7 +140,7 @@ Reads Count::reads_of(const Gemm& gemm) const {
 }
 
 void Count::linear(const Gemm& gemm) {
-  const WeightStorage storage = storage_of(gemm.format);
+  const WeightStorage storage = gemm.format->storage;
   const Reads reads = reads_of(gemm);
   const auto passes =
       static_cast<std::uint64_t>(linear_mode(gemm.format, codebook_, chip_.linear_operand.bfp()).passes);

@@ -126,8 +126,8 @@ void LinearGenerator::decode_tile(const Tile& t) {
   d.row_elements = static_cast<std::uint32_t>(k_);
   d.kind = mode_.decode;
   d.bits = static_cast<std::uint8_t>(storage.bits);
-  d.bit_planes = t.place.format == WeightFormat::kKmeans3;
-  d.zero_point = t.place.format == WeightFormat::kInt4Zero;
+  d.bit_planes = t.place.format->storage.bit_planes();
+  d.zero_point = t.place.format->zero_point;
   d.block = static_cast<std::uint16_t>(storage.block);
   if (g_.plan.settings.table && is_codebook(t.place.format)) {
     const DecoderTable& table = g_.plan.settings.table(t.place.id);

@@ -103,7 +103,7 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
   }
   map.final_norm = place.take(2 * h);
   place.begin("lm_head");
-  if (r.shape.tie_word_embeddings && r.lm_head == WeightFormat::kFp16) {
+  if (r.shape.tie_word_embeddings && r.lm_head->storage.coding == formats::Coding::words) {
     map.lm_head = place.tensor(r.lm_head, 0, h);
     map.lm_head.rows = r.shape.vocab_size;
     map.lm_head.index = map.embedding;

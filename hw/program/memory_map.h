@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "harmonia/hw/formats/weights/weight_format.h"
 #include "harmonia/hw/kv_cache/layout.h"
-#include "harmonia/hw/kv_cache/storage_layout.h"
 #include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/model/model_shape.h"
 #include "harmonia/hw/program/operand_format.h"
@@ -19,12 +19,12 @@ namespace harmonia::accelerator {
 
 struct TensorPlace {
   std::uint32_t id = 0;  // numbered from 1; the decoder reloads its codebook when it changes
-  WeightFormat format = WeightFormat::kFp16;
+  WeightFormat format;
   std::uint64_t rows = 0, k = 0;
   std::uint64_t index = 0;  // address of the codes
   std::uint64_t scale = 0;  // address of the scales
 
-  WeightStorage storage() const { return storage_of(format); }
+  const WeightStorage& storage() const { return format->storage; }
   std::uint64_t index_row_bytes() const { return storage().index_row_bytes(k); }
   std::uint64_t scale_row_bytes() const { return storage().scale_row_bytes(k); }
   std::uint64_t bytes() const { return rows * (index_row_bytes() + scale_row_bytes()); }
@@ -60,8 +60,8 @@ struct SpillPlace {
 
 struct MapRequest {
   ModelShape shape;
-  WeightFormat weights = WeightFormat::kKmeans4;
-  WeightFormat lm_head = WeightFormat::kFp16;
+  WeightFormat weights = formats::weight_format("kmeans4");
+  WeightFormat lm_head;
   KvPolicy kv;
   OperandFormat linear_operand = OperandFormat::bfp8(), attention_operand = OperandFormat::bfp8();
   std::uint64_t kv_capacity_tokens = 4096;

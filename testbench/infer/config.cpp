@@ -5,7 +5,7 @@
 namespace harmonia::testbench {
 namespace {
 
-using accelerator::ActivationFormat;
+using formats::ActivationFormat;
 using accelerator::KvFormat;
 using formats::CodebookKind;
 
@@ -16,8 +16,8 @@ const config::NameTable<CodebookKind>& codebook_names() {
 }
 
 const config::NameTable<ActivationFormat>& activation_names() {
-  static const config::NameTable<ActivationFormat> names = {{"bfp8", ActivationFormat::kBfp8},
-                                                            {"fp16", ActivationFormat::kFp16}};
+  static const config::NameTable<ActivationFormat> names = {{"bfp8", ActivationFormat::bfp8},
+                                                            {"fp16", ActivationFormat::fp16}};
   return names;
 }
 
@@ -34,8 +34,13 @@ const config::NameTable<KvFormat>& kv_names() {
 
 std::vector<std::string> format_names() {
   std::vector<std::string> names = {"stored"};
-  for (const accelerator::WeightFormat f : accelerator::kWeightFormats) names.emplace_back(accelerator::name(f));
+  for (const formats::WeightFormat f : formats::weight_formats()) names.emplace_back(f->name);
   return names;
+}
+
+bool has_zero_point(const std::string& format) {
+  const std::optional<formats::WeightFormat> known = formats::find_weight_format(format);
+  return known && formats::with_zero_point(*known);
 }
 
 }  // namespace
@@ -54,7 +59,7 @@ void InferWeights::describe(config::Fields& f) {
       .says("columns that share a scale, of the integer formats");
   f.check("zero_point", [this] {
     return std::string(
-        zero_point && format != "int4" && format != "int8" ? "zero_point needs weights.format int4 or int8" : "");
+        zero_point && !has_zero_point(format) ? "zero_point needs weights.format int4 or int8" : "");
   });
 }
 
@@ -96,7 +101,7 @@ void InferConfig::describe(config::Fields& f) {
   f.add("seed", seed).says("of codebook training and of sampling");
   f.check("weights", [this] {
     return std::string(
-        weights.codebook == CodebookKind::kBf16 && activations.format == ActivationFormat::kBfp8
+        weights.codebook == CodebookKind::kBf16 && activations.format == ActivationFormat::bfp8
             ? "codebook bf16 is a numeric reference without a mode on a BFP array: set activations.format=fp16"
             : "");
   });
@@ -123,7 +128,7 @@ void InferConfig::apply(Scenario& s) const {
   s.accelerator.smoother.channels_per_head = smoothing.channels_per_head;
   // The two kinds of array whose arithmetic the golden composition defines.
   s.accelerator.pe.kind =
-      activations.format == ActivationFormat::kFp16 ? accelerator::PeKind::fp16 : accelerator::PeKind::harmonia;
+      activations.format == ActivationFormat::fp16 ? accelerator::PeKind::fp16 : accelerator::PeKind::harmonia;
   s.seed = seed;
 }
 
@@ -145,12 +150,9 @@ InferConfig infer_config(const std::vector<std::string>& overrides, const InferC
   return c;
 }
 
-accelerator::WeightFormat weight_format(const InferWeights& weights, const std::string& format) {
-  const accelerator::WeightFormat f = accelerator::weight_format(format);
-  if (!weights.zero_point) return f;
-  if (f == accelerator::WeightFormat::kInt4) return accelerator::WeightFormat::kInt4Zero;
-  if (f == accelerator::WeightFormat::kInt8) return accelerator::WeightFormat::kInt8Zero;
-  return f;
+formats::WeightFormat weight_format(const InferWeights& weights, const std::string& format) {
+  const formats::WeightFormat f = formats::weight_format(format);
+  return weights.zero_point ? formats::with_zero_point(f).value_or(f) : f;
 }
 
 }  // namespace harmonia::testbench

@@ -32,7 +32,7 @@ struct InferKv {
 };
 
 struct InferActivations {
-  accelerator::ActivationFormat format = accelerator::ActivationFormat::kBfp8;
+  formats::ActivationFormat format = formats::ActivationFormat::bfp8;
   void describe(config::Fields& f);
 };
 
@@ -62,6 +62,6 @@ struct InferConfig {
 InferConfig infer_config(const std::vector<std::string>& overrides, const InferConfig& base = {});
 
 /// `format` (a name that was checked) with the zero-point switch taken into account.
-accelerator::WeightFormat weight_format(const InferWeights& weights, const std::string& format);
+formats::WeightFormat weight_format(const InferWeights& weights, const std::string& format);
 
 }  // namespace harmonia::testbench

@@ -8,9 +8,9 @@
 namespace harmonia::testbench {
 namespace {
 
-using accelerator::LinearWeights;
+using formats::LinearWeights;
 using accelerator::ModelTensor;
-using accelerator::WeightFormat;
+using formats::WeightFormat;
 
 std::vector<formats::Fp16> to_fp16(const WeightView& view) {
   const std::vector<float> values = view.read();
@@ -45,7 +45,7 @@ std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeig
 
   const auto matrix = [&](const WeightView& view, const std::string& format, const std::vector<float>* folded) {
     const bool stored = format == "stored";
-    const WeightFormat wanted = stored ? WeightFormat::kFp16 : weight_format(c.weights, format);
+    const WeightFormat wanted = stored ? WeightFormat() : weight_format(c.weights, format);
     if (folded == nullptr && view.type == ElementType::kLut) {
       LinearWeights w = LinearWeights::from_kmeans(view.kmeans(), c.weights.codebook);
       if (stored || w.format() == wanted) return w;
@@ -98,7 +98,7 @@ WeightBytes weight_bytes(const accelerator::GoldenModelWeights& weights) {
 std::string summary_of(const InferConfig& config, const accelerator::GoldenModelWeights& weights) {
   InferConfig named = config;
   const auto name = [](std::string& format, const LinearWeights& w) {
-    if (format == "stored") format = std::string("as stored (") + accelerator::name(w.format()) + ")";
+    if (format == "stored") format = std::string("as stored (") + w.format()->name + ")";
   };
   name(named.weights.format, weights.layers.front().matrices[ModelTensor::q]);
   name(named.weights.lm_head, weights.lm_head);

@@ -16,8 +16,7 @@ namespace harmonia::testbench {
 
 std::string registry_name(const WeightsConfig& w) {
   if (w.format == "fp16") return w.format;
-  const accelerator::WeightFormat format = accelerator::weight_format(w.format);
-  if (accelerator::is_codebook(format)) return w.format + ":" + w.codebook;
+  if (formats::is_codebook(formats::weight_format(w.format))) return w.format + ":" + w.codebook;
   return w.format + (w.zero_point ? "z" : "") + (w.group_size == 128 ? "" : ":g" + std::to_string(w.group_size));
 }
 
@@ -43,14 +42,14 @@ WeightQuality weight_quality(const Scenario& s, const Library& library) {
   const double h = m.hidden_size, qw = static_cast<double>(m.num_attention_heads) * m.head_dim,
                kvw = static_cast<double>(m.num_key_value_heads) * m.head_dim;
   q.parameters = m.num_hidden_layers * (h * (2 * qw + 2 * kvw) + 3 * h * m.intermediate_size);
-  const accelerator::WeightFormat format = accelerator::weight_format(s.weights.format);
+  const formats::WeightFormat format = formats::weight_format(s.weights.format);
 
   const std::filesystem::path file = library.folder() / "published" / "one-bit-wonder.json";
-  double g = accelerator::is_codebook(format) ? 3.32 : 3.71;
+  double g = formats::is_codebook(format) ? 3.32 : 3.71;
   if (std::filesystem::exists(file)) {
     try {
       const nlohmann::json published = nlohmann::json::parse(config::read_text_file(file.string(), 1 << 20));
-      g = published.at("g").at(accelerator::is_codebook(format) ? "kmeans" : "uniform");
+      g = published.at("g").at(formats::is_codebook(format) ? "kmeans" : "uniform");
       for (const auto& point : published.at("accuracy")) {
         if (point.at("model") != m.name || point.at("weights") != s.weights.format) continue;
         PublishedAccuracy accuracy;
@@ -62,7 +61,7 @@ WeightQuality weight_quality(const Scenario& s, const Library& library) {
       throw config::InputError({file.string()}, e.what());
     }
   }
-  q.effective_parameters = effective_parameters(q.parameters, accelerator::code_bits(format), g);
+  q.effective_parameters = effective_parameters(q.parameters, formats::code_bits(format), g);
   return q;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "harmonia/config/yaml.h"
+#include "harmonia/hw/formats/weights/weight_format.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/scenario/block_check.h"
@@ -17,8 +18,13 @@ using config::Location;
 using config::Node;
 
 const std::vector<std::string>& weight_format_names() {
-  static const std::vector<std::string> names = {"fp16",    "int8",    "int4",    "kmeans8", "kmeans4",
-                                                 "kmeans3", "kmeans2", "kmeans1", "nf4",     "ternary"};
+  // A zero-point is a key of its own.
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const formats::WeightFormat f : formats::weight_formats())
+      if (!f->zero_point && f->refused.empty()) all.push_back(f->name);
+    return all;
+  }();
   return names;
 }
 
@@ -321,7 +327,7 @@ void refuse_idle_keys(const Node& workload, const WorkloadConfig& w) {
 // An assumption about a format that the scenario does not use is none that its result rests on.
 void drop_idle_assumptions(LoadedScenario& loaded) {
   const Scenario& s = loaded.scenario;
-  const auto kmeans = [](const std::string& format) { return format.compare(0, 6, "kmeans") == 0; };
+  const auto kmeans = [](const std::string& format) { return formats::weight_format(format)->is_trained(); };
   const bool codebook = kmeans(s.weights.format) || kmeans(s.weights.lm_head);
   const bool windows = s.kv.format == "bfp4+windows";
   const bool exponents = s.kv.format.compare(0, 3, "bfp") == 0;

@@ -15,10 +15,9 @@ using accelerator::GoldenLayerWeights;
 using accelerator::GoldenModelWeights;
 using accelerator::KvCacheLayout;
 using accelerator::KvFormat;
-using accelerator::LinearWeights;
+using formats::LinearWeights;
 using accelerator::ModelTensor;
 using accelerator::TensorPlace;
-using accelerator::WeightFormat;
 
 namespace {
 
@@ -28,7 +27,7 @@ const char* codebook_name(formats::CodebookKind kind) {
 
 DecoderTable table_of(const LinearWeights& w) {
   DecoderTable table;
-  if (!accelerator::is_codebook(w.format())) return table;
+  if (!w.format()->is_codebook()) return table;
   table.codebook.assign(w.integer_codebook().q.begin(), w.integer_codebook().q.end());
   table.scale = w.integer_codebook().scale;
   table.centroids = w.codebook_kind() == formats::CodebookKind::kBf16
@@ -46,11 +45,11 @@ class Loader {
   }
   void tensor(const TensorPlace& place, const LinearWeights& w, const std::string& what) {
     if (place.format != w.format() || place.rows != w.rows() || place.k != w.cols())
-      throw std::invalid_argument(what + " is " + accelerator::name(w.format()) + " [" + std::to_string(w.rows()) +
+      throw std::invalid_argument(what + " is " + w.format()->name + " [" + std::to_string(w.rows()) +
                                   ", " + std::to_string(w.cols()) + "], but the machine was built for " +
-                                  accelerator::name(place.format) + " [" + std::to_string(place.rows) + ", " +
+                                  place.format->name + " [" + std::to_string(place.rows) + ", " +
                                   std::to_string(place.k) + "]");
-    if (!accelerator::is_codebook(w.format()) && w.format() != WeightFormat::kFp16 &&
+    if (w.format()->storage.coding == formats::Coding::integers &&
         w.integers().format.group != static_cast<std::size_t>(place.storage().block))
       throw std::invalid_argument(what + " shares a scale among " + std::to_string(w.integers().format.group) +
                                   " columns; the machine's integer weights do among " +
@@ -104,22 +103,20 @@ void adopt_weights(Scenario& scenario, const GoldenModelWeights& weights) {
       const LinearWeights& w = layer.matrices[tensor];
       if (w.format() != first.format() || w.codebook_kind() != first.codebook_kind())
         throw std::invalid_argument(std::string("the machine runs the linears of all layers in one format; got ") +
-                                    accelerator::name(first.format()) + " and " + accelerator::name(w.format()));
+                                    first.format()->name + " and " + w.format()->name);
     }
   scenario.model = weights.shape;
-  scenario.weights.zero_point = first.format() == WeightFormat::kInt4Zero || first.format() == WeightFormat::kInt8Zero;
-  scenario.weights.format = first.format() == WeightFormat::kInt4Zero   ? "int4"
-                            : first.format() == WeightFormat::kInt8Zero ? "int8"
-                                                                        : accelerator::name(first.format());
+  scenario.weights.zero_point = first.format()->zero_point;
+  scenario.weights.format = formats::without_zero_point(first.format())->name;
   scenario.weights.codebook = codebook_name(first.codebook_kind());
-  scenario.weights.lm_head = accelerator::name(weights.lm_head.format());
+  scenario.weights.lm_head = weights.lm_head.format()->name;
 }
 
 accelerator::GoldenSettings golden_settings(const Scenario& scenario) {
   accelerator::GoldenSettings g;
   g.activations = accelerator::on_chip(scenario.accelerator).linear_operand.bfp()
-                      ? accelerator::ActivationFormat::kBfp8
-                      : accelerator::ActivationFormat::kFp16;
+                      ? formats::ActivationFormat::bfp8
+                      : formats::ActivationFormat::fp16;
   g.kv = accelerator::kv_format(scenario.kv.format);
   g.n_initial = static_cast<std::size_t>(scenario.kv.n_initial);
   g.n_local = static_cast<std::size_t>(scenario.kv.n_local);

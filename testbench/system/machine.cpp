@@ -16,7 +16,6 @@
 namespace harmonia::testbench {
 
 using accelerator::KvFormat;
-using accelerator::WeightFormat;
 
 namespace {
 
@@ -31,19 +30,19 @@ formats::CodebookKind codebook_kind(const std::string& name) {
 accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity) {
   accelerator::MapRequest r;
   r.shape = s.model;
-  r.weights = accelerator::weight_format(s.weights.format);
+  r.weights = formats::weight_format(s.weights.format);
   if (s.weights.zero_point) {
-    if (r.weights != WeightFormat::kInt4)
+    const std::optional<formats::WeightFormat> shifted = formats::with_zero_point(r.weights);
+    if (!shifted || !(*shifted)->refused.empty())
       throw config::InputError("weights.zero_point: only int4 weights have a zero-point here");
-    r.weights = WeightFormat::kInt4Zero;
+    r.weights = *shifted;
   }
-  const bool grouped =
-      r.weights == WeightFormat::kInt4 || r.weights == WeightFormat::kInt8 || r.weights == WeightFormat::kInt4Zero;
-  if (grouped && s.weights.group_size != 128)
-    throw config::InputError(
-        "weights.group_size: the machine's integer weights share a scale among 128 input features; got " +
-        std::to_string(s.weights.group_size));
-  r.lm_head = accelerator::weight_format(s.weights.lm_head);
+  const formats::WeightStorage& stored = r.weights->storage;
+  if (stored.coding == formats::Coding::integers && s.weights.group_size != stored.block)
+    throw config::InputError("weights.group_size: the machine's integer weights share a scale among " +
+                             std::to_string(stored.block) + " input features; got " +
+                             std::to_string(s.weights.group_size));
+  r.lm_head = formats::weight_format(s.weights.lm_head);
   r.kv.format = accelerator::kv_format(s.kv.format);
   r.kv.n_initial = s.kv.n_initial;
   r.kv.n_local = s.kv.n_local;
@@ -84,7 +83,7 @@ accelerator::MachineOptions machine_options(const Scenario& s) {
   o.cores = rtl::block_cores(s.blocks);
 #endif
   // Asked before anything is built, so that the error comes before the run.
-  accelerator::linear_mode(accelerator::weight_format(s.weights.format), o.program.codebook,
+  accelerator::linear_mode(formats::weight_format(s.weights.format), o.program.codebook,
                            accelerator::on_chip(s.accelerator).linear_operand.bfp());
   return o;
 }

@@ -154,11 +154,11 @@ class Checkpoint {
       fail("tensor " + centroids.name + " is " + dtype_name(centroids.dtype) + " " + shape_text(centroids.shape) +
            ", expected F32 [2^n]");
     int bits = 0;
-    for (const int n : {1, 2, 3, 4, 8})
+    for (int n = 1; n <= 8; ++n)
       if (centroids.shape[0] == std::size_t{1} << n) bits = n;
     if (bits == 0)
       fail("tensor " + centroids.name + " has " + std::to_string(centroids.shape[0]) +
-           " values, expected 2, 4, 8, 16 or 256");
+           " values, expected a power of two from 2 to 256");
     WeightView view;
     view.name = codes.name;
     view.type = ElementType::kLut;

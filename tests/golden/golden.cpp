@@ -26,15 +26,15 @@ std::vector<Fp16> random_fp16(formats::GaussianSource& random, std::size_t n, do
   return out;
 }
 
-LinearWeights random_linear(formats::GaussianSource& random, WeightFormat format, formats::CodebookKind kind, int rows,
+formats::LinearWeights random_linear(formats::GaussianSource& random, formats::WeightFormat format, formats::CodebookKind kind, int rows,
                             int cols) {
   std::vector<float> w(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
   for (float& v : w) v = static_cast<float>(random.next() / std::sqrt(cols));
-  return LinearWeights::encode(format, w.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(cols), kind);
+  return formats::LinearWeights::encode(format, w.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(cols), kind);
 }
 
 /// Sizes that are no multiples of 32 or 64, grouped-query attention, head_dim below a group.
-std::shared_ptr<GoldenModelWeights> random_model(WeightFormat format, formats::CodebookKind kind, std::uint64_t seed,
+std::shared_ptr<GoldenModelWeights> random_model(formats::WeightFormat format, formats::CodebookKind kind, std::uint64_t seed,
                                                  int hidden = 48, int intermediate = 172, int heads = 6,
                                                  int kv_heads = 2, int head_dim = 8) {
   formats::GaussianSource random(seed);
@@ -65,7 +65,7 @@ std::shared_ptr<GoldenModelWeights> random_model(WeightFormat format, formats::C
     w->layers.push_back(std::move(l));
   }
   w->final_norm = random_fp16(random, static_cast<std::size_t>(hidden), 0.2, 1.0);
-  w->lm_head = random_linear(random, WeightFormat::kFp16, kind, s.vocab_size, hidden);
+  w->lm_head = random_linear(random, formats::weight_format("fp16"), kind, s.vocab_size, hidden);
   return w;
 }
 
@@ -96,11 +96,11 @@ Fp16 dot_bfp(const std::vector<double>& a, const std::vector<double>& b) {
 
 /// The definition's order, whatever the format: groups of 32, scaled blocks (64 for codebooks, 128 for integers),
 /// codebook scale.
-std::vector<Fp16> naive_linear(const LinearWeights& w, const std::vector<Fp16>& x, ActivationFormat activations) {
+std::vector<Fp16> naive_linear(const formats::LinearWeights& w, const std::vector<Fp16>& x, formats::ActivationFormat activations) {
   std::vector<Fp16> out;
   const std::size_t cols = w.cols();
   for (std::size_t r = 0; r < w.rows(); ++r) {
-    if (activations == ActivationFormat::kFp16) {
+    if (activations == formats::ActivationFormat::fp16) {
       std::vector<Fp16> row(cols);
       w.decode_row_fp16(r, row.data());
       float sum = 0;
@@ -109,7 +109,7 @@ std::vector<Fp16> naive_linear(const LinearWeights& w, const std::vector<Fp16>& 
       continue;
     }
     const std::vector<double> a = through_bfp(x, kBfp8);
-    if (w.format() == WeightFormat::kFp16) {
+    if (w.format() == formats::weight_format("fp16")) {
       std::vector<Fp16> row(cols);
       w.decode_row_fp16(r, row.data());
       out.push_back(dot_bfp(a, through_bfp(row, kBfp8)));
@@ -240,7 +240,7 @@ class NaiveLlama {
       return s_.kv == KvFormat::kInt8 ? through_int8(part) : part;
     };
     const bool bfp_cache = s_.kv != KvFormat::kFp16 && s_.kv != KvFormat::kInt8;
-    const bool convert = bfp_cache || s_.activations == ActivationFormat::kBfp8;
+    const bool convert = bfp_cache || s_.activations == formats::ActivationFormat::bfp8;
     for (std::size_t t = 0; t < x.size(); ++t) {
       const std::size_t count = position + t + 1;
       std::vector<Fp16> attended;
@@ -292,7 +292,7 @@ class NaiveLlama {
 
   /// a . b on the array in use; b as real numbers (all of them FP16 values).
   Fp16 multiply(const std::vector<Fp16>& a, const std::vector<Fp16>&, const std::vector<double>& b) const {
-    if (s_.activations == ActivationFormat::kBfp8) return dot_bfp(through_bfp(a, kBfp8), b);
+    if (s_.activations == formats::ActivationFormat::bfp8) return dot_bfp(through_bfp(a, kBfp8), b);
     float sum = 0;
     for (std::size_t i = 0; i < a.size(); ++i) sum += formats::to_float(a[i]) * static_cast<float>(b[i]);
     return formats::to_fp16(sum);
@@ -353,31 +353,31 @@ bool equal_bits(const std::vector<Fp16>& a, const std::vector<Fp16>& b) {
 }
 
 struct Case {
-  WeightFormat format;
+  formats::WeightFormat format;
   KvFormat kv;
-  ActivationFormat activations = ActivationFormat::kBfp8;
+  formats::ActivationFormat activations = formats::ActivationFormat::bfp8;
   bool smoothing = false;
   formats::CodebookKind codebook = formats::CodebookKind::kInt8;
 };
 
 TEST_CASE("golden Llama equals the naive composition: every logit and every byte of the cache") {
   const auto c = GENERATE(
-      Case{WeightFormat::kKmeans4, KvFormat::kBfp4Windows},
-      Case{WeightFormat::kKmeans1, KvFormat::kBfp4Windows, ActivationFormat::kBfp8, true},
-      Case{WeightFormat::kKmeans2, KvFormat::kBfp4, ActivationFormat::kBfp8, true},
-      Case{WeightFormat::kKmeans3, KvFormat::kBfp8}, Case{WeightFormat::kKmeans8, KvFormat::kInt8},
-      Case{WeightFormat::kKmeans4, KvFormat::kBfp4, ActivationFormat::kBfp8, false, formats::CodebookKind::kInt5},
-      Case{WeightFormat::kInt4, KvFormat::kBfp4Windows},
-      Case{WeightFormat::kInt4Zero, KvFormat::kBfp8, ActivationFormat::kBfp8, true},
-      Case{WeightFormat::kInt8, KvFormat::kFp16}, Case{WeightFormat::kInt8Zero, KvFormat::kFp16},
-      Case{WeightFormat::kNf4, KvFormat::kBfp4Windows}, Case{WeightFormat::kTernary, KvFormat::kBfp4Windows},
-      Case{WeightFormat::kFp16, KvFormat::kBfp4Windows},
-      Case{WeightFormat::kFp16, KvFormat::kFp16, ActivationFormat::kFp16},
-      Case{WeightFormat::kKmeans4, KvFormat::kBfp4Windows, ActivationFormat::kFp16, true},
-      Case{WeightFormat::kKmeans2, KvFormat::kInt8, ActivationFormat::kFp16, false, formats::CodebookKind::kBf16});
+      Case{formats::weight_format("kmeans4"), KvFormat::kBfp4Windows},
+      Case{formats::weight_format("kmeans1"), KvFormat::kBfp4Windows, formats::ActivationFormat::bfp8, true},
+      Case{formats::weight_format("kmeans2"), KvFormat::kBfp4, formats::ActivationFormat::bfp8, true},
+      Case{formats::weight_format("kmeans3"), KvFormat::kBfp8}, Case{formats::weight_format("kmeans8"), KvFormat::kInt8},
+      Case{formats::weight_format("kmeans4"), KvFormat::kBfp4, formats::ActivationFormat::bfp8, false, formats::CodebookKind::kInt5},
+      Case{formats::weight_format("int4"), KvFormat::kBfp4Windows},
+      Case{formats::weight_format("int4z"), KvFormat::kBfp8, formats::ActivationFormat::bfp8, true},
+      Case{formats::weight_format("int8"), KvFormat::kFp16}, Case{formats::weight_format("int8z"), KvFormat::kFp16},
+      Case{formats::weight_format("nf4"), KvFormat::kBfp4Windows}, Case{formats::weight_format("ternary"), KvFormat::kBfp4Windows},
+      Case{formats::weight_format("fp16"), KvFormat::kBfp4Windows},
+      Case{formats::weight_format("fp16"), KvFormat::kFp16, formats::ActivationFormat::fp16},
+      Case{formats::weight_format("kmeans4"), KvFormat::kBfp4Windows, formats::ActivationFormat::fp16, true},
+      Case{formats::weight_format("kmeans2"), KvFormat::kInt8, formats::ActivationFormat::fp16, false, formats::CodebookKind::kBf16});
   const std::uint64_t seed = 40 + static_cast<std::uint64_t>(c.format) * 5 + static_cast<std::uint64_t>(c.kv);
   INFO(name(c.format) << ", KV " << name(c.kv) << ", smoothing " << c.smoothing << ", FP16 array "
-                      << (c.activations == ActivationFormat::kFp16) << ", seed " << seed);
+                      << (c.activations == formats::ActivationFormat::fp16) << ", seed " << seed);
   GoldenSettings settings;
   settings.activations = c.activations;
   settings.kv = c.kv;
@@ -419,7 +419,7 @@ TEST_CASE("golden Llama equals the naive composition: every logit and every byte
 TEST_CASE("heads wider than a group and a context beyond the windows") {
   GoldenSettings settings;  // 32 initial, 64 local
   settings.online_smoothing = true;
-  const auto weights = random_model(WeightFormat::kKmeans4, formats::CodebookKind::kInt8, 9, 80, 100, 2, 1, 40);
+  const auto weights = random_model(formats::weight_format("kmeans4"), formats::CodebookKind::kInt8, 9, 80, 100, 2, 1, 40);
   GoldenLlama golden(weights, settings);
   NaiveLlama naive(weights, settings);
   const std::vector<int> prompt = random_tokens(4, 150);
@@ -437,9 +437,9 @@ TEST_CASE("heads wider than a group and a context beyond the windows") {
 
 TEST_CASE("on a plain FP16 array one step of many tokens equals many steps of one") {
   GoldenSettings settings;
-  settings.activations = ActivationFormat::kFp16;
+  settings.activations = formats::ActivationFormat::fp16;
   settings.kv = GENERATE(KvFormat::kFp16, KvFormat::kInt8);
-  const auto weights = random_model(WeightFormat::kFp16, formats::CodebookKind::kInt8, 12);
+  const auto weights = random_model(formats::weight_format("fp16"), formats::CodebookKind::kInt8, 12);
   GoldenLlama together(weights, settings), single(weights, settings);
   const std::vector<int> tokens = random_tokens(6, 40);
   std::vector<Fp16> all(tokens.size() * 90), one(90);
@@ -451,7 +451,7 @@ TEST_CASE("on a plain FP16 array one step of many tokens equals many steps of on
 }
 
 TEST_CASE("taps show every operation of a step, in order and with the sizes of its shape") {
-  const auto weights = random_model(WeightFormat::kKmeans2, formats::CodebookKind::kInt8, 15);
+  const auto weights = random_model(formats::weight_format("kmeans2"), formats::CodebookKind::kInt8, 15);
   GoldenSettings settings;
   settings.online_smoothing = true;
   GoldenLlama golden(weights, settings);
@@ -497,41 +497,41 @@ TEST_CASE("taps show every operation of a step, in order and with the sizes of i
 }
 
 TEST_CASE("bad weights and tokens are refused") {
-  auto weights = random_model(WeightFormat::kFp16, formats::CodebookKind::kInt8, 2);
+  auto weights = random_model(formats::weight_format("fp16"), formats::CodebookKind::kInt8, 2);
   GoldenLlama golden(weights, {});
   std::vector<Fp16> logits(90);
   for (const int token : {-1, 90, 1 << 30}) REQUIRE_THROWS_AS(golden.step(&token, 1, logits.data()), std::out_of_range);
   REQUIRE(golden.position() == 0);
   weights->layers[1].matrices[ModelTensor::down] = weights->layers[0].matrices[ModelTensor::up];
   REQUIRE_THROWS_AS(GoldenLlama(weights, {}), std::invalid_argument);
-  REQUIRE_THROWS_AS(weight_format("kmeans5"), std::invalid_argument);
+  REQUIRE_THROWS_AS(formats::weight_format("kmeans5"), std::invalid_argument);
   REQUIRE_THROWS_AS(kv_format("bfp6"), std::invalid_argument);
   const float w[32] = {1.0F};
-  REQUIRE_THROWS_AS(LinearWeights::encode(WeightFormat::kInt4, w, 1, 32, formats::CodebookKind::kInt8, 1, 48),
+  REQUIRE_THROWS_AS(formats::LinearWeights::encode(formats::weight_format("int4"), w, 1, 32, formats::CodebookKind::kInt8, 1, 48),
                     std::invalid_argument);
-  LinearWeights reference = LinearWeights::encode(WeightFormat::kKmeans2, w, 1, 32, formats::CodebookKind::kBf16);
-  REQUIRE_THROWS_AS(reference.prepare(ActivationFormat::kBfp8), std::invalid_argument);
-  for (const WeightFormat f : kWeightFormats) REQUIRE(weight_format(name(f)) == f);
+  formats::LinearWeights reference = formats::LinearWeights::encode(formats::weight_format("kmeans2"), w, 1, 32, formats::CodebookKind::kBf16);
+  REQUIRE_THROWS_AS(reference.prepare(formats::ActivationFormat::bfp8), std::invalid_argument);
+  for (const formats::WeightFormat f : formats::weight_formats()) REQUIRE(formats::weight_format(f->name) == f);
 }
 
 TEST_CASE("stored bytes of each weight format") {
   std::vector<float> w(64 * 256);
   formats::GaussianSource random(3);
   for (float& v : w) v = static_cast<float>(random.next());
-  const auto bits = [&](WeightFormat f) {
-    const LinearWeights linear = LinearWeights::encode(f, w.data(), 64, 256);
+  const auto bits = [&](formats::WeightFormat f) {
+    const formats::LinearWeights linear = formats::LinearWeights::encode(f, w.data(), 64, 256);
     return linear.bits_per_weight() - 32.0 * static_cast<double>(linear.codebook().centroids.size()) / (64 * 256);
   };
-  REQUIRE(bits(WeightFormat::kFp16) == 16.0);
-  REQUIRE(bits(WeightFormat::kInt8) == 8.125);
-  REQUIRE(bits(WeightFormat::kInt4) == 4.125);
-  REQUIRE(bits(WeightFormat::kInt4Zero) == 4.15625);
-  REQUIRE(bits(WeightFormat::kInt8Zero) == 8.1875);
-  REQUIRE(bits(WeightFormat::kKmeans1) == Approx(1.25));
-  REQUIRE(bits(WeightFormat::kKmeans2) == Approx(2.25));
-  REQUIRE(bits(WeightFormat::kKmeans3) == Approx(3.25));
-  REQUIRE(bits(WeightFormat::kKmeans4) == Approx(4.25));
-  REQUIRE(bits(WeightFormat::kKmeans8) == Approx(8.25));
+  REQUIRE(bits(formats::weight_format("fp16")) == 16.0);
+  REQUIRE(bits(formats::weight_format("int8")) == 8.125);
+  REQUIRE(bits(formats::weight_format("int4")) == 4.125);
+  REQUIRE(bits(formats::weight_format("int4z")) == 4.15625);
+  REQUIRE(bits(formats::weight_format("int8z")) == 8.1875);
+  REQUIRE(bits(formats::weight_format("kmeans1")) == Approx(1.25));
+  REQUIRE(bits(formats::weight_format("kmeans2")) == Approx(2.25));
+  REQUIRE(bits(formats::weight_format("kmeans3")) == Approx(3.25));
+  REQUIRE(bits(formats::weight_format("kmeans4")) == Approx(4.25));
+  REQUIRE(bits(formats::weight_format("kmeans8")) == Approx(8.25));
 }
 
 }  // namespace

@@ -68,13 +68,13 @@ TEST_CASE("a scenario's formats and smoother become the golden machine's; baseli
   s.accelerator.smoother.channels_per_head = 3;
   const std::optional<InferConfig> c = quality_settings(s);
   REQUIRE(c.has_value());
-  REQUIRE(weight_format(c->weights, c->weights.format) == accelerator::WeightFormat::kInt4Zero);
+  REQUIRE(weight_format(c->weights, c->weights.format) == formats::weight_format("int4z"));
   REQUIRE(c->golden().n_local == 7);
   REQUIRE(c->golden().online_smoothing);
   REQUIRE(c->golden().smoothed_channels == 3);
-  REQUIRE(c->golden().activations == accelerator::ActivationFormat::kBfp8);
+  REQUIRE(c->golden().activations == formats::ActivationFormat::bfp8);
   s.accelerator.pe.kind = accelerator::PeKind::fp16;
-  REQUIRE(quality_settings(s)->golden().activations == accelerator::ActivationFormat::kFp16);
+  REQUIRE(quality_settings(s)->golden().activations == formats::ActivationFormat::fp16);
   for (const auto kind : {accelerator::PeKind::anda, accelerator::PeKind::figna, accelerator::PeKind::fp_int}) {
     s.accelerator.pe.kind = kind;
     REQUIRE_FALSE(quality_settings(s).has_value());

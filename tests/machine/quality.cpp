@@ -84,9 +84,9 @@ std::vector<Row> layer(const GoldenModelWeights& m, const std::vector<std::vecto
 }
 
 /// Signal-to-noise ratio in dB of what the machine gives out for 70 prefilled and 40 decoded tokens.
-double sqnr_db(WeightFormat format) {
+double sqnr_db(formats::WeightFormat format) {
   std::vector<std::vector<float>> real;
-  const auto weights = random_model({}, format, CodebookKind::kInt8, 41, WeightFormat::kFp16, &real);
+  const auto weights = random_model({}, format, CodebookKind::kInt8, 41, formats::weight_format("fp16"), &real);
   const Outcome o = run_beside_golden(functional_scenario(*weights), weights, schedule(1, 70, 40));
   std::vector<int> tokens;
   for (const auto& step : o.tokens) tokens.insert(tokens.end(), step.begin(), step.end());
@@ -110,8 +110,8 @@ double sqnr_db(WeightFormat format) {
 
 // The embedding passes through the layer unquantised beside what the layer adds, so that the figures are above those of
 // the weights alone. Bounds: more bits are better, and nothing is off by more than its format explains.
-TEST_CASE("quality: FP16 weights against an FP32 layer") { REQUIRE(sqnr_db(WeightFormat::kFp16) > 25); }
-TEST_CASE("quality: 4-bit K-means weights against an FP32 layer") { REQUIRE(sqnr_db(WeightFormat::kKmeans4) > 15); }
-TEST_CASE("quality: 2-bit K-means weights against an FP32 layer") { REQUIRE(sqnr_db(WeightFormat::kKmeans2) > 6); }
-TEST_CASE("quality: 1-bit K-means weights against an FP32 layer") { REQUIRE(sqnr_db(WeightFormat::kKmeans1) > 2); }
-TEST_CASE("quality: INT4 weights against an FP32 layer") { REQUIRE(sqnr_db(WeightFormat::kInt4) > 15); }
+TEST_CASE("quality: FP16 weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("fp16")) > 25); }
+TEST_CASE("quality: 4-bit K-means weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("kmeans4")) > 15); }
+TEST_CASE("quality: 2-bit K-means weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("kmeans2")) > 6); }
+TEST_CASE("quality: 1-bit K-means weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("kmeans1")) > 2); }
+TEST_CASE("quality: INT4 weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("int4")) > 15); }

@@ -17,7 +17,7 @@ using namespace harmonia::test;
 namespace {
 
 std::shared_ptr<GoldenModelWeights> model(std::uint64_t seed) {
-  return random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, seed);
+  return random_model({}, formats::weight_format("kmeans4"), CodebookKind::kInt8, seed);
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ struct Draw {
 
 struct Trial {
   SmallShape shape;
-  WeightFormat format;
+  formats::WeightFormat format;
   Scenario scenario;
   std::vector<Step> steps;
 };
@@ -76,7 +76,7 @@ Trial trial_of(Draw& draw) {
   t.shape.intermediate = static_cast<int>(draw.between(8, 60)) * 8;
   t.shape.layers = static_cast<int>(draw.between(1, 2));
   t.shape.vocab = static_cast<int>(draw.between(20, 150));
-  t.format = draw.one_of({WeightFormat::kKmeans1, WeightFormat::kKmeans4, WeightFormat::kInt4, WeightFormat::kFp16});
+  t.format = draw.one_of({formats::weight_format("kmeans1"), formats::weight_format("kmeans4"), formats::weight_format("int4"), formats::weight_format("fp16")});
 
   accelerator::AcceleratorConfig& a = t.scenario.accelerator;
   a.activation_buffer.capacity_bytes = draw.between(4, 48) * 512;

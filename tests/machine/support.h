@@ -26,9 +26,9 @@ namespace harmonia::test {
 
 using accelerator::GoldenLlama;
 using accelerator::GoldenModelWeights;
-using accelerator::LinearWeights;
+using formats::LinearWeights;
 using accelerator::ModelShape;
-using accelerator::WeightFormat;
+using formats::WeightFormat;
 using formats::CodebookKind;
 using formats::Fp16;
 using testbench::Host;
@@ -56,7 +56,7 @@ inline ModelShape shape_of(const SmallShape& s) {
 /// Gaussian weights, in the stored format asked for; `real` gets the same weights in FP32 where wanted, [out, in] each,
 /// in the order of the layer's fields, layer by layer.
 inline std::shared_ptr<GoldenModelWeights> random_model(const SmallShape& small, WeightFormat format, CodebookKind kind,
-                                                        std::uint64_t seed, WeightFormat lm_head = WeightFormat::kFp16,
+                                                        std::uint64_t seed, WeightFormat lm_head = formats::weight_format("fp16"),
                                                         std::vector<std::vector<float>>* real = nullptr) {
   formats::GaussianSource random(seed);
   auto w = std::make_shared<GoldenModelWeights>();

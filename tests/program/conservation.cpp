@@ -111,11 +111,11 @@ Machine random_machine(Random& random) {
         random() % 2 == 0 ? OperandFormat::fp16() : OperandFormat::anda(static_cast<int>(4 + random() % 8));
     m.chip.attention_operand = OperandFormat::fp16();
   }
-  m.weights =
-      pick(random, {WeightFormat::kFp16, WeightFormat::kInt8, WeightFormat::kInt4, WeightFormat::kInt4Zero,
-                    WeightFormat::kKmeans1, WeightFormat::kKmeans2, WeightFormat::kKmeans3, WeightFormat::kKmeans4,
-                    WeightFormat::kKmeans8, WeightFormat::kNf4, WeightFormat::kTernary});
-  m.lm_head = random() % 2 == 0 ? WeightFormat::kFp16 : m.weights;
+  std::vector<WeightFormat> runnable;
+  for (const WeightFormat format : formats::weight_formats())
+    if (format->refused.empty()) runnable.push_back(format);
+  m.weights = runnable[random() % runnable.size()];
+  m.lm_head = random() % 2 == 0 ? formats::weight_format("fp16") : m.weights;
   m.codebook = pick(random, {formats::CodebookKind::kInt8, formats::CodebookKind::kInt5});
   m.kv.format =
       pick(random, {KvFormat::kFp16, KvFormat::kInt8, KvFormat::kBfp8, KvFormat::kBfp4, KvFormat::kBfp4Windows});
@@ -194,7 +194,7 @@ TEST_CASE("Conservation: a single linear is vectors and a matrix") {
 // One token of the small model, FP16 weights, by hand.
 TEST_CASE("Conservation: a decode step of a small model worked out on paper") {
   Machine m;
-  m.weights = WeightFormat::kFp16;
+  m.weights = formats::weight_format("fp16");
   m.kv.format = KvFormat::kFp16;
   const StepWork work = one_sequence(9, 1);
   const Expected e = formula_of(m, m.map(work), work, StepExtent::whole(m.shape));

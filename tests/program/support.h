@@ -41,8 +41,8 @@ inline OnChip small_chip(std::uint64_t activation_bytes) {
 struct Machine {
   ModelShape shape = small_shape();
   OnChip chip = small_chip(1 << 20);
-  WeightFormat weights = WeightFormat::kKmeans4;
-  WeightFormat lm_head = WeightFormat::kFp16;
+  WeightFormat weights = formats::weight_format("kmeans4");
+  WeightFormat lm_head = formats::weight_format("fp16");
   KvPolicy kv;
   formats::CodebookKind codebook = formats::CodebookKind::kInt8;
 

@@ -33,7 +33,7 @@ using accelerator::BlocksSection;
 /// The layer test of the functional machine: hidden 256, two kv heads, K-means weights of 4 bits; a prompt that ends
 /// inside a group of values, then decode steps that complete it.
 struct Case {
-  WeightFormat format = WeightFormat::kKmeans4;
+  formats::WeightFormat format = formats::weight_format("kmeans4");
   std::size_t prompt = 70, decode = 40, chunk = 0;
   std::string kv = "bfp4+windows";
   std::function<void(accelerator::AcceleratorConfig&)> change{};
@@ -122,17 +122,17 @@ TEST_CASE("layer with the PE array as RTL: identical bytes and cycles") {
 }
 TEST_CASE("layer with all four blocks as RTL: identical bytes and cycles") { layer_as({}, all(BlockModel::rtl)); }
 TEST_CASE("layer with all four blocks as RTL beside the models: one-bit weights") {
-  layer_as({WeightFormat::kKmeans1, 33, 4, 0, "bfp8"}, all(BlockModel::both));
+  layer_as({formats::weight_format("kmeans1"), 33, 4, 0, "bfp8"}, all(BlockModel::both));
 }
 TEST_CASE("layer with all four blocks as RTL: INT4 with zero-points and a prompt in pieces") {
-  layer_as({WeightFormat::kInt4Zero, 40, 2, 8}, all(BlockModel::rtl));
+  layer_as({formats::weight_format("int4z"), 40, 2, 8}, all(BlockModel::rtl));
 }
 TEST_CASE("layer with all four blocks as RTL: two-bit weights and an INT8 cache that no RTL touches") {
-  layer_as({WeightFormat::kKmeans2, 20, 2, 0, "int8"}, all(BlockModel::rtl));
+  layer_as({formats::weight_format("kmeans2"), 20, 2, 0, "int8"}, all(BlockModel::rtl));
 }
 
 TEST_CASE("layer with the converter as RTL: a prompt in strips, V groups that grow from one to the next") {
-  Case c{WeightFormat::kInt4, 70, 2, 0, "bfp4+windows"};
+  Case c{formats::weight_format("int4"), 70, 2, 0, "bfp4+windows"};
   c.change = [](auto& a) {
     a.activation_buffer.capacity_bytes = 32 * 1024;
     a.smoother.online = false;  // offsets would be those of the first strip
@@ -145,7 +145,7 @@ TEST_CASE("layer with the converter as RTL: a prompt in strips, V groups that gr
 
 /// A model far deeper than the RTL must show in the step's time, or equal times would say nothing.
 void deeper(std::function<void(accelerator::AcceleratorConfig&)> change) {
-  const Case c{WeightFormat::kKmeans4, 8, 1, 0, "bfp4+windows", std::move(change)};
+  const Case c{formats::weight_format("kmeans4"), 8, 1, 0, "bfp4+windows", std::move(change)};
   const std::vector<std::uint64_t> models = run_models(c), rtl = run(c, all(BlockModel::rtl));
   CAPTURE(models, rtl);
   REQUIRE(rtl[0] < models[0]);
@@ -170,7 +170,7 @@ TEST_CASE(
   const std::string file = "rtl_pins_" + std::to_string(getpid());
   BlocksSection b = all(BlockModel::rtl_pins);
   b.smoother.vcd = file + ".vcd";
-  const Case c{WeightFormat::kKmeans4, 8, 1, 0, "bfp4+windows", [](auto& a) { a.pe.rows = a.pe.cols = 2; }};
+  const Case c{formats::weight_format("kmeans4"), 8, 1, 0, "bfp4+windows", [](auto& a) { a.pe.rows = a.pe.cols = 2; }};
   const std::vector<std::uint64_t> models = run_models(c), pins = run(c, b);
   CAPTURE(models, pins);
   REQUIRE(pins[0] >= models[0]);
@@ -186,7 +186,7 @@ TEST_CASE(
 
 /// What `both` says of a machine with these cores in its first step.
 std::string difference_of(const accelerator::BlockCores& cores) {
-  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 1);
+  const auto weights = random_model({}, formats::weight_format("kmeans4"), CodebookKind::kInt8, 1);
   const Scenario scenario = functional_scenario(*weights);
   accelerator::MachineOptions options = testbench::functional_options(scenario, weights);
   options.cores = cores;
@@ -271,7 +271,7 @@ TEST_CASE("both finds a flipped bit in the running system: smoother") {
 // ---- What cannot be RTL ----
 
 TEST_CASE("a block that cannot be RTL is unusable input") {
-  const auto weights = random_model({}, WeightFormat::kKmeans4, CodebookKind::kInt8, 1);
+  const auto weights = random_model({}, formats::weight_format("kmeans4"), CodebookKind::kInt8, 1);
   Scenario s = functional_scenario(*weights);
   s.blocks.pe.model = BlockModel::rtl;
   s.fidelity.data = testbench::DataMode::timing_only;
