@@ -61,7 +61,7 @@ std::shared_ptr<accelerator::GoldenModelWeights> random_layer() {
     std::vector<float> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
     for (float& v : values) v = static_cast<float>(random.next() / std::sqrt(cols));
     return formats::LinearWeights::encode(format, values.data(), static_cast<std::size_t>(rows),
-                                              static_cast<std::size_t>(cols), formats::CodebookKind::kInt8);
+                                          static_cast<std::size_t>(cols), formats::CodebookKind::kInt8);
   };
   const std::vector<formats::Fp16> gains(static_cast<std::size_t>(s.hidden_size), formats::to_fp16(1.0f));
   w->embedding.resize(static_cast<std::size_t>(s.vocab_size) * static_cast<std::size_t>(s.hidden_size));

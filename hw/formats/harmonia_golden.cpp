@@ -9,6 +9,7 @@
 #include "harmonia/hw/formats/kmeans.h"
 #include "harmonia/hw/formats/pe.h"
 #include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/formats/weights/weight_format.h"
 
 namespace {
 
@@ -332,7 +333,7 @@ std::int32_t harmonia_smoothing_subtract(const std::uint16_t* channels, const st
 std::int32_t harmonia_kmeans_row_size(std::int32_t bits, std::uint64_t cols, std::uint64_t* packed_bytes,
                                       std::uint64_t* n_scales) {
   if (any_null(packed_bytes, n_scales)) return HARMONIA_NULL_POINTER;
-  if (!kmeans_bits_supported(bits)) return HARMONIA_BAD_FORMAT;
+  if (!kmeans_format(bits)) return HARMONIA_BAD_FORMAT;
   if (too_long(cols)) return HARMONIA_BAD_LENGTH;
   *packed_bytes = kmeans_row_bytes(cols, bits);
   *n_scales = kmeans_blocks(cols);
@@ -343,7 +344,7 @@ std::int32_t harmonia_kmeans_decode_bf16(std::int32_t bits, const float* centroi
                                          std::uint64_t packed_bytes, const std::uint16_t* scales,
                                          std::uint64_t n_scales, std::uint64_t cols, std::uint16_t* w) {
   if (any_null(centroids, packed, scales, w)) return HARMONIA_NULL_POINTER;
-  if (!kmeans_bits_supported(bits)) return HARMONIA_BAD_FORMAT;
+  if (!kmeans_format(bits)) return HARMONIA_BAD_FORMAT;
   if (too_long(cols) || packed_bytes < kmeans_row_bytes(cols, bits) || n_scales < kmeans_blocks(cols)) {
     return HARMONIA_BAD_LENGTH;
   }
@@ -361,7 +362,7 @@ std::int32_t harmonia_kmeans_decode_bf16(std::int32_t bits, const float* centroi
 std::int32_t harmonia_kmeans_decode_int8(std::int32_t bits, const std::int8_t* table, const std::uint8_t* packed,
                                          std::uint64_t packed_bytes, std::uint64_t cols, std::int8_t* q) {
   if (any_null(table, q, packed)) return HARMONIA_NULL_POINTER;
-  if (!kmeans_bits_supported(bits)) return HARMONIA_BAD_FORMAT;
+  if (!kmeans_format(bits)) return HARMONIA_BAD_FORMAT;
   if (too_long(cols) || packed_bytes < kmeans_row_bytes(cols, bits)) return HARMONIA_BAD_LENGTH;
   kmeans_decode_row_int8(table, bits, packed, cols, q);
   return HARMONIA_OK;

@@ -72,8 +72,7 @@ LinearWeights LinearWeights::from_codebook(WeightFormat format, KmeansTensor ten
   out.rows_ = tensor.rows;
   out.cols_ = tensor.cols;
   if (codebook != CodebookKind::kBf16) out.integer_ = make_integer_codebook(tensor.codebook, codebook);
-  out.in_use_ = codebook == CodebookKind::kBf16 ? bf16_codebook(tensor.codebook)
-                                                : dequantised_codebook(out.integer_);
+  out.in_use_ = codebook == CodebookKind::kBf16 ? bf16_codebook(tensor.codebook) : dequantised_codebook(out.integer_);
   out.kmeans_ = std::move(tensor);
   return out;
 }
@@ -117,10 +116,9 @@ void LinearWeights::decode_row(std::size_t row, float* out, bool stored_codebook
     to_float(fp16_.data() + row * cols_, cols_, out);
   else if (is_codebook(format_))
     kmeans_decode_row_f32(stored_codebook ? kmeans_.codebook : in_use_, kmeans_.row_packed(row),
-                                   kmeans_.row_scales(row), cols_, out);
+                          kmeans_.row_scales(row), cols_, out);
   else
-    int_decode_row(ints_.format, ints_.row_packed(row), ints_.row_scales(row), ints_.row_zeros(row), cols_,
-                            out);
+    int_decode_row(ints_.format, ints_.row_packed(row), ints_.row_scales(row), ints_.row_zeros(row), cols_, out);
 }
 
 void LinearWeights::decode_row_fp16(std::size_t row, Fp16* out) const {
@@ -182,8 +180,7 @@ void LinearWeights::multiply(const void* x, std::size_t tokens, Fp16* out) const
     const auto* rows = static_cast<const Fp16*>(x);
     for (std::size_t t = 0; t < tokens; ++t)
       for (std::size_t r = 0; r < rows_; ++r)
-        out[t * rows_ + r] =
-            to_fp16(dot_fp16(rows + t * cols_, operand_fp16_.data() + r * cols_, cols_));
+        out[t * rows_ + r] = to_fp16(dot_fp16(rows + t * cols_, operand_fp16_.data() + r * cols_, cols_));
     return;
   }
   const std::size_t row = kBfp8.row_bytes(cols_);
@@ -196,8 +193,8 @@ void LinearWeights::multiply(const void* x, std::size_t tokens, Fp16* out) const
       gemv_codebook(kBfp8, a, operand8_.data(), kmeans_.scales.data(), integer_.scale, rows_, cols_, y);
     else if (needs_nine_bits(format_))
       for (std::size_t r = 0; r < rows_; ++r)
-        y[r] = to_fp16(
-            dot_int(kBfp8, a, operand16_.data() + r * cols_, ints_.row_scales(r), cols_, ints_.format.group));
+        y[r] =
+            to_fp16(dot_int(kBfp8, a, operand16_.data() + r * cols_, ints_.row_scales(r), cols_, ints_.format.group));
     else
       gemv_int(kBfp8, a, operand8_.data(), ints_.scales.data(), rows_, cols_, ints_.format.group, y);
   }

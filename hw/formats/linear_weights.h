@@ -41,8 +41,7 @@ class LinearWeights {
   /// Takes an integer matrix that was encoded elsewhere: 4 or 8 bits, the group a multiple of 32.
   static LinearWeights from_integers(IntTensor tensor);
   /// Takes a K-means matrix that was encoded elsewhere.
-  static LinearWeights from_kmeans(KmeansTensor tensor,
-                                   CodebookKind codebook = CodebookKind::kInt8);
+  static LinearWeights from_kmeans(KmeansTensor tensor, CodebookKind codebook = CodebookKind::kInt8);
 
   WeightFormat format() const { return format_; }
   std::size_t rows() const { return rows_; }

@@ -25,7 +25,8 @@ std::size_t GoldenRows::convert(formats::ActivationFormat array, std::size_t row
 }
 
 std::size_t golden_norm(const GoldenStep& step, const LayerOperation& norm, const Fp16* x,
-                        const std::vector<float>& gains, double epsilon, formats::ActivationFormat array, GoldenRows& out) {
+                        const std::vector<float>& gains, double epsilon, formats::ActivationFormat array,
+                        GoldenRows& out) {
   const std::size_t width = gains.size();
   out.values.resize(step.tokens * width);
   for (std::size_t t = 0; t < step.tokens; ++t)

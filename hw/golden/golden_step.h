@@ -43,7 +43,8 @@ struct GoldenRows {
 /// RMSNorm of `x`, FP16 [tokens][hidden], with the gains of operation `norm`, then its conversion. Returns how many values
 /// were infinite or NaN.
 std::size_t golden_norm(const GoldenStep& step, const LayerOperation& norm, const formats::Fp16* x,
-                        const std::vector<float>& gains, double epsilon, formats::ActivationFormat array, GoldenRows& out);
+                        const std::vector<float>& gains, double epsilon, formats::ActivationFormat array,
+                        GoldenRows& out);
 
 /// One product of a linear: the rows of its operand times a matrix.
 void golden_product(const GoldenStep& step, const Product& product, const formats::LinearWeights& matrix,

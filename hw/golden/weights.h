@@ -17,7 +17,7 @@ namespace harmonia::accelerator {
 
 struct GoldenLayerWeights {
   PerTensor<std::vector<formats::Fp16>> gains;  // of the norms, [hidden]
-  PerTensor<formats::LinearWeights> matrices;            // [output features, input features]
+  PerTensor<formats::LinearWeights> matrices;   // [output features, input features]
 };
 
 struct GoldenModelWeights {
@@ -28,7 +28,7 @@ struct GoldenModelWeights {
   std::vector<formats::Fp16> embedding;  // [vocab][hidden]
   std::vector<GoldenLayerWeights> layers;
   std::vector<formats::Fp16> final_norm;  // [hidden]
-  formats::LinearWeights lm_head;                  // [vocab][hidden]
+  formats::LinearWeights lm_head;         // [vocab][hidden]
 
   /// Throws std::invalid_argument that names the first tensor whose size does not follow from the shape.
   void validate() const;

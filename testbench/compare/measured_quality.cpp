@@ -31,8 +31,8 @@ std::optional<InferConfig> quality_settings(const Scenario& s) {
   c.kv.format = accelerator::kv_format(s.kv.format);
   c.kv.n_initial = s.kv.n_initial;
   c.kv.n_local = s.kv.n_local;
-  c.activations.format = kind == accelerator::PeKind::harmonia ? formats::ActivationFormat::bfp8
-                                                               : formats::ActivationFormat::fp16;
+  c.activations.format =
+      kind == accelerator::PeKind::harmonia ? formats::ActivationFormat::bfp8 : formats::ActivationFormat::fp16;
   c.smoothing.online = s.accelerator.smoother.online;
   c.smoothing.channels_per_head = s.accelerator.smoother.channels_per_head;
   c.seed = s.seed;

@@ -5,8 +5,8 @@
 namespace harmonia::testbench {
 namespace {
 
-using formats::ActivationFormat;
 using accelerator::KvFormat;
+using formats::ActivationFormat;
 using formats::CodebookKind;
 
 const config::NameTable<CodebookKind>& codebook_names() {
@@ -58,8 +58,7 @@ void InferWeights::describe(config::Fields& f) {
       .multiple_of(32)
       .says("columns that share a scale, of the integer formats");
   f.check("zero_point", [this] {
-    return std::string(
-        zero_point && !has_zero_point(format) ? "zero_point needs weights.format int4 or int8" : "");
+    return std::string(zero_point && !has_zero_point(format) ? "zero_point needs weights.format int4 or int8" : "");
   });
 }
 

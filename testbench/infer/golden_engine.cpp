@@ -8,8 +8,8 @@
 namespace harmonia::testbench {
 namespace {
 
-using formats::LinearWeights;
 using accelerator::ModelTensor;
+using formats::LinearWeights;
 using formats::WeightFormat;
 
 std::vector<formats::Fp16> to_fp16(const WeightView& view) {

@@ -96,8 +96,8 @@ std::vector<OperationResult> operations_of(const Totals& totals, const Scenario&
     o.bytes = count(t.bytes);
     o.simulated_s = t.elapsed_ps * 1e-12;
     o.memory_s = t.bytes / accelerator::peak_bandwidth(s.accelerator);
-    const int bits = formats::code_bits(
-        formats::weight_format(c == OperationClass::lm_head ? s.weights.lm_head : s.weights.format));
+    const int bits =
+        formats::code_bits(formats::weight_format(c == OperationClass::lm_head ? s.weights.lm_head : s.weights.format));
     o.decode_s = t.weights / (s.accelerator.decoder.rate(bits) * clock_hz);
     o.compute_s = t.compute_cycles / clock_hz;
     o.vector_s = t.vector_ps * 1e-12;

@@ -15,9 +15,9 @@ using accelerator::GoldenLayerWeights;
 using accelerator::GoldenModelWeights;
 using accelerator::KvCacheLayout;
 using accelerator::KvFormat;
-using formats::LinearWeights;
 using accelerator::ModelTensor;
 using accelerator::TensorPlace;
+using formats::LinearWeights;
 
 namespace {
 
@@ -45,10 +45,9 @@ class Loader {
   }
   void tensor(const TensorPlace& place, const LinearWeights& w, const std::string& what) {
     if (place.format != w.format() || place.rows != w.rows() || place.k != w.cols())
-      throw std::invalid_argument(what + " is " + w.format()->name + " [" + std::to_string(w.rows()) +
-                                  ", " + std::to_string(w.cols()) + "], but the machine was built for " +
-                                  place.format->name + " [" + std::to_string(place.rows) + ", " +
-                                  std::to_string(place.k) + "]");
+      throw std::invalid_argument(what + " is " + w.format()->name + " [" + std::to_string(w.rows()) + ", " +
+                                  std::to_string(w.cols()) + "], but the machine was built for " + place.format->name +
+                                  " [" + std::to_string(place.rows) + ", " + std::to_string(place.k) + "]");
     if (w.format()->storage.coding == formats::Coding::integers &&
         w.integers().format.group != static_cast<std::size_t>(place.storage().block))
       throw std::invalid_argument(what + " shares a scale among " + std::to_string(w.integers().format.group) +
@@ -114,9 +113,8 @@ void adopt_weights(Scenario& scenario, const GoldenModelWeights& weights) {
 
 accelerator::GoldenSettings golden_settings(const Scenario& scenario) {
   accelerator::GoldenSettings g;
-  g.activations = accelerator::on_chip(scenario.accelerator).linear_operand.bfp()
-                      ? formats::ActivationFormat::bfp8
-                      : formats::ActivationFormat::fp16;
+  g.activations = accelerator::on_chip(scenario.accelerator).linear_operand.bfp() ? formats::ActivationFormat::bfp8
+                                                                                  : formats::ActivationFormat::fp16;
   g.kv = accelerator::kv_format(scenario.kv.format);
   g.n_initial = static_cast<std::size_t>(scenario.kv.n_initial);
   g.n_local = static_cast<std::size_t>(scenario.kv.n_local);

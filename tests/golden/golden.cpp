@@ -26,17 +26,18 @@ std::vector<Fp16> random_fp16(formats::GaussianSource& random, std::size_t n, do
   return out;
 }
 
-formats::LinearWeights random_linear(formats::GaussianSource& random, formats::WeightFormat format, formats::CodebookKind kind, int rows,
-                            int cols) {
+formats::LinearWeights random_linear(formats::GaussianSource& random, formats::WeightFormat format,
+                                     formats::CodebookKind kind, int rows, int cols) {
   std::vector<float> w(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
   for (float& v : w) v = static_cast<float>(random.next() / std::sqrt(cols));
-  return formats::LinearWeights::encode(format, w.data(), static_cast<std::size_t>(rows), static_cast<std::size_t>(cols), kind);
+  return formats::LinearWeights::encode(format, w.data(), static_cast<std::size_t>(rows),
+                                        static_cast<std::size_t>(cols), kind);
 }
 
 /// Sizes that are no multiples of 32 or 64, grouped-query attention, head_dim below a group.
-std::shared_ptr<GoldenModelWeights> random_model(formats::WeightFormat format, formats::CodebookKind kind, std::uint64_t seed,
-                                                 int hidden = 48, int intermediate = 172, int heads = 6,
-                                                 int kv_heads = 2, int head_dim = 8) {
+std::shared_ptr<GoldenModelWeights> random_model(formats::WeightFormat format, formats::CodebookKind kind,
+                                                 std::uint64_t seed, int hidden = 48, int intermediate = 172,
+                                                 int heads = 6, int kv_heads = 2, int head_dim = 8) {
   formats::GaussianSource random(seed);
   auto w = std::make_shared<GoldenModelWeights>();
   ModelShape& s = w->shape;
@@ -96,7 +97,8 @@ Fp16 dot_bfp(const std::vector<double>& a, const std::vector<double>& b) {
 
 /// The definition's order, whatever the format: groups of 32, scaled blocks (64 for codebooks, 128 for integers),
 /// codebook scale.
-std::vector<Fp16> naive_linear(const formats::LinearWeights& w, const std::vector<Fp16>& x, formats::ActivationFormat activations) {
+std::vector<Fp16> naive_linear(const formats::LinearWeights& w, const std::vector<Fp16>& x,
+                               formats::ActivationFormat activations) {
   std::vector<Fp16> out;
   const std::size_t cols = w.cols();
   for (std::size_t r = 0; r < w.rows(); ++r) {
@@ -365,17 +367,22 @@ TEST_CASE("golden Llama equals the naive composition: every logit and every byte
       Case{formats::weight_format("kmeans4"), KvFormat::kBfp4Windows},
       Case{formats::weight_format("kmeans1"), KvFormat::kBfp4Windows, formats::ActivationFormat::bfp8, true},
       Case{formats::weight_format("kmeans2"), KvFormat::kBfp4, formats::ActivationFormat::bfp8, true},
-      Case{formats::weight_format("kmeans3"), KvFormat::kBfp8}, Case{formats::weight_format("kmeans8"), KvFormat::kInt8},
-      Case{formats::weight_format("kmeans4"), KvFormat::kBfp4, formats::ActivationFormat::bfp8, false, formats::CodebookKind::kInt5},
+      Case{formats::weight_format("kmeans3"), KvFormat::kBfp8},
+      Case{formats::weight_format("kmeans8"), KvFormat::kInt8},
+      Case{formats::weight_format("kmeans4"), KvFormat::kBfp4, formats::ActivationFormat::bfp8, false,
+           formats::CodebookKind::kInt5},
       Case{formats::weight_format("int4"), KvFormat::kBfp4Windows},
       Case{formats::weight_format("int4z"), KvFormat::kBfp8, formats::ActivationFormat::bfp8, true},
       Case{formats::weight_format("int8"), KvFormat::kFp16}, Case{formats::weight_format("int8z"), KvFormat::kFp16},
-      Case{formats::weight_format("nf4"), KvFormat::kBfp4Windows}, Case{formats::weight_format("ternary"), KvFormat::kBfp4Windows},
+      Case{formats::weight_format("nf4"), KvFormat::kBfp4Windows},
+      Case{formats::weight_format("ternary"), KvFormat::kBfp4Windows},
       Case{formats::weight_format("fp16"), KvFormat::kBfp4Windows},
       Case{formats::weight_format("fp16"), KvFormat::kFp16, formats::ActivationFormat::fp16},
       Case{formats::weight_format("kmeans4"), KvFormat::kBfp4Windows, formats::ActivationFormat::fp16, true},
-      Case{formats::weight_format("kmeans2"), KvFormat::kInt8, formats::ActivationFormat::fp16, false, formats::CodebookKind::kBf16});
-  const std::uint64_t seed = 40 + static_cast<std::uint64_t>(c.format) * 5 + static_cast<std::uint64_t>(c.kv);
+      Case{formats::weight_format("kmeans2"), KvFormat::kInt8, formats::ActivationFormat::fp16, false,
+           formats::CodebookKind::kBf16});
+  const std::uint64_t seed =
+      40 + static_cast<std::uint64_t>(formats::code_bits(c.format)) * 5 + static_cast<std::uint64_t>(c.kv);
   INFO(name(c.format) << ", KV " << name(c.kv) << ", smoothing " << c.smoothing << ", FP16 array "
                       << (c.activations == formats::ActivationFormat::fp16) << ", seed " << seed);
   GoldenSettings settings;
@@ -419,7 +426,8 @@ TEST_CASE("golden Llama equals the naive composition: every logit and every byte
 TEST_CASE("heads wider than a group and a context beyond the windows") {
   GoldenSettings settings;  // 32 initial, 64 local
   settings.online_smoothing = true;
-  const auto weights = random_model(formats::weight_format("kmeans4"), formats::CodebookKind::kInt8, 9, 80, 100, 2, 1, 40);
+  const auto weights =
+      random_model(formats::weight_format("kmeans4"), formats::CodebookKind::kInt8, 9, 80, 100, 2, 1, 40);
   GoldenLlama golden(weights, settings);
   NaiveLlama naive(weights, settings);
   const std::vector<int> prompt = random_tokens(4, 150);
@@ -507,9 +515,11 @@ TEST_CASE("bad weights and tokens are refused") {
   REQUIRE_THROWS_AS(formats::weight_format("kmeans5"), std::invalid_argument);
   REQUIRE_THROWS_AS(kv_format("bfp6"), std::invalid_argument);
   const float w[32] = {1.0F};
-  REQUIRE_THROWS_AS(formats::LinearWeights::encode(formats::weight_format("int4"), w, 1, 32, formats::CodebookKind::kInt8, 1, 48),
-                    std::invalid_argument);
-  formats::LinearWeights reference = formats::LinearWeights::encode(formats::weight_format("kmeans2"), w, 1, 32, formats::CodebookKind::kBf16);
+  REQUIRE_THROWS_AS(
+      formats::LinearWeights::encode(formats::weight_format("int4"), w, 1, 32, formats::CodebookKind::kInt8, 1, 48),
+      std::invalid_argument);
+  formats::LinearWeights reference =
+      formats::LinearWeights::encode(formats::weight_format("kmeans2"), w, 1, 32, formats::CodebookKind::kBf16);
   REQUIRE_THROWS_AS(reference.prepare(formats::ActivationFormat::bfp8), std::invalid_argument);
   for (const formats::WeightFormat f : formats::weight_formats()) REQUIRE(formats::weight_format(f->name) == f);
 }

@@ -39,7 +39,8 @@ TEST_CASE("layer: 1-bit K-means") {
   seventy_and_forty(functional_scenario(*weights), weights);
 }
 TEST_CASE("layer: 1-bit K-means, hidden 200, quantised output head") {
-  const auto weights = random_model(odd, formats::weight_format("kmeans1"), CodebookKind::kInt8, 5, formats::weight_format("kmeans4"));
+  const auto weights =
+      random_model(odd, formats::weight_format("kmeans1"), CodebookKind::kInt8, 5, formats::weight_format("kmeans4"));
   seventy_and_forty(functional_scenario(*weights), weights);
 }
 TEST_CASE("layer: INT4 in groups of 128") {
@@ -64,12 +65,12 @@ HARMONIA_LAYER_TEST("8-bit K-means", odd, formats::weight_format("kmeans8"), kIn
 HARMONIA_LAYER_TEST("NF4", odd, formats::weight_format("nf4"), kInt8, 14)
 HARMONIA_LAYER_TEST("ternary", odd, formats::weight_format("ternary"), kInt8, 15)
 
-#define HARMONIA_KV_TEST(name, kv_name)                                                     \
-  TEST_CASE("kv: " name) {                                                                  \
+#define HARMONIA_KV_TEST(name, kv_name)                                                                \
+  TEST_CASE("kv: " name) {                                                                             \
     const auto weights = random_model({}, formats::weight_format("kmeans4"), CodebookKind::kInt8, 20); \
-    Scenario s = functional_scenario(*weights);                                             \
-    s.kv.format = kv_name;                                                                  \
-    seventy_and_forty(s, weights);                                                          \
+    Scenario s = functional_scenario(*weights);                                                        \
+    s.kv.format = kv_name;                                                                             \
+    seventy_and_forty(s, weights);                                                                     \
   }
 HARMONIA_KV_TEST("FP16", "fp16")
 HARMONIA_KV_TEST("INT8", "int8")
@@ -190,7 +191,8 @@ TEST_CASE("spill: activations through memory, column-first") {
   seventy_and_forty(s, weights, false);
 }
 TEST_CASE("spill: sizes that are no multiples of 32 or 128, two sequences, random stalls") {
-  const auto weights = random_model({200, 2, 6, 2, 32, 300, 70}, formats::weight_format("kmeans2"), CodebookKind::kInt8, 35);
+  const auto weights =
+      random_model({200, 2, 6, 2, 32, 300, 70}, formats::weight_format("kmeans2"), CodebookKind::kInt8, 35);
   Instruments instruments(0.2, 5);
   run_beside_golden(small_buffers(*weights), weights, schedule(2, 45, 5), &instruments, false);
 }

@@ -22,7 +22,8 @@ TEST_CASE("modes: functional and timing-only runs take the same time, step by st
   require_same_time(functional_scenario(*weights), weights, schedule(2, 70, 10));
 }
 TEST_CASE("modes: the same for 1-bit weights, hidden 200, three channels and small transactions") {
-  const auto weights = random_model({200, 2, 6, 2, 40, 300, 70}, formats::weight_format("kmeans1"), CodebookKind::kInt8, 2);
+  const auto weights =
+      random_model({200, 2, 6, 2, 40, 300, 70}, formats::weight_format("kmeans1"), CodebookKind::kInt8, 2);
   Scenario s = functional_scenario(*weights);
   s.accelerator.dram.channels = 3;
   s.accelerator.dma.transaction_bytes = 256;

@@ -102,7 +102,7 @@ double sqnr_db(formats::WeightFormat format) {
         noise += error * error;
       }
   const double db = 10 * std::log10(signal / noise);
-  std::cout << "SQNR of one layer against FP32, " << accelerator::name(format) << " weights: " << db << " dB\n";
+  std::cout << "SQNR of one layer against FP32, " << harmonia::formats::name(format) << " weights: " << db << " dB\n";
   return db;
 }
 
@@ -111,7 +111,13 @@ double sqnr_db(formats::WeightFormat format) {
 // The embedding passes through the layer unquantised beside what the layer adds, so that the figures are above those of
 // the weights alone. Bounds: more bits are better, and nothing is off by more than its format explains.
 TEST_CASE("quality: FP16 weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("fp16")) > 25); }
-TEST_CASE("quality: 4-bit K-means weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("kmeans4")) > 15); }
-TEST_CASE("quality: 2-bit K-means weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("kmeans2")) > 6); }
-TEST_CASE("quality: 1-bit K-means weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("kmeans1")) > 2); }
+TEST_CASE("quality: 4-bit K-means weights against an FP32 layer") {
+  REQUIRE(sqnr_db(formats::weight_format("kmeans4")) > 15);
+}
+TEST_CASE("quality: 2-bit K-means weights against an FP32 layer") {
+  REQUIRE(sqnr_db(formats::weight_format("kmeans2")) > 6);
+}
+TEST_CASE("quality: 1-bit K-means weights against an FP32 layer") {
+  REQUIRE(sqnr_db(formats::weight_format("kmeans1")) > 2);
+}
 TEST_CASE("quality: INT4 weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("int4")) > 15); }

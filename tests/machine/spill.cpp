@@ -76,7 +76,8 @@ Trial trial_of(Draw& draw) {
   t.shape.intermediate = static_cast<int>(draw.between(8, 60)) * 8;
   t.shape.layers = static_cast<int>(draw.between(1, 2));
   t.shape.vocab = static_cast<int>(draw.between(20, 150));
-  t.format = draw.one_of({formats::weight_format("kmeans1"), formats::weight_format("kmeans4"), formats::weight_format("int4"), formats::weight_format("fp16")});
+  t.format = draw.one_of({formats::weight_format("kmeans1"), formats::weight_format("kmeans4"),
+                          formats::weight_format("int4"), formats::weight_format("fp16")});
 
   accelerator::AcceleratorConfig& a = t.scenario.accelerator;
   a.activation_buffer.capacity_bytes = draw.between(4, 48) * 512;

@@ -26,11 +26,11 @@ namespace harmonia::test {
 
 using accelerator::GoldenLlama;
 using accelerator::GoldenModelWeights;
-using formats::LinearWeights;
 using accelerator::ModelShape;
-using formats::WeightFormat;
 using formats::CodebookKind;
 using formats::Fp16;
+using formats::LinearWeights;
+using formats::WeightFormat;
 using testbench::Host;
 using testbench::Machine;
 using testbench::Scenario;
@@ -56,7 +56,8 @@ inline ModelShape shape_of(const SmallShape& s) {
 /// Gaussian weights, in the stored format asked for; `real` gets the same weights in FP32 where wanted, [out, in] each,
 /// in the order of the layer's fields, layer by layer.
 inline std::shared_ptr<GoldenModelWeights> random_model(const SmallShape& small, WeightFormat format, CodebookKind kind,
-                                                        std::uint64_t seed, WeightFormat lm_head = formats::weight_format("fp16"),
+                                                        std::uint64_t seed,
+                                                        WeightFormat lm_head = formats::weight_format("fp16"),
                                                         std::vector<std::vector<float>>* real = nullptr) {
   formats::GaussianSource random(seed);
   auto w = std::make_shared<GoldenModelWeights>();

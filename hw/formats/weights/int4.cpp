@@ -3,8 +3,6 @@
 
 namespace harmonia::formats::weights {
 
-std::vector<WeightFormatTraits> int4() {
-  return {integer_traits(4, false), integer_traits(4, true)};
-}
+std::vector<WeightFormatTraits> int4() { return {integer_traits(4, false), integer_traits(4, true)}; }
 
 }  // namespace harmonia::formats::weights

@@ -6,8 +6,8 @@ namespace harmonia::formats::weights {
 std::vector<WeightFormatTraits> kmeans() {
   std::vector<WeightFormatTraits> formats;
   for (const int bits : {8, 4, 3, 2, 1}) {
-    WeightFormatTraits t = codebook_traits("kmeans" + std::to_string(bits), bits,
-                                           std::to_string(1 << bits) + " trained centroids");
+    WeightFormatTraits t =
+        codebook_traits("kmeans" + std::to_string(bits), bits, std::to_string(1 << bits) + " trained centroids");
     t.source = "1-Bit Wonder paper; number formats specification, section 2";
     // Two opposite signs need one pass of the sign mode.
     if (bits == 1) {

@@ -1,6 +1,7 @@
 // NF4: 16 fixed levels, the quantiles of a Gaussian (QLoRA), stored and decoded as K-means indices of 4 bits.
-#include "harmonia/hw/formats/weights/weight_format.h"
 #include "harmonia/hw/formats/nf4.h"
+
+#include "harmonia/hw/formats/weights/weight_format.h"
 
 namespace harmonia::formats::weights {
 

@@ -1,6 +1,7 @@
 // Ternary weights: -1, 0 and 1 times the mean magnitude of a block, stored and decoded as K-means indices of 2 bits.
-#include "harmonia/hw/formats/weights/weight_format.h"
 #include "harmonia/hw/formats/ternary.h"
+
+#include "harmonia/hw/formats/weights/weight_format.h"
 
 namespace harmonia::formats::weights {
 

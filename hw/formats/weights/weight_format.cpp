@@ -85,8 +85,7 @@ WeightFormatTraits codebook_traits(const std::string& name, int bits, const std:
   WeightFormatTraits t;
   t.name = name;
   const bool mean = kmeans_statistic(bits) == ScaleStatistic::kAbsMean;
-  t.description =
-      meaning + ", bf16 abs" + (mean ? "mean" : "max") + " scale per " + std::to_string(kKmeansBlock);
+  t.description = meaning + ", bf16 abs" + (mean ? "mean" : "max") + " scale per " + std::to_string(kKmeansBlock);
   t.storage = {Coding::codebook, bits, static_cast<int>(kKmeansBlock), 16};
   return t;
 }

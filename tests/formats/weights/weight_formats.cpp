@@ -1,6 +1,4 @@
 // The registry of weight formats against values worked out by hand.
-#include "harmonia/hw/formats/weights/weight_format.h"
-
 #include <cmath>
 #include <string>
 #include <vector>
@@ -8,6 +6,7 @@
 #include "harmonia/hw/formats/format_registry.h"
 #include "harmonia/hw/formats/linear_weights.h"
 #include "harmonia/hw/formats/random.h"
+#include "harmonia/hw/formats/weights/weight_format.h"
 #include "tests/support/catch.h"
 
 using namespace harmonia::formats;
@@ -19,12 +18,11 @@ TEST_CASE("weight formats: bytes of a row of 200 weights") {
     double bits;
   };
   // 200 weights are 4 blocks of 64 and 2 groups of 128; the 3-bit planes of the last block take one byte each.
-  for (const Expected& e : {Expected{"fp16", 400, 0, 16}, Expected{"int8", 200, 4, 8.125},
-                            Expected{"int8z", 200, 6, 8.1875}, Expected{"int4", 100, 4, 4.125},
-                            Expected{"int4z", 100, 6, 4.1875}, Expected{"kmeans8", 200, 8, 8.25},
-                            Expected{"kmeans4", 100, 8, 4.25}, Expected{"kmeans3", 75, 8, 3.25},
-                            Expected{"kmeans2", 50, 8, 2.25}, Expected{"kmeans1", 25, 8, 1.25},
-                            Expected{"nf4", 100, 8, 4.25}, Expected{"ternary", 50, 8, 2.25}}) {
+  for (const Expected& e :
+       {Expected{"fp16", 400, 0, 16}, Expected{"int8", 200, 4, 8.125}, Expected{"int8z", 200, 6, 8.1875},
+        Expected{"int4", 100, 4, 4.125}, Expected{"int4z", 100, 6, 4.1875}, Expected{"kmeans8", 200, 8, 8.25},
+        Expected{"kmeans4", 100, 8, 4.25}, Expected{"kmeans3", 75, 8, 3.25}, Expected{"kmeans2", 50, 8, 2.25},
+        Expected{"kmeans1", 25, 8, 1.25}, Expected{"nf4", 100, 8, 4.25}, Expected{"ternary", 50, 8, 2.25}}) {
     INFO(e.name);
     const WeightStorage& s = weight_format(e.name)->storage;
     CHECK(s.index_row_bytes(200) == e.codes);
