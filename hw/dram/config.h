@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -107,7 +108,9 @@ struct Config {
   int units() const { return ranks * pseudo_channels; }
   int banks_per_unit() const { return bankgroups * banks_per_group; }
   int bursts_per_row() const { return columns / BL; }
-  std::int64_t time_ps(Cycle c) const { return static_cast<std::int64_t>(static_cast<double>(c) * tCK_ps + 0.5); }
+  std::int64_t time_ps(Cycle c) const {
+    return static_cast<std::int64_t>(std::floor(static_cast<double>(c) * tCK_ps + 0.5));
+  }
   /// First cycle that does not begin before a time.
   Cycle cycle_at(std::int64_t time_in_ps) const;
   /// Bytes behind one channel (all ranks and pseudo channels).

@@ -63,8 +63,8 @@ struct Statistics {
   std::uint64_t write_batches = 0;
   Cycle refresh_cycles = 0;  // unit-cycles inside RFC (all-bank), or bank-cycles / banks (per-bank)
   Cycle first_offer = kNever, last_done = 0;
-  Histogram latency[2];           // offer to last data beat, by Op
-  double queue_integral[2] = {};  // bursts x cycles, for the mean occupancy
+  std::array<Histogram, 2> latency;  // offer to last data beat, by Op
+  double queue_integral[2] = {};     // bursts x cycles, for the mean occupancy
   int queue_peak[2] = {};
   Cycle busy_until = 0;  // time base of the integrals
   Energy energy;
