@@ -12,11 +12,11 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/testbench/commands/arguments.h"
+#include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/files/progress.h"
-#include "harmonia/testbench/program/arguments.h"
-#include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/sweep/processes.h"
 

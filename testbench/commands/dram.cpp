@@ -16,6 +16,8 @@
 #include "harmonia/config/node.h"
 #include "harmonia/hw/dram/engine.h"
 #include "harmonia/hw/dram/standard.h"
+#include "harmonia/testbench/commands/arguments.h"
+#include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/dram/address_trace.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/dram/dram_result.h"
@@ -24,8 +26,6 @@
 #include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/files/progress.h"
-#include "harmonia/testbench/program/arguments.h"
-#include "harmonia/testbench/program/commands.h"
 
 namespace harmonia::testbench {
 namespace {

@@ -14,7 +14,7 @@
 #include "harmonia/config/node.h"
 #include "harmonia/hw/formats/format_registry.h"
 #include "harmonia/hw/formats/random.h"
-#include "harmonia/testbench/program/arguments.h"
+#include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/weights/safetensors.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "harmonia/testbench/program/program.h"
+#include "harmonia/testbench/commands/commands.h"
 
 namespace harmonia::testbench {
 

@@ -13,13 +13,13 @@
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/testbench/commands/arguments.h"
+#include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/infer/engines.h"
 #include "harmonia/testbench/infer/evaluate.h"
-#include "harmonia/testbench/program/arguments.h"
-#include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/quality/quality_table.h"
 
 namespace harmonia::testbench {

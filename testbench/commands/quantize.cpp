@@ -13,10 +13,10 @@
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/testbench/commands/arguments.h"
+#include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/infer/evaluate.h"
-#include "harmonia/testbench/program/arguments.h"
-#include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/tokenizer/tokenizer.h"
 

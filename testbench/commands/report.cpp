@@ -1,8 +1,8 @@
 // `harmonia report`: one self-contained HTML page from a result folder.
 #include "harmonia/testbench/report/report.h"
 
-#include "harmonia/testbench/program/arguments.h"
-#include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/commands/arguments.h"
+#include "harmonia/testbench/commands/commands.h"
 
 namespace harmonia::testbench {
 namespace {

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "harmonia/config/error.h"
+#include "harmonia/testbench/commands/arguments.h"
+#include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/files/output_folder.h"
-#include "harmonia/testbench/program/arguments.h"
-#include "harmonia/testbench/program/commands.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/system/machine.h"
 

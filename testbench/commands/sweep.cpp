@@ -4,8 +4,8 @@
 #include <iostream>
 
 #include "harmonia/config/error.h"
-#include "harmonia/testbench/program/arguments.h"
-#include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/commands/arguments.h"
+#include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/sweep/processes.h"
 
 namespace harmonia::testbench {

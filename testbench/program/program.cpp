@@ -5,17 +5,9 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
-#include "harmonia/testbench/program/commands.h"
+#include "harmonia/testbench/commands/commands.h"
 
 namespace harmonia::testbench {
-
-const std::vector<const Command*>& commands() {
-  static const std::vector<const Command*> table = {
-      &kRunCommand,  &kCompareCommand, &kSweepCommand, &kReportCommand,   &kDramCommand,
-      &kListCommand, &kFormatsCommand, &kCheckCommand, &kQuantizeCommand, &kInferCommand,
-  };
-  return table;
-}
 
 namespace {
 

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "harmonia/config/error.h"
+#include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/files/progress.h"
-#include "harmonia/testbench/program/arguments.h"
 #include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
 #include "tests/support/data.h"

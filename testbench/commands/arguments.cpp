@@ -1,4 +1,4 @@
-#include "harmonia/testbench/program/arguments.h"
+#include "harmonia/testbench/commands/arguments.h"
 
 #include <boost/program_options.hpp>
 #include <charconv>
