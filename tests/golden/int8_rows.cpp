@@ -4,7 +4,7 @@
 #include <random>
 #include <vector>
 
-#include "harmonia/hw/converter/bfp_converter_module.h"
+#include "harmonia/hw/converter/bfp_converter.h"
 #include "harmonia/hw/golden/golden_kv_cache.h"
 #include "tests/support/catch.h"
 
