@@ -10,6 +10,7 @@ namespace harmonia::converter {
 
 using formats::Fp16;
 using formats::kBfp8;
+using formats::kBfpGroup;
 
 namespace {
 
@@ -21,8 +22,8 @@ bool keeps_low(const Descriptor& d, std::uint32_t unit) {
 
 std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual,
                            std::vector<std::uint8_t>& out) {
-  const std::uint32_t first_group = d.first_position / 32, end = d.first_position + d.rows;
-  const std::uint32_t groups = (end + 31) / 32 - first_group;
+  const std::uint32_t first_group = d.first_position / kBfpGroup, end = d.first_position + d.rows;
+  const std::uint32_t groups = static_cast<std::uint32_t>(formats::bfp_groups(end)) - first_group;
   const std::size_t size = kBfp8.group_bytes();
   std::vector<std::uint8_t> stored(std::size_t{groups} * d.columns * size);
   std::size_t nonfinite = 0;
@@ -39,8 +40,8 @@ std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uin
   for (std::uint32_t r = 0; r < d.rows; ++r) {
     const std::uint32_t position = d.first_position + r;
     nonfinite +=
-        formats::append_row(kBfp8, rows + std::size_t{r} * d.columns, d.columns, static_cast<int>(position % 32),
-                            stored.data() + std::size_t{position / 32 - first_group} * d.columns * size);
+        formats::append_row(kBfp8, rows + std::size_t{r} * d.columns, d.columns, static_cast<int>(position % kBfpGroup),
+                            stored.data() + std::size_t{position / kBfpGroup - first_group} * d.columns * size);
   }
   for (std::size_t i = 0; i < std::size_t{groups} * d.columns; ++i)
     out.insert(out.end(), stored.data() + i * size, stored.data() + i * size + main_bytes);
@@ -98,21 +99,21 @@ std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* r
 }
 
 std::uint64_t convert_cycles(const Config& config, const Descriptor& d) {
-  std::uint64_t groups = std::uint64_t{d.rows} * ((d.columns + 31) / 32);
+  std::uint64_t groups = std::uint64_t{d.rows} * formats::bfp_groups(d.columns);
   // One lane takes one V column of a group's tokens at a time: a token touches a group of every channel. A group that
   // has been stored before is read, grown and written once for every newcomer.
   if (d.path == Path::value && d.grouped != 0) {
-    const std::uint64_t pieces = (d.first_position + d.rows + 31) / 32 - d.first_position / 32;
-    const std::uint64_t newcomers = std::min(d.rows, 32 - d.first_position % 32);
+    const std::uint64_t pieces = formats::bfp_groups(d.first_position + d.rows) - d.first_position / kBfpGroup;
+    const std::uint64_t newcomers = std::min(d.rows, kBfpGroup - d.first_position % kBfpGroup);
     groups = std::uint64_t{d.columns} * (d.grows() ? pieces - 1 + newcomers : pieces);
   }
   return (groups + config.lanes - 1) / config.lanes;
 }
 
 std::vector<std::uint8_t> take_growing(const Descriptor& d, std::vector<std::uint8_t>& bytes) {
-  const std::uint32_t groups = (d.first_position + d.rows + 31) / 32 - d.first_position / 32;
+  const std::uint64_t groups = formats::bfp_groups(d.first_position + d.rows) - d.first_position / kBfpGroup;
   const std::ptrdiff_t main = std::ptrdiff_t{d.columns} * main_bytes, low = std::ptrdiff_t{d.columns} * low_bytes;
-  const auto from = bytes.begin() + (groups - 1) * main;
+  const auto from = bytes.begin() + static_cast<std::ptrdiff_t>(groups - 1) * main;
   std::vector<std::uint8_t> growing(from, from + main);
   growing.insert(growing.end(), bytes.end() - low, bytes.end());
   bytes.erase(bytes.end() - low, bytes.end());

@@ -14,6 +14,7 @@ using bus::Cycle;
 using formats::Fp16;
 using formats::kBfp4;
 using formats::kBfp8;
+using formats::kBfpGroup;
 
 constexpr std::size_t kMain = formats::kBfpMainBytes, kLow = formats::kBfpLowBytes, kStored = kBfp8.group_bytes();
 
@@ -124,8 +125,8 @@ class RtlCore final : public ConverterCore {
       for (std::size_t g = 0; g < groups; ++g) {
         work->groups[r * groups + g].wide = wide;
         beats.emplace_back(r * groups + g,
-                           row_beat(wide ? kBfp8 : kBfp4, work->rows + std::size_t{r} * d.columns + 32 * g,
-                                    std::min<std::size_t>(32, d.columns - 32 * g)));
+                           row_beat(wide ? kBfp8 : kBfp4, work->rows + std::size_t{r} * d.columns + kBfpGroup * g,
+                                    std::min<std::size_t>(kBfpGroup, d.columns - kBfpGroup * g)));
       }
     }
     convert(work, beats, start, [work](Cycle) { finish(*work); });
@@ -134,8 +135,8 @@ class RtlCore final : public ConverterCore {
   /// A group that begins with this chunk is one beat per channel; the stored group takes its newcomers one by one.
   void values(const std::shared_ptr<Work>& work, const std::uint8_t* residual, Cycle start) {
     const Descriptor& d = work->d;
-    const std::uint32_t first_group = d.first_position / 32, end = d.first_position + d.rows;
-    const std::uint32_t groups = (end + 31) / 32 - first_group;
+    const std::uint32_t first_group = d.first_position / kBfpGroup, end = d.first_position + d.rows;
+    const std::uint32_t groups = static_cast<std::uint32_t>(formats::bfp_groups(end)) - first_group;
     work->groups.resize(std::size_t{groups} * d.columns);
     for (std::uint32_t g = 0; g < groups; ++g)
       for (std::uint32_t c = 0; c < d.columns; ++c)
@@ -155,7 +156,7 @@ class RtlCore final : public ConverterCore {
   void merge(const std::shared_ptr<Work>& work, Cycle start) {
     const Descriptor& d = work->d;
     const std::uint32_t position = d.first_position + work->next_row;
-    const std::uint32_t stop = std::min(d.first_position + d.rows, (d.first_position / 32 + 1) * 32);
+    const std::uint32_t stop = std::min(d.first_position + d.rows, (d.first_position / kBfpGroup + 1) * kBfpGroup);
     if (position == stop) {
       whole_groups(work, 1, start);
       return;
@@ -164,7 +165,7 @@ class RtlCore final : public ConverterCore {
     for (std::uint32_t c = 0; c < d.columns; ++c) {
       const Group& group = work->groups[c];
       rtl::Beat beat = merge_beat(work->rows[std::size_t{work->next_row} * d.columns + c],
-                                  static_cast<int>(position % 32), group.stored.data());
+                                  static_cast<int>(position % kBfpGroup), group.stored.data());
       if (position + 1 == stop && !group.wide) beat.user |= 1;  // the low plane is not stored
       beats.emplace_back(c, beat);
     }
@@ -176,19 +177,19 @@ class RtlCore final : public ConverterCore {
 
   void whole_groups(const std::shared_ptr<Work>& work, std::uint32_t from, Cycle start) {
     const Descriptor& d = work->d;
-    const std::uint32_t first_group = d.first_position / 32, end = d.first_position + d.rows;
+    const std::uint32_t first_group = d.first_position / kBfpGroup, end = d.first_position + d.rows;
     const auto groups = static_cast<std::uint32_t>(work->groups.size() / d.columns);
     std::vector<std::pair<std::size_t, rtl::Beat>> beats;
     for (std::uint32_t g = from; g < groups; ++g)
       for (std::uint32_t c = 0; c < d.columns; ++c) {
-        std::array<Fp16, 32> x{};
-        for (std::uint32_t i = 0; i < 32; ++i) {
-          const std::uint32_t position = (first_group + g) * 32 + i;
+        std::array<Fp16, kBfpGroup> x{};
+        for (std::uint32_t i = 0; i < kBfpGroup; ++i) {
+          const std::uint32_t position = (first_group + g) * kBfpGroup + i;
           if (position >= d.first_position && position < end)
             x[i] = work->rows[std::size_t{position - d.first_position} * d.columns + c];
         }
         const std::size_t at = std::size_t{g} * d.columns + c;
-        beats.emplace_back(at, row_beat(work->groups[at].wide ? kBfp8 : kBfp4, x.data(), 32));
+        beats.emplace_back(at, row_beat(work->groups[at].wide ? kBfp8 : kBfp4, x.data(), kBfpGroup));
       }
     if (beats.empty()) {
       finish(*work);

@@ -12,13 +12,13 @@ namespace harmonia::converter {
 
 namespace {
 
-constexpr std::size_t kGroup = 32;
+constexpr std::size_t kGroup = formats::kBfpGroup;
 constexpr std::size_t kStored = formats::kBfp8.group_bytes();
 constexpr std::uint32_t kDemote = 1;
 constexpr std::uint32_t kMerge = 2;
 
 void require_supported(const formats::BfpFormat& format) {
-  if (format.group_size != 32 || (format.mantissa_bits != 8 && format.mantissa_bits != 4) ||
+  if (format.group_size != formats::kBfp8.group_size || (format.mantissa_bits != 8 && format.mantissa_bits != 4) ||
       format.rounding != formats::Rounding::kTruncate) {
     throw std::invalid_argument("bfp_converter RTL: expected groups of 32, 8 or 4 mantissa bits, truncation");
   }
@@ -125,7 +125,7 @@ std::size_t BfpConverterRtl::encode_row(const formats::BfpFormat& format, const 
 std::size_t BfpConverterRtl::append_row(const formats::BfpFormat& format, const formats::Fp16* x, std::size_t channels,
                                         int count, std::uint8_t* groups) {
   require_supported(format);
-  if (format.mantissa_bits != 8 || count < 0 || count >= 32) {
+  if (format.mantissa_bits != 8 || count < 0 || count >= static_cast<int>(kGroup)) {
     throw std::invalid_argument("bfp_converter RTL: a group grows with 8 mantissa bits and has room for 32 elements");
   }
   for (std::size_t c = 0; c < channels;) {

@@ -77,9 +77,13 @@ constexpr bool operator==(const BfpFormat& a, const BfpFormat& b) noexcept {
 }
 constexpr bool operator!=(const BfpFormat& a, const BfpFormat& b) noexcept { return !(a == b); }
 
+/// Elements that share an exponent in the machine: what a processing element and a lane of the converter take at once.
+inline constexpr std::uint32_t kBfpGroup = 32;
+/// Groups that hold so many elements.
+constexpr std::uint64_t bfp_groups(std::uint64_t elements) noexcept { return (elements + kBfpGroup - 1) / kBfpGroup; }
 /// The formats of the machine's default configuration: G = 32, truncation, 8-bit stored exponent.
-inline constexpr BfpFormat kBfp8{32, 8, Rounding::kTruncate, 8};
-inline constexpr BfpFormat kBfp4{32, 4, Rounding::kTruncate, 8};
+inline constexpr BfpFormat kBfp8{static_cast<int>(kBfpGroup), 8, Rounding::kTruncate, 8};
+inline constexpr BfpFormat kBfp4{static_cast<int>(kBfpGroup), 4, Rounding::kTruncate, 8};
 
 /// The two parts of a stored BFP8 group, which the KV cache keeps apart: the planes that make a BFP4 group (exponent,
 /// signs, high nibbles), and the low nibbles that make it BFP8. Bytes.

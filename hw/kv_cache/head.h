@@ -12,8 +12,6 @@
 
 namespace harmonia::accelerator {
 
-static_assert(formats::kBfp8.group_size == kv_group && formats::kBfp4.group_size == kv_group);
-
 struct KvHead {
   KvPolicy policy;
   std::uint64_t head_dim = 0;  // channels

@@ -67,12 +67,6 @@ class KvCacheLayout {
                std::vector<Segment>& main, std::vector<Segment>& low) const;
   void v_write(const Place& p, std::uint64_t first, std::uint64_t count, std::uint64_t context,
                std::vector<Segment>& main, std::vector<Segment>& low) const;
-  using Range = UnitRange;
-  void k_low_written(std::uint64_t first, std::uint64_t count, std::uint64_t context, Range out[2]) const {
-    const WideUnits wide = head_.wide_keys_written(first, count, context);
-    out[0] = wide.initial;
-    out[1] = wide.local;
-  }
   /// The V group that still grows when `first` tokens are cached; empty when first is a multiple of 32 or V is not
   /// grouped.
   void v_residual(const Place& p, std::uint64_t first, std::vector<Segment>& main, std::vector<Segment>& low) const;
@@ -89,11 +83,6 @@ class KvCacheLayout {
   }
   std::uint64_t v_low_address(const Place& p, std::uint64_t group) const {
     return v_low(p) + v_low_area_.place(group) * head_.value_low_bytes();
-  }
-
-  /// Whether group g of V is read at 8 bit: one of its tokens is, or it is the growing one.
-  bool v_group_wide(std::uint64_t group, std::uint64_t context) const {
-    return head_.policy.wide_group(group, context);
   }
 
  private:

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "harmonia/hw/formats/bfp.h"
+
 namespace harmonia::accelerator {
 
 enum class KvFormat { kFp16, kInt8, kBfp8, kBfp4, kBfp4Windows };
@@ -18,7 +20,7 @@ const char* name(KvFormat format) noexcept;
 KvFormat kv_format(std::string_view name);
 
 /// Tokens that share an exponent in V, and channels that do in K.
-inline constexpr std::uint64_t kv_group = 32;
+inline constexpr std::uint64_t kv_group = formats::kBfpGroup;
 /// Groups that hold so many tokens or channels.
 constexpr std::uint64_t kv_groups(std::uint64_t values) { return (values + kv_group - 1) / kv_group; }
 
@@ -49,8 +51,6 @@ struct KvPolicy {
     return format == KvFormat::kBfp8 || format == KvFormat::kBfp4 || format == KvFormat::kBfp4Windows;
   }
 
-  bool wide(std::uint64_t token, std::uint64_t context) const { return wide_key(token, context); }
-
   // The rules themselves. context: tokens in the cache.
   /// Whether the keys of a token are read at 8 bit.
   bool wide_key(std::uint64_t token, std::uint64_t context) const;
@@ -68,7 +68,5 @@ struct KvPolicy {
  private:
   std::uint64_t local_begin(std::uint64_t context) const;
 };
-
-using KvStorage = KvPolicy;
 
 }  // namespace harmonia::accelerator

@@ -1,5 +1,7 @@
 #include "harmonia/hw/pe/config.h"
 
+#include "harmonia/hw/formats/bfp.h"
+
 namespace harmonia::pe {
 
 const config::NameTable<PeKind>& pe_kind_names() {
@@ -30,10 +32,11 @@ void Config::describe(config::Fields& f) {
       .says("dot-product length of a PE: one BFP group a cycle")
       .assumed("one group of 32 elements; array size unpublished");
   f.check("lanes", [this] {
-    return lanes == 32 ? std::string()
-                       : "is " + std::to_string(lanes) +
-                             ", expected 32: operands come in groups of 32, and a PE takes one of them a cycle; the " +
-                             "array grows with rows and cols";
+    return lanes == static_cast<int>(formats::kBfpGroup)
+               ? std::string()
+               : "is " + std::to_string(lanes) +
+                     ", expected 32: operands come in groups of 32, and a PE takes one of them a cycle; the " +
+                     "array grows with rows and cols";
   });
   f.add("pipeline_cycles", pipeline_cycles)
       .range(1, 1000)

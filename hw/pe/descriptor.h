@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/operand.h"
 
 namespace harmonia::pe {
@@ -35,7 +36,7 @@ struct Descriptor {
   // KV: which units (tokens of K, groups of V) come with a low plane: [0, wide_initial) and [wide_local, units).
   std::uint32_t wide_initial = 0, wide_local = 0;
 
-  std::uint32_t groups() const { return (k + 31) / 32; }
+  std::uint32_t groups() const { return static_cast<std::uint32_t>(formats::bfp_groups(k)); }
 };
 
 }  // namespace harmonia::pe

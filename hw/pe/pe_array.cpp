@@ -15,6 +15,7 @@ namespace {
 using formats::Fp16;
 using formats::kBfp4;
 using formats::kBfp8;
+using formats::kBfpGroup;
 
 constexpr std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
 
@@ -28,9 +29,9 @@ std::uint64_t second_passes(const Descriptor& d, std::uint64_t units) {
 std::uint64_t tile_elements(const Descriptor& d) {
   switch (d.operand) {
     case Operand::keys:
-      return 32ull * d.groups() * (d.n + wide_units(d, d.n));
+      return std::uint64_t{kBfpGroup} * d.groups() * (d.n + wide_units(d, d.n));
     case Operand::values:
-      return 32ull * d.n * (d.groups() + wide_units(d, d.groups()));
+      return std::uint64_t{kBfpGroup} * d.n * (d.groups() + wide_units(d, d.groups()));
     case Operand::keys_plain:
     case Operand::values_plain:
       return d.b_bytes;
@@ -134,17 +135,19 @@ void multiply(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b,
       const std::size_t groups = d.groups();
       const Planes planes(d, b, groups, n);
       std::vector<std::uint8_t> one(kBfp8.group_bytes());
-      std::array<Fp16, 32> values;
+      std::array<Fp16, kBfpGroup> values;
       for (std::size_t g = 0; g < groups; ++g) {
         const auto& format = planes.wide(g) ? kBfp8 : kBfp4;
         for (std::size_t channel = 0; channel < n; ++channel) {
           planes.group(g, channel, one.data());
-          if (!bfp) formats::decode_row(format, one.data(), 32, values.data());
+          if (!bfp) formats::decode_row(format, one.data(), kBfpGroup, values.data());
           for (std::size_t t = 0; t < m; ++t) {
             const float sum = sums[t * n + channel];
             store(t, channel,
-                  bfp ? formats::dot_bfp(kBfp8, a + t * a_row + g * kBfp8.group_bytes(), format, one.data(), 32, sum)
-                      : plain_dot(t, 32 * g, values.data(), std::min<std::size_t>(32, k - 32 * g), sum));
+                  bfp ? formats::dot_bfp(kBfp8, a + t * a_row + g * kBfp8.group_bytes(), format, one.data(), kBfpGroup,
+                                         sum)
+                      : plain_dot(t, kBfpGroup * g, values.data(), std::min<std::size_t>(kBfpGroup, k - kBfpGroup * g),
+                                  sum));
           }
         }
       }

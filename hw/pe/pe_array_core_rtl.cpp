@@ -19,7 +19,7 @@ using formats::kBfp4;
 using formats::kBfp8;
 using formats::PeMode;
 
-constexpr std::size_t kGroup = 32, kStored8 = kBfp8.group_bytes();
+constexpr std::size_t kGroup = formats::kBfpGroup, kStored8 = kBfp8.group_bytes();
 
 std::size_t up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 

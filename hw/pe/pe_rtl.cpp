@@ -16,7 +16,7 @@ using formats::PeMode;
 
 namespace {
 
-constexpr std::size_t kGroup = 32;
+constexpr std::size_t kGroup = formats::kBfpGroup;
 constexpr std::size_t kStored8 = formats::kBfp8.group_bytes();
 constexpr std::size_t kStored4 = formats::kBfp4.group_bytes();
 
@@ -183,7 +183,7 @@ void PeRtl::partials_1bit(const std::uint8_t* a, const std::uint8_t* codes, int 
 
 float PeRtl::dot_bfp(const std::uint8_t* a, const formats::BfpFormat& fb, const std::uint8_t* b, std::size_t n,
                      float sum) {
-  if (fb.group_size != 32 || (fb.mantissa_bits != 4 && fb.mantissa_bits != 8)) {
+  if (fb.group_size != formats::kBfp8.group_size || (fb.mantissa_bits != 4 && fb.mantissa_bits != 8)) {
     throw std::invalid_argument("pe RTL: expected a second operand of groups of 32 with 4 or 8 mantissa bits");
   }
   const std::size_t groups = fb.groups(n);

@@ -149,7 +149,7 @@ void Count::linear(const Gemm& gemm) {
     bytes(gemm.c, TrafficClass::scales, reads.b * n * storage.scale_row_bytes(gemm.k));
     e_.weights += reads.b * n * gemm.k;
     e_.of_class[static_cast<std::size_t>(gemm.c)].weights += reads.b * n * gemm.k;
-    macs(gemm.c, gemm.m * n * gemm.k, gemm.m * n * quotient_up(gemm.k, 32) * passes);
+    macs(gemm.c, gemm.m * n * gemm.k, gemm.m * n * formats::bfp_groups(gemm.k) * passes);
   }
   bytes(gemm.c, TrafficClass::activations, reads.a * gemm.m * a_bytes(gemm.k));
 }
@@ -267,7 +267,7 @@ void Count::attention_strip(const SequenceStep& s, std::uint64_t first, std::uin
   if (!on_chip_) bytes(scores, TrafficClass::activations, m * q_bytes(d_));
   bytes(scores, TrafficClass::kv_read, kv_heads_ * kv_.keys_read(visible, context));
   const std::uint64_t wide_keys = bfp ? kv_.wide_keys(visible, context).count() : 0;
-  macs(scores, m * visible * d_, m * quotient_up(d_, 32) * (visible * passes + wide_keys));
+  macs(scores, m * visible * d_, m * formats::bfp_groups(d_) * (visible * passes + wide_keys));
   if (!chip_.fused_attention) {
     bytes(scores, TrafficClass::activations, m * (2 * (2 * visible) + q_bytes(visible)));
     bytes(values, TrafficClass::activations, m * q_bytes(visible));

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "harmonia/hw/formats/bfp.h"
+
 namespace harmonia::smoother {
 
 using formats::Fp16;
@@ -18,7 +20,7 @@ bool smooths(const Config& config, const converter::Descriptor& d) {
 
 std::uint64_t pass_cycles(const Config& config, const converter::Descriptor& d) {
   const auto lanes = static_cast<std::uint64_t>(config.lanes);
-  return (std::uint64_t{d.rows} * ((d.columns + 31) / 32) * 32 + lanes - 1) / lanes;
+  return (std::uint64_t{d.rows} * formats::bfp_groups(d.columns) * formats::kBfpGroup + lanes - 1) / lanes;
 }
 
 std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d) {

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/smoother/outlier_smoother_rtl.h"
 
 namespace harmonia::smoother {
@@ -17,7 +18,7 @@ using formats::KeyOffsets;
 class RtlCore final : public SmootherCore {
  public:
   RtlCore(const rtl::InstanceFactory& make, int lanes, bool compare)
-      : instances_(make, static_cast<std::size_t>(lanes) / 32), compare_(compare) {}
+      : instances_(make, static_cast<std::size_t>(lanes) / formats::kBfpGroup), compare_(compare) {}
 
   void run(const TableKey& key, const KeyOffsets& offsets, const Fp16* keys, std::uint32_t rows, std::uint32_t columns,
            Cycle start, Done done) override {
@@ -88,7 +89,7 @@ class RtlCore final : public SmootherCore {
         formats::subtract_offsets(offsets, golden.data());
       }
       for (std::uint32_t c = 0; c < columns; c += 32, ++i) {
-        const std::size_t lane = i % jobs.size(), count = std::min<std::size_t>(32, columns - c);
+        const std::size_t lane = i % jobs.size(), count = std::min<std::size_t>(formats::kBfpGroup, columns - c);
         rtl::StreamJob& job = jobs[lane];
         if (job.inputs.empty()) job.inputs.resize(2);
         job.inputs[kKeyStream].push_back(key_beat(head, c, keys + row + c, count, false));

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/rtl/engine.h"
 #include "harmonia/hw/smoother/outlier_smoother_ports.h"
 
 namespace harmonia::smoother {
 
 namespace {
-constexpr std::size_t kLanes = 32;
+constexpr std::size_t kLanes = formats::kBfpGroup;
 }
 
 std::unique_ptr<rtl::StreamDut> make_outlier_smoother_rtl() {

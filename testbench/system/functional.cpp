@@ -172,7 +172,7 @@ std::vector<std::uint8_t> key_group(Machine& m, const KvCacheLayout::Place& p, s
 std::vector<std::uint8_t> value_group(Machine& m, const KvCacheLayout::Place& p, std::uint64_t channel, std::uint64_t g,
                                       std::uint64_t context) {
   const KvCacheLayout& kv = m.map.kv;
-  const bool wide = kv.v_group_wide(g, context);
+  const bool wide = kv.policy().wide_group(g, context);
   return group(m, kv.v_main_address(p, g) + channel * KvCacheLayout::group_main_bytes,
                wide ? kv.v_low_address(p, g) + channel * KvCacheLayout::group_low_bytes : 0, wide);
 }
