@@ -53,7 +53,8 @@ struct ModelShape {
     if (num_attention_heads % num_key_value_heads != 0)
       return "num_attention_heads (" + std::to_string(num_attention_heads) +
              ") must be a multiple of num_key_value_heads (" + std::to_string(num_key_value_heads) + ")";
-    if (head_dim % 2 != 0) return "head_dim must be even, since RoPE rotates pairs of channels";
+    if (head_dim % 2 != 0)
+      return "head_dim (" + std::to_string(head_dim) + ") must be even, since RoPE rotates pairs of channels";
     return {};
   }
 };

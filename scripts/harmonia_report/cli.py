@@ -12,6 +12,30 @@ KINDS = (("compare.json", compare_page), ("sweep.json", sweep_page), ("result.js
 USAGE = "usage: scripts/report DIR [FILE.html]   (default: DIR/report.html)"
 
 
+class Unreadable(Exception):
+    """A file that is no JSON; the text begins with the place."""
+
+
+def read_document(file):
+    """The map that a JSON file holds. Numbers that JSON does not have (NaN, Infinity) are refused."""
+    def refuse(word):
+        raise Unreadable(f"{file}: the number {word} is not JSON")
+
+    try:
+        with open(file, "rb") as f:
+            text = f.read().decode("utf-8")
+        document = json.loads(text, parse_constant=refuse)
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"{file}: byte {error.start} is not UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"{file}:{error.lineno}:{error.colno}: {error.msg}") from error
+    except RecursionError as error:
+        raise Unreadable(f"{file}: is nested too deeply") from error
+    if not isinstance(document, dict):
+        raise Unreadable(f"{file}:1:1: holds no map")
+    return document
+
+
 def main(arguments):
     """Exit status: 0 done, 1 not writable, 2 no result folder."""
     arguments = [a for a in arguments if a != "--"]
@@ -25,13 +49,18 @@ def main(arguments):
         if not os.path.exists(file):
             continue
         try:
-            with open(file, encoding="utf-8") as f:
-                document = json.load(f)
+            document = read_document(file)
             if name == "result.json" and document.get("kind") == "dram":
                 build = dram_page
             page = build(folder, document)
-        except (AttributeError, IndexError, ValueError, KeyError, TypeError, StopIteration) as error:
-            print(f"{file}: cannot be understood ({type(error).__name__}: {error}), expected a result of harmonia", file=sys.stderr)
+        except Unreadable as error:
+            print(f"{error}, expected a result of harmonia", file=sys.stderr)
+            return 2
+        except KeyError as error:
+            print(f"{file}: the key {error} is missing, expected a result of harmonia", file=sys.stderr)
+            return 2
+        except (AttributeError, IndexError, ValueError, TypeError, ArithmeticError, StopIteration) as error:
+            print(f"{file}: a value is of another kind than a result of harmonia has ({type(error).__name__}: {error})", file=sys.stderr)
             return 2
         try:
             size = page.write(output)

@@ -95,12 +95,18 @@ class Reader {
     const Node* type = text_->find("model_type");
     if (!type) type = outer_.find("model_type");
     std::string name;
-    if (type && type->is_scalar()) {
+    type_where_ = text_->where;
+    if (type && !type->is_null()) {
+      if (!type->is_scalar())
+        throw InputError(type->where, "model_type: found " + config::describe_found(*type) + ", expected a name");
       name = type->text;
       type_where_ = type->where;
     }
     const Node* classes = text_->find("architectures");
     if (!classes) classes = outer_.find("architectures");
+    if (classes && !classes->is_null() && !classes->is_list())
+      throw InputError(classes->where,
+                       "architectures: found " + config::describe_found(*classes) + ", expected a list of class names");
     if (classes && classes->is_list() && !classes->items.empty() && classes->items[0].is_scalar()) {
       const Node& c = classes->items[0];
       if (name.empty()) {
@@ -118,6 +124,9 @@ class Reader {
     }
     if (const char* why = refused_architecture(name))
       throw InputError(type_where_, "model type '" + config::printable(name) + "' is not modelled: " + why);
+    if (name.empty())
+      throw InputError(type_where_,
+                       "neither model_type nor architectures names the kind of model, expected one of them");
     type_ = find_architecture(name);
     if (!type_)
       throw InputError(type_where_, "model type '" + config::printable(name) + "' is not known" +

@@ -320,6 +320,9 @@ class Gguf {
   void read_tensor_entry() {
     const std::string name(reader_.string("a tensor name"));
     const std::size_t start = reader_.offset();
+    // Names stand in messages; one with a NUL would cut its message off.
+    if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+      reader_.fail(start, "the tensor name '" + config::printable(name) + "' holds a control character, expected text");
     const auto dimensions = reader_.read<std::uint32_t>("a tensor's number of dimensions");
     if (dimensions < 1 || dimensions > kMostDimensions)
       reader_.fail(start, "tensor " + name + " has " + std::to_string(dimensions) + " dimensions, expected 1 .. 4");

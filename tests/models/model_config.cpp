@@ -205,3 +205,19 @@ TEST_CASE("config.json: what has no decode step is refused") {
                         type("llama", ", \"architectures\": [\"LlamaForSequenceClassification\"]"), "m")),
                     ContainsSubstring("has no decode step"));
 }
+
+TEST_CASE("config.json: a kind of model that cannot be read is refused with its place") {
+  const auto refused = [](const std::string& document) {
+    try {
+      read_model_config(config::parse_json(document, "m"), false);
+    } catch (const config::InputError& e) {
+      return std::string(e.what());
+    }
+    return std::string("accepted");
+  };
+  CHECK_THAT(refused("{\n \"architectures\": -5}"),
+             ContainsSubstring("m:2:") && ContainsSubstring("a list of class names"));
+  CHECK_THAT(refused("{\n \"model_type\": {}}"), ContainsSubstring("m:2:") && ContainsSubstring("expected a name"));
+  CHECK_THAT(refused("{\n \"model_type\": \"\", \"vocab_size\": 3}"),
+             ContainsSubstring("m:") && ContainsSubstring("neither model_type nor"));
+}
