@@ -14,7 +14,7 @@ MEMORY = os.environ.get("HARMONIA_ATTACK_MEMORY", str(3 << 30))
 CRASH = ("terminate called", "AddressSanitizer", "runtime error:", "what():", "json.exception", "Traceback (most recent call last)", "Assertion")
 # A refusal names a place (file:line:column, "byte N", the size that a header claims, a tensor), a key, or what the whole file is not.
 PLACE = re.compile(r":\d+(:\d+)?: |\bbyte \d+|\b\d+ bytes\b|\boffset \d+|\btensor\b|--set |\b[a-z_]+\.[a-z_]+\b(?<!\.yaml)(?<!\.json)|"
-                   r"\b(dim|[a-z]+(_[a-z]+)+) \(?-?\d|\bkey '|of another kind|\bholds no |\bhas no requests|\bthe number |\bvocabulary \d")
+                   r"\b(dim|[a-z]+(_[a-z]+)+) \(?-?\d|\bkey |of another kind|\bholds no |\bhas no requests|\bthe number |\bvocabulary \d")
 
 
 @dataclasses.dataclass
