@@ -43,6 +43,8 @@ struct Completion {
   Op op;
 };
 
+class ChannelController;
+
 class Engine {
  public:
   /// The configuration must have been completed by Config::finish().
@@ -81,8 +83,7 @@ class Engine {
   void remove_observer(CommandObserver* observer);
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<ChannelController> controller_;
 };
 
 }  // namespace harmonia::dram

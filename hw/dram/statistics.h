@@ -49,6 +49,17 @@ struct Energy {
     return activate + precharge + read + write + refresh + background_active + background_precharged +
            background_power_down;
   }
+  Energy& operator+=(const Energy& other) {
+    activate += other.activate;
+    precharge += other.precharge;
+    read += other.read;
+    write += other.write;
+    refresh += other.refresh;
+    background_active += other.background_active;
+    background_precharged += other.background_precharged;
+    background_power_down += other.background_power_down;
+    return *this;
+  }
 };
 
 struct Statistics {
