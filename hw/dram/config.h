@@ -105,6 +105,7 @@ struct Config {
   // --- derived
   int burst_bytes() const { return width_bits * BL / 8; }
   int burst_cycles() const;  // data-bus time of a burst in tCK
+  static constexpr int kMaxRanks = 8, kMaxPseudoChannels = 4;
   int units() const { return ranks * pseudo_channels; }
   int banks_per_unit() const { return bankgroups * banks_per_group; }
   int bursts_per_row() const { return columns / BL; }

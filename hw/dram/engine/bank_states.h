@@ -19,10 +19,7 @@ constexpr std::uint32_t kNone = ~std::uint32_t{0};
 class BankStates {
  public:
   BankStates(const Organisation& organisation, Changes& changes)
-      : organisation_(organisation),
-        changes_(changes),
-        banks_(static_cast<std::size_t>(organisation.banks)),
-        units_(static_cast<std::size_t>(organisation.units)) {}
+      : organisation_(organisation), changes_(changes), banks_(static_cast<std::size_t>(organisation.banks)) {}
 
   /// -1: the bank is closed.
   std::int32_t open_row(int bank) const { return at(bank).row; }
@@ -47,7 +44,7 @@ class BankStates {
     u.open |= bit;
     u.unused |= bit;
     u.opened_for[op] |= bit;
-    changes_.bank(bank);
+    changes_.bank_of_unit(organisation_.unit_of(bank), bit);
   }
   void precharge(int bank, bool for_conflict) {
     Bank& b = at(bank);
@@ -103,13 +100,13 @@ class BankStates {
   };
   Bank& at(int bank) { return banks_[static_cast<std::size_t>(bank)]; }
   const Bank& at(int bank) const { return banks_[static_cast<std::size_t>(bank)]; }
-  Unit& of(int unit) { return units_[static_cast<std::size_t>(unit)]; }
-  const Unit& of(int unit) const { return units_[static_cast<std::size_t>(unit)]; }
+  Unit& of(int unit) { return units_[unit]; }
+  const Unit& of(int unit) const { return units_[unit]; }
 
-  const Organisation& organisation_;
+  const Organisation organisation_;
   Changes& changes_;
   std::vector<Bank> banks_;
-  std::vector<Unit> units_;
+  PerUnit<Unit> units_;
 };
 
 }  // namespace harmonia::dram

@@ -18,32 +18,29 @@ constexpr int kBankChoices = 3;
 
 class Changes {
  public:
-  explicit Changes(const Organisation& organisation)
-      : organisation_(organisation), banks_(static_cast<std::size_t>(organisation.units)) {
+  explicit Changes(const Organisation& organisation) : organisation_(organisation) {
     for (int unit = 0; unit < organisation.units; ++unit) {
       all_of_unit(unit);
       work(unit);
     }
   }
 
-  void bank(int bank) {
-    const std::uint64_t bit = organisation_.bit_of(bank);
-    const int unit = organisation_.unit_of(bank);
+  void bank(int bank) { bank_of_unit(organisation_.unit_of(bank), organisation_.bit_of(bank)); }
+  /// The same for a caller who knows the unit and its set with the bank alone.
+  void bank_of_unit(int unit, std::uint64_t bit) {
     row_commands_ |= std::uint64_t{1} << unit;
-    for (std::uint64_t& banks : banks_[static_cast<std::size_t>(unit)]) banks |= bit;
+    for (std::uint64_t& banks : banks_[unit]) banks |= bit;
   }
   void all_of_unit(int unit) {
     row_commands_ |= std::uint64_t{1} << unit;
-    banks_[static_cast<std::size_t>(unit)].fill(kAll);
+    banks_[unit].fill(kAll);
   }
   /// Whether the unit has anything to do may be another.
   void work(int unit) { work_ |= std::uint64_t{1} << unit; }
 
   static constexpr std::uint64_t kAll = ~std::uint64_t{0};
   /// Banks of the unit that have changed since the choice was made; the scheduler clears them.
-  std::uint64_t& banks(int unit, BankChoice choice) {
-    return banks_[static_cast<std::size_t>(unit)][static_cast<std::size_t>(choice)];
-  }
+  std::uint64_t& banks(int unit, BankChoice choice) { return banks_[unit][static_cast<std::size_t>(choice)]; }
   /// Units of which the first row command may be another.
   bool row_command(int unit) const { return ((row_commands_ >> unit) & 1) != 0; }
   void row_command_found(int unit) { row_commands_ &= ~(std::uint64_t{1} << unit); }
@@ -55,8 +52,8 @@ class Changes {
   bool any_work() const { return work_ != 0; }
 
  private:
-  const Organisation& organisation_;
-  std::vector<std::array<std::uint64_t, kBankChoices>> banks_;  // by unit
+  const Organisation organisation_;
+  PerUnit<std::array<std::uint64_t, kBankChoices>> banks_;  // by unit
   std::uint64_t row_commands_ = 0, work_ = 0;
 };
 

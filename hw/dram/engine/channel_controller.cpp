@@ -306,7 +306,7 @@ void ChannelController::issue_column(const Decision& d) {
   const bool had_older_conflict = (state_.queues.older_conflicts(d.unit, op) & state_.organisation.bit_of(d.bank)) != 0;
   Cycle t = d.t;
   if (state_.standard.wck_sync) {
-    Cycle& in_step_until = state_.wck_until[static_cast<std::size_t>(d.unit)];
+    Cycle& in_step_until = state_.wck_until[d.unit];
     if (t >= in_step_until) send_cas(op, d.unit, d.bank, t++);
     in_step_until = t + state_.timing.data_latency(op) + state_.config[Param::WCKPST];
   }

@@ -12,4 +12,8 @@ void ChannelState::tell_observers(Cmd cmd, Cycle t, int unit, int bank, std::int
   for (CommandObserver* o : observers) o->on_command(c);
 }
 
+void ChannelState::tell_of_column(Cmd c, Cycle t, int unit, int bank, std::uint64_t burst) const {
+  tell_observers(c, t, unit, bank, banks.open_row(bank), static_cast<std::int32_t>(decoder.column().extract(burst)));
+}
+
 }  // namespace harmonia::dram

@@ -34,9 +34,8 @@ struct ChannelState {
         refresh(config, organisation, changes),
         drain(config, organisation, queues, banks, statistics),
         page_policy(config),
-        power(config, organisation.units),
-        counts(organisation, statistics),
-        wck_until(static_cast<std::size_t>(organisation.units), 0) {}
+        power(config),
+        counts(statistics) {}
   ChannelState(const ChannelState&) = delete;  // the parts refer to each other
   ChannelState& operator=(const ChannelState&) = delete;
 
@@ -54,7 +53,7 @@ struct ChannelState {
   const PagePolicyRule page_policy;
   PowerState power;
   CommandCounts counts;
-  std::vector<Cycle> wck_until;  // by unit: WCK is in step before this (LPDDR5)
+  PerUnit<Cycle> wck_until;  // by unit: WCK is in step before this (LPDDR5)
   std::vector<CommandObserver*> observers;
 
   int pseudo_channel_of(int unit) const { return organisation.pseudo_channel_of(unit); }
@@ -62,11 +61,11 @@ struct ChannelState {
   /// Only waiting accesses and refreshes open and close rows.
   bool only_accesses_close_rows() const { return !page_policy.closes_unused_rows() && !power.enabled(); }
 
-  void tell_observers(Cmd c, Cycle t, int unit, int bank, std::int32_t row, std::int32_t column) const;
-  void tell_of_column(Cmd c, Cycle t, int unit, int bank, std::uint64_t burst) const {
-    tell_observers(c, t, unit, bank, banks.open_row(bank), static_cast<std::int32_t>(decoder.column().extract(burst)));
-  }
-  bool observed() const { return !observers.empty(); }
+  /// Not inlined: most runs have no observer, and the callers are what the time goes to.
+  [[gnu::noinline]] void tell_observers(Cmd c, Cycle t, int unit, int bank, std::int32_t row,
+                                        std::int32_t column) const;
+  [[gnu::noinline]] void tell_of_column(Cmd c, Cycle t, int unit, int bank, std::uint64_t burst) const;
+  bool observed() const { return __builtin_expect(static_cast<long>(!observers.empty()), 0) != 0; }
 };
 
 }  // namespace harmonia::dram

@@ -14,8 +14,7 @@ namespace harmonia::dram {
 
 class CommandCounts {
  public:
-  CommandCounts(const Organisation& organisation, Statistics& statistics)
-      : statistics_(statistics), units_(static_cast<std::size_t>(organisation.units)) {}
+  explicit CommandCounts(Statistics& statistics) : statistics_(statistics) {}
 
   void add(Cmd c, int unit, std::uint64_t count = 1) {
     statistics_.commands[static_cast<std::size_t>(index(c))] += count;
@@ -26,7 +25,7 @@ class CommandCounts {
 
   /// Energy of the unit up to `now`.
   Energy energy(const Config& config, int unit, Cycle now, bool down) const {
-    const Unit& u = units_[static_cast<std::size_t>(unit)];
+    const Unit& u = units_[unit];
     return energy_of(config, u.commands, u.precharges, u.activity.at(now, down));
   }
 
@@ -36,10 +35,10 @@ class CommandCounts {
     std::uint64_t precharges = 0;  // closed banks
     ActivityMeter activity;
   };
-  Unit& of(int unit) { return units_[static_cast<std::size_t>(unit)]; }
+  Unit& of(int unit) { return units_[unit]; }
 
   Statistics& statistics_;
-  std::vector<Unit> units_;
+  PerUnit<Unit> units_;
 };
 
 }  // namespace harmonia::dram

@@ -17,19 +17,15 @@ CommandScheduler::CommandScheduler(ChannelState& state, bool keep)
       keep_(keep),
       in_order_(state.config.scheduler == SchedulerPolicy::kFcfs),
       plain_rows_(state.only_accesses_close_rows()),
-      choices_(static_cast<std::size_t>(organisation_.units)),
-      row_of_unit_(static_cast<std::size_t>(organisation_.units)),
       row_(&kNoDecision) {}
 
-std::uint64_t CommandScheduler::busy_units() {
-  if (state_.changes.any_work())
-    for (std::uint64_t m = state_.changes.take_work(); m != 0; m &= m - 1) {
-      const int unit = lowest_bit(m);
-      const bool busy =
-          !plain_rows_ || state_.has_work(unit) || state_.refresh.active(unit) || state_.banks.half_open(unit) >= 0;
-      busy_units_ = busy ? busy_units_ | bit(unit) : busy_units_ & ~bit(unit);
-    }
-  return busy_units_;
+void CommandScheduler::update_busy_units() {
+  for (std::uint64_t m = state_.changes.take_work(); m != 0; m &= m - 1) {
+    const int unit = lowest_bit(m);
+    const bool busy =
+        !plain_rows_ || state_.has_work(unit) || state_.refresh.active(unit) || state_.banks.half_open(unit) >= 0;
+    busy_units_ = busy ? busy_units_ | bit(unit) : busy_units_ & ~bit(unit);
+  }
 }
 
 // ------------------------------------------------------------------------------------------------------- what is first
@@ -96,18 +92,13 @@ void CommandScheduler::find_event() {
 
 // ---------------------------------------------------------------------------------------------------- choice of a bank
 
-/// Earliest cycle of the best of the member banks (kNever: none), not before `floor`. `ready` gives the first cycle that
-/// the bank allows.
+/// Earliest cycle of the best of the member banks (kNever: none can go), not before `floor`; there are some. `ready`
+/// gives the first cycle that the bank allows.
 template <class Ready>
 Cycle CommandScheduler::choose_bank(BankChoice kind, int unit, std::uint64_t members, Cycle floor,
                                     const BankQueue* queue, std::int64_t BankQueue::*age, const Ready& ready) {
   Choice& best = choice(unit, kind);
   std::uint64_t& changed = state_.changes.banks(unit, kind);
-  if (members == 0) {
-    best = Choice{};
-    changed = 0;
-    return kNever;
-  }
   const int first_bank = organisation_.first_bank(unit);
   Cycle t = kNever;
   if (changed != Changes::kAll && best.bank >= 0) {
@@ -171,6 +162,8 @@ std::uint64_t CommandScheduler::column_banks(int unit) {
 void CommandScheduler::find_column(int unit) {
   const int op = state_.drain.column_op(state_.pseudo_channel_of(unit));
   if (state_.queues.hits(unit, op) == 0 || state_.power.down(unit)) return;
+  const std::uint64_t banks = column_banks(unit);
+  if (banks == 0) return choose_anew(BankChoice::kColumn, unit);
   const Cmd cmd = column_command(op);
   const int first_bank = organisation_.first_bank(unit);
   // From its cap on, a conflict stops the hits of its bank, but not the access that the row was opened for: the
@@ -179,15 +172,13 @@ void CommandScheduler::find_column(int unit) {
   const Cycle floor = std::max({floor_, state_.timing.column_bus(), state_.timing.unit_time(cmd, unit)});
   const Cycle* const of_bank = state_.timing.bank_times(cmd);
   const Cycle* const of_group = state_.timing.group_times(cmd);
-  const std::uint16_t* const group_of = organisation_.group_of.data();
   const BankQueue* const queue = state_.queues.of(op);
-  const Cycle t =
-      choose_bank(BankChoice::kColumn, unit, column_banks(unit), floor, queue, &BankQueue::hit_age, [&](int bank) {
-        const Cycle r = std::max(of_bank[bank], of_group[group_of[bank]]);
-        const auto may = static_cast<std::uint64_t>(std::max(r, floor) < queue[bank].capped_from) |
-                         ((opened_for >> (bank - first_bank)) & 1);
-        return may != 0 ? r : kNever;
-      });
+  const Cycle t = choose_bank(BankChoice::kColumn, unit, banks, floor, queue, &BankQueue::hit_age, [&](int bank) {
+    const Cycle r = std::max(of_bank[bank], of_group[organisation_.group_of(bank)]);
+    const auto may = static_cast<std::uint64_t>(std::max(r, floor) < queue[bank].capped_from) |
+                     ((opened_for >> (bank - first_bank)) & 1);
+    return may != 0 ? r : kNever;
+  });
   column_.offer(t, Action::kColumn, unit, choice(unit, BankChoice::kColumn).bank);
 }
 
@@ -199,11 +190,14 @@ void CommandScheduler::find_row() {
   row_ = &kNoDecision;
   for (std::uint64_t m = busy_units(); m != 0; m &= m - 1) {
     const int unit = lowest_bit(m);
-    Decision& d = row_of_unit_[static_cast<std::size_t>(unit)];
+    Decision& d = row_of_unit_[unit];
     if (d.t < floor || state_.changes.row_command(unit) || !plain_rows_ || !keep_) {
       state_.changes.row_command_found(unit);
       d.clear();
-      find_row_of(unit, d);
+      if (plain_rows_ && !state_.refresh.active(unit) && state_.banks.half_open(unit) < 0)
+        offer_access_rows(unit, floor, d);
+      else
+        find_row_of(unit, floor, d);
     }
     // Against its deadline, the oldest ACT1 is completed before anything else goes on the row pins.
     const bool second = d.action == Action::kSecondActivate;
@@ -215,9 +209,8 @@ void CommandScheduler::find_row() {
   row_known_ = true;
 }
 
-/// The row command of a unit that comes first.
-void CommandScheduler::find_row_of(int unit, Decision& best) {
-  const Cycle row_floor = std::max(floor_, state_.timing.row_bus());
+/// The row command of a unit that comes first, when it may be another than one for a waiting access.
+void CommandScheduler::find_row_of(int unit, Cycle row_floor, Decision& best) {
   const bool work = state_.has_work(unit), refreshing = state_.refresh.active(unit);
   if (state_.power.down(unit)) {
     if (refreshing || work)
@@ -228,7 +221,8 @@ void CommandScheduler::find_row_of(int unit, Decision& best) {
   if (half_open >= 0)
     best.offer(std::max(row_floor, state_.banks.second_activate_from(unit)), Action::kSecondActivate, unit, half_open);
   if (refreshing) offer_refresh(unit, row_floor, best);
-  offer_access_rows(unit, row_floor, best);
+  if (half_open < 0) offer_access_rows(unit, row_floor, best);
+  if (state_.page_policy.closes_unused_rows()) offer_unused_rows(unit, row_floor, best);
   if (state_.power.enabled() && !work && !refreshing && half_open < 0) {
     const Cycle t = std::max({row_floor, state_.timing.unit_time(Cmd::kPdEnter, unit), state_.power.down_from(unit)});
     best.offer(t, Action::kPowerDown, unit, 0);
@@ -268,71 +262,75 @@ void CommandScheduler::offer_refresh(int unit, Cycle row_floor, Decision& best) 
   best.offer(t, action, unit, of_bank);
 }
 
-/// Rows for what is being served, then unused rows to close. A row that was opened for an access stays until that access
-/// is made: closing it would throw an activate away.
-void CommandScheduler::offer_access_rows(int unit, Cycle row_floor, Decision& best_row) {
-  const TimingState& timing = state_.timing;
+/// Rows for what is being served. A row that was opened for an access stays until that access is made: closing it would
+/// throw an activate away.
+void CommandScheduler::offer_access_rows(int unit, Cycle row_floor, Decision& best) {
   const int pc = state_.pseudo_channel_of(unit), op = state_.drain.row_op(pc);
-  const int first_bank = organisation_.first_bank(unit), half_open = state_.banks.half_open(unit);
-  const std::uint64_t open = state_.banks.open(unit), reserved = state_.refresh.banks(unit);
-  const std::uint64_t wanted = state_.queues.pending(unit, op) & ~reserved;
-  const BankQueue* const queue = state_.queues.of(op);
-  Cycle best = kNever;
-  Action action = Action::kNothing;
-  int best_bank = 0;
-  bool for_conflict = false;
-  if (half_open < 0) {
-    const Cycle floor = std::max(row_floor, timing.unit_time(Cmd::kPre, unit));
-    const Cycle* const of_bank = timing.bank_times(Cmd::kPre);
-    const std::uint64_t hit = state_.queues.hits(unit, op);
-    // A row opened for the other kind keeps its bank only while that kind is still being served: it was opened when the
-    // bus was about to turn to it. Should the bus turn back first, nothing would ever use or close it.
-    const std::uint64_t kept =
-        state_.banks.opened_for(unit, op) | state_.banks.opened_for(unit, state_.drain.column_op(pc));
-    const Cycle t = choose_bank(
-        BankChoice::kPrecharge, unit, wanted & open & ~kept & (~hit | state_.queues.older_conflicts(unit, op)), floor,
-        queue, &BankQueue::candidate_age, [&](int bank) {
-          const Cycle capped = ((hit >> (bank - first_bank)) & 1) != 0 ? queue[bank].capped_from : 0;
-          return std::max(of_bank[bank], capped);
-        });
-    if (t < kNever) {
-      best = t;
-      action = Action::kPrecharge;
-      best_bank = choice(unit, BankChoice::kPrecharge).bank;
-      for_conflict = true;
+  const std::uint64_t open = state_.banks.open(unit), hit = state_.queues.hits(unit, op);
+  const std::uint64_t wanted = state_.queues.pending(unit, op) & ~state_.refresh.banks(unit);
+  if (wanted == 0) {
+    choose_anew(BankChoice::kPrecharge, unit);
+    choose_anew(BankChoice::kActivate, unit);
+    return;
+  }
+  // A row opened for the other kind keeps its bank only while that kind is still being served: it was opened when the
+  // bus was about to turn to it. Should the bus turn back first, nothing would ever use or close it.
+  const std::uint64_t kept =
+      state_.banks.opened_for(unit, op) | state_.banks.opened_for(unit, state_.drain.column_op(pc));
+  const Cycle close = choose_to_close(
+      unit, op, wanted & open & ~kept & (~hit | state_.queues.older_conflicts(unit, op)), hit, row_floor);
+  const Cycle activate_floor = std::max(row_floor, state_.timing.unit_time(Cmd::kAct, unit));
+  if (activate_floor <= close) {
+    const Cycle activate = choose_to_open(unit, op, wanted & ~open, activate_floor);
+    const Choice& opening = choice(unit, BankChoice::kActivate);
+    if (activate < close ||
+        (activate == close && activate < kNever && opening.age < choice(unit, BankChoice::kPrecharge).age)) {
+      best.offer(activate, Action::kActivate, unit, opening.bank);
+      return;
     }
+  }
+  best.offer(close, Action::kPrecharge, unit, choice(unit, BankChoice::kPrecharge).bank, true);
+}
 
-    const Cycle activate_floor = std::max(row_floor, timing.unit_time(Cmd::kAct, unit));
-    if (activate_floor <= best) {
-      const Cycle* const act_of_bank = timing.bank_times(Cmd::kAct);
-      const Cycle* const act_of_group = timing.group_times(Cmd::kAct);
-      const std::uint16_t* const group_of = organisation_.group_of.data();
-      const Cycle at =
-          choose_bank(BankChoice::kActivate, unit, wanted & ~open, activate_floor, queue, &BankQueue::candidate_age,
-                      [&](int bank) { return std::max(act_of_bank[bank], act_of_group[group_of[bank]]); });
-      const Choice& opening = choice(unit, BankChoice::kActivate);
-      if (at < best || (at == best && at < kNever && opening.age < choice(unit, BankChoice::kPrecharge).age)) {
-        best = at;
-        action = Action::kActivate;
-        best_bank = opening.bank;
-        for_conflict = false;
-      }
-    }
+/// Of the banks in `conflicts`, where waiting accesses want another row, the one to close. Those in `hit` have hits,
+/// which go first until the conflict's cap.
+Cycle CommandScheduler::choose_to_close(int unit, int op, std::uint64_t conflicts, std::uint64_t hit, Cycle row_floor) {
+  if (conflicts == 0) {
+    choose_anew(BankChoice::kPrecharge, unit);
+    return kNever;
   }
-  if (state_.page_policy.closes_unused_rows()) {
-    const Cycle floor = std::max(row_floor, timing.unit_time(Cmd::kPre, unit));
-    for (std::uint64_t m = open & ~reserved & ~state_.queues.pending(unit); m != 0; m &= m - 1) {
-      const int bank = first_bank + lowest_bit(m);
-      const Cycle t = std::max(
-          {floor, timing.bank_time(Cmd::kPre, bank), state_.page_policy.close_from(state_.banks.last_use(bank))});
-      if (half_open == bank || t >= best) continue;
-      best = t;
-      action = Action::kPrecharge;
-      best_bank = bank;
-      for_conflict = false;
-    }
+  const int first_bank = organisation_.first_bank(unit);
+  const Cycle floor = std::max(row_floor, state_.timing.unit_time(Cmd::kPre, unit));
+  const Cycle* const of_bank = state_.timing.bank_times(Cmd::kPre);
+  const BankQueue* const queue = state_.queues.of(op);
+  return choose_bank(BankChoice::kPrecharge, unit, conflicts, floor, queue, &BankQueue::candidate_age, [&](int bank) {
+    const Cycle capped = ((hit >> (bank - first_bank)) & 1) != 0 ? queue[bank].capped_from : 0;
+    return std::max(of_bank[bank], capped);
+  });
+}
+
+/// Of the closed banks that accesses wait for, the one to open.
+Cycle CommandScheduler::choose_to_open(int unit, int op, std::uint64_t closed, Cycle floor) {
+  if (closed == 0) {
+    choose_anew(BankChoice::kActivate, unit);
+    return kNever;
   }
-  best_row.offer(best, action, unit, best_bank, for_conflict);
+  const Cycle* const of_bank = state_.timing.bank_times(Cmd::kAct);
+  const Cycle* const of_group = state_.timing.group_times(Cmd::kAct);
+  return choose_bank(BankChoice::kActivate, unit, closed, floor, state_.queues.of(op), &BankQueue::candidate_age,
+                     [&](int bank) { return std::max(of_bank[bank], of_group[organisation_.group_of(bank)]); });
+}
+
+/// Open rows that nobody waits for, by the page policy.
+void CommandScheduler::offer_unused_rows(int unit, Cycle row_floor, Decision& best) {
+  const Cycle floor = std::max(row_floor, state_.timing.unit_time(Cmd::kPre, unit));
+  const std::uint64_t unused = state_.banks.open(unit) & ~state_.refresh.banks(unit) & ~state_.queues.pending(unit);
+  for (std::uint64_t m = unused; m != 0; m &= m - 1) {
+    const int bank = organisation_.first_bank(unit) + lowest_bit(m);
+    if (state_.banks.half_open(unit) == bank) continue;
+    const Cycle close_from = state_.page_policy.close_from(state_.banks.last_use(bank));
+    best.offer(std::max({floor, state_.timing.bank_time(Cmd::kPre, bank), close_from}), Action::kPrecharge, unit, bank);
+  }
 }
 
 // -------------------------------------------------------------------------------------------------------- what stands

@@ -97,7 +97,10 @@ class CommandScheduler {
   void after_arrival(std::uint32_t run);
 
   /// Units with anything to decide.
-  std::uint64_t busy_units();
+  std::uint64_t busy_units() {
+    if (state_.changes.any_work()) update_busy_units();
+    return busy_units_;
+  }
 
  private:
   /// A choice among the banks of a unit, kept from decision to decision: the bank that is ready first or, of those that
@@ -109,27 +112,30 @@ class CommandScheduler {
     std::int64_t age = 0;
     int bank = -1;
   };
-  Choice& choice(int unit, BankChoice kind) {
-    return choices_[static_cast<std::size_t>(unit)][static_cast<std::size_t>(kind)];
-  }
+  Choice& choice(int unit, BankChoice kind) { return choices_[unit][static_cast<std::size_t>(kind)]; }
   template <class Ready>
   Cycle choose_bank(BankChoice kind, int unit, std::uint64_t members, Cycle floor, const BankQueue* queue,
                     std::int64_t BankQueue::*age, const Ready& ready);
+  void update_busy_units();
+  void choose_anew(BankChoice kind, int unit) { state_.changes.banks(unit, kind) = Changes::kAll; }
   void find_event();
   void find_column(int unit);
-  void find_row_of(int unit, Decision& best);
+  void find_row_of(int unit, Cycle row_floor, Decision& best);
   std::uint64_t column_banks(int unit);
   void offer_refresh(int unit, Cycle row_floor, Decision& best);
   void offer_access_rows(int unit, Cycle row_floor, Decision& best);
+  void offer_unused_rows(int unit, Cycle row_floor, Decision& best);
+  Cycle choose_to_close(int unit, int op, std::uint64_t conflicts, std::uint64_t hit, Cycle row_floor);
+  Cycle choose_to_open(int unit, int op, std::uint64_t closed, Cycle floor);
 
   ChannelState& state_;
-  const Organisation& organisation_;
+  const Organisation organisation_;
   const bool keep_;
   const bool in_order_;  // FCFS
   const bool plain_rows_;
   Cycle floor_ = 0;
-  std::vector<std::array<Choice, kBankChoices>> choices_;  // by unit
-  std::vector<Decision> row_of_unit_;
+  PerUnit<std::array<Choice, kBankChoices>> choices_;  // by unit
+  PerUnit<Decision> row_of_unit_;
   Decision column_, event_;
   const Decision* row_;
   bool column_known_ = false, row_known_ = false, event_known_ = false;

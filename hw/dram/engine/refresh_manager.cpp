@@ -16,14 +16,13 @@ RefreshManager::RefreshManager(const Config& config, const Organisation& organis
       pull_in_(config.refresh_pull_in),
       interval_(config[config.refresh == RefreshPolicy::kAllBank ? Param::REFI : Param::REFIpb]),
       all_bank_interval_(config[Param::REFI]),
-      all_bank_time_(config[Param::RFC]),
-      units_(static_cast<std::size_t>(organisation.units)) {
+      all_bank_time_(config[Param::RFC]) {
   if (policy_ == RefreshPolicy::kNone) return;
-  for (Unit& u : units_) u.due = interval_;
+  for (int unit = 0; unit < organisation.units; ++unit) units_[unit].due = interval_;
 }
 
 Cycle RefreshManager::due(int unit, bool has_work, Cycle idle_since) const {
-  const Unit& u = units_[static_cast<std::size_t>(unit)];
+  const Unit& u = units_[unit];
   if (u.active || u.due == kNever) return kNever;
   if (has_work || !all_bank()) return u.due;
   // Idle: pay back postponed refreshes at once, and pull the next ones in after a while.
@@ -33,7 +32,7 @@ Cycle RefreshManager::due(int unit, bool has_work, Cycle idle_since) const {
 }
 
 bool RefreshManager::start(int unit, bool has_work, Cycle t) {
-  Unit& u = units_[static_cast<std::size_t>(unit)];
+  Unit& u = units_[unit];
   if (t >= u.due) {
     u.due += interval_;
     if (all_bank() && u.owed < postpone_ && has_work) {
@@ -61,7 +60,7 @@ std::uint64_t RefreshManager::next_banks(Unit& u) const {
 }
 
 void RefreshManager::issued(int unit) {
-  units_[static_cast<std::size_t>(unit)].active = false;
+  units_[unit].active = false;
   changes_.work(unit);
   changes_.all_of_unit(unit);
 }

@@ -26,14 +26,14 @@ class RefreshManager {
   /// Its command has been issued.
   void issued(int unit);
 
-  bool active(int unit) const { return units_[static_cast<std::size_t>(unit)].active; }
+  bool active(int unit) const { return units_[unit].active; }
   /// Banks of the unit that the active refresh needs closed; none when there is none.
   std::uint64_t banks(int unit) const {
-    const Unit& u = units_[static_cast<std::size_t>(unit)];
+    const Unit& u = units_[unit];
     return u.active ? u.banks : 0;
   }
   /// Refreshes that are postponed.
-  int owed(int unit) const { return units_[static_cast<std::size_t>(unit)].owed; }
+  int owed(int unit) const { return units_[unit].owed; }
 
   bool all_bank() const { return policy_ == RefreshPolicy::kAllBank; }
   Cmd command() const { return all_bank() ? Cmd::kRef : Cmd::kRefPb; }
@@ -52,14 +52,14 @@ class RefreshManager {
   };
   std::uint64_t next_banks(Unit& u) const;
 
-  const Organisation& organisation_;
+  const Organisation organisation_;
   Changes& changes_;
   RefreshPolicy policy_;
   RefreshUrgency urgency_;
   bool same_bank_;
   int postpone_, pull_in_;
   Cycle interval_, all_bank_interval_, all_bank_time_;
-  std::vector<Unit> units_;
+  PerUnit<Unit> units_;
 };
 
 }  // namespace harmonia::dram

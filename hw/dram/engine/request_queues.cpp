@@ -10,9 +10,7 @@ RequestQueues::RequestQueues(const Config& config, const Organisation& organisat
       capacity_(config.queue_entries * config.pseudo_channels),
       in_order_(config.scheduler == SchedulerPolicy::kFcfs),
       fairness_cap_(config.fairness_cap_cycles),
-      blocked_in_bank_(static_cast<std::size_t>(organisation.banks)),
-      units_(static_cast<std::size_t>(organisation.units)),
-      channels_(static_cast<std::size_t>(organisation.pseudo_channels)) {
+      blocked_in_bank_(static_cast<std::size_t>(organisation.banks)) {
   runs_.reserve(1024);
   for (auto& queue : queues_) queue.resize(static_cast<std::size_t>(organisation.banks));
 }
@@ -169,9 +167,9 @@ void RequestQueues::find_candidate(int op, int bank) {
 void RequestQueues::update_masks(int op, int bank) {
   BankQueue& q = queues_[op][static_cast<std::size_t>(bank)];
   const int unit = organisation_.unit_of(bank);
-  Unit& u = units_[static_cast<std::size_t>(unit)];
+  Unit& u = units_[unit];
   const std::uint64_t bit = organisation_.bit_of(bank);
-  changes_.bank(bank);
+  changes_.bank_of_unit(unit, bit);
   u.older_conflict[op] &= ~bit;
   q.capped_from = kNever;
   if (q.hit == kNone) {

@@ -120,7 +120,7 @@ class RequestQueues {
   /// So many bursts of the kind have been issued in this pseudo channel.
   void issued(int op, int pseudo_channel, int bursts) {
     waiting_[op] -= bursts;
-    channels_[static_cast<std::size_t>(pseudo_channel)].waiting[op] -= bursts;
+    channels_[pseudo_channel].waiting[op] -= bursts;
   }
   /// The first burst of the run has been issued, and others are left.
   void advance_to(std::uint32_t id, std::uint64_t next_burst);
@@ -152,8 +152,8 @@ class RequestQueues {
     WriteOrder writes;
   };
 
-  const Unit& of_unit(int unit) const { return units_[static_cast<std::size_t>(unit)]; }
-  const PseudoChannel& of_channel(int i) const { return channels_[static_cast<std::size_t>(i)]; }
+  const Unit& of_unit(int unit) const { return units_[unit]; }
+  const PseudoChannel& of_channel(int i) const { return channels_[i]; }
   PseudoChannel& channel_of_bank(int bank) {
     return channels_[static_cast<std::size_t>(organisation_.pseudo_channel_of(organisation_.unit_of(bank)))];
   }
@@ -165,7 +165,7 @@ class RequestQueues {
   void update_masks(int op, int bank);
   void forget_write(const Run& run);
 
-  const Organisation& organisation_;
+  const Organisation organisation_;
   const BankStates& banks_;
   Changes& changes_;
   int capacity_;
@@ -175,8 +175,8 @@ class RequestQueues {
   std::uint32_t free_run_ = kNone, last_added_ = kNone;
   std::vector<BankQueue> queues_[2];  // by bank
   std::vector<std::uint16_t> blocked_in_bank_;
-  std::vector<Unit> units_;
-  std::vector<PseudoChannel> channels_;
+  PerUnit<Unit> units_;
+  PerUnit<PseudoChannel> channels_;
   int waiting_[2] = {}, peak_[2] = {};
 };
 

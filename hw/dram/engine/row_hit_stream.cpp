@@ -40,7 +40,7 @@ bool RowHitStream::try_start(const Decision& first, Cycle limit) {
   const Cycle before_row = state_.standard.split_command_bus ? row : row - state_.timing.length(cmd_);
   const Cycle alone = std::min({last_cycle_, scheduler_.event().t - 1, before_row});
   horizon_ = std::min(limit, alone);
-  const bool cas = state_.standard.wck_sync && first.t >= state_.wck_until[static_cast<std::size_t>(unit)];
+  const bool cas = state_.standard.wck_sync && first.t >= state_.wck_until[unit];
   // An arrival may join the stream, so it does not make it short.
   if (horizon_ < first.t + (cas ? 1 : 0) ||
       (std::min(controller_.limit(), alone) < first.t + state_.config[Param::CCD_S] &&
@@ -103,7 +103,7 @@ void RowHitStream::add_banks() {
     const int slot = lowest_bit(added);
     Bank& b = slots_[static_cast<std::size_t>(slot)];
     b.bank = state_.organisation.first_bank(unit_) + slot;
-    b.group = state_.organisation.group_of[static_cast<std::size_t>(b.bank)];
+    b.group = state_.organisation.group_of(b.bank);
     b.ready = state_.timing.bank_time(cmd_, b.bank);
     b.unwritten = false;
     b.last = -kNever;
@@ -183,14 +183,6 @@ void RowHitStream::issue_next() {
   Cycle& group = of_group_[b.group];
   group = std::max(group, t_ + in_group());
   floor_ = std::max(floor_, t_ + in_unit());
-}
-
-void RowHitStream::access(Bank& b, Cycle t) {
-  if (state_.observed()) state_.tell_of_column(cmd_, t, unit_, b.bank, b.burst);
-  --b.left;
-  b.unwritten = true;
-  b.last = t;
-  b.burst = state_.decoder.next_column(b.burst);
 }
 
 /// FR-FCFS: of those that can go first, the oldest.
@@ -316,8 +308,7 @@ void RowHitStream::write_back() {
   state_.timing.apply_to_unit(cmd_, unit_, last_t_);
   state_.power.active_at(unit_, last_t_);
   if (state_.standard.wck_sync)
-    state_.wck_until[static_cast<std::size_t>(unit_)] =
-        last_t_ + state_.timing.data_latency(op_) + state_.config[Param::WCKPST];
+    state_.wck_until[unit_] = last_t_ + state_.timing.data_latency(op_) + state_.config[Param::WCKPST];
 }
 
 // --------------------------------------------------------------------------------------------------- what comes between

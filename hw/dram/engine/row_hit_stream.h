@@ -72,7 +72,13 @@ class RowHitStream {
   bool worth_starting(int bank) const;
   void issue_columns(Cycle limit);
   void issue_next();
-  void access(Bank& b, Cycle t);
+  void access(Bank& b, Cycle t) {
+    if (state_.observed()) state_.tell_of_column(cmd_, t, unit_, b.bank, b.burst);
+    --b.left;
+    b.unwritten = true;
+    b.last = t;
+    b.burst = state_.decoder.next_column(b.burst);
+  }
   void find_max_gap();
   void find_last_cycle();
   void add_banks();

@@ -23,17 +23,12 @@ bool is_sent(Cmd c, const Config& config) {
 }  // namespace
 
 TimingState::TimingState(const Config& config, const Organisation& organisation)
-    : units_(organisation.units),
-      pseudo_channels_(organisation.pseudo_channels),
-      groups_(organisation.groups),
-      banks_(organisation.banks),
-      group_of_(organisation.group_of),
+    : organisation_(organisation),
       split_bus_(config.standard->split_command_bus),
       from_last_edge_(config.standard->from_last_edge),
       length_(config.standard->command_cycles),
-      bank_time_(static_cast<std::size_t>(kCmdCount * banks_)),
-      group_time_(static_cast<std::size_t>(kCmdCount * groups_)),
-      unit_time_(static_cast<std::size_t>(kCmdCount * units_)) {
+      bank_time_(static_cast<std::size_t>(kCmdCount * organisation_.banks)),
+      group_time_(static_cast<std::size_t>(kCmdCount * organisation_.groups)) {
   for (const TimingRule& rule : config.standard->rules)
     if (is_sent(rule.next, config)) compile(rule, config);
   for (int op = 0; op < 2; ++op) {
@@ -48,28 +43,33 @@ void TimingState::compile(const TimingRule& rule, const Config& config) {
   int cycles = evaluate(rule.distance, config);
   // Out of power-down every command may begin XP later, however long it is.
   if (from_last_edge_ && rule.previous != Cmd::kPdExit) cycles += length(rule.previous) - length(rule.next);
-  const auto previous = static_cast<std::size_t>(index(rule.previous));
+  RulesAfter& rules = rules_[index(rule.previous)];
   if (rule.window > 1) {
     if (rule.level != Level::kUnit) throw std::logic_error("a timing window must be of the unit level");
-    const auto units = static_cast<std::size_t>(units_);
-    windows_[previous].push_back({rule.next, cycles, rule.window,
-                                  std::vector<Cycle>(units * static_cast<std::size_t>(rule.window), -kNever),
-                                  std::vector<std::uint32_t>(units, 0)});
+    const auto units = static_cast<std::size_t>(organisation_.units);
+    rules.beyond_distances = true;
+    rules.windows.push_back({rule.next,
+                             cycles,
+                             rule.window,
+                             std::vector<Cycle>(units * static_cast<std::size_t>(rule.window), -kNever),
+                             {}});
     return;
   }
   if (cycles <= 0) return;
   switch (rule.level) {
     case Level::kBank:
-      rules_[previous][kOfBank].push_back({&bank_time_[slot(rule.next, banks_, 0)], cycles});
+      rules.of_bank.push_back({&bank_time_[slot(rule.next, organisation_.banks, 0)], cycles});
       break;
     case Level::kBankGroup:
-      rules_[previous][kOfGroup].push_back({&group_time_[slot(rule.next, groups_, 0)], cycles});
+      rules.of_group.push_back({&group_time_[slot(rule.next, organisation_.groups, 0)], cycles});
       break;
     case Level::kUnit:
-      rules_[previous][kOfUnit].push_back({&unit_time_[slot(rule.next, units_, 0)], cycles});
+      rules.of_unit.push_back({&unit_time_[0][static_cast<std::size_t>(index(rule.next))], cycles});
       break;
     case Level::kOtherUnit:
-      if (config.ranks > 1) rank_rules_[previous].push_back({rule.next, cycles});
+      if (config.ranks == 1) break;
+      rules.beyond_distances = true;
+      rules.of_ranks.push_back({rule.next, cycles});
       break;
   }
 }
@@ -85,26 +85,25 @@ void TimingState::find_spacings(const Config& config) {
       if (r.level == Level::kBankGroup) spacing[0] = std::max(spacing[0], cycles);
       if (r.level == Level::kUnit) spacing[1] = std::max(spacing[1], cycles);
     }
-    for (const RankDistance& r : rank_rules_[index(c)])
-      if (r.next == c) spacing[2] = std::max<Cycle>(spacing[2], r.cycles);
+    for (const RankDistance& r : rules_[index(c)].of_ranks)
+      if (r.next == c) spacing[2] = std::max(spacing[2], r.cycles);
   }
 }
 
-void TimingState::apply_to_unit(Cmd c, int unit, Cycle t) {
-  raise(rules_[index(c)][kOfUnit], unit, t);
-  for (Window& w : windows_[index(c)]) {
-    std::uint32_t& place = w.place[static_cast<std::size_t>(unit)];
+void TimingState::apply_windows_and_ranks(RulesAfter& rules, int unit, Cycle t) {
+  for (Window& w : rules.windows) {
+    std::uint32_t& place = w.place[unit];
     Cycle* issued = &w.issued[static_cast<std::size_t>(unit * w.size)];
     issued[place] = t;
     place = place + 1 == static_cast<std::uint32_t>(w.size) ? 0 : place + 1;
-    Cycle& time = unit_time_[slot(w.next, units_, unit)];
+    Cycle& time = unit_time_[unit][static_cast<std::size_t>(index(w.next))];
     time = std::max(time, issued[place] + w.cycles);
   }
-  if (rank_rules_[index(c)].empty()) return;
-  for (int u = unit & (pseudo_channels_ - 1); u < units_; u += pseudo_channels_)
+  if (rules.of_ranks.empty()) return;
+  for (int u = organisation_.pseudo_channel_of(unit); u < organisation_.units; u += organisation_.pseudo_channels)
     if (u != unit)
-      for (const RankDistance& r : rank_rules_[index(c)]) {
-        Cycle& time = unit_time_[slot(r.next, units_, u)];
+      for (const RankDistance& r : rules.of_ranks) {
+        Cycle& time = unit_time_[u][static_cast<std::size_t>(index(r.next))];
         time = std::max(time, t + r.cycles);
       }
 }

@@ -28,7 +28,7 @@ class TimingState {
   /// bank -1.
   Cycle earliest(Cmd c, int unit, int bank) const {
     Cycle t = std::max(unit_time(c, unit), uses_column_bus(c) ? column_bus_ : row_bus_);
-    if (bank >= 0) t = std::max({t, bank_time(c, bank), group_time(c, group_of_[static_cast<std::size_t>(bank)])});
+    if (bank >= 0) t = std::max({t, bank_time(c, bank), group_time(c, organisation_.group_of(bank))});
     return t;
   }
   /// The command begins at t: moves the legal times of all commands that a rule ties to it, and takes the command bus.
@@ -38,15 +38,15 @@ class TimingState {
   }
 
   // --- the parts of the above
-  Cycle bank_time(Cmd c, int bank) const { return bank_time_[slot(c, banks_, bank)]; }
-  Cycle group_time(Cmd c, int group) const { return group_time_[slot(c, groups_, group)]; }
-  Cycle unit_time(Cmd c, int unit) const { return unit_time_[slot(c, units_, unit)]; }
-  const Cycle* bank_times(Cmd c) const { return &bank_time_[slot(c, banks_, 0)]; }
-  const Cycle* group_times(Cmd c) const { return &group_time_[slot(c, groups_, 0)]; }
-  Cycle* group_times(Cmd c) { return &group_time_[slot(c, groups_, 0)]; }
+  Cycle bank_time(Cmd c, int bank) const { return bank_time_[slot(c, organisation_.banks, bank)]; }
+  Cycle group_time(Cmd c, int group) const { return group_time_[slot(c, organisation_.groups, group)]; }
+  Cycle unit_time(Cmd c, int unit) const { return unit_time_[unit][static_cast<std::size_t>(index(c))]; }
+  const Cycle* bank_times(Cmd c) const { return &bank_time_[slot(c, organisation_.banks, 0)]; }
+  const Cycle* group_times(Cmd c) const { return &group_time_[slot(c, organisation_.groups, 0)]; }
+  Cycle* group_times(Cmd c) { return &group_time_[slot(c, organisation_.groups, 0)]; }
   /// No such command to the bank before t.
   void hold_bank(Cmd c, int bank, Cycle t) {
-    Cycle& time = bank_time_[slot(c, banks_, bank)];
+    Cycle& time = bank_time_[slot(c, organisation_.banks, bank)];
     time = std::max(time, t);
   }
   void apply(Cmd c, int unit, int bank, Cycle t) {
@@ -54,10 +54,15 @@ class TimingState {
     apply_to_unit(c, unit, t);
   }
   void apply_to_bank_and_group(Cmd c, int bank, Cycle t) {
-    raise(rules_[index(c)][kOfBank], bank, t);
-    raise(rules_[index(c)][kOfGroup], group_of_[static_cast<std::size_t>(bank)], t);
+    const RulesAfter& rules = rules_[index(c)];
+    raise(rules.of_bank, bank, t);
+    raise(rules.of_group, organisation_.group_of(bank), t);
   }
-  void apply_to_unit(Cmd c, int unit, Cycle t);
+  void apply_to_unit(Cmd c, int unit, Cycle t) {
+    RulesAfter& rules = rules_[index(c)];
+    raise(rules.of_unit, unit * kCmdCount, t);
+    if (rules.beyond_distances) apply_windows_and_ranks(rules, unit, t);
+  }
 
   Cycle row_bus() const { return row_bus_; }
   Cycle column_bus() const { return column_bus_; }
@@ -77,22 +82,28 @@ class TimingState {
   Cycle data_latency(int op) const { return data_latency_[op]; }
 
  private:
-  enum RuleLevel { kOfBank, kOfGroup, kOfUnit, kRuleLevels };
   /// The earliest times of one command, by bank, group or unit, that another command raises.
   struct Distance {
     Cycle* times;
-    int cycles;
+    Cycle cycles;
   };
   struct RankDistance {
     Cmd next;
-    int cycles;
+    Cycle cycles;
   };
   struct Window {
     Cmd next;
-    int cycles;
+    Cycle cycles;
     int size;
-    std::vector<Cycle> issued;         // units x size, a ring each
-    std::vector<std::uint32_t> place;  // by unit: the oldest
+    std::vector<Cycle> issued;     // units x size, a ring each
+    PerUnit<std::uint32_t> place;  // the oldest
+  };
+  /// What a command holds back.
+  struct RulesAfter {
+    std::vector<Distance> of_bank, of_group, of_unit;
+    bool beyond_distances = false;  // there are windows or rules for other ranks
+    std::vector<Window> windows;
+    std::vector<RankDistance> of_ranks;
   };
 
   static bool uses_column_bus(Cmd c) { return c == Cmd::kRd || c == Cmd::kWr || c == Cmd::kCasRd || c == Cmd::kCasWr; }
@@ -103,17 +114,16 @@ class TimingState {
       if (time < t + r.cycles) time = t + r.cycles;
     }
   }
+  void apply_windows_and_ranks(RulesAfter& rules, int unit, Cycle t);
   void compile(const TimingRule& rule, const Config& config);
   void find_spacings(const Config& config);
 
-  int units_, pseudo_channels_, groups_, banks_;
-  std::vector<std::uint16_t> group_of_;
+  const Organisation organisation_;
   bool split_bus_, from_last_edge_;
   std::array<std::uint8_t, kCmdCount> length_;
-  std::vector<Cycle> bank_time_, group_time_, unit_time_;
-  std::vector<Distance> rules_[kCmdCount][kRuleLevels];
-  std::vector<RankDistance> rank_rules_[kCmdCount];
-  std::vector<Window> windows_[kCmdCount];
+  std::vector<Cycle> bank_time_, group_time_;
+  PerUnit<std::array<Cycle, kCmdCount>> unit_time_;
+  RulesAfter rules_[kCmdCount];
   Cycle row_bus_ = 0, column_bus_ = 0;
   Cycle column_spacing_[2][3] = {};
   Cycle data_latency_[2];

@@ -14,8 +14,7 @@ WriteDrain::WriteDrain(const Config& config, const Organisation& organisation, c
       low_(config.write_low_watermark),
       most_writes_(config.queue_entries),
       max_wait_(config.write_max_wait_cycles),
-      idle_(config.write_idle_cycles),
-      directions_(static_cast<std::size_t>(organisation.pseudo_channels)) {}
+      idle_(config.write_idle_cycles) {}
 
 Cycle WriteDrain::due(int pseudo_channel) const {
   const Cycle oldest = queues_.oldest_write(pseudo_channel);
@@ -39,7 +38,7 @@ int WriteDrain::wanted_op(const Direction& d, int pc, Cycle t) const {
 }
 
 bool WriteDrain::look(int pc, Cycle t) {
-  Direction& d = directions_[static_cast<std::size_t>(pc)];
+  Direction& d = directions_[pc];
   bool changed = false;
   if (const int op = wanted_op(d, pc, t); op != d.row_op) {
     d.row_op = op;
@@ -60,7 +59,7 @@ bool WriteDrain::look(int pc, Cycle t) {
 }
 
 void WriteDrain::columns_issued(int pseudo_channel, int op, int count) {
-  Direction& d = directions_[static_cast<std::size_t>(pseudo_channel)];
+  Direction& d = directions_[pseudo_channel];
   if (d.last_op != op) {
     if (d.last_op >= 0) ++statistics_.turnarounds;
     d.last_op = op;

@@ -41,17 +41,17 @@ class WriteDrain {
     int served = 0;    // bursts since the direction was taken
     int last_op = -1;  // of the data bus
   };
-  const Direction& of(int i) const { return directions_[static_cast<std::size_t>(i)]; }
+  const Direction& of(int i) const { return directions_[i]; }
   bool look(int pseudo_channel, Cycle t);
   int wanted_op(const Direction& d, int pseudo_channel, Cycle t) const;
 
-  const Organisation& organisation_;
+  const Organisation organisation_;
   const RequestQueues& queues_;
   const BankStates& banks_;
   Statistics& statistics_;
   int high_, low_, most_writes_;
   Cycle max_wait_, idle_;
-  std::vector<Direction> directions_;
+  PerUnit<Direction> directions_;
 };
 
 }  // namespace harmonia::dram
