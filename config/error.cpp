@@ -1,12 +1,14 @@
 #include "harmonia/config/error.h"
 
+#include <fmt/format.h>
+
 namespace harmonia::config {
 namespace {
 
 std::string located(const Location& where, const std::string& message) {
   std::string text = where.file;
-  if (where.line > 0) text += ':' + std::to_string(where.line);
-  if (where.line > 0 && where.column > 0) text += ':' + std::to_string(where.column);
+  if (where.line > 0) text += fmt::format(":{}", where.line);
+  if (where.line > 0 && where.column > 0) text += fmt::format(":{}", where.column);
   return text.empty() ? message : text + ": " + message;
 }
 

@@ -1,5 +1,7 @@
 #include "harmonia/config/fields.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -136,7 +138,7 @@ std::string Field::expectation() const {
       break;
     case Type::kInteger:
       text = power_of_two_    ? "power of two"
-             : multiple_ != 1 ? "multiple of " + std::to_string(multiple_)
+             : multiple_ != 1 ? fmt::format("multiple of {}", multiple_)
                               : "whole number";
       break;
     case Type::kNumber:
@@ -242,8 +244,8 @@ void Field::check_list(const Node& node, const std::string& path) const {
   if (!node.is_list())
     throw InputError(node.where, path + " is " + describe_found(node) + ", expected a " + expectation());
   if (node.items.size() > kMostItems)
-    throw InputError(node.where, path + " has " + std::to_string(node.items.size()) + " items, expected at most " +
-                                     std::to_string(kMostItems));
+    throw InputError(node.where,
+                     fmt::format("{} has {} items, expected at most {}", path, node.items.size(), kMostItems));
 }
 
 Field& Fields::append(std::string key, Field::Type type) {
@@ -376,7 +378,7 @@ void Fields::assumptions(std::vector<Assumption>& out, const std::string& path) 
       std::string at = "default";
       if (!f->given_at_.file.empty()) {
         at = f->given_at_.file;
-        if (f->given_at_.line > 0) at += ':' + std::to_string(f->given_at_.line);
+        if (f->given_at_.line > 0) at += fmt::format(":{}", f->given_at_.line);
       }
       out.push_back({key, shown(value), f->unit_, f->meaning_, f->source_, at});
     }

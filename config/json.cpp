@@ -1,5 +1,7 @@
 #include "harmonia/config/json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
@@ -120,12 +122,12 @@ class Builder {
 
   void count(const Location& where) {
     if (++values_ > kMostValues)
-      throw InputError(where, "too many values, expected at most " + std::to_string(kMostValues));
+      throw InputError(where, fmt::format("too many values, expected at most {}", kMostValues));
   }
 
   bool open(Node node, const Location& where) {
     if (stack_.size() >= kDeepest)
-      throw InputError(where, "nested too deeply, expected at most " + std::to_string(kDeepest) + " levels");
+      throw InputError(where, fmt::format("nested too deeply, expected at most {} levels", kDeepest));
     node.where = where;
     stack_.push_back({std::move(node), {}, {}, {}});
     return true;
@@ -164,7 +166,7 @@ class Builder {
 
 Node parse_json(std::string_view text, const std::string& file) {
   if (text.size() > kMostBytes)
-    throw InputError({file, 0, 0}, "has " + std::to_string(text.size()) + " bytes, expected at most 16 MiB of JSON");
+    throw InputError({file, 0, 0}, fmt::format("has {} bytes, expected at most 16 MiB of JSON", text.size()));
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
   std::size_t taken = 0;
   Builder builder(text, file, taken);

@@ -1,5 +1,6 @@
 #include "harmonia/testbench/files/line_reader.h"
 
+#include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -52,8 +53,8 @@ bool LineReader::next(std::string& line) {
     const auto* newline = static_cast<const char*>(std::memchr(from, '\n', end_ - begin_));
     const std::size_t n = newline ? static_cast<std::size_t>(newline - from) : end_ - begin_;
     if (line.size() + n > kLongestLine)
-      throw config::InputError(
-          here(), "a line of more than " + std::to_string(kLongestLine) + " bytes, expected a shorter one");
+      throw config::InputError(here(),
+                               fmt::format("a line of more than {} bytes, expected a shorter one", kLongestLine));
     line.append(from, n);
     begin_ += n + (newline ? 1 : 0);
     if (newline || !fill()) break;

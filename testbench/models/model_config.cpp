@@ -1,5 +1,7 @@
 #include "harmonia/testbench/models/model_config.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -154,8 +156,8 @@ class Reader {
     const auto rule = rules.find(m.key);
     if (rule != rules.end()) return (this->*rule->second)(m);
     if (allow_unknown_) {
-      model_.notices.push_back("Key '" + config::printable(m.key) + "' of the model's file (line " +
-                               std::to_string(m.where.line) + ") is not read.");
+      model_.notices.push_back(
+          fmt::format("Key '{}' of the model's file (line {}) is not read.", config::printable(m.key), m.where.line));
       return;
     }
     std::vector<std::string> known;
@@ -474,7 +476,7 @@ class Reader {
     model_.shape.sliding_window = static_cast<int>(window);
     window_where_ = where;
     if (window != 0 && (model_.shape.max_position_embeddings == 0 || window < model_.shape.max_position_embeddings))
-      feature(where, "attention windows of " + std::to_string(window) + " tokens", false);
+      feature(where, fmt::format("attention windows of {} tokens", window), false);
   }
 
   void count_other_parameters() {
@@ -483,7 +485,7 @@ class Reader {
     const auto add = [&](std::uint64_t per_layer, const Location& where, const std::string& what) {
       const std::uint64_t count = layers * per_layer;
       s.other_parameters += count;
-      feature(where, what + " (" + std::to_string(count) + " parameters)", false);
+      feature(where, fmt::format("{} ({} parameters)", what, count), false);
     };
     if (type_->norms_per_layer > 2)
       add((type_->norms_per_layer - 2) * h, type_where_, "norms behind attention and feed-forward");

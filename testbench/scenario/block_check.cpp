@@ -1,5 +1,7 @@
 #include "harmonia/testbench/scenario/block_check.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <string>
 
@@ -32,12 +34,12 @@ std::string obstacle(const Scenario& s, const std::string& block) {
     return "RTL computes on real data, expected `fidelity.data: functional` beside it, or `tlm`";
   if (a.pe.kind != accelerator::PeKind::harmonia) return "the RTL is that of the machine `harmonia`, expected `tlm`";
   if (block == "pe" && a.pe.lanes != 32)
-    return "the RTL's PE has 32 lanes, accelerator.pe.lanes is " + std::to_string(a.pe.lanes);
+    return fmt::format("the RTL's PE has 32 lanes, accelerator.pe.lanes is {}", a.pe.lanes);
   if (block == "smoother" && (a.smoother.lanes % 32 != 0 || a.smoother.channels_per_head > 4 || s.model.head_dim > 256))
-    return "the RTL's smoother has a multiple of 32 lanes, 4 channels per head and keys of 256 channels at most; "
-           "accelerator.smoother.lanes is " +
-           std::to_string(a.smoother.lanes) + ", channels_per_head " + std::to_string(a.smoother.channels_per_head) +
-           ", model.head_dim " + std::to_string(s.model.head_dim);
+    return fmt::format(
+        "the RTL's smoother has a multiple of 32 lanes, 4 channels per head and keys of 256 channels at most; "
+        "accelerator.smoother.lanes is {}, channels_per_head {}, model.head_dim {}",
+        a.smoother.lanes, a.smoother.channels_per_head, s.model.head_dim);
   if (block == "decoder") {
     const double rate = a.decoder.weights_per_cycle;
     if (!a.decoder.rates.empty() || rate < 64 || std::fmod(rate, 64.0) != 0 || a.decoder.reload_cycles_per_entry != 1)

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/scenario/scenario.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -76,7 +78,7 @@ void KvConfig::describe(config::Fields& f) {
       .assumed("byte-aligned storage");
   f.check("exponent_bits", [this] {
     return exponent_bits == 5 || exponent_bits == 8 ? std::string()
-                                                    : "is " + std::to_string(exponent_bits) + ", expected 5 or 8";
+                                                    : fmt::format("is {}, expected 5 or 8", exponent_bits);
   });
 }
 
@@ -185,8 +187,8 @@ void resolve_base(BuiltIn kind, Node& map, const Library& library, int depth) {
     throw InputError(base->where, std::string("base is ") + config::describe_found(*base) +
                                       ", expected the name of a " + kind_name(kind));
   if (depth >= kDeepestBase)
-    throw InputError(base->where, "base '" + config::printable(base->text) + "' is the " +
-                                      std::to_string(kDeepestBase + 1) + "th in a chain, expected a chain that ends");
+    throw InputError(base->where, fmt::format("base '{}' is the {}th in a chain, expected a chain that ends",
+                                              config::printable(base->text), kDeepestBase + 1));
   Node below = load_file(kind, base->text, base->where, library, depth + 1);
   map.erase("base");
   // The name and description of the base are not this one's.
@@ -385,16 +387,14 @@ void check_context(LoadedScenario& loaded, std::int64_t tokens, const Node& docu
   if (model.sliding_window != 0 && tokens > model.sliding_window) {
     const Node* at = document.find("model");
     if (at && at->find("sliding_window")) at = at->find("sliding_window");
-    throw InputError(
-        at ? at->where : Location{},
-        "model.sliding_window is " + std::to_string(model.sliding_window) + " and the context grows to " +
-            std::to_string(tokens) +
-            " tokens, expected a context within the window: layers that attend to a window are not modelled");
+    throw InputError(at ? at->where : Location{},
+                     fmt::format("model.sliding_window is {} and the context grows to {} tokens, expected a context "
+                                 "within the window: layers that attend to a window are not modelled",
+                                 model.sliding_window, tokens));
   }
   if (model.max_position_embeddings != 0 && tokens > model.max_position_embeddings)
-    loaded.notices.push_back("The context grows to " + std::to_string(tokens) +
-                             " tokens, and the model was trained for " + std::to_string(model.max_position_embeddings) +
-                             ".");
+    loaded.notices.push_back(fmt::format("The context grows to {} tokens, and the model was trained for {}.", tokens,
+                                         model.max_position_embeddings));
 }
 
 LoadedScenario load_scenario(const std::string& name_or_file, const std::vector<std::string>& overrides,

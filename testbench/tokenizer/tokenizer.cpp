@@ -1,5 +1,7 @@
 #include "harmonia/testbench/tokenizer/tokenizer.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 #include <list>
 #include <queue>
@@ -40,12 +42,12 @@ Tokenizer::Tokenizer(std::vector<std::string> pieces, std::vector<float> scores,
                      const std::string& source)
     : pieces_(std::move(pieces)), scores_(std::move(scores)), byte_token_(256, -1), bos_(bos), eos_(eos) {
   if (pieces_.size() != scores_.size())
-    throw config::InputError({source}, "the tokenizer has " + std::to_string(pieces_.size()) + " pieces but " +
-                                           std::to_string(scores_.size()) + " scores");
+    throw config::InputError({source},
+                             fmt::format("the tokenizer has {} pieces but {} scores", pieces_.size(), scores_.size()));
   if (pieces_.empty() || bos_ < 0 || eos_ < 0 || bos_ >= vocab_size() || eos_ >= vocab_size())
-    throw config::InputError({source}, "the tokenizer's start and end tokens " + std::to_string(bos_) + " and " +
-                                           std::to_string(eos_) + " lie outside its " + std::to_string(pieces_.size()) +
-                                           " pieces");
+    throw config::InputError(
+        {source}, fmt::format("the tokenizer's start and end tokens {} and {} lie outside its {} pieces", bos_, eos_,
+                              pieces_.size()));
   byte_of_.assign(pieces_.size(), -1);
   index_.reserve(pieces_.size());
   for (std::size_t t = 0; t < pieces_.size(); ++t) {
@@ -145,7 +147,7 @@ std::string Tokenizer::decode(const std::vector<int>& tokens) const {
 
 Tokenizer parse_llama2c_tokenizer(const Bytes& bytes, std::int64_t vocab_size) {
   const auto fail = [&](std::size_t offset, const std::string& message) {
-    throw config::InputError({bytes.name}, "byte " + std::to_string(offset) + ": " + message);
+    throw config::InputError({bytes.name}, fmt::format("byte {}: {}", offset, message));
   };
   std::size_t offset = 0;
   const auto read = [&](auto& value, const std::string& what) {
@@ -156,26 +158,27 @@ Tokenizer parse_llama2c_tokenizer(const Bytes& bytes, std::int64_t vocab_size) {
   };
   std::int32_t longest = 0;
   read(longest, "the length of the longest piece");
-  if (longest < 1) fail(0, "the longest piece has " + std::to_string(longest) + " bytes, expected at least 1");
+  if (longest < 1) fail(0, fmt::format("the longest piece has {} bytes, expected at least 1", longest));
   // Each token takes at least 8 bytes: a vocabulary that cannot fit is refused before anything is allocated for it.
   if (vocab_size < 1 || static_cast<std::size_t>(vocab_size) > (bytes.size - offset) / 8)
-    fail(offset, "the file is too short for the model's vocabulary of " + std::to_string(vocab_size) + " tokens");
+    fail(offset, fmt::format("the file is too short for the model's vocabulary of {} tokens", vocab_size));
   std::vector<std::string> pieces(static_cast<std::size_t>(vocab_size));
   std::vector<float> scores(static_cast<std::size_t>(vocab_size));
   for (std::size_t t = 0; t < pieces.size(); ++t) {
-    const std::string what = "token " + std::to_string(t) + " of " + std::to_string(vocab_size);
+    const std::string what = fmt::format("token {} of {}", t, vocab_size);
     read(scores[t], "the score of " + what);
     std::int32_t length = 0;
     read(length, "the length of " + what);
     if (length < 0 || length > longest || static_cast<std::size_t>(length) > bytes.size - offset)
-      fail(offset - 4, "the piece of " + what + " has " + std::to_string(length) + " bytes, expected 0 .. " +
-                           std::to_string(longest) + " within the file");
+      fail(offset - 4,
+           fmt::format("the piece of {} has {} bytes, expected 0 .. {} within the file", what, length, longest));
     pieces[t].assign(reinterpret_cast<const char*>(bytes.data + offset), static_cast<std::size_t>(length));
     offset += static_cast<std::size_t>(length);
   }
   if (offset != bytes.size)
-    fail(offset, std::to_string(bytes.size - offset) + " bytes follow the model's vocabulary of " +
-                     std::to_string(vocab_size) + " tokens: the tokenizer belongs to another model");
+    fail(offset,
+         fmt::format("{} bytes follow the model's vocabulary of {} tokens: the tokenizer belongs to another model",
+                     bytes.size - offset, vocab_size));
   return Tokenizer(std::move(pieces), std::move(scores), Tokenizer::kBos, Tokenizer::kEos, bytes.name);
 }
 
@@ -191,8 +194,8 @@ Tokenizer load_tokenizer(const std::string& path, std::int64_t vocab_size) {
   if (!is_gguf(file.bytes())) return parse_llama2c_tokenizer(file.bytes(), vocab_size);
   Tokenizer tokenizer = parse_gguf_tokenizer(file.bytes());
   if (tokenizer.vocab_size() != vocab_size)
-    throw config::InputError({path}, "the tokenizer has " + std::to_string(tokenizer.vocab_size()) +
-                                         " tokens, the model's vocabulary " + std::to_string(vocab_size));
+    throw config::InputError({path}, fmt::format("the tokenizer has {} tokens, the model's vocabulary {}",
+                                                 tokenizer.vocab_size(), vocab_size));
   return tokenizer;
 }
 

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/weights/gguf.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -52,7 +54,7 @@ class Reader {
   explicit Reader(const Bytes& bytes) : bytes_(bytes) {}
 
   [[noreturn]] void fail(std::size_t offset, const std::string& message) const {
-    throw config::InputError({bytes_.name}, "byte " + std::to_string(offset) + ": " + message);
+    throw config::InputError({bytes_.name}, fmt::format("byte {}: {}", offset, message));
   }
   std::size_t offset() const { return offset_; }
   std::size_t left() const { return bytes_.size - offset_; }
@@ -70,9 +72,7 @@ class Reader {
   std::string_view string(const char* what) {
     const std::size_t start = offset_;
     const auto length = read<std::uint64_t>(what);
-    if (length > left())
-      fail(start, std::string(what) + " has " + std::to_string(length) + " bytes, the file has " +
-                      std::to_string(left()) + " left");
+    if (length > left()) fail(start, fmt::format("{} has {} bytes, the file has {} left", what, length, left()));
     const std::string_view text(reinterpret_cast<const char*>(bytes_.data + offset_), static_cast<std::size_t>(length));
     offset_ += static_cast<std::size_t>(length);
     return text;
@@ -87,12 +87,11 @@ class Reader {
  private:
   void skip_elements(std::uint32_t type, std::uint64_t count, int depth) {
     const std::size_t start = offset_;
-    if (type >= kValueBytes.size()) fail(start, "metadata type " + std::to_string(type) + " is unknown");
+    if (type >= kValueBytes.size()) fail(start, fmt::format("metadata type {} is unknown", type));
     if (kValueBytes[type] > 0) {
       const std::size_t size = saturating_multiply(static_cast<std::size_t>(count), kValueBytes[type]);
       if (size > left())
-        fail(start, "a metadata value needs " + std::to_string(size) + " bytes, the file has " +
-                        std::to_string(left()) + " left");
+        fail(start, fmt::format("a metadata value needs {} bytes, the file has {} left", size, left()));
       offset_ += size;
       return;
     }
@@ -109,7 +108,7 @@ class Reader {
   }
 
   Value body(Value v, int depth) {
-    if (depth > kDeepestArray) fail(offset_, "metadata arrays are nested deeper than " + std::to_string(kDeepestArray));
+    if (depth > kDeepestArray) fail(offset_, fmt::format("metadata arrays are nested deeper than {}", kDeepestArray));
     if (v.type == kArray) {
       v.element_type = read<std::uint32_t>("an array's element type");
       v.count = read<std::uint64_t>("an array's length");
@@ -134,7 +133,7 @@ class Gguf {
     reader_.seek(4);
     const auto version = reader_.read<std::uint32_t>("the version");
     if (version != 2 && version != 3)
-      reader_.fail(4, "GGUF version " + std::to_string(version) + " is not supported, expected 2 or 3 (little endian)");
+      reader_.fail(4, fmt::format("GGUF version {} is not supported, expected 2 or 3 (little endian)", version));
     const auto tensor_count = reader_.read<std::uint64_t>("the number of tensors");
     const auto value_count = reader_.read<std::uint64_t>("the number of metadata values");
     for (std::uint64_t i = 0; i < value_count; ++i) {
@@ -146,7 +145,7 @@ class Gguf {
     const std::uint64_t alignment = number("general.alignment", 32);
     if (alignment == 0 || alignment > 65536 || (alignment & (alignment - 1)) != 0)
       reader_.fail(values_["general.alignment"].offset,
-                   "general.alignment is " + std::to_string(alignment) + ", expected a power of two up to 65536");
+                   fmt::format("general.alignment is {}, expected a power of two up to 65536", alignment));
     data_start_ = (tables_end + alignment - 1) / alignment * alignment;
     check_places(alignment);
   }
@@ -250,19 +249,20 @@ class Gguf {
     view.cols = t.cols;
     const std::optional<ElementType> type = element_type(t.type);
     if (!type)
-      throw config::InputError({bytes_.name}, "tensor " + name + " has ggml type " + std::to_string(t.type) +
-                                                  ", expected F32, F16, BF16, Q8_0 or Q4_0");
+      throw config::InputError(
+          {bytes_.name},
+          fmt::format("tensor {} has ggml type {}, expected F32, F16, BF16, Q8_0 or Q4_0", name, t.type));
     view.type = *type;
     const std::size_t row = row_bytes(view.type, view.cols);
     if (row == 0)
-      throw config::InputError({bytes_.name}, "tensor " + name + " has rows of " + std::to_string(view.cols) +
-                                                  " elements, expected a multiple of 32 for its type");
+      throw config::InputError(
+          {bytes_.name},
+          fmt::format("tensor {} has rows of {} elements, expected a multiple of 32 for its type", name, view.cols));
     view.bytes = saturating_multiply(row, static_cast<std::size_t>(view.rows));
     const std::size_t start = saturating_add(data_start_, static_cast<std::size_t>(t.offset));
     if (start > bytes_.size || view.bytes > bytes_.size - start)
-      throw config::InputError({bytes_.name}, "tensor " + name + " at byte " + std::to_string(start) + " needs " +
-                                                  std::to_string(view.bytes) + " bytes, beyond the file's " +
-                                                  std::to_string(bytes_.size));
+      throw config::InputError({bytes_.name}, fmt::format("tensor {} at byte {} needs {} bytes, beyond the file's {}",
+                                                          name, start, view.bytes, bytes_.size));
     view.data = bytes_.data + start;
     return view;
   }
@@ -292,8 +292,8 @@ class Gguf {
     for (const auto& entry : tensors_) {
       if (entry.second.offset % alignment != 0)
         throw config::InputError({bytes_.name},
-                                 "tensor " + entry.first + " begins at offset " + std::to_string(entry.second.offset) +
-                                     ", expected a multiple of the alignment (" + std::to_string(alignment) + ")");
+                                 fmt::format("tensor {} begins at offset {}, expected a multiple of the alignment ({})",
+                                             entry.first, entry.second.offset, alignment));
       by_place.emplace_back(entry.second.offset, &entry);
     }
     std::sort(by_place.begin(), by_place.end());
@@ -304,10 +304,9 @@ class Gguf {
       const std::size_t size =
           type ? saturating_multiply(row_bytes(*type, t.cols), static_cast<std::size_t>(t.rows)) : std::size_t{1};
       if (saturating_add(static_cast<std::size_t>(t.offset), size) > by_place[i + 1].first)
-        throw config::InputError({bytes_.name}, "tensor " + name + " at offset " + std::to_string(t.offset) + " has " +
-                                                    std::to_string(size) + " bytes and reaches into tensor " +
-                                                    by_place[i + 1].second->first + " at offset " +
-                                                    std::to_string(by_place[i + 1].first));
+        throw config::InputError(
+            {bytes_.name}, fmt::format("tensor {} at offset {} has {} bytes and reaches into tensor {} at offset {}",
+                                       name, t.offset, size, by_place[i + 1].second->first, by_place[i + 1].first));
     }
   }
 
@@ -325,18 +324,17 @@ class Gguf {
       reader_.fail(start, "the tensor name '" + config::printable(name) + "' holds a control character, expected text");
     const auto dimensions = reader_.read<std::uint32_t>("a tensor's number of dimensions");
     if (dimensions < 1 || dimensions > kMostDimensions)
-      reader_.fail(start, "tensor " + name + " has " + std::to_string(dimensions) + " dimensions, expected 1 .. 4");
+      reader_.fail(start, fmt::format("tensor {} has {} dimensions, expected 1 .. 4", name, dimensions));
     std::array<std::uint64_t, kMostDimensions> size = {1, 1, 1, 1};
     for (std::size_t d = 0; d < dimensions; ++d) {
       size[d] = reader_.read<std::uint64_t>("a tensor's dimension");
       if (size[d] < 1 || size[d] > INT32_MAX)
-        reader_.fail(
-            start, "tensor " + name + " has a dimension of " + std::to_string(size[d]) + ", expected 1 .. 2147483647");
+        reader_.fail(start, fmt::format("tensor {} has a dimension of {}, expected 1 .. 2147483647", name, size[d]));
     }
     Tensor t;
     t.cols = static_cast<std::int64_t>(size[0]);  // ggml lists the fastest dimension first
     const std::size_t rows = saturating_multiply(size[1], saturating_multiply(size[2], size[3]));
-    if (rows > INT32_MAX) reader_.fail(start, "tensor " + name + " has " + std::to_string(rows) + " rows");
+    if (rows > INT32_MAX) reader_.fail(start, fmt::format("tensor {} has {} rows", name, rows));
     t.rows = static_cast<std::int64_t>(rows);
     t.type = reader_.read<std::uint32_t>("a tensor's type");
     t.offset = reader_.read<std::uint64_t>("a tensor's offset");
@@ -420,7 +418,7 @@ void refuse_unread_keys(Gguf& file, const std::string& name, std::int64_t contex
     if (std::find(std::begin(kReadKeys), std::end(kReadKeys), own) != std::end(kReadKeys)) continue;
     if (neutral_one.count(own) != 0 || neutral_zero.count(own) != 0) {
       const double neutral = neutral_one.count(own) != 0 ? 1.0 : 0.0, value = file.real(key, neutral);
-      if (value != neutral) refuse(key, "is " + std::to_string(value) + ", which is not supported");
+      if (value != neutral) refuse(key, fmt::format("is {}, which is not supported", value));
     } else if (own == "rope.scaling.type") {
       const std::string type = file.text(key);
       if (type != "none") refuse(key, "is '" + config::printable(type) + "', which is not supported; expected none");
@@ -432,10 +430,10 @@ void refuse_unread_keys(Gguf& file, const std::string& name, std::int64_t contex
       if (file.flag(key, false)) refuse(key, "is true, which is not supported");
     } else if (own == "attention.sliding_window") {
       if (file.number(key) != 0 && file.number(key) < static_cast<std::uint64_t>(context))
-        refuse(key, "is " + std::to_string(file.number(key)) + ": attention windows are not supported");
+        refuse(key, fmt::format("is {}: attention windows are not supported", file.number(key)));
     } else if (own == "expert_count" || own == "expert_used_count" || own == "expert_shared_count") {
       if (file.number(key) > 1)
-        refuse(key, "is " + std::to_string(file.number(key)) + ": mixtures of experts are not supported");
+        refuse(key, fmt::format("is {}: mixtures of experts are not supported", file.number(key)));
     } else if (own == "tensor_data_layout") {
       const std::string layout = file.text(key);
       if (layout != "Meta AI original pth" && layout != "reference")
@@ -465,7 +463,7 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   const auto size = [&](const std::string& key) {
     const std::uint64_t n = file.number("llama." + key);
     if (n > INT32_MAX)
-      throw config::InputError({bytes.name}, "llama." + key + " is " + std::to_string(n) + ", which is too large");
+      throw config::InputError({bytes.name}, fmt::format("llama.{} is {}, which is too large", key, n));
     return static_cast<int>(n);
   };
   s.name = "gguf";
@@ -484,9 +482,9 @@ ModelWeights parse_gguf(const Bytes& bytes) {
     throw config::InputError({bytes.name},
                              "rope.dimension_count is not the head dimension; partial RoPE is not supported");
   if (file.has("llama.attention.value_length") && size("attention.value_length") != s.head_dim)
-    throw config::InputError({bytes.name}, "llama.attention.value_length is " +
-                                               std::to_string(size("attention.value_length")) +
-                                               ", expected that of the keys (" + std::to_string(s.head_dim) + ")");
+    throw config::InputError({bytes.name},
+                             fmt::format("llama.attention.value_length is {}, expected that of the keys ({})",
+                                         size("attention.value_length"), s.head_dim));
   refuse_unread_keys(file, bytes.name, model.info.max_context);
   if (file.has_tensor("rope_freqs.weight"))
     throw config::InputError({bytes.name}, "has a table of RoPE frequency factors, which is not supported");
@@ -499,13 +497,13 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   model.embedding = file.tensor(gguf_name(ModelTensor::embedding) + ".weight");
   s.vocab_size = static_cast<int>(model.embedding.rows);
   if (file.has("llama.vocab_size") && size("vocab_size") != s.vocab_size)
-    throw config::InputError({bytes.name}, "llama.vocab_size is " + std::to_string(size("vocab_size")) +
-                                               " and token_embd.weight has " + std::to_string(s.vocab_size) +
-                                               " rows, expected the same");
+    throw config::InputError({bytes.name},
+                             fmt::format("llama.vocab_size is {} and token_embd.weight has {} rows, expected the same",
+                                         size("vocab_size"), s.vocab_size));
   model.info.validate(bytes.name);
   // Views are allocated for layers whose tensors exist, not for what the header promises.
   for (int i = 0; i < s.num_hidden_layers; ++i) {
-    const std::string prefix = "blk." + std::to_string(i) + ".";
+    const std::string prefix = fmt::format("blk.{}.", i);
     LayerWeights layer;
     for (const ModelTensor tensor : accelerator::layer_graph(s).layer_tensors())
       layer[tensor] = file.tensor(prefix + gguf_name(tensor) + ".weight");
@@ -514,10 +512,10 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   model.final_norm = file.tensor(gguf_name(ModelTensor::final_norm) + ".weight");
   model.lm_head = s.tie_word_embeddings ? model.embedding : file.tensor(head);
   if (const std::vector<std::string> unused = file.unused_tensors(); !unused.empty())
-    throw config::InputError(
-        {bytes.name}, "tensor " + config::printable(unused.front()) + " is no part of a plain llama" +
-                          (unused.size() > 1 ? ", nor are " + std::to_string(unused.size() - 1) + " others" : "") +
-                          "; expected the tensors of embeddings, seven linears and two norms a layer");
+    throw config::InputError({bytes.name},
+                             "tensor " + config::printable(unused.front()) + " is no part of a plain llama" +
+                                 (unused.size() > 1 ? fmt::format(", nor are {} others", unused.size() - 1) : "") +
+                                 "; expected the tensors of embeddings, seven linears and two norms a layer");
   model.validate();
   return model;
 }

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/weights/huggingface.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <fstream>
@@ -29,8 +31,7 @@ std::string read_text(const fs::path& path) {
   const std::uintmax_t size = fs::file_size(path, error);
   if (error) throw config::InputError({path.string()}, "cannot be read: " + error.message());
   if (size > kLargestConfig)
-    throw config::InputError({path.string()},
-                             "has " + std::to_string(size) + " bytes, expected at most 16 MiB of JSON");
+    throw config::InputError({path.string()}, fmt::format("has {} bytes, expected at most 16 MiB of JSON", size));
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
@@ -157,8 +158,8 @@ class Checkpoint {
     for (int n = 1; n <= 8; ++n)
       if (centroids.shape[0] == std::size_t{1} << n) bits = n;
     if (bits == 0)
-      fail("tensor " + centroids.name + " has " + std::to_string(centroids.shape[0]) +
-           " values, expected a power of two from 2 to 256");
+      fail(fmt::format("tensor {} has {} values, expected a power of two from 2 to 256", centroids.name,
+                       centroids.shape[0]));
     WeightView view;
     view.name = codes.name;
     view.type = ElementType::kLut;
@@ -192,9 +193,8 @@ class Checkpoint {
     const std::size_t groups = formats::int_groups(cols, group);
     if (!is_code_matrix(codes, formats::int_row_bytes(cols, static_cast<int>(bits))) ||
         !is(scales, Dtype::kF16, codes.shape[0], groups))
-      fail("tensors " + codes.name + " " + shape_text(codes.shape) + " and " + scales.name + " " +
-           shape_text(scales.shape) + " do not fit together at " + std::to_string(bits) + " bits, " +
-           std::to_string(cols) + " columns");
+      fail(fmt::format("tensors {} {} and {} {} do not fit together at {} bits, {} columns", codes.name,
+                       shape_text(codes.shape), scales.name, shape_text(scales.shape), bits, cols));
     WeightView view = code_view(codes, ElementType::kInt, cols);
     view.code_bits = static_cast<int>(bits);
     view.scales = scales.data;
@@ -202,8 +202,8 @@ class Checkpoint {
     if (has(prefix + ".zeros")) {
       const TensorView& zeros = at(prefix + ".zeros");
       if (!is(zeros, Dtype::kU8, codes.shape[0], groups))
-        fail("tensor " + zeros.name + " is " + shape_text(zeros.shape) + ", expected U8 [" +
-             std::to_string(codes.shape[0]) + ", " + std::to_string(groups) + "]");
+        fail(fmt::format("tensor {} is {}, expected U8 [{}, {}]", zeros.name, shape_text(zeros.shape), codes.shape[0],
+                         groups));
       view.zeros = zeros.data;
     }
     return view;
@@ -220,9 +220,9 @@ class Checkpoint {
       throw config::InputError({file(codes.name)},
                                "the metadata of tensor " + codes.name + " lack its bits (1 .. 11), group and cols");
     if (!is_code_matrix(codes, f.row_bytes(cols)))
-      throw config::InputError({file(codes.name)}, "tensor " + codes.name + " is " + dtype_name(codes.dtype) + " " +
-                                                       shape_text(codes.shape) + ", expected U8 [out, " +
-                                                       std::to_string(f.row_bytes(cols)) + "]");
+      throw config::InputError({file(codes.name)},
+                               fmt::format("tensor {} is {} {}, expected U8 [out, {}]", codes.name,
+                                           dtype_name(codes.dtype), shape_text(codes.shape), f.row_bytes(cols)));
     WeightView view = code_view(codes, ElementType::kBfp, cols);
     view.code_bits = f.mantissa_bits;
     view.group = group;
@@ -241,9 +241,9 @@ class Checkpoint {
     const auto element = static_cast<formats::MxElement>(name - std::begin(kMxElementNames));
     if (!is_code_matrix(codes, formats::mx_row_bytes(cols, element)) ||
         !is(scales, Dtype::kU8, codes.shape[0], formats::mx_blocks(cols)))
-      throw config::InputError({file(codes.name)}, "tensors " + codes.name + " " + shape_text(codes.shape) + " and " +
-                                                       scales.name + " " + shape_text(scales.shape) +
-                                                       " do not fit together at " + std::to_string(cols) + " columns");
+      throw config::InputError({file(codes.name)},
+                               fmt::format("tensors {} {} and {} {} do not fit together at {} columns", codes.name,
+                                           shape_text(codes.shape), scales.name, shape_text(scales.shape), cols));
     WeightView view = code_view(codes, ElementType::kMx, cols);
     view.scales = scales.data;
     view.mx_element = element;
@@ -295,9 +295,9 @@ class Checkpoint {
     const std::size_t cols = stated > 0 ? stated : codes.shape[1] * 8 / static_cast<std::size_t>(bits);
     if (cols < 1 || cols > INT32_MAX || formats::kmeans_row_bytes(cols, bits) != codes.shape[1] ||
         scales.shape[0] != codes.shape[0] || scales.shape[1] != formats::kmeans_blocks(cols))
-      throw config::InputError({file(codes.name)}, "tensors " + codes.name + " " + shape_text(codes.shape) + " and " +
-                                                       scales.name + " " + shape_text(scales.shape) +
-                                                       " do not fit together at " + std::to_string(bits) + " bits");
+      throw config::InputError({file(codes.name)},
+                               fmt::format("tensors {} {} and {} {} do not fit together at {} bits", codes.name,
+                                           shape_text(codes.shape), scales.name, shape_text(scales.shape), bits));
     return static_cast<std::int64_t>(cols);
   }
 
@@ -368,7 +368,7 @@ std::string huggingface_config(const ModelInfo& info) {
   return j.dump();
 }
 
-std::string huggingface_layer(std::size_t layer) { return "model.layers." + std::to_string(layer) + "."; }
+std::string huggingface_layer(std::size_t layer) { return fmt::format("model.layers.{}.", layer); }
 
 std::string huggingface_name(ModelTensor tensor) {
   switch (tensor) {

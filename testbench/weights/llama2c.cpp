@@ -1,5 +1,7 @@
 #include "harmonia/testbench/weights/llama2c.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -31,20 +33,20 @@ struct Header {
 Header read_header(const Bytes& file) {
   Header h;
   if (file.size < sizeof(h.field))
-    fail(file,
-         "truncated header: a llama2.c checkpoint begins with 28 bytes, the file has " + std::to_string(file.size));
+    fail(file, fmt::format("truncated header: a llama2.c checkpoint begins with 28 bytes, the file has {}", file.size));
   std::uint32_t magic = 0;
   std::memcpy(&magic, file.data, sizeof(magic));
   std::size_t at = 0;
   if (magic == kMagic) {
     if (file.size < kHeaderBytes)
-      fail(file, "truncated header: a llama2.c checkpoint of version 1 or later begins with 256 bytes, the file has " +
-                     std::to_string(file.size));
+      fail(file,
+           fmt::format(
+               "truncated header: a llama2.c checkpoint of version 1 or later begins with 256 bytes, the file has {}",
+               file.size));
     std::int32_t version = 0;
     std::memcpy(&version, file.data + 4, sizeof(version));
     if (version != 1 && version != 2)
-      fail(file,
-           "byte 4: version " + std::to_string(version) + " of llama2.c's checkpoints is not known, expected 1 or 2");
+      fail(file, fmt::format("byte 4: version {} of llama2.c's checkpoints is not known, expected 1 or 2", version));
     h.version = version;
     h.bytes = kHeaderBytes;
     at = 8;
@@ -56,8 +58,7 @@ Header read_header(const Bytes& file) {
     // Version 0 says with a negative size of the vocabulary that the head is not shared.
     const bool either_sign = i == 5 && h.version == 0;
     if (either_sign ? h.field[i] == 0 || h.field[i] == INT32_MIN : h.field[i] <= 0)
-      fail(file, "byte " + std::to_string(at + 4 * i) + ": " + kNames[i] + " is " + std::to_string(h.field[i]) +
-                     ", expected a positive number");
+      fail(file, fmt::format("byte {}: {} is {}, expected a positive number", at + 4 * i, kNames[i], h.field[i]));
   }
   if (h.version == 0) {
     h.shared_head = h.field[5] > 0;
@@ -65,13 +66,13 @@ Header read_header(const Bytes& file) {
     return h;
   }
   const std::uint8_t shared = file.data[36];
-  if (shared > 1) fail(file, "byte 36: the shared classifier is " + std::to_string(shared) + ", expected 0 or 1");
+  if (shared > 1) fail(file, fmt::format("byte 36: the shared classifier is {}, expected 0 or 1", shared));
   h.shared_head = shared == 1;
   if (h.version == 2) {
     std::int32_t group = 0;
     std::memcpy(&group, file.data + 37, sizeof(group));
     if (group < 1 || group > 65536)
-      fail(file, "byte 37: the group of a scale is " + std::to_string(group) + ", expected 1 to 65536 elements");
+      fail(file, fmt::format("byte 37: the group of a scale is {}, expected 1 to 65536 elements", group));
     h.group = static_cast<std::size_t>(group);
   }
   return h;
@@ -145,8 +146,7 @@ ModelWeights parse_llama2c(const Bytes& bytes) {
   s.rms_norm_eps = 1e-5;
   model.info.max_context = h.field[6];
   if (s.hidden_size % s.num_attention_heads != 0)
-    fail(bytes, "dim " + std::to_string(s.hidden_size) + " is no multiple of n_heads " +
-                    std::to_string(s.num_attention_heads));
+    fail(bytes, fmt::format("dim {} is no multiple of n_heads {}", s.hidden_size, s.num_attention_heads));
   s.head_dim = s.hidden_size / s.num_attention_heads;
   model.info.validate(bytes.name);
 
@@ -162,17 +162,17 @@ ModelWeights parse_llama2c(const Bytes& bytes) {
   std::size_t offset = h.bytes;
   for (const Entry& e : order) {
     if (e.quantised && elements(e) % h.group != 0)
-      fail(bytes, std::string(e.name) + " has " + std::to_string(elements(e)) +
-                      " elements, expected a multiple of the group of a scale (" + std::to_string(h.group) + ")");
+      fail(bytes, fmt::format("{} has {} elements, expected a multiple of the group of a scale ({})", e.name,
+                              elements(e), h.group));
     const std::size_t all = saturating_multiply(tensor_bytes(e), e.of_layer ? layers : 1);
     const std::size_t end = saturating_add(offset, all);
     if (end > bytes.size)
-      fail(bytes, "truncated: " + std::string(e.name) + " at byte " + std::to_string(offset) + " needs " +
-                      std::to_string(all) + " bytes, the file has " + std::to_string(bytes.size - offset) + " there");
+      fail(bytes, fmt::format("truncated: {} at byte {} needs {} bytes, the file has {} there", e.name, offset, all,
+                              bytes.size - offset));
     offset = end;
   }
   if (offset != bytes.size)
-    fail(bytes, "the header implies " + std::to_string(offset) + " bytes, the file has " + std::to_string(bytes.size));
+    fail(bytes, fmt::format("the header implies {} bytes, the file has {}", offset, bytes.size));
 
   model.layers.resize(layers);
   offset = h.bytes;
@@ -185,7 +185,7 @@ ModelWeights parse_llama2c(const Bytes& bytes) {
       view.cols = e.cols;
       view.bytes = tensor_bytes(e);
       view.data = bytes.data + offset;
-      view.name = e.of_layer ? "layers." + std::to_string(layer) + "." + e.name : e.name;
+      view.name = e.of_layer ? fmt::format("layers.{}.{}", layer, e.name) : e.name;
       if (e.quantised) {
         view.type = ElementType::kInt8Float;
         view.group = h.group;

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/weights/model_weights.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -37,9 +39,7 @@ float bf16_at(const std::uint8_t* p) { return formats::to_float(formats::Bf16{lo
 
 float fp16_at(const std::uint8_t* p) { return formats::to_float(formats::Fp16{load<std::uint16_t>(p)}); }
 
-std::string dimensions(std::int64_t rows, std::int64_t cols) {
-  return "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]";
-}
+std::string dimensions(std::int64_t rows, std::int64_t cols) { return fmt::format("[{}, {}]", rows, cols); }
 
 }  // namespace
 
@@ -58,12 +58,11 @@ void ModelInfo::validate(const std::string& file) const {
   const std::string problem = shape.problem();
   if (!problem.empty()) fail(problem);
   if (shape.num_hidden_layers > kMostLayers)
-    fail("the model has " + std::to_string(shape.num_hidden_layers) + " layers, expected at most " +
-         std::to_string(kMostLayers));
+    fail(fmt::format("the model has {} layers, expected at most {}", shape.num_hidden_layers, kMostLayers));
   if (std::int64_t{shape.num_attention_heads} * shape.head_dim > kLargestSize)
     fail("heads * head dimension is out of range");
   if (max_context < 1 || max_context > kLargestSize)
-    fail("the context length is " + std::to_string(max_context) + ", expected 1 .. " + std::to_string(kLargestSize));
+    fail(fmt::format("the context length is {}, expected 1 .. {}", max_context, kLargestSize));
   if (!(shape.rms_norm_eps >= 0.0) || !(shape.rms_norm_eps < 1.0)) fail("RMSNorm's epsilon is out of range 0 .. 1");
   if (!(shape.rope_theta > 0.0) || !std::isfinite(shape.rope_theta)) fail("RoPE's theta is not a positive number");
 }
@@ -216,9 +215,9 @@ void ModelWeights::require_finite() const {
       t.read_row(r, row.data());
       for (std::size_t c = 0; c < row.size(); ++c)
         if (!std::isfinite(row[c]))
-          throw config::InputError({source}, "tensor " + t.name + " holds " + std::to_string(row[c]) + " in row " +
-                                                 std::to_string(r) + ", column " + std::to_string(c) +
-                                                 ", expected finite weights");
+          throw config::InputError(
+              {source},
+              fmt::format("tensor {} holds {} in row {}, column {}, expected finite weights", t.name, row[c], r, c));
     }
   };
   check(embedding);
@@ -242,8 +241,7 @@ void ModelWeights::validate() const {
   };
   expect(ModelTensor::embedding, embedding);
   if (static_cast<std::int64_t>(layers.size()) != s.num_hidden_layers)
-    throw config::InputError(
-        {source}, "has " + std::to_string(layers.size()) + " layers, expected " + std::to_string(s.num_hidden_layers));
+    throw config::InputError({source}, fmt::format("has {} layers, expected {}", layers.size(), s.num_hidden_layers));
   const std::vector<ModelTensor> tensors = accelerator::layer_graph(s).layer_tensors();
   for (const LayerWeights& layer : layers)
     for (const ModelTensor tensor : tensors) expect(tensor, layer[tensor]);

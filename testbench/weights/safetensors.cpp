@@ -1,5 +1,7 @@
 #include "harmonia/testbench/weights/safetensors.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/iostreams/device/mapped_file.hpp>
@@ -97,14 +99,13 @@ TensorView read_entry(const std::string& file, const std::string& name, const nl
   const std::uint64_t begin = offsets[0].get<std::uint64_t>();
   const std::uint64_t end = offsets[1].get<std::uint64_t>();
   if (begin > end || end > data_bytes)
-    throw fail("data_offsets [" + std::to_string(begin) + ", " + std::to_string(end) + "] leave the file's " +
-               std::to_string(data_bytes) + " bytes of data");
+    throw fail(fmt::format("data_offsets [{}, {}] leave the file's {} bytes of data", begin, end, data_bytes));
 
   std::size_t elements = 0;
   if (!product(view.shape, elements) || elements > std::numeric_limits<std::size_t>::max() / type->bytes ||
       elements * type->bytes != end - begin)
-    throw fail("shape " + shape_text(view.shape) + " of " + type_name + " does not take the " +
-               std::to_string(end - begin) + " bytes of its data_offsets");
+    throw fail(fmt::format("shape {} of {} does not take the {} bytes of its data_offsets", shape_text(view.shape),
+                           type_name, end - begin));
   view.data = data + begin;
   view.bytes = end - begin;
   return view;
@@ -123,7 +124,7 @@ nlohmann::json parse_header(const std::string& file, const char* begin, const ch
   try {
     header = nlohmann::json::parse(begin, end, note_keys);
   } catch (const nlohmann::json::parse_error& e) {
-    throw InputError({file, 0, 0}, "the header is not JSON (at byte " + std::to_string(8 + e.byte) + " of the file)");
+    throw InputError({file, 0, 0}, fmt::format("the header is not JSON (at byte {} of the file)", 8 + e.byte));
   }
   if (!twice.empty()) throw InputError({file, 0, 0}, "the header names '" + twice + "' twice");
   if (!header.is_object()) throw InputError({file, 0, 0}, "the header is not a JSON object");
@@ -156,7 +157,7 @@ std::size_t dtype_bytes(Dtype dtype) { return info(dtype).bytes; }
 
 std::string shape_text(const std::vector<std::size_t>& shape) {
   std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  for (std::size_t i = 0; i < shape.size(); ++i) text += fmt::format("{}{}", (i ? ", " : ""), shape[i]);
   return text + ']';
 }
 
@@ -175,7 +176,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : state_(std
   if (!std::filesystem::is_regular_file(path, error)) throw InputError({file, 0, 0}, "no such file");
   const std::uint64_t size = std::filesystem::file_size(path, error);
   if (error) throw InputError({file, 0, 0}, error.message());
-  if (size < 8) throw InputError({file, 0, 0}, "too short for a safetensors file (" + std::to_string(size) + " bytes)");
+  if (size < 8) throw InputError({file, 0, 0}, fmt::format("too short for a safetensors file ({} bytes)", size));
   try {
     state_->map.open(path.string());
   } catch (const std::exception& e) {
@@ -185,8 +186,10 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : state_(std
   std::uint64_t header_bytes = 0;
   for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | bytes[i];
   if (header_bytes > kHeaderLimitBytes || header_bytes > state_->map.size() - 8)
-    throw InputError({file, 0, 0}, "not a safetensors file, or a truncated one: it states a header of " +
-                                       std::to_string(header_bytes) + " bytes in a file of " + std::to_string(size));
+    throw InputError(
+        {file, 0, 0},
+        fmt::format("not a safetensors file, or a truncated one: it states a header of {} bytes in a file of {}",
+                    header_bytes, size));
   const std::uint8_t* data = bytes + 8 + header_bytes;
   const std::size_t data_bytes = state_->map.size() - 8 - header_bytes;
   const nlohmann::json header = parse_header(file, state_->map.data() + 8, state_->map.data() + 8 + header_bytes);
@@ -215,7 +218,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : state_(std
     next = t.data + t.bytes;
   }
   if (next != data + data_bytes)
-    throw InputError({file, 0, 0}, std::to_string(data + data_bytes - next) + " bytes after the last tensor");
+    throw InputError({file, 0, 0}, fmt::format("{} bytes after the last tensor", data + data_bytes - next));
   for (std::size_t i = 0; i < state_->tensors.size(); ++i) state_->index[state_->tensors[i].name] = i;
 }
 
