@@ -1,5 +1,4 @@
-// `harmonia run`: replays one scenario, prints the table, writes the result folder.
-#include "harmonia/testbench/runs/run.h"
+#include "harmonia/testbench/commands/run.h"
 
 #include <iostream>
 #include <memory>
@@ -9,6 +8,7 @@
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/files/output_folder.h"
+#include "harmonia/testbench/runs/run.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/system/machine.h"
 
@@ -49,11 +49,15 @@ int run_command(const std::vector<std::string>& arguments) {
       throw located(e, scenario);
     }
   }();
+  return deliver(result, folder.get());
+}
+
+}  // namespace
+
+int deliver(const RunResult& result, OutputFolder* folder) {
   const std::string text = summary(result);
   std::cout << text;
-  std::string problem;
-  const bool passed = checks_passed(result, problem);
-  if (folder) {
+  if (folder != nullptr) {
     folder->write("result.json", to_json(result));
     folder->write("summary.txt", text);
     folder->write("bandwidth.csv", bandwidth_csv(result));
@@ -62,11 +66,9 @@ int run_command(const std::vector<std::string>& arguments) {
     folder->commit();
     std::cout << "\nwritten to " << folder->target().string() << '\n';
   }
-  if (!passed) throw config::RunError("a conservation check failed: " + problem);
+  require_checks(result);
   return result.complete ? 0 : 1;
 }
-
-}  // namespace
 
 const Command kRunCommand = {"run", "[SCENARIO] [--set path.to.key=value]... [-o DIR] [--print-map]",
                              "replays one scenario and prints what it costs", run_command};

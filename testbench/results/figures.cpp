@@ -387,8 +387,10 @@ const Record<RunResult>& run_figures() {
           .value({"bound", "limit", "", "of the run: the bound with most simulated time"}, &R::bound)
           .object({"energy", "energy", "", "of the machine and its DRAM"}, energy_of_run_figures(), &R::energy)
           .object({"area", "area", "", "of the chip"}, area_of_run_figures(), &R::area)
-          .list({"checks", "checks", "", "conservation checks; one that fails fails the run"}, check_figures(),
-                &R::checks)
+          .list({"checks", "checks", "",
+                 "what must hold of every run: counts agree with the formulas, nothing is negative, no time is below "
+                 "its bounds; one that fails fails the run"},
+                check_figures(), &R::checks)
           .object({"address_map", "address map", "", "where everything lies in memory"}, address_map_figures(),
                   &R::address_map)
           .object({"serving", "serving", "", "queue and batch, when a trace was replayed"}, serving_figures(),

@@ -88,14 +88,11 @@ std::string bandwidth_csv(const RunResult& r) {
 
 std::string requests_csv(const RunResult& r) { return r.requests.empty() ? "" : request_figures().csv(r.requests); }
 
-bool checks_passed(const RunResult& r, std::string& problem) {
-  for (const CheckResult& c : r.checks) {
-    if (c.passed) continue;
-    problem = "check '" + c.name + "' failed: " + exact(c.actual) + ' ' + c.unit + ", expected " +
-              (c.rule.empty() ? "" : c.rule + ' ') + exact(c.expected);
-    return false;
-  }
-  return true;
+void require_checks(const RunResult& r) {
+  for (const CheckResult& c : r.checks)
+    if (!c.passed)
+      throw config::RunError("check '" + c.name + "' failed: " + exact(c.actual) + ' ' + c.unit + ", expected " +
+                             (c.rule.empty() ? "" : c.rule + ' ') + exact(c.expected));
 }
 
 }  // namespace harmonia::testbench

@@ -236,7 +236,7 @@ std::string requests_csv(const RunResult& result);
 /// The table in plain language: what ran, how fast, what limits it, how sure that is. For the terminal and summary.txt.
 std::string summary(const RunResult& result);
 
-/// Whether all checks passed; otherwise `problem` names the first that did not.
-bool checks_passed(const RunResult& result, std::string& problem);
+/// Throws config::RunError that names the first check that failed.
+void require_checks(const RunResult& result);
 
 }  // namespace harmonia::testbench

@@ -20,6 +20,7 @@ void Collector::add(const StepOutcome& step, double begin_s, double end_s) {
 
 void Collector::count(const StepOutcome& step) {
   totals_ += step.totals;
+  if (bounds_) bounds_->add(step.totals, step.totals.seconds());
   error_ = std::max(error_, step.error);
 }
 
@@ -32,6 +33,13 @@ void Collector::spread(std::size_t channel, double begin_s, double end_s, const 
 }
 
 void Collector::add_weighted(const Totals& totals, double weight) { totals_.add(totals, weight); }
+
+void Collector::bound_step(const accelerator::Expected& expected, double seconds) {
+  if (!bounds_) return;
+  Totals by_formula;
+  by_formula.expect(expected);
+  bounds_->add(by_formula, seconds);
+}
 
 void Collector::count_step(std::uint64_t prompt_tokens, std::uint64_t output_tokens) {
   ++steps_;

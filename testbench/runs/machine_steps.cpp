@@ -48,8 +48,10 @@ StepOutcome MachineSteps::simulate(const accelerator::StepWork& work) {
   simulated_ = totals_now();
   ++steps_;
   name_phases(begin);
-  if (sample_.partial()) return sample_.whole_step(simulated_ - begin, marks_, expected_of(work));
-  return {simulated_ - begin, 0};
+  if (!sample_.partial()) return {simulated_ - begin, 0};
+  StepOutcome whole = sample_.whole_step(simulated_ - begin, marks_, expected_of(work));
+  whole.totals.share_out_time();
+  return whole;
 }
 
 void MachineSteps::name_phases(const Totals& begin) {

@@ -7,6 +7,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/model/layer_graph.h"
+#include "harmonia/hw/program/conservation.h"
 #include "harmonia/hw/program/tiling.h"
 #include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/files/progress.h"
@@ -153,6 +154,10 @@ double Replay::sampled_step(StepSource& steps, Collector& collector, const Parts
         bytes[i][c] += weight * points_[point].outcome.totals.channels[i].pin_bytes[c];
   }
   for (std::size_t i = 0; i < bytes.size(); ++i) collector.spread(i, now_, now_ + seconds, bytes[i]);
+  collector.bound_step(
+      accelerator::expected_of_step(scenario().model, map_.formats(), machine_options(scenario()).program.codebook,
+                                    chip_, work, accelerator::StepExtent::whole(scenario().model)),
+      seconds);
   return seconds;
 }
 

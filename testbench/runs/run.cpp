@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "harmonia/testbench/files/interrupt.h"
+#include "harmonia/testbench/results/figure_checks.h"
 #include "harmonia/testbench/runs/checks.h"
 #include "harmonia/testbench/runs/collector.h"
 #include "harmonia/testbench/runs/figures.h"
@@ -81,11 +82,14 @@ void check(const Workload& workload, const MachineSteps& steps, const Collector&
   const auto add = [&](const std::vector<CheckResult>& checks) {
     result.checks.insert(result.checks.end(), checks.begin(), checks.end());
   };
+  add(figure_checks(result));
   add(conservation_checks(steps.simulated()));
   add(bound_checks("", steps.simulated(), steps.simulated().seconds(), config, peak));
   // The run itself, where what was simulated stands for more.
   if (workload.own_time_line())
     add(bound_checks("whole run: ", collector.totals(), result.simulated_seconds, config, peak));
+  add(class_checks("", collector.totals(), config, peak));
+  add(collector.step_checks());
 }
 
 }  // namespace
@@ -96,6 +100,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   const Scenario& s = workload->scenario();
   RunResult result;
   Collector collector(empty_series(s));
+  collector.hold_to({s.accelerator, accelerator::peak_bandwidth(s.accelerator)});
   std::unique_ptr<MachineSteps> steps;
   const auto body = [&](Host&) {
     try {
@@ -119,8 +124,8 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   result.fidelity.steps_simulated = steps->steps_simulated();
   result.fidelity.layers_simulated = steps->layers_simulated();
   collector.report(s, workload->single_linear(), channel_facts(*machine.accelerator), result);
-  check(*workload, *steps, collector, result);
   workload->report(result);
+  check(*workload, *steps, collector, result);
   for (const std::string& notice : narrow_ports(s.accelerator)) result.notices.push_back(notice);
   const BandwidthBins& series = workload->own_time_line() ? collector.series() : instruments.bins();
   result.bandwidth_interval_s = series.bin_s();

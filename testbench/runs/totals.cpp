@@ -1,5 +1,7 @@
 #include "harmonia/testbench/runs/totals.h"
 
+#include <algorithm>
+
 namespace harmonia::testbench {
 namespace {
 
@@ -17,8 +19,8 @@ const Counts<Totals> kOfRun = {&Totals::time_ps,         &Totals::events,       
                                &Totals::vector_elements, &Totals::buffer_bytes,  &Totals::operand_bytes,
                                &Totals::expected_macs,   &Totals::expected_slots};
 const Counts<ClassTotals> kOfClass = {&ClassTotals::elapsed_ps, &ClassTotals::compute_cycles, &ClassTotals::vector_ps,
-                                      &ClassTotals::tiles,      &ClassTotals::bytes,          &ClassTotals::macs,
-                                      &ClassTotals::weights};
+                                      &ClassTotals::tiles,      &ClassTotals::turns,          &ClassTotals::bytes,
+                                      &ClassTotals::macs,       &ClassTotals::weights};
 const Counts<ChannelTotals> kOfChannel = {
     &ChannelTotals::bytes_written,  &ChannelTotals::requests,   &ChannelTotals::responses,
     &ChannelTotals::row_hits,       &ChannelTotals::row_misses, &ChannelTotals::row_conflicts,
@@ -79,6 +81,43 @@ double Totals::pin_bytes() const {
   for (const ChannelTotals& c : channels)
     for (const double bytes : c.pin_bytes) sum += bytes;
   return sum;
+}
+
+double Totals::elapsed_ps() const {
+  double sum = 0;
+  for (const ClassTotals& c : classes) sum += c.elapsed_ps;
+  return sum;
+}
+
+void Totals::share_out_time() {
+  const double sum = elapsed_ps();
+  if (sum <= 0) return;
+  for (ClassTotals& c : classes) c.elapsed_ps *= time_ps / sum;
+}
+
+double Totals::least_count() const {
+  double least = 0;
+  const auto members = [&least](const auto& part, const auto& counts) {
+    for (const auto count : counts) least = std::min(least, part.*count);
+  };
+  const auto arrays = [&least](const auto& counts) {
+    for (const double count : counts) least = std::min(least, count);
+  };
+  members(*this, kOfRun);
+  arrays(expected_bytes);
+  for (const ClassTotals& c : classes) members(c, kOfClass);
+  for (ChannelTotals c : channels) {
+    c.row_hits = std::max(0.0, c.row_hits);
+    members(c, kOfChannel);
+    arrays(c.request_bytes);
+    arrays(c.pin_bytes);
+    arrays(c.commands);
+  }
+  for (const UnitTotals& u : units) {
+    least = std::min(least, u.busy);
+    arrays(u.waiting);
+  }
+  return least;
 }
 
 std::vector<std::string> unit_names() {

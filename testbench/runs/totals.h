@@ -32,6 +32,7 @@ struct UnitTotals {
 
 struct ClassTotals {
   double elapsed_ps = 0, compute_cycles = 0, vector_ps = 0, tiles = 0;
+  double turns = 0;                         // how often the array came to this class from another one
   double bytes = 0, macs = 0, weights = 0;  // by the formulas
 };
 
@@ -52,6 +53,13 @@ struct Totals {
   double seconds() const { return time_ps * 1e-12; }
   double bytes_of(std::size_t traffic) const;
   double pin_bytes() const;
+  /// The sum over the classes, which is the time of the steps.
+  double elapsed_ps() const;
+  /// Scales the classes' times so that they add up to the time: between two marks of a step they need not, since a tile
+  /// may lie across a mark.
+  void share_out_time();
+  /// The smallest of all counts. Apart from row hits, which a row that is opened twice for one burst takes below 0.
+  double least_count() const;
 };
 /// Names of the units, in the order of Totals::units.
 std::vector<std::string> unit_names();

@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 
+#include "harmonia/config/error.h"
+#include "harmonia/testbench/commands/run.h"
 #include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
 
@@ -186,4 +188,20 @@ TEST_CASE("run refuses bad input with its place and writes nothing") {
     s.write("tiny.yaml", kTiny);
     refused(s, "tiny.yaml --set model=llama-3.1-405b", "--set model=llama-3.1-405b", "does not fit the DRAM");
   }
+}
+
+TEST_CASE("outputs: a failed check fails the run by name, with and without a result folder") {
+  harmonia::testbench::RunResult result;
+  result.checks.push_back({"steps", false, 2, 1, "steps", "equal"});
+  const auto deliver = [&](harmonia::testbench::OutputFolder* folder) {
+    return harmonia::test::message_of([&] { harmonia::testbench::deliver(result, folder); });
+  };
+  REQUIRE(deliver(nullptr) == "check 'steps' failed: 1 steps, expected equal 2");
+  const Scratch s;
+  harmonia::testbench::OutputFolder folder(s / "out");
+  REQUIRE(deliver(&folder) == "check 'steps' failed: 1 steps, expected equal 2");
+  // What failed can be looked at.
+  REQUIRE(nlohmann::json::parse(Scratch::read(s / "out/result.json"))["checks"][0]["passed"] == false);
+  result.checks.clear();
+  REQUIRE(harmonia::testbench::deliver(result, nullptr) == 0);
 }
