@@ -1,5 +1,7 @@
 #include "harmonia/hw/golden/weights.h"
 
+#include <fmt/format.h>
+
 #include <stdexcept>
 #include <string>
 
@@ -7,18 +9,15 @@ namespace harmonia::accelerator {
 namespace {
 
 void expect_length(const char* tensor, std::uint64_t is, std::uint64_t expected) {
-  if (is != expected)
-    throw std::invalid_argument(std::string(tensor) + " has " + std::to_string(is) + " elements, expected " +
-                                std::to_string(expected));
+  if (is != expected) throw std::invalid_argument(fmt::format("{} has {} elements, expected {}", tensor, is, expected));
 }
 
 void expect_matrix(ModelTensor tensor, const formats::LinearWeights& w, const ModelShape& shape) {
   const TensorInfo& info = info_of(tensor);
   const std::uint64_t rows = size_of(info.rows, shape), columns = size_of(info.columns, shape);
   if (w.rows() != rows || w.cols() != columns)
-    throw std::invalid_argument(std::string(info.name) + " is [" + std::to_string(w.rows()) + ", " +
-                                std::to_string(w.cols()) + "], expected [" + std::to_string(rows) + ", " +
-                                std::to_string(columns) + "]");
+    throw std::invalid_argument(
+        fmt::format("{} is [{}, {}], expected [{}, {}]", info.name, w.rows(), w.cols(), rows, columns));
 }
 
 void expect_vector(ModelTensor tensor, const std::vector<formats::Fp16>& values, const ModelShape& shape) {

@@ -1,5 +1,7 @@
 #include "harmonia/hw/rtl/instance.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -49,13 +51,13 @@ class FastInstance final : public Instance {
           outcome.result_end = now;
         }
         if (idle > kPatience)
-          throw Difference(std::string(dut_->name()) + ": nothing has moved for " + std::to_string(kPatience) +
-                           " cycles; " + std::to_string(waiting) + " beats wait to be accepted, " +
-                           std::to_string(job.results - outcome.results.size()) + " results are still expected");
+          throw Difference(fmt::format(
+              "{}: nothing has moved for {} cycles; {} beats wait to be accepted, {} results are still expected",
+              dut_->name(), kPatience, waiting, job.results - outcome.results.size()));
       }
     } catch (const Difference& difference) {
-      throw Difference(job.what + ", cycle " + std::to_string(start + (driver.cycles() - first) - 1) +
-                       " of the block's clock: " + difference.what());
+      throw Difference(fmt::format("{}, cycle {} of the block's clock: {}", job.what,
+                                   start + (driver.cycles() - first) - 1, difference.what()));
     }
     outcome.status = dut_->status();
     done(std::move(outcome));

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/commands/formats.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -66,8 +68,8 @@ Tensor read_tensor(const std::string& what) {
     if (file.tensors().size() != 1) {
       std::string names;
       for (const TensorView& t : file.tensors()) names += ' ' + t.name;
-      throw InputError({path, 0, 0}, "holds " + std::to_string(file.tensors().size()) +
-                                         " tensors, expected FILE:NAME with one of:" + names);
+      throw InputError({path, 0, 0}, fmt::format("holds {} tensors, expected FILE:NAME with one of:{}",
+                                                 file.tensors().size(), names));
     }
     name = file.tensors().front().name;
   }
@@ -94,16 +96,16 @@ Tensor make_tensor(const Request& request) {
     tensor.source = "Gaussian";
     formats::fill_gaussian(seed, tensor.values.size(), tensor.values.data());
   } else if (request.student_t) {
-    tensor.source = "Student's t, " + std::to_string(request.degrees) + " degrees of freedom";
+    tensor.source = fmt::format("Student's t, {} degrees of freedom", request.degrees);
     formats::fill_student_t(seed, static_cast<int>(request.degrees), tensor.values.size(), tensor.values.data());
   } else {
     const auto every = static_cast<std::size_t>(request.outlier_every);
-    tensor.source = "Gaussian with 1 outlier channel in " + std::to_string(every) + ", times " +
-                    nlohmann::json(request.outlier_factor).dump();
+    tensor.source = fmt::format("Gaussian with 1 outlier channel in {}, times {}", every,
+                                nlohmann::json(request.outlier_factor).dump());
     formats::fill_outlier_channels(seed, tensor.rows, tensor.cols, every, static_cast<float>(request.outlier_factor),
                                    tensor.values.data());
   }
-  tensor.source += ", seed " + std::to_string(request.seed);
+  tensor.source += fmt::format(", seed {}", request.seed);
   return tensor;
 }
 
@@ -171,7 +173,7 @@ void print_histogram(const formats::RoundTrip& stored) {
   for (std::size_t i = 0; i < count.size(); ++i) {
     const int low = first + static_cast<int>(i) * width;
     std::string label = std::to_string(low);
-    if (width > 1) label += ".." + std::to_string(low + width - 1);
+    if (width > 1) label += fmt::format("..{}", low + width - 1);
     const double share = static_cast<double>(count[i]) / static_cast<double>(total);
     std::string line = "  " + std::string(label.size() < 12 ? 12 - label.size() : 0, ' ') + label;
     line += text(" %8.4f %%  ", 100 * share);

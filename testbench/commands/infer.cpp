@@ -1,5 +1,7 @@
 // `harmonia infer`: a real small model through the machine's arithmetic, on a prompt, on a text, or on a text under
 // many settings.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -43,10 +45,10 @@ void compare_with(const std::string& text, std::string expected, const std::stri
   }
   std::size_t at = 0;
   while (at < text.size() && at < expected.size() && text[at] == expected[at]) ++at;
-  throw config::RunError("the output differs from " + file + " at byte " + std::to_string(at) + ": '" +
-                         config::printable(text.substr(at, 40)) + "', expected '" +
-                         config::printable(expected.substr(at, 40)) +
-                         "' (other weights, a permuted model, or another tokenizer give this)");
+  throw config::RunError(
+      fmt::format("the output differs from {} at byte {}: '{}', expected '{}' (other weights, a permuted model, or "
+                  "another tokenizer give this)",
+                  file, at, config::printable(text.substr(at, 40)), config::printable(expected.substr(at, 40))));
 }
 
 std::vector<std::pair<std::string, std::vector<std::string>>> parse_over(const std::vector<std::string>& texts) {
@@ -162,9 +164,9 @@ void print_table(const Options& o, const std::shared_ptr<const ModelWeights>& mo
   }
   std::cout << table.text();
   if (!table.complete)
-    throw config::RunError("stopped by an interrupt: the table above has " + std::to_string(table.rows.size()) +
-                           " of " + std::to_string(settings.settings.size()) + " settings" +
-                           (o.markdown.empty() ? "" : ", " + o.markdown + " is not written"));
+    throw config::RunError(fmt::format("stopped by an interrupt: the table above has {} of {} settings{}",
+                                       table.rows.size(), settings.settings.size(),
+                                       (o.markdown.empty() ? "" : ", " + o.markdown + " is not written")));
   if (o.markdown.empty()) return;
   write_file(o.markdown, table.markdown());
 }
@@ -186,7 +188,7 @@ std::string engineering(double value, const char* unit) {
 }
 
 std::string cost_text(const MachineCost& c) {
-  std::string text = "predicted on machine '" + c.machine + "', " + std::to_string(c.steps.size()) + " steps:\n";
+  std::string text = fmt::format("predicted on machine '{}', {} steps:\n", c.machine, c.steps.size());
   std::int64_t outputs = 0, prompts = 0;
   double prompt_seconds = 0, prompt_bytes = 0, prompt_joules = 0, least = INFINITY, most = 0;
   for (const MachineCost::Step& s : c.steps) {
@@ -202,8 +204,8 @@ std::string cost_text(const MachineCost& c) {
     }
   }
   if (prompts > 0)
-    text += "  prompt     " + std::to_string(prompts) + " tokens in " + engineering(prompt_seconds, "s") + ", " +
-            engineering(prompt_bytes, "B") + ", " + engineering(prompt_joules, "J") + '\n';
+    text += fmt::format("  prompt     {} tokens in {}, {}, {}\n", prompts, engineering(prompt_seconds, "s"),
+                        engineering(prompt_bytes, "B"), engineering(prompt_joules, "J"));
   const MachineCost::PerToken mean = c.per_output_token();
   const double achieved = static_cast<double>(c.pin_bytes) / c.seconds;
   if (outputs > 0)
@@ -218,7 +220,7 @@ std::string cost_text(const MachineCost& c) {
   for (const ComponentEnergy& e : c.energy.components)
     if (e.joules > 0) text += ' ' + e.component + ' ' + fixed(100 * e.joules / c.energy.total_j, 1) + " %,";
   text.back() = '\n';
-  return text + "  rests on " + std::to_string(c.assumptions.size()) + " assumed inputs, listed by --json\n";
+  return fmt::format("{}  rests on {} assumed inputs, listed by --json\n", text, c.assumptions.size());
 }
 
 nlohmann::json cost_json(const MachineCost& c) {
@@ -307,7 +309,7 @@ int run(const std::vector<std::string>& arguments) {
   Options o;
   if (!parse(arguments, o)) return 0;
   // What can be refused is refused before a large file is read.
-  std::vector<std::string> set = {"seed=" + std::to_string(o.seed)};
+  std::vector<std::string> set = {fmt::format("seed={}", o.seed)};
   std::remove_copy_if(o.set.begin(), o.set.end(), std::back_inserter(set), concerns_machine);
   EngineRequest request;
   request.config = infer_config(set);
@@ -342,8 +344,8 @@ int run(const std::vector<std::string>& arguments) {
   }
   const std::vector<int> prompt = tokenizer.encode(o.prompt, true);
   if (o.tokens > 0 && static_cast<std::int64_t>(prompt.size()) > info.max_context)
-    throw InputError({"command line"}, "--prompt has " + std::to_string(prompt.size()) +
-                                           " tokens, the model's context " + std::to_string(info.max_context));
+    throw InputError({"command line"},
+                     fmt::format("--prompt has {} tokens, the model's context {}", prompt.size(), info.max_context));
   request.max_step_tokens =
       std::max(o.tokens > 0 ? static_cast<std::int64_t>(prompt.size()) : 1, texts.empty() ? 1 : o.prefill);
 

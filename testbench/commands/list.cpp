@@ -1,4 +1,6 @@
 // `harmonia list KIND`: what is built in, and every configuration key.
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <iomanip>
 #include <iostream>
@@ -48,7 +50,7 @@ void list_accelerators(const Library& library) {
   for (const std::string& name : library.names(BuiltIn::kAccelerator)) {
     const accelerator::AcceleratorConfig a = load_accelerator(name, library);
     rows.push_back({name, fixed(a.peak_macs_per_second() / 1e12, 2),
-                    std::to_string(a.dram.channels) + " x " + a.dram.preset, a.description});
+                    fmt::format("{} x {}", a.dram.channels, a.dram.preset), a.description});
   }
   print_table(rows);
 }

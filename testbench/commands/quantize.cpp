@@ -1,6 +1,8 @@
 // `harmonia quantize IN -o OUT --format FMT`: real weights to packed codes, scales and codebooks.
 #include "harmonia/testbench/quantize/quantize.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -96,9 +98,8 @@ int run(const std::vector<std::string>& arguments) {
   double signal_share = 0, worst = INFINITY;
   for (const TensorReport& t : report.tensors) {
     if (!brief)
-      rows.push_back({t.name, std::to_string(t.rows) + " x " + std::to_string(t.cols), t.format,
-                      fixed(t.bits_per_weight, 3), fixed(t.snr_db, 2), fixed(t.machine_snr_db, 2),
-                      std::to_string(t.bytes)});
+      rows.push_back({t.name, fmt::format("{} x {}", t.rows, t.cols), t.format, fixed(t.bits_per_weight, 3),
+                      fixed(t.snr_db, 2), fixed(t.machine_snr_db, 2), std::to_string(t.bytes)});
     worst = std::min(worst, t.snr_db);
     signal_share += std::isinf(t.snr_db) ? 0.0 : std::pow(10.0, -t.snr_db / 10.0);
   }

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/dram/address_trace.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -240,17 +242,18 @@ struct AddressTrace::Impl {
     const std::uint64_t value = number(text, column, "a cycle: a whole number");
     has_cycles = true;
     if (value < last_cycle)
-      throw InputError(lines.here(column), "cycle " + std::to_string(value) + " is before the line above's " +
-                                               std::to_string(last_cycle) + ", expected requests in order of time");
+      throw InputError(
+          lines.here(column),
+          fmt::format("cycle {} is before the line above's {}, expected requests in order of time", value, last_cycle));
     if (value > static_cast<std::uint64_t>(kLatestTraceCycle))
-      throw InputError(lines.here(column),
-                       "cycle " + std::to_string(value) + ", expected at most " + std::to_string(kLatestTraceCycle));
+      throw InputError(lines.here(column), fmt::format("cycle {}, expected at most {}", value, kLatestTraceCycle));
     last_cycle = value;
     if (options.clock_mhz <= 0) return static_cast<dram::Cycle>(value);
     const double own = static_cast<double>(value) * 1e6 / options.clock_mhz / channel.tCK_ps;
     if (own > static_cast<double>(kLatestTraceCycle))
-      throw InputError(lines.here(column), "cycle " + std::to_string(value) + " of the trace's clock is after cycle " +
-                                               std::to_string(kLatestTraceCycle) + " of the channel's");
+      throw InputError(
+          lines.here(column),
+          fmt::format("cycle {} of the trace's clock is after cycle {} of the channel's", value, kLatestTraceCycle));
     return static_cast<dram::Cycle>(std::ceil(own - 1e-9));
   }
 
@@ -272,8 +275,8 @@ struct AddressTrace::Impl {
       if (i < levels.size()) {
         index[i] = number(part, at, (std::string("the ") + levels[i].name + ": a whole number").c_str());
         if (index[i] >= levels[i].size)
-          throw InputError(lines.here(at), std::string(levels[i].name) + " " + std::to_string(index[i]) +
-                                               ", expected less than " + std::to_string(levels[i].size));
+          throw InputError(lines.here(at),
+                           fmt::format("{} {}, expected less than {}", levels[i].name, index[i], levels[i].size));
       }
       ++i;
       if (comma == std::string_view::npos) break;
@@ -282,8 +285,7 @@ struct AddressTrace::Impl {
     if (i != levels.size()) {
       std::string expected;
       for (const Level& l : levels) expected += (expected.empty() ? "" : ",") + std::string(l.name);
-      throw InputError(lines.here(column),
-                       std::to_string(i) + " indices, expected " + std::to_string(levels.size()) + ": " + expected);
+      throw InputError(lines.here(column), fmt::format("{} indices, expected {}: {}", i, levels.size(), expected));
     }
     std::array<std::uint64_t, 6> field{};  // rank, pseudo channel, bank group, bank, row, column
     for (std::size_t l = 1; l < levels.size(); ++l) {

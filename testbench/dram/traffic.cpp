@@ -1,5 +1,7 @@
 #include "harmonia/testbench/dram/traffic.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -115,7 +117,7 @@ std::vector<std::string> traffic_kinds() { return {"seq", "stride", "rand", "mix
 std::unique_ptr<TrafficSource> make_traffic(const std::string& kind, std::uint64_t requests,
                                             std::uint32_t request_bytes) {
   if (request_bytes == 0 || (request_bytes & (request_bytes - 1)) != 0 || request_bytes > kMiB)
-    throw config::InputError("request size " + std::to_string(request_bytes) + ": expected a power of two up to 1 MiB");
+    throw config::InputError(fmt::format("request size {}: expected a power of two up to 1 MiB", request_bytes));
   const auto only_64 = [&] {
     if (request_bytes != 64) throw config::InputError("traffic '" + kind + "' has requests of 64 bytes");
   };
@@ -210,8 +212,7 @@ TrafficResult run_traffic(dram::Engine& engine, TrafficSource& source, const Tra
   engine.finish(std::max(result.last_done, t));
   result.requests = serial;
   if (answered != serial || engine.in_flight() != 0)
-    throw config::RunError("DRAM channel: " + std::to_string(serial) + " requests offered and " +
-                           std::to_string(answered) + " answered");
+    throw config::RunError(fmt::format("DRAM channel: {} requests offered and {} answered", serial, answered));
   result.statistics = engine.statistics();
   return result;
 }

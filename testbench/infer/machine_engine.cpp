@@ -1,5 +1,7 @@
 #include "harmonia/testbench/infer/machine_engine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -62,8 +64,8 @@ void MachineEngine::serve(Host& host) {
 void MachineEngine::step(const std::vector<int>& tokens, std::vector<float>& logits) {
   check(tokens);
   if (static_cast<std::int64_t>(tokens.size()) > max_step_tokens_)
-    throw config::InputError("a step of " + std::to_string(tokens.size()) + " tokens; the machine was built for " +
-                             std::to_string(max_step_tokens_));
+    throw config::InputError(
+        fmt::format("a step of {} tokens; the machine was built for {}", tokens.size(), max_step_tokens_));
   work_ = {};
   work_.sequences.push_back({0, static_cast<std::uint64_t>(position_), tokens.size(), true});
   work_.token_ids.assign(tokens.begin(), tokens.end());

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/infer/step_engine.h"
 
+#include <fmt/format.h>
+
 #include "harmonia/config/error.h"
 
 namespace harmonia::testbench {
@@ -28,11 +30,10 @@ void StepEngine::check(const std::vector<int>& tokens) const {
   if (tokens.empty()) throw config::InputError("a step needs a token");
   for (const int token : tokens)
     if (token < 0 || token >= model().shape.vocab_size)
-      throw config::InputError("token " + std::to_string(token) + " is outside the vocabulary of " +
-                               std::to_string(model().shape.vocab_size));
+      throw config::InputError(
+          fmt::format("token {} is outside the vocabulary of {}", token, model().shape.vocab_size));
   if (position() + static_cast<std::int64_t>(tokens.size()) > model().max_context)
-    throw config::InputError("the sequence exceeds the model's context of " + std::to_string(model().max_context) +
-                             " tokens");
+    throw config::InputError(fmt::format("the sequence exceeds the model's context of {} tokens", model().max_context));
 }
 
 }  // namespace harmonia::testbench

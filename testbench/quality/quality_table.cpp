@@ -1,5 +1,7 @@
 #include "harmonia/testbench/quality/quality_table.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <map>
 
@@ -55,7 +57,7 @@ std::vector<std::string> setting_cells(const InferConfig& c) {
   const InferKv standard;
   if (c.kv.format == accelerator::KvFormat::kBfp4Windows &&
       (c.kv.n_initial != standard.n_initial || c.kv.n_local != standard.n_local))
-    kv += " " + std::to_string(c.kv.n_initial) + ", " + std::to_string(c.kv.n_local);
+    kv += fmt::format(" {}, {}", c.kv.n_initial, c.kv.n_local);
   return {weights, kv, c.activations.format == formats::ActivationFormat::bfp8 ? "bfp8" : "fp16",
           smoothing.empty() ? "-" : smoothing};
 }

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/quantize/quantize.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <deque>
 #include <map>
@@ -177,10 +179,9 @@ QuantizeReport quantize_model(const ModelWeights& model, const QuantizeOptions& 
                           const std::vector<float>& values) {
     for (std::size_t i = 0; i < values.size(); ++i)
       if (!std::isfinite(values[i]))
-        throw config::InputError({model.source}, "tensor " + view.name + ": value [" +
-                                                     std::to_string(i / static_cast<std::size_t>(view.cols)) + ", " +
-                                                     std::to_string(i % static_cast<std::size_t>(view.cols)) +
-                                                     "] is not finite");
+        throw config::InputError({model.source}, fmt::format("tensor {}: value [{}, {}] is not finite", view.name,
+                                                             i / static_cast<std::size_t>(view.cols),
+                                                             i % static_cast<std::size_t>(view.cols)));
     const Stored s = std::visit(Encode{out, prefix, values, static_cast<std::size_t>(view.rows),
                                        static_cast<std::size_t>(view.cols), options.codebook, options.seed},
                                 format.format);
