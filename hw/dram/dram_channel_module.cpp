@@ -132,10 +132,10 @@ void DramChannelBase::wake() {
     now_ = at;
     engine_.advance(at);
   }
-  settle(now_);
+  deliver_and_accept(now_);
 }
 
-void DramChannelBase::settle(Cycle at) {
+void DramChannelBase::deliver_and_accept(Cycle at) {
   deliver();
   if (waiting_ != nullptr && at >= waiting_since_ && engine_.can_accept(op_of(*waiting_))) {
     tlm::tlm_generic_payload& payload = *waiting_;

@@ -103,7 +103,7 @@ class DramChannelBase : public sc_core::sc_module, private CommandObserver {
   std::uint64_t pin_bytes_of(const tlm::tlm_generic_payload& payload) const;
   void answered(const tlm::tlm_generic_payload& payload);
   void wake();
-  void settle(Cycle at);
+  void deliver_and_accept(Cycle at);
   void deliver();
   void schedule();
 

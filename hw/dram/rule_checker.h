@@ -5,8 +5,8 @@
 // standard (last-edge counting of long commands on LPDDR4 and HBM, ACT1/ACT2 and WCK on LPDDR5, same-bank refresh on
 // DDR5). Written from the definitions and deliberately without the timing rules of the tables and the state of the
 // engine: a rule that is wrong there is not wrong here for the same reason. From the tables it takes the traits of the
-// standard and the lengths of commands, which tests/dram/standards.cpp states again. Does not model: which legal command is the best one (policies);
-// values of parameters (a wrong CL in the configuration is wrong for both).
+// standard and the lengths of commands, which tests/dram/standards.cpp states again. Does not model: which legal command
+// is the best one (policies); values of parameters (a wrong CL in the configuration is wrong for both).
 #pragma once
 
 #include <array>
