@@ -185,7 +185,7 @@ Location location_of(std::string_view text, std::size_t offset, const std::strin
 }
 
 // The scanner's cost and recursion grow with the nesting of brackets, so that is bounded before it sees the text.
-// Brackets in comments and quoted text count too: nobody nests 1,000 of those either.
+// Brackets in comments and quoted text count too: no document nests 1,000 of those either.
 void check_brackets(std::string_view text, const std::string& file) {
   std::size_t open = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -350,7 +350,7 @@ Override parse_override(const std::string& text) {
   if (over.path.front() == '.' || over.path.back() == '.' || over.path.find("..") != std::string::npos)
     throw InputError(where, "an empty name in '" + printable(over.path) + "', expected path.to.key");
   over.value = parse_yaml(text.substr(equals + 1), where.file);
-  // Lines and columns within an argument tell nobody anything.
+  // Lines and columns within a command-line argument are of no use to the reader.
   const std::function<void(Node&)> strip = [&](Node& n) {
     n.where = where;
     for (Node& item : n.items) strip(item);

@@ -1,7 +1,7 @@
 // Analysis ports that know whether anyone listens, and the records that travel on them.
 //
 // Models nothing: a block publishes what happened, recorders, statistics and scoreboards subscribe. Publishing on a
-// port that nobody is bound to costs one test.
+// port without a subscriber costs one test.
 #pragma once
 
 #include <cstdint>

@@ -27,7 +27,7 @@ std::optional<sc_core::sc_time> InitiatorCore::issued(PayloadPtr payload, tlm::t
     return free_at_;
   }
   // ACCEPTED. A target that called back before it returned has already moved current_ on; when it even responded,
-  // nobody needs the reference any more.
+  // the reference is not needed any more.
   if (answered_in_call_)
     answered_in_call_ = false;
   else

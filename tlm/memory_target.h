@@ -27,7 +27,7 @@ class MemoryTarget : public tlm::tlm_target_socket<BUSWIDTH> {
   }
 
   void on_request(TargetCore::OnRequest callback) { core_.on_request(std::move(callback)); }
-  /// Optional LT short cut (payload, delay in/out). Without it b_transport goes through on_request and sleeps until
+  /// Optional LT short cut (payload, delay in/out). Without it b_transport goes through on_request and waits until
   /// respond(), which needs a thread unless respond() is called inside on_request.
   void on_blocking(TargetCore::OnBlocking callback) { core_.on_blocking(std::move(callback)); }
   void on_debug(TargetCore::OnDebug callback) { core_.on_debug(std::move(callback)); }

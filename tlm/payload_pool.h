@@ -83,7 +83,7 @@ class PayloadPool {
   std::size_t in_flight() const;  ///< payloads handed out and not yet released
   std::size_t created() const;    ///< payloads that exist: the highest number ever in flight
 
-  /// One pool for whoever does not care to own one.
+  /// A shared pool, for users that do not own one.
   static PayloadPool& shared();
 
  private:
@@ -91,7 +91,7 @@ class PayloadPool {
   Store* store_;
 };
 
-/// At least `length_bytes` of memory that anyone may write and nobody may read sense from. Stays valid until exit.
+/// At least `length_bytes` of scratch memory, shared by all: it may be written, and what it holds means nothing. Valid until exit.
 unsigned char* scratch_buffer(std::size_t length_bytes);
 
 }  // namespace harmonia::bus

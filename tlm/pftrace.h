@@ -22,7 +22,7 @@ class PftraceWriter {
 
   /// Creates the file; throws std::runtime_error with the reason when that fails. ps_per_tick >= 1.
   explicit PftraceWriter(const std::string& path, std::uint64_t ps_per_tick = 1000);
-  /// Closes without a word about errors; call close() to know.
+  /// Closes and ignores errors; call close() to learn of them.
   ~PftraceWriter();
   PftraceWriter(const PftraceWriter&) = delete;
   PftraceWriter& operator=(const PftraceWriter&) = delete;

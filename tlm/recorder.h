@@ -1,7 +1,7 @@
 // Recorders: what blocks publish, written to files. File formats are known here and in pftrace.h only.
 //
 // Models: nothing. Timeline (Perfetto), bandwidth series (CSV), block activity (VCD, IEEE 1364-2005 section 18).
-// Does not model: statistics (those belong to whoever interprets the records).
+// Does not model: statistics (those are made by the readers of the records).
 #pragma once
 
 #include <cstdint>

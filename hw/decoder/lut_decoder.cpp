@@ -114,7 +114,7 @@ Timing::Slot Timing::chunk(bus::Cycle arrival, std::uint64_t elements) {
   slot.done = slot.start + reload_ + whole;
   reload_ = 0;
   slot.done_alone = slot.done;
-  // The chunk stands at the output a pipeline later; with that occupied the whole pipeline stands.
+  // The chunk is at the output one pipeline length later; while the output is occupied the whole pipeline stalls.
   slot.out = slot.done + static_cast<bus::Cycle>(config_.pipeline_cycles);
   if (output_free_ > slot.out) {
     activity_.wait(bus::Wait::output, output_free_ - slot.out);

@@ -349,7 +349,7 @@ ReadConfig read_config(const std::string& preset, const Node& keys) {
   for (const char* key : kPolicyKeys)
     if (!given(key) && sourced.count(key) == 0) assumptions.add(key, kPolicySource);
 
-  // What stays assumed, for whoever reads the configuration itself.
+  // What stays assumed, for readers of the configuration itself.
   c.assumed.clear();
   for (const Assumption& a : out.assumptions)
     if (!contains(kPolicyKeys, a.key)) c.assumed.push_back(a.key);

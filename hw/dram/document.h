@@ -30,7 +30,7 @@ struct ReadConfig {
   Config config;  // finished
   /// Contradictions, each naming its rule, with the place of the key where it was given.
   std::vector<std::string> warnings;
-  /// Values that nobody published and that this configuration uses: flagged in the preset or the document, computed
+  /// Values that are not published and that this configuration uses: flagged in the preset or the document, computed
   /// from others, or a controller's choice.
   std::vector<config::Assumption> assumptions;
 };

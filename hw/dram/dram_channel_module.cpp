@@ -9,7 +9,7 @@
 namespace harmonia::dram {
 namespace {
 
-// The engine hands the tag back, and the payload lives until it is answered.
+// The engine returns the tag, and the payload is kept alive until it is answered.
 std::uint64_t tag_of(tlm::tlm_generic_payload& payload) {
   return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&payload));
 }

@@ -15,7 +15,7 @@ SimdLevel simd_level() noexcept;
 inline bool use_avx2() noexcept { return simd_level() == SimdLevel::kAvx2; }
 const char* name(SimdLevel level) noexcept;
 
-/// While one of these lives, all threads use the scalar definitions. For tests and for measuring.
+/// While an object of this class exists, all threads use the scalar definitions. For tests and for measuring.
 class ForceScalar {
  public:
   ForceScalar() noexcept;

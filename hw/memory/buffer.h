@@ -60,7 +60,7 @@ class StreamBufferTiming {
   /// True if the oldest chunk that was not presented yet can be.
   bool can_present() const { return !presented_ && (streaming_ ? !entries_.empty() : complete_chunks_ > 0); }
 
-  /// Reads the oldest chunk out: the cycle at which all of it stands at the output.
+  /// Reads the oldest chunk out: the cycle at which all of it is at the output.
   Cycle present();
 
   /// The consumer took (or will take) the presented chunk at cycle `when`, which is not before present()'s answer.

@@ -39,7 +39,7 @@ bool OperandBuffer::take(bus::ChunkInput& input, bool from_memory) {
   if (!needed) return false;
   const std::optional<Cycle> room = room_from(*needed);
   if (!room) {
-    // With nothing held there never will be: that is a fault of whoever planned it.
+    // With nothing held there never will be: that is an error of the plan.
     if (held_bytes_ == 0 && (!from_memory || command.front().operand == c.operation))
       SC_REPORT_ERROR("/harmonia/memory/operand", "an A operand does not fit the activation buffer");
     return false;

@@ -8,7 +8,7 @@
 // half.
 //
 // Who may come in. Operands are used in the order of their descriptors; what comes from memory is read ahead of its
-// use, what comes from the converter comes when it has been computed. The buffer never comes to rest, because operands
+// use, what comes from the converter comes when it has been computed. The buffer never deadlocks, because operands
 // that are needed later never take the room of those that are needed earlier:
 //  - a chunk from memory is let in when, beside everything that is held, there is room for the rest of its operand and
 //    for all that is missing of the operands before it. The foremost operand from memory therefore waits for operands

@@ -1,6 +1,6 @@
 // Builds batches of descriptors: DMA segments, gates, numbers of operations and of A operands.
 //
-// Models: what goes on from descriptor to descriptor of a step: how many writes there were, which of them brought a
+// Models: what is carried over from descriptor to descriptor of a step: how many writes there were, which of them brought a
 //   spilled piece to memory, numbers given so far.
 // Does not model: what is to be moved or computed (the generators).
 #pragma once

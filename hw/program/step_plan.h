@@ -1,5 +1,5 @@
 // What is fixed about a step before its first descriptor: its rows, what stays on chip, strips of queries.
-// Models: facts that all generators of a step read. Does not model: what goes on from descriptor to descriptor
+// Models: facts that all generators of a step read. Does not model: what is carried over from descriptor to descriptor
 // (batch_builder.h).
 #pragma once
 

@@ -1,4 +1,4 @@
-// An RTL block seen as valid/ready streams and clocked cycle by cycle, whoever simulates it: the fast path of
+// An RTL block seen as valid/ready streams and clocked cycle by cycle, whichever simulator runs it: the fast path of
 // co-simulation. Above it a driver with random stalls, and a side-by-side check against expected results.
 // Source: AMBA 4 AXI4-Stream protocol specification, sections 2.2 (handshake) and 2.4 (byte qualifiers).
 //

@@ -25,7 +25,7 @@ struct CommonOptions {
   std::string output;            // -o: empty when not given
   std::string data;              // folder of outside data
   std::string workloads;         // folder of built-ins
-  bool allow_unknown = false;    // keys of a config.json that nobody reads are notices
+  bool allow_unknown = false;    // keys of a config.json that nothing reads are notices
 };
 
 class Arguments {

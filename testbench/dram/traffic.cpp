@@ -138,7 +138,7 @@ TrafficResult run_traffic(dram::Engine& engine, TrafficSource& source, const Tra
   const dram::Config& config = engine.config();
   const auto burst_bytes = static_cast<std::uint32_t>(config.burst_bytes());
   if (limits.in_flight < 1) throw config::InputError("in-flight: expected at least 1");
-  // Each request in flight has a slot; the tag carries slot and serial number, so that a reply to nobody is noticed.
+  // Each request in flight has a slot; the tag carries slot and serial number, so that a response without a request is noticed.
   struct Slot {
     std::uint64_t serial = 0, address = 0;
     Cycle arrive = 0;

@@ -2,7 +2,7 @@
 //
 // Models: a new file is written under a name that nothing else has, beside the target, and takes the target's name at
 //   the end; a symbolic link is followed, so that what it points to is replaced and the link stays. A device, a pipe or a
-//   socket is never replaced: it is written in place, as it comes. Gzip when the target's name ends in .gz.
+//   socket is never replaced: it is written in place, in order. Gzip when the target's name ends in .gz.
 // Does not model: two programs that write the same target at the same time; the later one wins, whole.
 #pragma once
 

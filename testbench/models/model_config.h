@@ -41,7 +41,7 @@ struct ModelConfig {
 /// Whether a document is a config.json: it names a model type or an architecture.
 bool is_model_config(const config::Node& document);
 
-/// Reads one. Throws InputError with the place of what is wrong, not modelled or not known; `allow_unknown`: a key that nobody
+/// Reads one. Throws InputError with the place of what is wrong, not modelled or not known; `allow_unknown`: a key that nothing
 /// reads becomes a notice.
 ModelConfig read_model_config(const config::Node& document, bool allow_unknown = false);
 

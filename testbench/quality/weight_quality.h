@@ -1,4 +1,4 @@
-// What a weight path costs in quality, beside what it costs in time: so that nobody reads one without the other.
+// What a weight path costs in quality, beside what it costs in time: so that neither is read without the other.
 //
 // Models: the signal-to-noise ratio of a format on one fixed synthetic tensor (Gaussian, the same for every format);
 // the

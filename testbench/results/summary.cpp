@@ -31,7 +31,7 @@ double share_of_bound(const RunResult& r, const std::string& bound) {
 }
 
 /// What the binding resource alone would take of the time of the operations that it bounds. The rest of that time is
-/// what nobody's least time explains: refresh and turnarounds of the DRAM, latency, tiles that wait for each other.
+/// what no resource's least time explains: refresh and turnarounds of the DRAM, latency, tiles that wait for each other.
 std::string what_it_means(const RunResult& r, const std::string& bound) {
   double least = 0, time = 0;
   for (const OperationResult& p : r.operations) {

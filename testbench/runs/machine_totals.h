@@ -30,7 +30,7 @@ class ClassTimes {
   void vector(const accelerator::Accelerator& a, const bus::Work& work) {
     of(a.sequencer.class_of(work.operation)).vector_ps += static_cast<double>(work.busy_ps);
   }
-  /// Between two steps the array's time line starts anew: what lies between is nobody's.
+  /// Between two steps the array's time line starts anew: what lies between belongs to no step.
   void step_begins(std::uint64_t now_ps) {
     pe_end_ps_ = std::max(pe_end_ps_, now_ps);
     class_ = accelerator::OperationClass::elementwise;

@@ -26,7 +26,7 @@ class Library {
 
   const std::filesystem::path& folder() const { return workloads_; }
 
-  /// Whether keys of a config.json that nobody reads become notices instead of errors.
+  /// Whether keys of a config.json that nothing reads become notices instead of errors.
   bool allow_unknown_keys() const { return allow_unknown_keys_; }
 
   /// Names of what is built in, sorted.

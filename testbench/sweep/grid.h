@@ -38,7 +38,7 @@ std::vector<Settings> product(const std::vector<Axis>& axes);
 /// A map of (nested) keys as settings: {workload: {batch: 2}} is workload.batch=2. Lists stay values.
 Settings flatten(const config::Node& map);
 
-/// What --set gets: settings of all points, then a point's own, but a key before the keys below it, whoever says it:
+/// What --set gets: settings of all points, then a point's own, but a key before the keys below it, wherever it is set:
 /// `accelerator=NAME` of a point must not undo `accelerator.pe.rows=32` of all.
 std::vector<std::string> overrides_of(const Settings& common, const Settings& own);
 /// The same for settings that are "key=value" texts already.

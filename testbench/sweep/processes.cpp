@@ -27,7 +27,7 @@ std::string error_file(const std::string& scratch, std::size_t index) {
 
 // Only what is safe between fork and exec.
 [[noreturn]] void become(const std::vector<char*>& argv, const char* errors, pid_t parent) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would collect the result
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // no process would collect the result
   if (::getppid() != parent) ::_exit(127);
   ::setpgid(0, 0);  // an interrupt from the terminal is this program's to handle
   const int nothing = ::open("/dev/null", O_RDWR);

@@ -49,7 +49,7 @@ Sweep load_sweep(const std::string& file, const std::vector<std::string>& overri
 struct SweepOptions {
   std::string output;  // -o
   std::string data, workloads;
-  bool allow_unknown = false;  // keys of a config.json that nobody reads
+  bool allow_unknown = false;  // keys of a config.json that nothing reads
   std::size_t jobs = 1;
   bool resume = false;
 };

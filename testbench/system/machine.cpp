@@ -145,7 +145,7 @@ void Machine::simulate() {
 }
 
 void Machine::simulate_until(const std::function<bool()>& done) {
-  // Refresh goes on in a memory that nobody uses, so that a machine that is stuck need not come to rest: it is looked
+  // Refresh goes on in a memory that is not used, so that a machine that is stuck still has events: it is looked
   // at now and then.
   const sc_core::sc_time patience(50, sc_core::SC_MS);
   std::uint64_t seen = ~std::uint64_t{0};

@@ -57,7 +57,7 @@ TEST_CASE("config.json: a plain Llama has no feature beside its layers") {
   CHECK_NOTHROW(require_plain_values(m));
 }
 
-TEST_CASE("config.json: a key that nobody reads is an error with its place, or a notice") {
+TEST_CASE("config.json: a key that nothing reads is an error with its place, or a notice") {
   CHECK_THAT(refusal("\"hiden_act\": \"silu\""),
              ContainsSubstring("m:6:2: key 'hiden_act' is not known for model type 'llama'"));
   CHECK_THAT(refusal("\"hiden_act\": \"silu\""), ContainsSubstring("nearest known key is 'hidden_act'"));
