@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "harmonia/config/utf8.h"
+
 namespace harmonia::config {
 
 Node Node::scalar(std::string text_, bool quoted_, Location where_) {
@@ -90,20 +92,39 @@ std::string describe_found(const Node& node) {
   return "'" + printable(node.text) + "'";
 }
 
+namespace {
+
+/// The next character, escaped where it must be, and how many bytes it takes of the text.
+std::string next_escaped(std::string_view text, std::size_t& taken) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  const std::size_t length = utf8_length(text);
+  taken = std::max<std::size_t>(length, 1);
+  const std::string_view character = text.substr(0, taken);
+  if (length > 0 && !is_control(character)) return std::string(character);
+  std::string out;
+  for (const char c : character) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += "\\x";
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (std::size_t taken = 0; !text.empty(); text.remove_prefix(taken)) out += next_escaped(text, taken);
+  return out;
+}
+
 std::string printable(std::string_view text) {
   constexpr std::size_t kLongest = 60;
-  static constexpr char kHex[] = "0123456789abcdef";
   std::string out;
-  for (const char c : text) {
+  for (std::size_t taken = 0; !text.empty(); text.remove_prefix(taken)) {
     if (out.size() >= kLongest) return out + "...";
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    } else {
-      out += c;
-    }
+    out += next_escaped(text, taken);
   }
   return out;
 }

@@ -55,7 +55,11 @@ void merge(Node& base, const Node& over);
 /// "a map", "a list", "the value 'x'", "nothing": what an error message says was found.
 std::string describe_found(const Node& node);
 
-/// User text made fit for an error message: control characters escaped, long text cut.
+/// User text made fit for a terminal: what would steer it (control characters, also those of two bytes) and what is no
+/// UTF-8 is written as \xNN.
+std::string escaped(std::string_view text);
+
+/// User text made fit for an error message: escaped(), long text cut.
 std::string printable(std::string_view text);
 
 /// The candidate nearest to `word` by edit distance, or an empty string when none is near enough to be a misspelling of

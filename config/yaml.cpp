@@ -308,9 +308,19 @@ Node parse_yaml(std::string_view text, const std::string& file) {
   }
 }
 
+namespace {
+
+FilesRead* listener = nullptr;
+
+}  // namespace
+
+FilesRead::FilesRead() { listener = this; }
+FilesRead::~FilesRead() { listener = nullptr; }
+
 std::string read_text_file(const std::string& file, std::size_t most_bytes) {
   std::ifstream opened;
   std::istream* in = &std::cin;
+  if (listener && file != "-") listener->names_.insert(file);
   if (file != "-") {
     opened.open(file, std::ios::binary);
     if (!opened) throw InputError({file, 0, 0}, "cannot be opened, expected a readable file");

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,20 @@ Node read_yaml(const std::string& file);
 
 /// The whole text of a small file. Throws InputError when it cannot be read or is larger than `most_bytes`.
 std::string read_text_file(const std::string& file, std::size_t most_bytes);
+
+/// Notes the names of the files that read_text_file() and read_yaml() read while one exists. One at a time.
+class FilesRead {
+ public:
+  FilesRead();
+  ~FilesRead();
+  FilesRead(const FilesRead&) = delete;
+  FilesRead& operator=(const FilesRead&) = delete;
+  const std::set<std::string>& names() const { return names_; }
+
+ private:
+  friend std::string read_text_file(const std::string& file, std::size_t most_bytes);
+  std::set<std::string> names_;
+};
 
 std::string to_yaml(const Node& node);
 std::string to_json(const Node& node, int indent = 2);

@@ -19,6 +19,10 @@ namespace {
 
 [[noreturn]] void fail(const std::string& message) { throw InputError({"command line", 0, 0}, message); }
 
+void require_value(const std::string& option, const std::string& value, const std::string& placeholder) {
+  if (value.empty()) fail("option '" + option + "' is empty, expected " + placeholder);
+}
+
 std::string long_name(const std::string& name) { return name.substr(0, name.find(',')); }
 
 std::string number_text(double value) {
@@ -67,6 +71,16 @@ Arguments& Arguments::flag(const std::string& name, bool& value, const std::stri
 
 Arguments& Arguments::text(const std::string& name, std::string& value, const std::string& placeholder,
                            const std::string& help) {
+  const std::string option = "--" + long_name(name);
+  const auto check = [option, placeholder](const std::string& given) { require_value(option, given, placeholder); };
+  impl_->options.add_options()(name.c_str(), po::value<std::string>(&value)->value_name(placeholder)->notifier(check),
+                               help.c_str());
+  impl_->names.push_back(option);
+  return *this;
+}
+
+Arguments& Arguments::words(const std::string& name, std::string& value, const std::string& placeholder,
+                            const std::string& help) {
   impl_->options.add_options()(name.c_str(), po::value<std::string>(&value)->value_name(placeholder), help.c_str());
   impl_->names.push_back("--" + long_name(name));
   return *this;
@@ -74,9 +88,14 @@ Arguments& Arguments::text(const std::string& name, std::string& value, const st
 
 Arguments& Arguments::texts(const std::string& name, std::vector<std::string>& values, const std::string& placeholder,
                             const std::string& help) {
+  const std::string option = "--" + long_name(name);
+  const auto check = [option, placeholder](const std::vector<std::string>& given) {
+    for (const std::string& g : given) require_value(option, g, placeholder);
+  };
   impl_->options.add_options()(
-      name.c_str(), po::value<std::vector<std::string>>(&values)->composing()->value_name(placeholder), help.c_str());
-  impl_->names.push_back("--" + long_name(name));
+      name.c_str(), po::value<std::vector<std::string>>(&values)->composing()->value_name(placeholder)->notifier(check),
+      help.c_str());
+  impl_->names.push_back(option);
   return *this;
 }
 

@@ -37,7 +37,11 @@ class Arguments {
 
   /// Names are "output" or, with a short form, "output,o". `placeholder` is what the help prints for the value.
   Arguments& flag(const std::string& name, bool& value, const std::string& help);
+  /// Text that is not empty: `-o ''` of a script whose variable is not set must not mean that there is no -o.
   Arguments& text(const std::string& name, std::string& value, const std::string& placeholder, const std::string& help);
+  /// The same for text that may be empty.
+  Arguments& words(const std::string& name, std::string& value, const std::string& placeholder,
+                   const std::string& help);
   Arguments& texts(const std::string& name, std::vector<std::string>& values, const std::string& placeholder,
                    const std::string& help);
   /// A whole number between lowest and highest.

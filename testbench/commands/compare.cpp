@@ -1,10 +1,7 @@
 // `harmonia compare`: the same scenario over variants, each a run in a process of its own; one table.
 #include "harmonia/testbench/compare/compare.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -17,6 +14,7 @@
 #include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/files/progress.h"
+#include "harmonia/testbench/files/temporary.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/sweep/processes.h"
 
@@ -26,27 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::size_t kMostVariants = 1000;
 constexpr std::size_t kLargestResult = 512U << 20;
-
-/// A folder of this process's own that goes when it does.
-class Scratch {
- public:
-  Scratch() {
-    std::string pattern = (fs::temp_directory_path() / "harmonia-compare-XXXXXX").string();
-    if (!::mkdtemp(pattern.data()))
-      throw config::RunError("cannot make a folder in " + fs::temp_directory_path().string());
-    path_ = pattern;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 int run(const std::vector<std::string>& arguments) {
   Arguments a(kCompareCommand);
@@ -101,9 +78,10 @@ int run(const std::vector<std::string>& arguments) {
   c.scenario = name;
   c.source = source;
   for (const Axis& axis : axes) c.keys.push_back(axis.key);
+  const InterruptGuard guard;
   std::unique_ptr<OutputFolder> folder;
   if (!common.output.empty()) folder = std::make_unique<OutputFolder>(common.output);
-  const Scratch scratch;
+  const TemporaryFolder scratch(fs::temp_directory_path() / "harmonia-compare");
   const fs::path results = folder ? folder->path() / "variants" : scratch.path();
   fs::create_directories(results);
 
@@ -143,14 +121,15 @@ int run(const std::vector<std::string>& arguments) {
   if (measure) {
     std::unique_ptr<Progress> progress;
     c.measurement = measure_quality(source_of_quality, quality_settings_of, [&](std::size_t done, std::size_t total) {
+      if (interrupted()) throw config::RunError("interrupted before the variants ran: nothing was written");
       if (!progress) progress = std::make_unique<Progress>("tokens of quality", static_cast<double>(total));
       progress->update(static_cast<double>(done));
     });
     for (std::size_t i = 0; i < measured.size(); ++i) c.variants[measured[i]].measured = c.measurement->settings[i];
   }
 
+  bool complete = true;
   {
-    const InterruptGuard guard;
     Progress progress("variants", static_cast<double>(tasks.size()));
     std::size_t done = 0;
     std::vector<bool> ended(tasks.size());
@@ -166,19 +145,25 @@ int run(const std::vector<std::string>& arguments) {
                 }
                 progress.update(static_cast<double>(++done));
               });
-    for (std::size_t i = 0; i < tasks.size(); ++i)
-      if (!ended[i]) c.variants[variant_of[i]].failure = "stopped by an interrupt";
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      if (ended[i]) continue;
+      c.variants[variant_of[i]].failure = "stopped by an interrupt";
+      complete = false;
+    }
+    remove_leftovers_in(results);  // of variants that were killed
   }
 
   const std::string text = c.text();
-  std::cout << text;
+  std::string written;
   if (folder) {
     folder->write("compare.txt", text);
     folder->write("compare.csv", c.csv());
     folder->write("compare.json", c.json());
-    folder->commit();
-    std::cout << "\nwritten to " << folder->target().string() << '\n';
+    // Before anything is printed: whoever reads that may be gone.
+    if (complete) folder->commit();
+    written = "\n" + (complete ? "written to " + folder->target().string() : folder->commit_interrupted()) + "\n";
   }
+  std::cout << text << written;
   std::size_t failed = 0;
   for (const Variant& v : c.variants) failed += v.metrics ? 0 : 1;
   if (failed > 0)

@@ -68,7 +68,7 @@ class CommandFile : public dram::CommandObserver {
     put(line_, c.column < 0 ? c.column : static_cast<std::int64_t>(c.column) * beats_, '\n');
     file_.write(line_);
   }
-  void commit() { file_.commit(); }
+  OutputFile& file() { return file_; }
 
  private:
   OutputFile file_;
@@ -93,7 +93,7 @@ class RequestFile {
       waiting_.erase(waiting_.begin());
     }
   }
-  void commit() { file_.commit(); }
+  OutputFile& file() { return file_; }
 
  private:
   void write(const RequestRecord& r) {
@@ -141,6 +141,14 @@ fs::path placed(const std::string& file, const OutputFolder* folder) {
   std::error_code ignored;
   const fs::path inside = fs::absolute(file, ignored).lexically_normal().lexically_relative(folder->target());
   return inside.empty() || *inside.begin() == ".." || inside == "." ? fs::path(file) : folder->path() / inside;
+}
+
+void put_in_place(OutputFile& file, const std::string& name, bool complete) {
+  if (complete) return file.commit();
+  const fs::path kept = file.commit_interrupted();
+  if (kept.extension() == ".interrupted")
+    std::cerr << "interrupted: " << name << " is still the earlier file, what was finished is in " << kept.string()
+              << '\n';
 }
 
 int dram_command(const std::vector<std::string>& arguments) {
@@ -215,6 +223,7 @@ int dram_command(const std::vector<std::string>& arguments) {
     result.traffic = kind;
   }
 
+  const InterruptGuard guard;
   std::unique_ptr<OutputFolder> folder;
   if (!output.empty()) folder = std::make_unique<OutputFolder>(output);
   std::unique_ptr<CommandFile> command_file;
@@ -222,7 +231,6 @@ int dram_command(const std::vector<std::string>& arguments) {
   if (!commands.empty()) command_file = std::make_unique<CommandFile>(placed(commands, folder.get()), channel);
   if (!per_request.empty()) request_file = std::make_unique<RequestFile>(placed(per_request, folder.get()));
 
-  const InterruptGuard guard;
   const auto started = std::chrono::steady_clock::now();
   {
     std::unique_ptr<Progress> progress;
@@ -249,11 +257,17 @@ int dram_command(const std::vector<std::string>& arguments) {
     folder->write("result.json", document);
     folder->write("summary.txt", text);
   }
-  if (command_file) command_file->commit();
-  if (request_file) request_file->commit();
-  if (folder) folder->commit();
+  std::string written;
+  if (command_file) put_in_place(command_file->file(), commands, result.complete);
+  if (request_file) put_in_place(request_file->file(), per_request, result.complete);
+  if (folder && result.complete) {
+    folder->commit();
+    written = "written to " + folder->target().string();
+  } else if (folder) {
+    written = folder->commit_interrupted();
+  }
   std::cout << (json ? document : text);
-  if (folder && !json) std::cout << "\nwritten to " << folder->target().string() << '\n';
+  if (folder && !json) std::cout << '\n' << written << '\n';
   return result.complete ? 0 : 1;
 }
 

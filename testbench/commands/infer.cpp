@@ -109,7 +109,7 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
   Arguments a(kInferCommand);
   a.text("weights", o.weights, "FILE", "llama2.c .bin, .safetensors (or its folder), GGUF")
       .text("tokenizer", o.tokenizer, "FILE", "tokenizer.bin, or a GGUF file with one; default: the weights, if GGUF")
-      .text("prompt", o.prompt, "TEXT", "text to continue; empty: from the sequence start")
+      .words("prompt", o.prompt, "TEXT", "text to continue; empty: from the sequence start")
       .text(
           "path", o.path, "PATH",
           "fp32: the reference; golden: the machine's arithmetic; systemc: the simulated machine, with time and energy")

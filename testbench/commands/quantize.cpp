@@ -17,6 +17,7 @@
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
+#include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/infer/evaluate.h"
 #include "harmonia/testbench/results/text.h"
@@ -88,9 +89,12 @@ int run(const std::vector<std::string>& arguments) {
 
   QuantizeReport report;
   {
+    const InterruptGuard guard;
     Progress progress("tensors", static_cast<double>(model->layers.size() * 7 + 1));
-    report = quantize_model(*model, options, out,
-                            [&](std::size_t done, std::size_t) { progress.update(static_cast<double>(done)); });
+    report = quantize_model(*model, options, out, [&](std::size_t done, std::size_t) {
+      if (interrupted()) throw config::RunError("interrupted: nothing was written");
+      progress.update(static_cast<double>(done));
+    });
   }
 
   std::vector<std::vector<std::string>> rows = {

@@ -7,6 +7,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
+#include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/runs/run.h"
 #include "harmonia/testbench/scenario/scenario.h"
@@ -35,6 +36,7 @@ int run_command(const std::vector<std::string>& arguments) {
     }
     return 0;
   }
+  const InterruptGuard guard;  // an interrupt leaves no half-made folder
   std::unique_ptr<OutputFolder> folder;
   RunOptions options;
   if (!common.output.empty()) {
@@ -56,16 +58,19 @@ int run_command(const std::vector<std::string>& arguments) {
 
 int deliver(const RunResult& result, OutputFolder* folder) {
   const std::string text = summary(result);
-  std::cout << text;
+  std::string written;
   if (folder != nullptr) {
     folder->write("result.json", to_json(result));
     folder->write("summary.txt", text);
     folder->write("bandwidth.csv", bandwidth_csv(result));
     const std::string requests = requests_csv(result);
     if (!requests.empty()) folder->write("requests.csv", requests);
-    folder->commit();
-    std::cout << "\nwritten to " << folder->target().string() << '\n';
+    // Before anything is printed: whoever reads that may be gone.
+    if (result.complete) folder->commit();
+    written =
+        "\n" + (result.complete ? "written to " + folder->target().string() : folder->commit_interrupted()) + "\n";
   }
+  std::cout << text << written;
   require_checks(result);
   return result.complete ? 0 : 1;
 }

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "harmonia/config/error.h"
+#include "harmonia/testbench/files/temporary.h"
 
 namespace harmonia::testbench {
 
@@ -56,6 +57,7 @@ void sync_folder_of(const fs::path& file) {
 
 struct OutputFile::Stream {
   int fd = -1;
+  int lock = -1;            // of the partial file: held until it has its name, longer than fd
   gzFile zipped = nullptr;  // on a descriptor of its own
 
   bool write(const std::string& bytes) {
@@ -77,10 +79,13 @@ struct OutputFile::Stream {
     fd = -1;
     return fine;
   }
-  ~Stream() { close(false); }
+  ~Stream() {
+    close(false);
+    if (lock >= 0) ::close(lock);
+  }
 };
 
-OutputFile::OutputFile(const fs::path& target, Durability durability)
+OutputFile::OutputFile(const fs::path& target, Durability durability, Leftovers leftovers)
     : durability_(durability), stream_(std::make_unique<Stream>()) {
   const config::Location where{target.string(), 0, 0};
   target_ = followed(target);
@@ -91,12 +96,12 @@ OutputFile::OutputFile(const fs::path& target, Durability durability)
   if (fs::exists(status) && !fs::is_regular_file(status)) {
     stream_->fd = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
   } else {
-    std::string name = target_.string() + ".partial-XXXXXX";
+    if (leftovers == Leftovers::kRemove) clean_up_after_kills(target_);
     const mode_t mode = mode_for(target_);
-    stream_->fd = ::mkostemp(name.data(), O_CLOEXEC);  // O_EXCL: never a file that was there, nor a link's target
+    stream_->fd = create_partial_file(target_, partial_);
     if (stream_->fd >= 0) {
-      partial_ = name;
       ::fchmod(stream_->fd, mode);
+      stream_->lock = ::fcntl(stream_->fd, F_DUPFD_CLOEXEC, 0);
     }
   }
   if (stream_->fd >= 0 && target_.extension() == ".gz") {
@@ -150,8 +155,16 @@ void OutputFile::commit() {
   if (durably) sync_folder_of(target_);
 }
 
-void write_file(const fs::path& target, std::string_view bytes, OutputFile::Durability durability) {
-  OutputFile file(target, durability);
+fs::path OutputFile::commit_interrupted() {
+  std::error_code error;
+  if (!partial_.empty() && fs::exists(target_, error)) target_ += ".interrupted";
+  commit();
+  return target_;
+}
+
+void write_file(const fs::path& target, std::string_view bytes, OutputFile::Durability durability,
+                OutputFile::Leftovers leftovers) {
+  OutputFile file(target, durability, leftovers);
   file.write(bytes);
   file.commit();
 }

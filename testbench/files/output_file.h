@@ -20,9 +20,15 @@ class OutputFile {
     kDisk      // and on the disk when commit() returns
   };
 
+  enum class Leftovers {
+    kRemove,  // what killed runs have left of this file, with a note (temporary.h)
+    kKeep     // for many files of one folder, which whoever owns it cleans once
+  };
+
   /// Writes beside the target until commit(). Throws config::InputError when it cannot be created there, or when the
   /// target is a folder.
-  explicit OutputFile(const std::filesystem::path& target, Durability durability = Durability::kProcess);
+  explicit OutputFile(const std::filesystem::path& target, Durability durability = Durability::kProcess,
+                      Leftovers leftovers = Leftovers::kRemove);
   /// Removes what was not committed.
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
@@ -32,6 +38,9 @@ class OutputFile {
   void write(std::string_view bytes);
   /// Puts the file in its place.
   void commit();
+  /// What an interrupt cut short goes to TARGET.interrupted when there is an earlier file, which stays. Returns where it
+  /// is.
+  std::filesystem::path commit_interrupted();
 
  private:
   struct Stream;
@@ -44,6 +53,7 @@ class OutputFile {
 
 /// Writes a whole file. Throws as OutputFile does.
 void write_file(const std::filesystem::path& target, std::string_view bytes,
-                OutputFile::Durability durability = OutputFile::Durability::kProcess);
+                OutputFile::Durability durability = OutputFile::Durability::kProcess,
+                OutputFile::Leftovers leftovers = OutputFile::Leftovers::kRemove);
 
 }  // namespace harmonia::testbench

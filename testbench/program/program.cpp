@@ -5,6 +5,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
+#include "harmonia/config/utf8.h"
 #include "harmonia/testbench/commands/commands.h"
 
 namespace harmonia::testbench {
@@ -18,7 +19,21 @@ void print_help(std::ostream& out) {
   out << "\n`harmonia COMMAND --help` explains one command. Exit status: 0 done, 1 the run failed, 2 unusable input.\n";
 }
 
+/// Arguments come back in results and messages; what is no text would spoil those after the work is done.
+void require_text(const std::vector<std::string>& arguments) {
+  for (const std::string& a : arguments) {
+    const config::TextFault found = config::find_fault(a);
+    if (found.fault == config::Fault::kNone) continue;
+    throw config::InputError(
+        {"command line", 0, 0},
+        "'" + config::printable(a) + "' holds " +
+            (found.fault == config::Fault::kControl ? "a control character" : "a byte that is not UTF-8") +
+            ", expected text, in the names of files too");
+  }
+}
+
 int dispatch(const std::vector<std::string>& arguments) {
+  require_text(arguments);
   if (arguments.empty()) {
     print_help(std::cerr);
     return 2;

@@ -1,28 +1,24 @@
 #include "harmonia/testbench/sweep/sweep.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/files/interrupt.h"
-#include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/quality/weight_quality.h"
 #include "harmonia/testbench/results/metrics.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/sweep/processes.h"
+#include "harmonia/testbench/sweep/sweep_folder.h"
 
 namespace harmonia::testbench {
 
@@ -30,7 +26,7 @@ namespace fs = std::filesystem;
 using config::InputError;
 using config::Node;
 using config::RunError;
-using Json = nlohmann::ordered_json;
+using Json = SweepJson;
 
 namespace {
 
@@ -43,18 +39,24 @@ std::uint32_t crc(const std::string& text) {
       ::crc32(0, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size())));
 }
 
-/// Of the program: results of two programs must not be mixed.
-std::uint32_t program_hash() {
+/// Checksum and size of a file's contents; 0 and 0 of one that is not there.
+std::string contents_hash(const std::string& file) {
   std::uint32_t hash = 0;
-  if (std::FILE* f = std::fopen("/proc/self/exe", "rb")) {
+  std::uint64_t bytes = 0;
+  if (std::FILE* f = std::fopen(file.c_str(), "rb")) {
     std::vector<unsigned char> block(1 << 16);
     std::size_t n = 0;
-    while ((n = std::fread(block.data(), 1, block.size(), f)) > 0)
+    while ((n = std::fread(block.data(), 1, block.size(), f)) > 0) {
       hash = static_cast<std::uint32_t>(::crc32(hash, block.data(), static_cast<uInt>(n)));
+      bytes += n;
+    }
     std::fclose(f);
   }
-  return hash;
+  return std::to_string(bytes) + "-" + std::to_string(hash);
 }
+
+/// Of the program: results of two programs must not be mixed.
+std::string program_hash() { return contents_hash("/proc/self/exe"); }
 
 std::string text_value(const Node& map, const char* key) {
   const Node* n = map.find(key);
@@ -87,12 +89,6 @@ Settings settings_of(const Node& map, const std::string& what) {
   return settings;
 }
 
-std::string point_name(std::size_t index) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%06zu", index + 1);
-  return text;
-}
-
 std::vector<std::string> overrides_of(const Sweep& s, const SweepPoint& p) {
   return testbench::overrides_of(s.set, p.settings);
 }
@@ -102,6 +98,8 @@ Json manifest(const Sweep& s) {
             {"scenario", s.scenario}, {"program", program_hash()}, {"keys", s.keys}};
   j["set"] = Json::object();
   for (const auto& [key, value] : s.set) j["set"][key] = value;
+  j["inputs"] = Json::array();
+  for (const auto& [file, hash] : s.inputs) j["inputs"].push_back({{"file", file}, {"hash", hash}});
   j["points"] = Json::array();
   for (const SweepPoint& p : s.points) {
     Json settings = Json::object();
@@ -111,55 +109,12 @@ Json manifest(const Sweep& s) {
   return j;
 }
 
-/// Why a folder belongs to another sweep; empty when it belongs to this one.
-std::string difference(const fs::path& folder, const Json& now) {
-  Json then;
-  try {
-    then = Json::parse(config::read_text_file((folder / "sweep.json").string(), kLargestResult));
-    if (then.at("points").size() != now.at("points").size())
-      return "it has " + std::to_string(then.at("points").size()) + " points, this sweep " +
-             std::to_string(now.at("points").size());
-    for (std::size_t i = 0; i < now.at("points").size(); ++i)
-      if (then["points"][i] != now["points"][i]) return "point " + std::to_string(i + 1) + " was another";
-    if (then.at("program") != now.at("program")) return "it was begun with another build of harmonia";
-  } catch (const std::exception& e) {
-    return std::string("its sweep.json cannot be read: ") + e.what();
-  }
-  return {};
-}
-
-/// One sweep in a folder at a time.
-class Lock {
- public:
-  explicit Lock(const fs::path& file) : fd_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    if (fd_ < 0) throw RunError("cannot write " + file.string() + ": " + std::strerror(errno));
-    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-      ::close(fd_);
-      throw RunError(file.parent_path().string() + " is in use by another sweep that is running");
-    }
-  }
-  ~Lock() { ::close(fd_); }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  int fd_;
-};
-
-std::optional<Json> finished_point(const fs::path& file, const SweepPoint& p) {
-  std::error_code ignored;
-  if (!fs::exists(file, ignored)) return std::nullopt;
-  try {
-    Json j = Json::parse(config::read_text_file(file.string(), kLargestResult));
-    if (j.at("configuration") == p.hash) return j;
-  } catch (const std::exception&) {
-    // Not whole: as if it were absent.
-  }
-  return std::nullopt;
-}
-
-Json failed_point(const SweepPoint& p, const std::string& reason) {
-  return {{"configuration", p.hash}, {"status", "failed"}, {"reason", reason}, {"figures", Json::object()}};
+Json failed_point(const SweepPoint& p, const std::string& reason, int exit_status) {
+  return {{"configuration", p.hash},
+          {"status", "failed"},
+          {"exit_status", exit_status},
+          {"reason", reason},
+          {"figures", Json::object()}};
 }
 
 Json done_point(const Sweep& s, const SweepPoint& p, const fs::path& result, const Library& library) {
@@ -253,6 +208,8 @@ Sweep load_sweep(const std::string& file, const std::vector<std::string>& overri
   if (count > static_cast<double>(kMostPoints))
     throw InputError(document.where, "more than " + std::to_string(kMostPoints) + " points, expected fewer");
 
+  config::FilesRead read;
+  std::set<std::string> traces;
   for (const Settings& own : listed)
     for (const Settings& combination : product(axes)) {
       SweepPoint p;
@@ -261,116 +218,157 @@ Sweep load_sweep(const std::string& file, const std::vector<std::string>& overri
       for (const auto& [key, value] : p.settings)
         if (std::find(s.keys.begin(), s.keys.end(), key) == s.keys.end()) s.keys.push_back(key);
       try {
-        p.hash = crc(config::to_json(load_scenario(s.scenario, overrides_of(s, p), library).resolved, -1));
+        const LoadedScenario loaded = load_scenario(s.scenario, overrides_of(s, p), library);
+        p.hash = crc(config::to_json(loaded.resolved, -1));
+        if (!loaded.trace_file.empty()) traces.insert(loaded.trace_file);
       } catch (const InputError& e) {
         p.failure = e.what();
         p.hash = crc(p.failure);
       }
       s.points.push_back(std::move(p));
     }
+  traces.insert(read.names().begin(), read.names().end());
+  for (const std::string& input : traces) s.inputs.emplace_back(input, contents_hash(input));
   return s;
 }
+
+namespace {
+
+/// The tasks that are left to run, and the points that they are of.
+struct Work {
+  std::vector<Task> tasks;
+  std::vector<std::size_t> points;
+};
+
+Task task_of(const Sweep& s, std::size_t index, const SweepOptions& options, const fs::path& work) {
+  Task task{{"run", s.scenario, "-o", (work / point_name(index)).string(), "--set", "output.timeline=false"}};
+  for (const std::string& set : overrides_of(s, s.points[index]))
+    task.arguments.insert(task.arguments.end(), {"--set", set});
+  if (!options.data.empty()) task.arguments.insert(task.arguments.end(), {"--data", options.data});
+  if (!options.workloads.empty()) task.arguments.insert(task.arguments.end(), {"--workloads", options.workloads});
+  if (options.allow_unknown) task.arguments.emplace_back("--allow-unknown");
+  return task;
+}
+
+/// What is already there, of an unfinished sweep or of a finished one with points that failed.
+std::vector<std::optional<Json>> kept_points(const Sweep& s, const fs::path& points) {
+  std::vector<std::optional<Json>> rows(s.points.size());
+  for (std::size_t i = 0; i < s.points.size(); ++i) {
+    rows[i] = read_point(points / (point_name(i) + ".json"), s.points[i].hash);
+    if (rows[i] && !is_final(*rows[i])) rows[i].reset();
+  }
+  return rows;
+}
+
+bool all_there(const std::vector<std::optional<Json>>& rows) {
+  return std::all_of(rows.begin(), rows.end(), [](const auto& r) { return r.has_value(); });
+}
+
+std::size_t failures(const std::vector<std::optional<Json>>& rows) {
+  return static_cast<std::size_t>(
+      std::count_if(rows.begin(), rows.end(), [](const auto& r) { return r && r->at("status") != "ok"; }));
+}
+
+Work work_left(const Sweep& s, const SweepOptions& options, const SweepFolder& folder,
+               std::vector<std::optional<Json>>& rows) {
+  Work left;
+  for (std::size_t i = 0; i < s.points.size(); ++i) {
+    if (rows[i]) continue;
+    if (s.points[i].failure.empty()) {
+      left.tasks.push_back(task_of(s, i, options, folder.work()));
+      left.points.push_back(i);
+    } else {
+      rows[i] = failed_point(s.points[i], s.points[i].failure, 2);
+      folder.write_point(i, *rows[i]);
+    }
+  }
+  return left;
+}
+
+/// Results of changed inputs must not be mixed with those of the inputs that the sweep was begun with.
+void require_unchanged(const Sweep& s) {
+  for (const auto& [file, hash] : s.inputs)
+    if (contents_hash(file) != hash)
+      throw RunError(config::escaped(file) +
+                     " was changed while the sweep ran; its results are not those of one input");
+}
+
+void put_in_place(const Sweep& s, const fs::path& target, const SweepFolder& points, const Json& manifest_,
+                  const std::string& csv) {
+  OutputFolder folder(target.string());
+  fs::create_directory(folder.path() / "points");
+  for (std::size_t i = 0; i < s.points.size(); ++i)
+    fs::copy_file(points.point_file(i), folder.path() / "points" / (point_name(i) + ".json"));
+  folder.write("sweep.json", manifest_.dump(1) + "\n");
+  folder.write("sweep.csv", csv);
+  folder.commit();
+}
+
+}  // namespace
 
 SweepOutcome run_sweep(const Sweep& s, const SweepOptions& options) {
   const Library library(options.workloads, options.data, options.allow_unknown);
   fs::path target = fs::absolute(options.output).lexically_normal();
   if (target.filename().empty()) target = target.parent_path();
-  const fs::path partial = target.string() + ".partial", points = partial / "points", work = partial / "work";
   const Json now = manifest(s);
   SweepOutcome outcome;
   outcome.points = s.points.size();
   outcome.folder = target.string();
 
   std::error_code ignored;
-  if (fs::exists(target / "sweep.json", ignored) && options.resume && !fs::exists(partial, ignored)) {
+  std::vector<std::optional<Json>> rows(s.points.size());
+  if (fs::exists(target / "sweep.json", ignored) && options.resume && !SweepFolder::is_unfinished(target)) {
     const std::string why = difference(target, now);
     if (!why.empty())
       throw InputError({target.string()},
                        "is a finished sweep and not this one: " + why + "; expected its own sweep file, or another -o");
-    outcome.kept = s.points.size();
-    outcome.complete = true;
-    outcome.csv = config::read_text_file((target / "sweep.csv").string(), kLargestResult);
-    for (std::size_t i = 0; i < s.points.size(); ++i)
-      if (const auto row = finished_point(target / "points" / (point_name(i) + ".json"), s.points[i]);
-          row && row->at("status") != "ok")
-        ++outcome.failed;
-    return outcome;
+    rows = kept_points(s, target / "points");
+    if (all_there(rows)) {
+      outcome.kept = s.points.size();
+      outcome.failed = failures(rows);
+      outcome.complete = true;
+      outcome.csv = config::read_text_file((target / "sweep.csv").string(), kLargestResult);
+      return outcome;
+    }
   }
+  const InterruptGuard guard;
   { const OutputFolder vetted(target.string()); }  // refuses what is no result of ours, before any work
-  if (fs::exists(partial, ignored)) {
-    if (!options.resume)
-      throw InputError({partial.string()},
-                       "holds an unfinished sweep, expected --resume to go on with it, or its removal");
-    if (fs::exists(partial / "sweep.json", ignored)) {
-      const std::string why = difference(partial, now);
-      if (!why.empty())
-        throw InputError({partial.string()}, "holds another sweep than " + s.file + " describes: " + why +
-                                                 "; expected the same sweep, or another -o");
-    }
-  }
-  fs::create_directories(points, ignored);
-  const Lock lock(partial / "lock");
-  fs::remove_all(work, ignored);
-  fs::create_directories(work, ignored);
-  write_file(partial / "sweep.json", now.dump(1) + "\n", OutputFile::Durability::kDisk);
+  SweepFolder folder(target, now, options.resume);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (rows[i]) folder.write_point(i, *rows[i]);
+  if (options.resume) rows = kept_points(s, folder.points());
+  outcome.kept =
+      static_cast<std::size_t>(std::count_if(rows.begin(), rows.end(), [](const auto& r) { return r.has_value(); }));
 
-  std::vector<std::optional<Json>> rows(s.points.size());
-  std::vector<Task> tasks;
-  std::vector<std::size_t> point_of;
-  for (std::size_t i = 0; i < s.points.size(); ++i) {
-    const SweepPoint& p = s.points[i];
-    const fs::path file = points / (point_name(i) + ".json");
-    rows[i] = finished_point(file, p);
-    if (rows[i]) {
-      ++outcome.kept;
-      continue;
-    }
-    if (!p.failure.empty()) {
-      rows[i] = failed_point(p, p.failure);
-      write_file(file, rows[i]->dump(1) + "\n", OutputFile::Durability::kDisk);
-      continue;
-    }
-    Task task{{"run", s.scenario, "-o", (work / point_name(i)).string(), "--set", "output.timeline=false"}};
-    for (const std::string& set : overrides_of(s, p)) task.arguments.insert(task.arguments.end(), {"--set", set});
-    if (!options.data.empty()) task.arguments.insert(task.arguments.end(), {"--data", options.data});
-    if (!options.workloads.empty()) task.arguments.insert(task.arguments.end(), {"--workloads", options.workloads});
-    if (options.allow_unknown) task.arguments.emplace_back("--allow-unknown");
-    tasks.push_back(std::move(task));
-    point_of.push_back(i);
-  }
+  const Work left = work_left(s, options, folder, rows);
   {
-    const InterruptGuard guard;
-    Progress progress("points", static_cast<double>(tasks.size()));
+    Progress progress("points", static_cast<double>(left.tasks.size()));
     run_tasks(
-        tasks, options.jobs, work.string(),
+        left.tasks, options.jobs, folder.work().string(),
         [&](std::size_t t, const TaskOutcome& o) {
-          const std::size_t i = point_of[t];
-          const fs::path result = work / point_name(i);
-          rows[i] = o.succeeded ? done_point(s, s.points[i], result, library) : failed_point(s.points[i], o.reason);
-          write_file(points / (point_name(i) + ".json"), rows[i]->dump(1) + "\n", OutputFile::Durability::kDisk);
+          const std::size_t i = left.points[t];
+          const fs::path result = folder.work() / point_name(i);
+          rows[i] =
+              o.succeeded ? done_point(s, s.points[i], result, library) : failed_point(s.points[i], o.reason, o.status);
+          folder.write_point(i, *rows[i]);
           fs::remove_all(result, ignored);
           ++outcome.ran;
         },
         [&] { progress.update(static_cast<double>(outcome.ran)); });
   }
-  fs::remove_all(work, ignored);
-  outcome.complete = std::all_of(rows.begin(), rows.end(), [](const auto& r) { return r.has_value(); });
+  fs::remove_all(folder.work(), ignored);
+  outcome.complete = all_there(rows);
   if (!outcome.complete) {
-    outcome.folder = partial.string();
+    outcome.folder = folder.path().string();
     return outcome;
   }
+  require_unchanged(s);
+  outcome.failed = failures(rows);
   std::vector<Json> all;
-  for (auto& row : rows) {
-    outcome.failed += row->at("status") == "ok" ? 0 : 1;
-    all.push_back(std::move(*row));
-  }
+  for (auto& row : rows) all.push_back(std::move(*row));
   outcome.csv = csv_of(s, all);
-  OutputFolder folder(target.string());
-  fs::copy(points, folder.path() / "points", fs::copy_options::recursive);
-  folder.write("sweep.json", now.dump(1) + "\n");
-  folder.write("sweep.csv", outcome.csv);
-  folder.commit();
-  fs::remove_all(partial, ignored);
+  put_in_place(s, target, folder, now, outcome.csv);
+  folder.remove();
   return outcome;
 }
 

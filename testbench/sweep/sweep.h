@@ -14,12 +14,14 @@
 //     grid:                                 # ... each combined with every combination of these
 //       workload.batch: [1, 2, 4]
 //
-// While it runs, everything is in DIR.partial: sweep.json (what the points are) and points/NNNNNN.json, one file for
-// each finished point, written beside and renamed, so that it is whole or absent. At the end DIR appears.
+// While it runs, everything is in DIR.partial (sweep_folder.h): sweep.json (what the points are and what their inputs
+// held) and points/NNNNNN.json, one file for each finished point, written beside and renamed, so that it is whole or
+// absent. At the end DIR appears. --resume runs what is missing, and what failed otherwise than by being refused.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harmonia/config/node.h"
@@ -41,6 +43,7 @@ struct Sweep {
   Settings set;
   std::vector<std::string> keys;  // of all points, in order of appearance
   std::vector<SweepPoint> points;
+  std::vector<std::pair<std::string, std::string>> inputs;  // files that the points read, and a hash of their contents
 };
 
 /// Reads and checks a sweep file; `overrides` are laid on every point. Throws config::InputError.

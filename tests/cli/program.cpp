@@ -62,6 +62,8 @@ TEST_CASE("wrong arguments end with status 2 and say what was expected") {
   CHECK(
       error("list models --workloads /nonexistent") ==
       "/nonexistent: is no folder, expected the folder of built-in models, accelerators and scenarios (--workloads)\n");
+  CHECK(error("run -o ''") == "command line: option '--output' is empty, expected DIR\n");
+  CHECK(error("run --set ''") == "command line: option '--set' is empty, expected KEY=VALUE\n");
   CHECK(error("check /nonexistent.yaml") == "/nonexistent.yaml: cannot be opened, expected a readable file\n");
 }
 
@@ -223,6 +225,44 @@ TEST_CASE("a result folder appears complete or not at all") {
   REQUIRE(Scratch::read(target + "/b.txt") == "two");
   REQUIRE_FALSE(fs::exists(target + "/a.txt"));
   REQUIRE(std::distance(fs::directory_iterator(s / "deep/er"), fs::directory_iterator()) == 1);
+}
+
+TEST_CASE("a result folder that an interrupt cut short leaves an earlier one where it is") {
+  const Scratch s;
+  const std::string target = s / "result";
+  const auto interrupted_run = [&](const std::string& contents) {
+    tb::OutputFolder folder(target);
+    folder.write("a.txt", contents);
+    return folder.commit_interrupted();
+  };
+  CHECK(interrupted_run("first") == "interrupted: what was finished is in " + target);
+  CHECK(Scratch::read(target + "/a.txt") == "first");
+  CHECK(interrupted_run("second") ==
+        "interrupted: " + target + " is still the earlier result, what was finished is in " + target + ".interrupted");
+  interrupted_run("third");
+  CHECK(Scratch::read(target + "/a.txt") == "first");
+  CHECK(Scratch::read(target + ".interrupted/a.txt") == "third");
+  CHECK(std::distance(fs::directory_iterator(s.path()), fs::directory_iterator()) == 2);
+  fs::remove_all(target + ".interrupted");
+  s.write("result.interrupted/mine.txt", "mine");
+  CHECK_THAT(message_of([&] { interrupted_run("fourth"); }), ContainsSubstring("is not kept"));
+  CHECK(Scratch::read(s / "result.interrupted/mine.txt") == "mine");
+}
+
+TEST_CASE("run: an interrupt keeps the earlier result") {
+  const Scratch s;
+  REQUIRE(run_harmonia(s, "run default --set model=stories260k --set workload.tokens=1 -o out").status == 0);
+  const std::string before = Scratch::read(s / "out/result.json");
+  const std::string command = "cd '" + s.path().string() +
+                              "' && timeout -s INT 0.5 '" HARMONIA_PROGRAM
+                              "' run default --set workload.tokens=100000 -o out > log 2>&1";
+  const int status = std::system(command.c_str());
+  const std::string log = Scratch::read(s / "log");
+  INFO(log);
+  CHECK(WEXITSTATUS(status) != 0);
+  CHECK(Scratch::read(s / "out/result.json") == before);
+  CHECK_THAT(log, ContainsSubstring("is still the earlier result"));
+  CHECK_THAT(Scratch::read(s / "out.interrupted/result.json"), ContainsSubstring("\"complete\": false"));
 }
 
 TEST_CASE("a result folder never replaces what is no result") {

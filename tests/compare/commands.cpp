@@ -181,7 +181,7 @@ TEST_CASE("sweep: resuming with a changed sweep file or scenario is noticed") {
   const Scratch s;
   s.write("base.yaml", "{base: default, model: stories260k, workload: {context: 8, tokens: 1}}");
   s.write("sweep.yaml", "{scenario: ./base.yaml, grid: {weights: [fp16, kmeans1]}}");
-  fs::create_directories(s / "out.partial/points");
+  fs::create_directories(s / "out.partial");  // killed before it wrote anything
   const Outcome done = run_harmonia(s, "sweep sweep.yaml -o out --resume");
   INFO(done.err);
   REQUIRE(done.status == 0);
@@ -194,11 +194,119 @@ TEST_CASE("sweep: resuming with a changed sweep file or scenario is noticed") {
   REQUIRE_THAT(changed.err, ContainsSubstring("point 2 was another"));
   s.write("sweep.yaml", "{scenario: ./base.yaml, grid: {weights: [fp16, kmeans1]}}");
   s.write("base.yaml", "{base: default, model: stories260k, workload: {context: 9, tokens: 1}}");
-  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").err, ContainsSubstring("point 1 was another"));
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").err,
+               ContainsSubstring("base.yaml has changed since it was begun"));
   s.write("base.yaml", "{base: default, model: stories260k, workload: {context: 8, tokens: 1}}");
   const Outcome same = run_harmonia(s, "sweep sweep.yaml -o out --resume");
   REQUIRE(same.status == 0);
   REQUIRE_THAT(same.out, ContainsSubstring("1 run now, 1 kept"));
+}
+
+TEST_CASE("sweep: resuming with a changed trace, model, accelerator or channel names the file") {
+  const Scratch s;
+  const std::string model =
+      "{hidden_size: 64, num_hidden_layers: 1, num_attention_heads: 2, num_key_value_heads: 1, intermediate_size: 64, "
+      "vocab_size: 100}\n";
+  s.write("model.yaml", model);
+  s.write("config.json",
+          "{\"model_type\": \"llama\", \"hidden_size\": 64, \"num_hidden_layers\": 1, \"num_attention_heads\": 2, "
+          "\"intermediate_size\": 64, \"vocab_size\": 100}");
+  s.write("small.yaml", "base: harmonia-small\n");
+  s.write("channel.yaml", "base: LPDDR5X-8533\n");
+  s.write("trace.csv", "arrival_s,prompt_tokens,output_tokens\n0,5,2\n0.00001,4,2\n");
+  s.write("base.yaml", "{model: ./model.yaml, accelerator: ./small.yaml, workload: ./trace.csv}");
+  s.write("sweep.yaml",
+          "{scenario: ./base.yaml, grid: {model: [./model.yaml, ./config.json], accelerator.dram: [./channel.yaml]}}");
+  const Outcome done = run_harmonia(s, "sweep sweep.yaml -o out");
+  INFO(done.err);
+  REQUIRE(done.status == 0);
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 run now, 2 kept"));
+  // What stands in them means the same before and after; that they changed is enough.
+  for (const char* file : {"trace.csv", "model.yaml", "config.json", "small.yaml", "channel.yaml", "base.yaml"}) {
+    INFO(file);
+    const std::string before = Scratch::read(s / file);
+    s.write(file, before + "\n");
+    const Outcome changed = run_harmonia(s, "sweep sweep.yaml -o out --resume");
+    CHECK(changed.status == 2);
+    CHECK_THAT(changed.err, ContainsSubstring(std::string(file) + " has changed since it was begun"));
+    s.write(file, before);
+  }
+  REQUIRE(run_harmonia(s, "sweep sweep.yaml -o out --resume").status == 0);
+}
+
+TEST_CASE("sweep: points that a signal or a full disk failed run again, refused ones do not") {
+  const Scratch s;
+  s.write("sweep.yaml",
+          "{scenario: default, set: {model: stories260k, workload: {tokens: 1, context: 8}, "
+          "accelerator.dram.channel.rows: 64}, grid: {workload.batch: [1, 2, 3, 4096]}}");
+  const Outcome whole = run_harmonia(s, "sweep sweep.yaml -j 2 -o whole");
+  REQUIRE(whole.status == 1);
+  // The third point's result is larger than files may be, the fourth is refused by the model of the machine.
+  Outcome limited{};
+  {
+    const std::string command = "cd '" + s.path().string() + "' && bash -c 'ulimit -f 4; trap \"\" XFSZ; exec " +
+                                std::string(HARMONIA_PROGRAM) + " sweep sweep.yaml -j 2 -o out' > log 2>&1";
+    limited.status = WEXITSTATUS(std::system(command.c_str()));
+    limited.out = Scratch::read(s / "log");
+  }
+  INFO(limited.out);
+  REQUIRE(limited.status == 1);
+  REQUIRE_THAT(limited.out, ContainsSubstring("4 failed"));
+  const Outcome again = run_harmonia(s, "sweep sweep.yaml -j 2 -o out --resume");
+  INFO(again.out << again.err);
+  REQUIRE_THAT(again.out, ContainsSubstring("4 points, 3 run now, 1 kept from before, 1 failed"));
+  REQUIRE(Scratch::read(s / "out/sweep.csv") == Scratch::read(s / "whole/sweep.csv"));
+  REQUIRE_FALSE(fs::exists(s / "out.partial"));
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 run now, 4 kept"));
+
+  // A signal, as the point's file says it.
+  Json point = Json::parse(Scratch::read(s / "out/points/000002.json"));
+  point["status"] = "failed";
+  point["exit_status"] = 128 + SIGKILL;
+  s.write("out/points/000002.json", point.dump());
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out,
+               ContainsSubstring("1 run now, 3 kept from before, 1 failed"));
+  REQUIRE(Scratch::read(s / "out/sweep.csv") == Scratch::read(s / "whole/sweep.csv"));
+}
+
+TEST_CASE("sweep: what it did not make beside its output is left alone") {
+  const Scratch s;
+  s.write("sweep.yaml",
+          "{scenario: default, set: {model: stories260k, workload: {tokens: 1, context: 8}}, "
+          "grid: {workload.batch: [1, 2]}}");
+  s.write("out.partial/work/thesis.txt", "mine");
+  s.write("out.partial/points/000001.json", "mine");
+  for (const char* resume : {"", " --resume"}) {
+    const Outcome o = run_harmonia(s, std::string("sweep sweep.yaml -o out") + resume);
+    INFO(o.err);
+    REQUIRE(o.status == 2);
+    REQUIRE_THAT(o.err, ContainsSubstring("out.partial: exists and was not made by a sweep of harmonia"));
+    REQUIRE(Scratch::read(s / "out.partial/work/thesis.txt") == "mine");
+    REQUIRE(Scratch::read(s / "out.partial/points/000001.json") == "mine");
+    REQUIRE_FALSE(fs::exists(s / "out"));
+  }
+  // Something of a user's inside a folder that a sweep made stays too.
+  fs::remove_all(s / "out.partial");
+  s.write("out.partial/.harmonia-sweep", "An unfinished sweep of harmonia; --resume goes on with it.\n");
+  s.write("out.partial/points/000009.json.harmonia-partial-AbCd12", "cut");  // of a kill
+  s.write("out.partial/notes.txt", "mine");
+  s.write("out.partial/points/notes.txt", "mine");
+  REQUIRE(run_harmonia(s, "sweep sweep.yaml -o out --resume").status == 0);
+  REQUIRE(Scratch::read(s / "out.partial/notes.txt") == "mine");
+  REQUIRE(Scratch::read(s / "out.partial/points/notes.txt") == "mine");
+  REQUIRE_FALSE(fs::exists(s / "out.partial/points/000009.json.harmonia-partial-AbCd12"));
+  REQUIRE(std::distance(fs::directory_iterator(s / "out/points"), fs::directory_iterator()) == 2);
+}
+
+TEST_CASE("compare: the result is there although nobody reads what is printed") {
+  const Scratch s;
+  // More text than the output buffers. The shell waits for both sides; the reader has long ended when the program prints.
+  const std::string shell =
+      "cd '" + s.path().string() + "' && (sleep 0.2; exec '" HARMONIA_PROGRAM "' compare default " + kTiny +
+      "--over weights=fp16,int4,kmeans4,kmeans2,kmeans1,ternary --over seed=1,2 -o out) " + "2> err | true";
+  REQUIRE(std::system(shell.c_str()) == 0);
+  INFO(Scratch::read(s / "err"));
+  REQUIRE(Scratch::read(s / "out/compare.txt").size() > 5000);
 }
 
 TEST_CASE("every committed sweep can be used, and check says so") {
