@@ -44,13 +44,15 @@ Batch StepProgram::input() {
   c.operation = g_.head_operand;
   c.columns = static_cast<std::uint32_t>(plan.shape.hidden_size);
   c.operand_row_bytes = static_cast<std::uint32_t>(plan.operand_row(c.columns));
+  // Each gather leaves the vector unit as a chunk of its own.
   for (vector::Descriptor& v : b.vector) {
     if (v.kind != vector::Kind::embed) continue;
     v.emit = 1;
-    c.rows += v.rows;
+    c.rows = v.rows;
+    c.row_begin = v.row_begin;
+    c.out_bytes = c.rows * c.operand_row_bytes;
+    b.converter.push_back(c);
   }
-  c.out_bytes = c.rows * c.operand_row_bytes;
-  b.converter.push_back(c);
   return b;
 }
 

@@ -275,6 +275,7 @@ void VectorUnit::send_rows(std::uint32_t rows, std::uint32_t columns, const Fp16
 void VectorUnit::send_outputs() {
   const Descriptor d = command.front();
   const Fp16* data = d.kind == Kind::norm ? out_.data() : gathered_.data();
+  if (d.kind == Kind::embed && d.spilled == 0) data = residual_.data() + std::size_t{d.row_begin} * hidden_;
   std::uint32_t rows = d.rows, columns = d.columns;
   if (d.kind == Kind::attention_out) {
     if (d.spilled == 0) {  // all rows of the step, whole
