@@ -1,11 +1,13 @@
 #include "harmonia/hw/smoother/config.h"
 
+#include "harmonia/hw/formats/smoothing.h"
+
 namespace harmonia::smoother {
 
 void Config::describe(config::Fields& f) {
   f.add("online", online).says("subtract channel offsets, chosen after prefill, from K");
   f.add("channels_per_head", channels_per_head)
-      .range(0, 1024)
+      .range(0, formats::kMaxOffsets)
       .unit("channels")
       .says("offsets held per kv head")
       .assumed("a small number of channels; the count is unpublished");

@@ -153,7 +153,9 @@ void OutputConfig::describe(config::Fields& f) {
   f.add("bandwidth_interval_us", bandwidth_interval_us)
       .range(0, 1e9)
       .unit("us")
-      .says("bin of the bandwidth time series; 0: a two-hundredth of the run");
+      .says(
+          "bin of the bandwidth time series, longer when there would be more than 131072 in all channels; 0: a "
+          "two-hundredth of the run");
   f.add("timeline", timeline).says("write timeline.pftrace");
   f.add("waves", waves).says("write waves.vcd");
 }

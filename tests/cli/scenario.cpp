@@ -359,3 +359,11 @@ TEST_CASE("random corruption of scenario files never does worse than an error") 
   REQUIRE(refused > 100);
   REQUIRE(read > 20);
 }
+
+TEST_CASE("more smoothed channels than the offset table holds are refused before a run") {
+  REQUIRE_THAT(error_of("base: default\naccelerator:\n  base: harmonia\n  smoother:\n    channels_per_head: 17\n"),
+               ContainsSubstring("s.yaml:5:24: ") && ContainsSubstring("channels_per_head is '17'") &&
+                   ContainsSubstring("from 0 to 16"));
+  REQUIRE(error_of("base: default\naccelerator:\n  base: harmonia\n  smoother:\n    channels_per_head: 16\n") ==
+          "no error");
+}
