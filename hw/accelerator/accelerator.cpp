@@ -169,13 +169,6 @@ void Accelerator::bind(const Connect& connect) {
          "interconnect_to_channel" + std::to_string(i));
 }
 
-std::uint64_t Accelerator::progress() const {
-  std::uint64_t sum = sequencer.steps() + pe_array.slots() + decoder.weights_decoded() + vector_unit.elements() +
-                      converter.elements() + operand_buffer.bytes_read();
-  for (const auto& channel : channels) sum += channel->counts().requests + channel->counts().responses;
-  return sum;
-}
-
 std::string Accelerator::waiting() const {
   std::string text;
   auto unit = [&](const char* name, std::size_t descriptors,

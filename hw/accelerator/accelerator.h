@@ -86,8 +86,6 @@ class Accelerator : public sc_core::sc_module {
 
   static constexpr unsigned dma_ports = 7, host_port = 7;
 
-  /// Grows with everything that happens; when it stands still, nothing does.
-  std::uint64_t progress() const;
   /// Which units have descriptors or chunks that wait, in one line: what to look at when a step never ends.
   std::string waiting() const;
 

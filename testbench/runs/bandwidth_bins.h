@@ -1,4 +1,4 @@
-// Bytes by channel and traffic class in bins of time; bins grow with the run.
+// Bytes by channel and traffic class in bins of time; bins grow with the run, so that there are never more than so many.
 // Models: bytes spread evenly over the stretch they are reported for. A request's bytes are reported when it is
 //   answered, though it began to move them before: what a bin gets beyond its channel's peak goes to the bins in front.
 // Does not model: where in the stretch they moved.
@@ -18,16 +18,22 @@ namespace harmonia::testbench {
 class BandwidthBins {
  public:
   using Bytes = std::array<double, kTrafficClasses>;
-  /// bin_s > 0. With `grow`, neighbours are merged and the bin doubles whenever there are more than `most` bins.
+  /// Bins of a channel when nobody asked for a length of them, and the most of all channels when somebody did.
+  static constexpr std::size_t kUnasked = 400, kMost = std::size_t{1} << 17;
+
+  /// bin_s > 0. Neighbours are merged and the bin doubles whenever a channel has more than `most` bins.
   /// `peak`: bytes a second of one channel.
-  BandwidthBins(double bin_s, bool grow, double peak, std::size_t most = 400)
-      : bin_s_(bin_s), peak_(peak), grow_(grow), most_(most) {}
+  BandwidthBins(double bin_s, double peak, std::size_t most = kUnasked) : bin_s_(bin_s), peak_(peak), most_(most) {}
+  /// Bins of `interval_s` for so many channels; 0: a four-hundredth of the run or somewhat more.
+  static BandwidthBins asked(double interval_s, double peak, std::size_t channels) {
+    if (interval_s <= 0) return {1e-6, peak};
+    return {interval_s, peak, std::max<std::size_t>(1, kMost / std::max<std::size_t>(1, channels))};
+  }
 
   double bin_s() const { return bin_s_; }
   void add(std::size_t channel, double begin_s, double end_s, const Bytes& bytes) {
     if (series_.size() <= channel) series_.resize(channel + 1);
-    if (grow_)
-      while (end_s / bin_s_ > static_cast<double>(most_)) merge();
+    while (end_s / bin_s_ > static_cast<double>(most_)) merge();
     const auto first = static_cast<std::size_t>(begin_s / bin_s_), last = static_cast<std::size_t>(end_s / bin_s_);
     std::vector<Bytes>& series = series_[channel];
     if (series.size() <= last) series.resize(last + 1);
@@ -88,7 +94,6 @@ class BandwidthBins {
   }
 
   double bin_s_, peak_;
-  bool grow_;
   std::size_t most_;
   std::vector<std::vector<Bytes>> series_;
 };

@@ -26,8 +26,10 @@ bus::ActivityRecord record(const char* unit, accelerator::OperationClass c, std:
 Instruments::Instruments(accelerator::Accelerator& machine, const InstrumentOptions& options)
     : machine_(machine),
       options_(options),
-      bins_(options.bandwidth_interval_s > 0 ? options.bandwidth_interval_s : 1e-6, options.bandwidth_interval_s <= 0,
-            accelerator::peak_bandwidth(machine.config()) / static_cast<double>(machine.channels.size())),
+      bins_(BandwidthBins::asked(
+          options.bandwidth_interval_s,
+          accelerator::peak_bandwidth(machine.config()) / static_cast<double>(machine.channels.size()),
+          machine.channels.size())),
       seen_(machine.channels.size()) {
   machine.pe_array.observer = [this](const pe::TileRecord& t) { tile(t); };
   machine.vector_unit.observer = [this](const bus::Work& w) {

@@ -1,7 +1,9 @@
 #include "harmonia/testbench/runs/run.h"
 
 #include <chrono>
+#include <cmath>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -28,8 +30,20 @@ InstrumentOptions instrument_options(const Scenario& s, const RunOptions& option
 
 BandwidthBins empty_series(const Scenario& s) {
   const double interval = s.output.bandwidth_interval_us * 1e-6;
-  return {interval > 0 ? interval : 1e-6, interval <= 0,
-          accelerator::peak_bandwidth(s.accelerator) / s.accelerator.dram.channels};
+  return BandwidthBins::asked(interval, accelerator::peak_bandwidth(s.accelerator) / s.accelerator.dram.channels,
+                              static_cast<std::size_t>(s.accelerator.dram.channels));
+}
+
+/// What became of bins that were asked for and would have been too many; empty: they are as asked for.
+std::string merged_bins(const Scenario& s, const BandwidthBins& series, double run_s) {
+  const double asked = s.output.bandwidth_interval_us * 1e-6;
+  if (asked <= 0 || series.bin_s() <= asked) return {};
+  std::ostringstream text;
+  text << "output.bandwidth_interval_us: " << s.output.bandwidth_interval_us << " us would be "
+       << std::ceil(run_s / asked) << " bins for each of " << s.accelerator.dram.channels
+       << " channel(s), and the series holds " << BandwidthBins::kMost << " in all: its bins are of "
+       << series.bin_s() * 1e6 << " us";
+  return text.str();
 }
 
 Distribution latency(const dram::Histogram& h, double period) {
@@ -130,6 +144,8 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   const BandwidthBins& series = workload->own_time_line() ? collector.series() : instruments.bins();
   result.bandwidth_interval_s = series.bin_s();
   result.bandwidth_series = series.samples();
+  const std::string merged = merged_bins(s, series, result.simulated_seconds);
+  if (!merged.empty()) result.notices.push_back(merged);
   const std::string note = instruments.finish();
   if (!note.empty()) result.notices.push_back(note);
   result.simulation_events = sc_core::sc_delta_count();

@@ -37,7 +37,7 @@ double series_bytes(const Collector& c) {
 }  // namespace
 
 TEST_CASE("collector: steps follow each other; time, bytes, tokens and the largest error are of all of them") {
-  Collector c(BandwidthBins(1, false, 1e12));
+  Collector c(BandwidthBins(1, 1e12));
   c.add(step(1, 1000, 0.02));
   c.count_step(128, 0);
   c.add(step(2, 600, 0.01));
@@ -62,7 +62,7 @@ TEST_CASE("collector: steps follow each other; time, bytes, tokens and the large
 }
 
 TEST_CASE("collector: the bandwidth series holds each step's bytes where the step was") {
-  Collector c(BandwidthBins(1, false, 1e12));
+  Collector c(BandwidthBins(1, 1e12));
   c.add(step(1, 1000));
   c.add(step(1, 400));
   c.add(step(0.5, 100), 5, 5.5);  // on a time line of the workload's own
@@ -76,7 +76,7 @@ TEST_CASE("collector: the bandwidth series holds each step's bytes where the ste
 }
 
 TEST_CASE("collector: points that steps are interpolated between count as often as they are used") {
-  Collector c(BandwidthBins(1, false, 1e12));
+  Collector c(BandwidthBins(1, 1e12));
   c.add_weighted(step(1, 1000).totals, 2.5);
   c.add_weighted(step(2, 600).totals, 0.5);
   c.set_seconds(9);  // the workload's own, with what lies between steps
@@ -89,7 +89,7 @@ TEST_CASE("collector: points that steps are interpolated between count as often 
 }
 
 TEST_CASE("collector: latencies are distributions over sequences") {
-  Collector c(BandwidthBins(1, false, 1e12));
+  Collector c(BandwidthBins(1, 1e12));
   c.time_per_token(1, 3);
   c.time_per_token(5);
   c.time_to_first_token(7, 2);

@@ -43,7 +43,7 @@ struct Done {
 Done run(Workload& workload, std::size_t interrupt_after = ~std::size_t{0}) {
   Done done;
   done.source.interrupt_after = interrupt_after;
-  Collector collector(testbench::BandwidthBins(1, true, 1e12));
+  Collector collector(testbench::BandwidthBins(1, 1e12));
   try {
     workload.run(done.source, collector);
   } catch (const testbench::Interrupted&) {
