@@ -11,6 +11,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/hw/dram/document.h"
+#include "harmonia/hw/dram/energy.h"
 #include "harmonia/hw/dram/standard.h"
 
 namespace harmonia::dram {
@@ -279,6 +280,8 @@ void set_key(Config& c, const std::string& key, const std::string& value) {
     for (std::size_t i = 0; i < bits.size(); i += 2) c.mapping.bank_xor.emplace_back(bits[i], bits[i + 1]);
   } else if (key == "devices") {
     c.currents.devices = parse_int(key, value, 0, 1024);
+  } else if (key == "rho") {
+    c.currents.rho = parse_real(key, value, 0, 1);
   } else if (key == "tCK_ps") {
     c.tCK_ps = parse_real(key, value, 1, 1e6);
   } else if (key == "standard") {
@@ -335,6 +338,7 @@ std::vector<std::string> config_keys() {
     keys.emplace_back(k);
   for (const BitsKey& k : kBitsKeys) keys.emplace_back(k.key);
   for (const CurrentKey& k : kCurrentKeys) keys.emplace_back(k.key);
+  keys.emplace_back("rho");
   keys.emplace_back("devices");
   return keys;
 }
@@ -366,6 +370,7 @@ std::vector<std::pair<std::string, std::string>> describe(const Config& c) {
   add("bank_xor", text_of(flips));
   for (const BitsKey& k : kBitsKeys) add(k.key, text_of(c.mapping.*k.field));
   for (const CurrentKey& k : kCurrentKeys) add(k.key, text_of(c.currents.*k.field));
+  add("rho", text_of(c.currents.rho));
   add("devices", std::to_string(c.currents.devices));
   return out;
 }
@@ -403,6 +408,28 @@ void fill_parameters(Config& c) {
     c[d.parameter] = std::max(d.least, evaluate(formula, c));
   }
   if (c[Param::REFIpb] == 0) c[Param::REFIpb] = std::max(1, c[Param::REFI] / c.standard->partial_refreshes(c));
+}
+
+/// Every difference that energy_of() takes is at least 0: no command and no state gives energy back.
+void check_currents(const Config& c) {
+  const Currents& i = c.currents;
+  if (i.devices == 0) return;
+  if (i.VDD <= 0) wrong("VDD", "missing, the energy of " + std::to_string(i.devices) + " devices needs it");
+  const auto at_least = [](const char* key, double value, const char* than_key, double than, const char* why) {
+    if (value < than)
+      wrong(key, std::string(key) + " < " + than_key + " (" + text_of(value) + " < " + text_of(than) + " mA): " + why);
+  };
+  at_least("IDD3N", i.IDD3N, "IDD2N", i.IDD2N, "open banks would draw less than closed ones");
+  at_least("Ibeta", i.Ibeta, "IDD2N", i.IDD2N, "a precharge would give energy back");
+  at_least("IDD4R", i.IDD4R, "IDD3N", i.IDD3N, "a read would give energy back");
+  at_least("IDD4W", i.IDD4W, "IDD3N", i.IDD3N, "a write would give energy back");
+  at_least("IDD5B", i.IDD5B, "IDD3N", i.IDD3N, "a refresh would give energy back");
+  const double ras = c[Param::RAS], rp = c[Param::RP];
+  const double least = (i.Ibeta * rp + open_bank_current(c) * ras) / (ras + rp);
+  if (i.IDD0 < least - 1e-9)
+    wrong("IDD0", text_of(i.IDD0) + " mA is less than the " + text_of(least) +
+                      " mA that the precharge (Ibeta) and the background of one open bank (between IDD2N and IDD3N by "
+                      "rho) take within it: an activate would give energy back");
 }
 
 }  // namespace
@@ -444,6 +471,7 @@ std::vector<std::string> Config::finish() {
   fill_parameters(c);
   if (refresh_urgency == RefreshUrgency::kAuto) refresh_urgency = standard->refresh_urgency;
   if (currents.Ibeta == 0) currents.Ibeta = currents.IDD0;
+  check_currents(c);
 
   // Contradictions. A parameter that can never bind is legal and likely a typing error; one that breaks a definition is
   // not.

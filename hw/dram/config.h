@@ -43,10 +43,14 @@ struct Mapping {
   std::vector<std::pair<int, int>> bank_xor;
 };
 
-/// Supply currents of one device in mA and volts, data-sheet names. Zero devices: no energy is computed.
+/// Supply currents of one device in mA and volts, data-sheet names. Zero devices: no energy is computed. finish() refuses
+/// currents of which the energy formulas (energy.h) would make a negative term.
 struct Currents {
   double VDD = 0, IDD0 = 0, Ibeta = 0 /* current of a precharge; 0: IDD0 */, IDD2N = 0, IDD3N = 0, IDD2P = 0, IDD3P = 0,
          IDD4R = 0, IDD4W = 0, IDD5B = 0;
+  /// Of IDD3N - IDD2N the share that flows when any bank is open; the rest goes with the number of open banks. Data
+  /// sheets measure IDD3N with all banks open and IDD0 with one at a time: what IDD0 leaves bounds it.
+  double rho = 0.5;
   int devices = 0;
 };
 

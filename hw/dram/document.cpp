@@ -20,8 +20,8 @@ using config::Node;
 
 constexpr const char* kBitFields[] = {"co", "bg", "ba", "ro", "ra", "pc"};
 constexpr const char* kStatedKeys[] = {"burst_bytes", "burst_cycles", "peak_GBs"};
-constexpr const char* kCurrentKeys[] = {"VDD",   "IDD0",  "Ibeta", "IDD2N", "IDD3N",  "IDD2P",
-                                        "IDD3P", "IDD4R", "IDD4W", "IDD5B", "devices"};
+constexpr const char* kCurrentKeys[] = {"VDD",   "IDD0",  "Ibeta", "IDD2N", "IDD3N", "IDD2P",
+                                        "IDD3P", "IDD4R", "IDD4W", "IDD5B", "rho",   "devices"};
 constexpr const char* kPolicyKeys[] = {"page_policy",
                                        "page_timeout_cycles",
                                        "scheduler",
@@ -219,6 +219,7 @@ std::string unit_of(const std::string& key) {
   if (key == "VDD") return "V";
   if (key == "tCK_ps") return "ps";
   if (key == "queue_entries" || key == "write_high_watermark" || key == "write_low_watermark") return "bursts";
+  if (key == "rho") return "";
   if (contains(kCurrentKeys, key) && key != "devices") return "mA";
   const bool cycles = key.size() > 7 && key.compare(key.size() - 7, 7, "_cycles") == 0;
   for (int i = 0; i < kParamCount; ++i)
@@ -249,6 +250,7 @@ std::string meaning_of(const std::string& key) {
       {"frontend_cycles", "from the offer of a request to the first command that it can cause"},
       {"backend_cycles", "from the last data beat to the reply"},
       {"VDD", "supply voltage"},
+      {"rho", "of IDD3N - IDD2N, the share that flows when any bank is open"},
       {"devices", "chips that make the channel"}};
   if (const auto at = meanings.find(key); at != meanings.end()) return at->second;
   return contains(kCurrentKeys, key) ? "supply current, data-sheet name" : "";
@@ -346,6 +348,7 @@ ReadConfig read_config(const std::string& preset, const Node& keys) {
     const char* rule = fill_rule(after[i].first);
     if (rule && before[i].second == "0" && after[i].second != "0") assumptions.add(after[i].first, rule);
   }
+  if (!given("rho") && sourced.count("rho") == 0) assumptions.add("rho", "default: half, as DRAMPower 5 takes it");
   for (const char* key : kPolicyKeys)
     if (!given(key) && sourced.count(key) == 0) assumptions.add(key, kPolicySource);
 

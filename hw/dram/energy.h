@@ -2,7 +2,7 @@
 //
 // Models: the method of DRAMPower 5 (core): ACT and PRE from IDD0 with the current of a precharge (Ibeta) apart, RD and
 // WR from IDD4 over IDD3N for the length of the burst, REF from IDD5B over IDD3N for RFC, background between IDD2N and
-// IDD3N by half (rho = 0.5) when any bank is open and the other half by the share of open banks, power-down currents.
+// IDD3N by the share rho when any bank is open and the rest by the share of open banks, power-down currents.
 // Does not model: interface and termination energy, temperature, bank-dependent currents.
 #pragma once
 
@@ -63,7 +63,10 @@ class ActivityMeter {
   int open_ = 0;
 };
 
-/// Energy of one unit. `precharges` counts closed banks (a PREA closes several).
+/// Background of a device with one bank open, in mA: what is not the activate's of IDD0 while the row is open.
+double open_bank_current(const Config& config);
+
+/// Energy of one unit; no term is negative, by what Config::finish() refuses. `precharges` counts closed banks (a PREA closes several).
 Energy energy_of(const Config& config, const std::array<std::uint64_t, kCmdCount>& commands, std::uint64_t precharges,
                  const ActivityMeter::Times& times);
 

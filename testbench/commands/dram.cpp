@@ -268,6 +268,7 @@ int dram_command(const std::vector<std::string>& arguments) {
   }
   std::cout << (json ? document : text);
   if (folder && !json) std::cout << '\n' << written << '\n';
+  require_checks(result);
   return result.complete ? 0 : 1;
 }
 

@@ -112,6 +112,23 @@ Ceiling ceiling_of(const dram::Config& c, std::uint64_t activates, std::uint64_t
   return out;
 }
 
+std::vector<CheckResult> checks_of(const DramResult& r) {
+  std::vector<CheckResult> checks;
+  for (const auto& [name, picojoules] : energy_classes(r.run.statistics.energy))
+    checks.push_back({std::string("energy of ") + name, picojoules >= 0, 0, picojoules * 1e-12, "J", "at least"});
+  const Numbers n = numbers_of(r);
+  const double least = static_cast<double>(n.pin_bytes) / n.peak;
+  checks.push_back(
+      {"time >= bytes / peak bandwidth", n.seconds >= least * (1 - 1e-9), least, n.seconds, "s", "at least"});
+  return checks;
+}
+
+void require_checks(const DramResult& r) {
+  RunResult checked;
+  checked.checks = checks_of(r);
+  require_checks(checked);
+}
+
 std::string to_json(const DramResult& r) {
   const Numbers n = numbers_of(r);
   const dram::Config& c = r.channel.config;
@@ -191,6 +208,14 @@ std::string to_json(const DramResult& r) {
   for (const auto& [name, picojoules] : energy_classes(s.energy))
     energy["components"].push_back({{"component", name}, {"joules", picojoules * 1e-12}});
 
+  j["checks"] = Json::array();
+  for (const CheckResult& check : checks_of(r))
+    j["checks"].push_back({{"name", check.name},
+                           {"passed", check.passed},
+                           {"rule", check.rule},
+                           {"expected", check.expected},
+                           {"actual", check.actual},
+                           {"unit", check.unit}});
   j["warnings"] = r.channel.warnings;
   j["assumptions"] = Json::array();
   for (const config::Assumption& a : r.channel.assumptions)
@@ -260,7 +285,7 @@ std::string summary(const DramResult& r) {
     out += line("energy", si(n.joules, "J") + ", " + si(n.per_bit, "J/bit") + ", " + si(n.watts, "W") + " mean");
     std::vector<std::vector<std::string>> classes = {{"class", "joules", "share"}};
     for (const auto& [name, picojoules] : energy_classes(s.energy))
-      if (picojoules > 0)
+      if (picojoules != 0)
         classes.push_back({name, si(picojoules * 1e-12, "J"), percent(picojoules * 1e-12 / n.joules)});
     out += table(classes, "  ");
   } else {

@@ -10,6 +10,7 @@
 
 #include "harmonia/hw/dram/document.h"
 #include "harmonia/testbench/dram/traffic.h"
+#include "harmonia/testbench/results/run_result.h"
 
 namespace harmonia::testbench {
 
@@ -44,6 +45,11 @@ struct Ceiling {
   double share = 1;
 };
 Ceiling ceiling_of(const dram::Config& c, std::uint64_t activates, std::uint64_t bursts);
+
+/// What must hold of every run: no class of energy is negative, no time is below bytes / peak.
+std::vector<CheckResult> checks_of(const DramResult& r);
+/// Throws config::RunError that names the first check that failed.
+void require_checks(const DramResult& r);
 
 std::string to_json(const DramResult& r);
 std::string summary(const DramResult& r);

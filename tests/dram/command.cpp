@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "harmonia/testbench/dram/dram_result.h"
 #include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
 #include "tests/support/data.h"
@@ -131,7 +132,32 @@ TEST_CASE("dram: every kind of traffic on every preset") {
     CHECK(j["traffic"]["requests"] == 3000);
     CHECK(j["bandwidth"]["utilisation"].get<double>() > 0.1);
     CHECK(j["bandwidth"]["utilisation"].get<double>() <= 1);
+    double joules = 0;
+    for (const Json& c : j["energy"]["components"]) {
+      CHECK(c["joules"].get<double>() >= 0);
+      joules += c["joules"].get<double>();
+    }
+    CHECK(joules == Approx(j["energy"]["total_j"].get<double>()));
+    REQUIRE(j["checks"].size() == 9);
+    for (const Json& c : j["checks"]) CHECK(c["passed"] == true);
   }
+}
+
+TEST_CASE("dram: an energy below 0 or a time below bytes / peak fails the run") {
+  harmonia::testbench::DramResult r;
+  r.channel.config = harmonia::dram::find_preset("DDR4-3200");
+  r.run.bytes = 6400;
+  r.run.statistics.bursts[0] = 100;
+  r.run.last_done = 400;
+  REQUIRE_NOTHROW(harmonia::testbench::require_checks(r));
+  r.run.last_done = 399;
+  CHECK_THROWS_WITH(harmonia::testbench::require_checks(r),
+                    ContainsSubstring("check 'time >= bytes / peak bandwidth' failed"));
+  r.run.last_done = 400;
+  r.run.statistics.energy.activate = -1;
+  r.run.statistics.energy.read = 2;
+  CHECK_THROWS_WITH(harmonia::testbench::require_checks(r),
+                    ContainsSubstring("check 'energy of activate' failed: -1e-12 J"));
 }
 
 TEST_CASE("dram: one read, to the clock") {
@@ -420,6 +446,13 @@ TEST_CASE("dram: wrong configuration files are told with line and column") {
   CHECK(check("base: DDR4-3200\nsources: {CLL: x}\n").find("c.yaml:2:11: unknown key 'CLL'") == 0);
   CHECK(check("- 1\n").find("c.yaml:1:1: this is a list, expected a map of keys that describes a DRAM channel") == 0);
   CHECK(check("base: DDR4-3200\nCL: 22\nCL: 23\n").find("c.yaml:3:1: key 'CL' appears twice") == 0);
+  // A contradiction between currents stands where the first of them does.
+  CHECK(check("base: DDR4-3200\nsource: mine\nIDD4R: 40\n").find("c.yaml:3:1: IDD4R: IDD4R < IDD3N (40 < 52 mA)") == 0);
+  CHECK(check("base: DDR4-3200\nIDD3N: 200\n").find("c.yaml:2:1: IDD4R: IDD4R < IDD3N (168 < 200 mA)") == 0);
+  CHECK(
+      check("base: DDR4-3200\nrho: 1.5\n").find("c.yaml:2:6: rho: '1.5' is unusable, expected a number from 0 to 1") ==
+      0);
+  CHECK(check("base: DDR5-4800\nrho: 0.5\n").find("c.yaml:2:1: IDD0: 103 mA is less than the 112.8") == 0);
   // 64 MiB would not hold the traffic's window.
   CHECK(check("base: DDR4-3200\nrows: 512\n").find("command line: the channel holds 67108864 bytes") == 0);
 }

@@ -84,3 +84,39 @@ TEST_CASE("Energy: equals DRAMPower on recorded DDR4 traces") {
   }
   CHECK(traces > 10);
 }
+
+TEST_CASE("Energy: no class of any preset is negative, whatever commands there were") {
+  for (const Config& c : presets()) {
+    INFO(c.name);
+    REQUIRE(c.currents.devices > 0);
+    std::array<std::uint64_t, kCmdCount> one_each;
+    one_each.fill(1);
+    const Energy e = energy_of(c, one_each, 1, {1000, 1000, 1000, 1000, 2000});
+    for (const double joules : {e.activate, e.precharge, e.read, e.write, e.refresh, e.background_active,
+                                e.background_precharged, e.background_power_down})
+      CHECK(joules >= 0);
+    // Opening a row costs something, and far less than refreshing all of them.
+    CHECK(e.activate + e.precharge > 0);
+    CHECK(e.activate + e.precharge < e.refresh);
+  }
+}
+
+TEST_CASE("Energy: background between closed and open banks is shared by rho, and the rest goes bank by bank") {
+  Config c = find_preset("DDR4-3200");
+  Currents& i = c.currents;
+  i.VDD = 1;
+  i.IDD2N = 20;
+  i.IDD3N = 52;
+  i.devices = 1;
+  c.tCK_ps = 1000;
+  const double banks = c.banks_per_unit();
+  ActivityMeter::Times times;
+  times.active = 100;
+  times.bank_open = 100;  // one bank open all the time
+  for (const double rho : {0.0, 0.25, 1.0}) {
+    i.rho = rho;
+    const double expected = 20 + 32 * (rho + (1 - rho) / banks);
+    CHECK(open_bank_current(c) == Approx(expected));
+    CHECK(energy_of(c, {}, 0, times).background_active == Approx(100 * expected));
+  }
+}

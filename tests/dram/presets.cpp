@@ -120,6 +120,38 @@ TEST_CASE("Presets: contradictory parameters are named by their rule") {
   CHECK_THROWS_WITH(set_key(c, "tRCD_RD", "3"), ContainsSubstring("did you mean 'RCDRD'"));
 }
 
+TEST_CASE("Presets: currents of which an energy would become negative are refused, and those at the edge are not") {
+  // ACT at the edge: IDD0 x (52 + 22) = Ibeta x 22 + (the background of one open bank) x 52.
+  const auto finish = [](const std::vector<std::pair<const char*, const char*>>& changes) {
+    Config c = find_preset("DDR4-3200");
+    for (const auto& [key, value] : {std::pair{"IDD0", "60"},
+                                     {"Ibeta", "45"},
+                                     {"IDD2N", "40"},
+                                     {"IDD3N", "50"},
+                                     {"IDD4R", "50"},
+                                     {"IDD4W", "50"},
+                                     {"IDD5B", "50"},
+                                     {"rho", "1"}})
+      set_key(c, key, value);
+    for (const auto& [key, value] : changes) set_key(c, key, value);
+    c.finish();
+  };
+  CHECK_NOTHROW(finish({}));
+  CHECK_THROWS_WITH(finish({{"IDD4R", "49.9"}}), ContainsSubstring("IDD4R: IDD4R < IDD3N (49.9 < 50 mA)"));
+  CHECK_THROWS_WITH(finish({{"IDD4W", "0"}}), ContainsSubstring("IDD4W: IDD4W < IDD3N (0 < 50 mA)"));
+  CHECK_THROWS_WITH(finish({{"IDD5B", "49"}}), ContainsSubstring("IDD5B: IDD5B < IDD3N"));
+  CHECK_THROWS_WITH(finish({{"Ibeta", "39"}}), ContainsSubstring("Ibeta: Ibeta < IDD2N"));
+  CHECK_THROWS_WITH(finish({{"IDD3N", "39"}}), ContainsSubstring("IDD3N: IDD3N < IDD2N"));
+  CHECK_THROWS_WITH(finish({{"VDD", "0"}}), ContainsSubstring("VDD: missing"));
+  // (45 x 22 + 50 x 52) / 74
+  CHECK_NOTHROW(finish({{"IDD0", "48.5136"}}));
+  CHECK_THROWS_WITH(finish({{"IDD0", "48.5135"}}), ContainsSubstring("IDD0: 48.5135 mA is less than the 48.513513"));
+  // Below IDD3N is no contradiction in itself: that is of all banks.
+  CHECK_NOTHROW(finish({{"IDD0", "45"}, {"rho", "0"}}));
+  // Without devices no energy is computed, and nothing is asked of the currents.
+  CHECK_NOTHROW(finish({{"IDD0", "0"}, {"IDD3N", "0"}, {"devices", "0"}}));
+}
+
 TEST_CASE("Presets: the table of the documentation") {
   std::ostringstream out;
   out << "| preset | clock ps | CL / CWL | RCD rd / wr | RP | RAS | RC | WR | RTP | CCD S / L | RRD S / L | WTR S / L "
