@@ -101,6 +101,17 @@ TEST_CASE("every kind of field is read, and what is absent keeps its default") {
   REQUIRE_FALSE(untouched.head_dim.has_value());
 }
 
+TEST_CASE("both ends of a range are inside it, and an open end is not") {
+  CHECK(error_of("pe: {rows: 2}\n") == "no error");
+  CHECK(error_of("pe: {rows: 4096}\n") == "no error");
+  CHECK_THAT(error_of("pe: {rows: 4098}\n"), ContainsSubstring("to 4096"));
+  CHECK(error_of("clock_mhz: 1\n") == "no error");
+  CHECK(error_of("clock_mhz: 10000\n") == "no error");
+  CHECK_THAT(error_of("clock_mhz: 10000.5\n"), ContainsSubstring("expected a number from 1 to 10000"));
+  CHECK_THAT(error_of("levels: [{bits: 2, rate: 0}]\n"), ContainsSubstring("expected a number above 0"));
+  CHECK(error_of("levels: [{bits: 2, rate: 1e-300}]\n") == "no error");
+}
+
 TEST_CASE("each error class says where, what is wrong and what was expected") {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"pe:\n  rowz: 4\n", "f.yaml:2:3: unknown key 'pe.rowz'; nearest known key is 'rows'"},
