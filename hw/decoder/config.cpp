@@ -5,8 +5,7 @@ namespace harmonia::decoder {
 void Rate::describe(config::Fields& f) {
   f.add("bits", bits).range(1, 16).unit("bits").required().says("index width that the rate holds for");
   f.add("weights_per_cycle", weights_per_cycle)
-      .more_than(0)
-      .range(0, 1e7)
+      .range(0.001, 1e7)
       .unit("weights/cycle")
       .required()
       .says("weights decoded a cycle at that width");
@@ -14,8 +13,7 @@ void Rate::describe(config::Fields& f) {
 
 void Config::describe(config::Fields& f) {
   f.add("weights_per_cycle", weights_per_cycle)
-      .more_than(0)
-      .range(0, 1e7)
+      .range(0.001, 1e7)
       .unit("weights/cycle")
       .says("weights that the K-means LUT decoder expands a cycle, at widths without an entry in `rates`")
       .assumed("not the bottleneck down to 1 bit at 64 B a cycle (409.6 weights)");

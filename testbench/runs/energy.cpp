@@ -1,5 +1,7 @@
 #include "harmonia/testbench/runs/energy.h"
 
+#include <algorithm>
+
 #include "harmonia/testbench/runs/machine_totals.h"
 
 namespace harmonia::testbench {
@@ -7,13 +9,14 @@ namespace harmonia::testbench {
 namespace {
 
 /// Of the multiply-accumulates. An operation of the array is 32 of one pass, so that operations beyond the products'
-/// own are second passes (or zeros that fill a group: they count as such). Bit-serial `anda` works on M bits in the
-/// linears and on FP16's 16 in attention; its energy is that of 8.
+/// own are second passes or zeros that fill a group. Zeros count as second passes as long as there are products that may
+/// have one, and as operations of one pass beyond that. Bit-serial `anda` works on M bits in the linears and on FP16's
+/// 16 in attention; its energy is that of 8.
 double array_pj(const Totals& t, const pe::Config& pe, const accelerator::EnergyConfig& e) {
   const double work = 32 * t.slots;
   if (pe.kind != accelerator::PeKind::anda) {
-    const double two_passes = work - t.macs;
-    return (t.macs - two_passes) * e.mac_pj + two_passes * e.mac_two_pass_pj;
+    const double beyond = work - t.macs, two_passes = std::min(beyond, t.macs);
+    return (t.macs - two_passes + beyond - two_passes) * e.mac_pj + two_passes * e.mac_two_pass_pj;
   }
   double attention = 0;
   for (const auto c : {accelerator::OperationClass::attention_scores, accelerator::OperationClass::attention_values})

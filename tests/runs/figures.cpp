@@ -23,6 +23,20 @@ TEST_CASE("energy: second passes take what the key for two passes says, bit-seri
   REQUIRE(testbench::energy_of(t, pe, e, 0).components[0].joules == Approx(32e-12 * (1000 * 0.5 + 200 * 2)));
 }
 
+// A dot product of one element fills the rest of its group with zeros: 10 operations of 32 for 10 products.
+TEST_CASE("energy: zeros that fill a group cost an operation and are never taken off") {
+  testbench::Totals t;
+  t.slots = 10;
+  t.macs = 10;
+  accelerator::EnergyConfig e;
+  e.mac_pj = 1;
+  e.mac_two_pass_pj = 3;
+  // 320 operations: 10 products with a second pass each, and 300 beyond.
+  REQUIRE(testbench::energy_of(t, {}, e, 0).components[0].joules == Approx(1e-12 * (10 * 3 + 300)));
+  e.mac_pj = 1000;
+  REQUIRE(testbench::energy_of(t, {}, e, 0).components[0].joules > 0);
+}
+
 TEST_CASE("figures: busy, waiting and having nothing to do add up to the run") {
   testbench::Totals t;
   t.units.resize(testbench::unit_names().size());
