@@ -11,6 +11,7 @@
 #include <functional>
 #include <optional>
 #include <systemc>
+#include <type_traits>
 #include <vector>
 
 #include "harmonia/tlm/memory_target.h"
@@ -19,6 +20,8 @@ namespace harmonia::bus {
 
 template <class Descriptor>
 class DescriptorPort {
+  static_assert(std::is_trivially_copyable_v<Descriptor>, "a descriptor travels as bytes");
+
  public:
   /// `arrived` is called after each descriptor that was queued.
   DescriptorPort(const char* name, std::function<void()> arrived) : tsock(name), arrived_(std::move(arrived)) {

@@ -134,12 +134,7 @@ void Sequencer::start(tlm::tlm_generic_payload& payload) {
   for (unsigned i = 0; i < config_.layers_ahead; ++i) push_next_batch();
 }
 
-void Sequencer::add_marker(Batch& batch) {
-  vector::Descriptor marker;
-  marker.kind = vector::Kind::marker;
-  marker.operation = markers_++;
-  batch.vector.push_back(marker);
-}
+void Sequencer::add_marker(Batch& batch) { batch.vector.push_back({0, vector::Marker{markers_++}}); }
 
 /// Adds the next batch: embedding, each layer, head. A marker ends each.
 void Sequencer::push_next_batch() {
@@ -167,7 +162,7 @@ void Sequencer::queue_all(Queue q, const std::vector<D>& list) {
     Item item;
     item.bytes = encoded(d);
     if constexpr (std::is_same_v<D, vector::Descriptor>) {
-      if (d.kind == vector::Kind::setup) {
+      if (std::holds_alternative<vector::Setup>(d.kind)) {
         const std::vector<unsigned char> table = program_->setup_table();
         item.bytes.insert(item.bytes.end(), table.begin(), table.end());
       }

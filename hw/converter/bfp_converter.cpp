@@ -16,12 +16,8 @@ namespace {
 
 constexpr std::size_t main_bytes = formats::kBfpMainBytes, low_bytes = formats::kBfpLowBytes;
 
-bool keeps_low(const Descriptor& d, std::uint32_t unit) {
-  return (unit >= d.low_begin[0] && unit < d.low_end[0]) || (unit >= d.low_begin[1] && unit < d.low_end[1]);
-}
-
-std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual,
-                           std::vector<std::uint8_t>& out) {
+std::size_t convert_rows(const GroupedValues& d, const Fp16* rows, const std::uint8_t* residual,
+                         std::vector<std::uint8_t>& out) {
   const std::uint32_t first_group = d.first_position / kBfpGroup, end = d.first_position + d.rows;
   const std::uint32_t groups = static_cast<std::uint32_t>(formats::bfp_groups(end)) - first_group;
   const std::size_t size = kBfp8.group_bytes();
@@ -46,7 +42,7 @@ std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uin
   for (std::size_t i = 0; i < std::size_t{groups} * d.columns; ++i)
     out.insert(out.end(), stored.data() + i * size, stored.data() + i * size + main_bytes);
   for (std::uint32_t g = 0; g < groups; ++g) {
-    if (!keeps_low(d, first_group + g)) continue;
+    if (!d.low.contains(first_group + g)) continue;
     for (std::uint32_t c = 0; c < d.columns; ++c) {
       const std::uint8_t* group = stored.data() + (std::size_t{g} * d.columns + c) * size;
       out.insert(out.end(), group + main_bytes, group + size);
@@ -55,62 +51,103 @@ std::size_t convert_values(const Descriptor& d, const Fp16* rows, const std::uin
   return nonfinite;
 }
 
-}  // namespace
-
-std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual,
-                    std::vector<std::uint8_t>& out) {
-  const bool plain_cache = (d.path == Path::key || d.path == Path::value) && d.grouped == 0;
-  if (plain_cache && d.bits == 8) {
-    const std::size_t row = formats::int8_row_bytes(d.columns), begin = out.size();
-    out.resize(begin + d.rows * row);
-    std::size_t nonfinite = 0;
-    for (std::uint32_t r = 0; r < d.rows; ++r)
-      nonfinite += formats::encode_int8_row(rows + std::size_t{r} * d.columns, d.columns, out.data() + begin + r * row);
-    return nonfinite;
-  }
-  if (plain_cache || d.path == Path::pass) {
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(rows);
-    out.insert(out.end(), bytes, bytes + 2ull * d.rows * d.columns);
-    return 0;
-  }
-  if (d.path == Path::value) return convert_values(d, rows, residual, out);
-
-  const std::size_t row_bytes = kBfp8.row_bytes(d.columns), groups = kBfp8.groups(d.columns);
-  std::vector<std::uint8_t> stored(d.rows * row_bytes);
+/// BFP8 rows, one after the other.
+std::size_t encode_rows(const Rows& d, const Fp16* rows, std::vector<std::uint8_t>& out) {
+  const std::size_t row_bytes = kBfp8.row_bytes(d.columns), begin = out.size();
+  out.resize(begin + d.rows * row_bytes);
   std::size_t nonfinite = 0;
   for (std::uint32_t r = 0; r < d.rows; ++r)
     nonfinite +=
-        formats::encode_row(kBfp8, rows + std::size_t{r} * d.columns, d.columns, stored.data() + r * row_bytes);
-  if (d.path == Path::row) {
-    out.insert(out.end(), stored.begin(), stored.end());
-    return nonfinite;
-  }
-  const std::size_t size = kBfp8.group_bytes();
+        formats::encode_row(kBfp8, rows + std::size_t{r} * d.columns, d.columns, out.data() + begin + r * row_bytes);
+  return nonfinite;
+}
+
+std::size_t pass_rows(const Rows& d, const Fp16* rows, std::vector<std::uint8_t>& out) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(rows);
+  out.insert(out.end(), bytes, bytes + 2ull * d.rows * d.columns);
+  return 0;
+}
+
+std::size_t convert_rows(const Rows& d, Words words, const Fp16* rows, std::vector<std::uint8_t>& out) {
+  return words == Words::bfp8 ? encode_rows(d, rows, out) : pass_rows(d, rows, out);
+}
+
+std::size_t convert_rows(const Rows& d, PlainRow row, const Fp16* rows, std::vector<std::uint8_t>& out) {
+  if (row == PlainRow::fp16) return pass_rows(d, rows, out);
+  const std::size_t bytes = formats::int8_row_bytes(d.columns), begin = out.size();
+  out.resize(begin + d.rows * bytes);
+  std::size_t nonfinite = 0;
+  for (std::uint32_t r = 0; r < d.rows; ++r)
+    nonfinite += formats::encode_int8_row(rows + std::size_t{r} * d.columns, d.columns, out.data() + begin + r * bytes);
+  return nonfinite;
+}
+
+std::size_t convert_rows(const GroupedKeys& d, const Fp16* rows, std::vector<std::uint8_t>& out) {
+  std::vector<std::uint8_t> stored;
+  const std::size_t nonfinite = encode_rows(d, rows, stored);
+  const std::size_t size = kBfp8.group_bytes(), groups = kBfp8.groups(d.columns);
   for (std::size_t i = 0; i < d.rows * groups; ++i)
     out.insert(out.end(), stored.data() + i * size, stored.data() + i * size + main_bytes);
   for (std::uint32_t r = 0; r < d.rows; ++r) {
-    if (!keeps_low(d, d.first_position + r)) continue;
+    if (!d.low.contains(d.first_position + r)) continue;
     for (std::size_t g = 0; g < groups; ++g) {
-      const std::uint8_t* group = stored.data() + r * row_bytes + g * size;
+      const std::uint8_t* group = stored.data() + (r * groups + g) * size;
       out.insert(out.end(), group + main_bytes, group + size);
     }
   }
   return nonfinite;
 }
 
+std::uint64_t groups_along(const Rows& d) { return std::uint64_t{d.rows} * formats::bfp_groups(d.columns); }
+
+/// One lane takes one V column of a group's tokens at a time: a token touches a group of every channel. A group that has been
+/// stored before is read, grown and written once for every newcomer.
+std::uint64_t groups_touched(const GroupedValues& d) {
+  const std::uint64_t pieces = formats::bfp_groups(d.first_position + d.rows) - d.first_position / kBfpGroup;
+  const std::uint64_t newcomers = std::min(d.rows, kBfpGroup - d.first_position % kBfpGroup);
+  return std::uint64_t{d.columns} * (d.grows() ? pieces - 1 + newcomers : pieces);
+}
+
+std::uint64_t plain_bytes(const Rows& d, PlainRow row) {
+  return d.rows * (row == PlainRow::int8 ? formats::int8_row_bytes(d.columns) : 2ull * d.columns);
+}
+std::uint64_t bytes_of(const Rows& d, Words words) {
+  return d.rows * (words == Words::bfp8 ? kBfp8.row_bytes(d.columns) : 2ull * d.columns);
+}
+
+}  // namespace
+
+std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual,
+                    std::vector<std::uint8_t>& out) {
+  return std::visit(bus::Overloaded{[&](const ToOperand& k) { return convert_rows(k, k.words, rows, out); },
+                                    [&](const ToMemory& k) { return convert_rows(k, k.words, rows, out); },
+                                    [&](const MeasuredKeys&) { return std::size_t{0}; },  // they do not come so far
+                                    [&](const GroupedKeys& k) { return convert_rows(k, rows, out); },
+                                    [&](const PlainKeys& k) { return convert_rows(k, k.row, rows, out); },
+                                    [&](const GroupedValues& k) { return convert_rows(k, rows, residual, out); },
+                                    [&](const PlainValues& k) { return convert_rows(k, k.row, rows, out); }},
+                    d.kind);
+}
+
+std::uint64_t out_bytes(const Descriptor& d) {
+  return std::visit(bus::Overloaded{[](const ToOperand& k) { return bytes_of(k, k.words); },
+                                    [](const ToMemory& k) { return bytes_of(k, k.words); },
+                                    [](const MeasuredKeys&) { return std::uint64_t{0}; },
+                                    [](const GroupedKeys& k) { return std::uint64_t{k.out_bytes}; },
+                                    [](const PlainKeys& k) { return plain_bytes(k, k.row); },
+                                    [](const GroupedValues& k) { return std::uint64_t{k.out_bytes}; },
+                                    [](const PlainValues& k) { return plain_bytes(k, k.row); }},
+                    d.kind);
+}
+
 std::uint64_t convert_cycles(const Config& config, const Descriptor& d) {
-  std::uint64_t groups = std::uint64_t{d.rows} * formats::bfp_groups(d.columns);
-  // One lane takes one V column of a group's tokens at a time: a token touches a group of every channel. A group that
-  // has been stored before is read, grown and written once for every newcomer.
-  if (d.path == Path::value && d.grouped != 0) {
-    const std::uint64_t pieces = formats::bfp_groups(d.first_position + d.rows) - d.first_position / kBfpGroup;
-    const std::uint64_t newcomers = std::min(d.rows, kBfpGroup - d.first_position % kBfpGroup);
-    groups = std::uint64_t{d.columns} * (d.grows() ? pieces - 1 + newcomers : pieces);
-  }
+  const std::uint64_t groups = std::visit(bus::Overloaded{[](const GroupedValues& k) { return groups_touched(k); },
+                                                          [](const Rows& k) { return groups_along(k); }},
+                                          d.kind);
   return (groups + config.lanes - 1) / config.lanes;
 }
 
-std::vector<std::uint8_t> take_growing(const Descriptor& d, std::vector<std::uint8_t>& bytes) {
+std::vector<std::uint8_t> take_growing(const GroupedValues& d, std::vector<std::uint8_t>& bytes) {
   const std::uint64_t groups = formats::bfp_groups(d.first_position + d.rows) - d.first_position / kBfpGroup;
   const std::ptrdiff_t main = std::ptrdiff_t{d.columns} * main_bytes, low = std::ptrdiff_t{d.columns} * low_bytes;
   const auto from = bytes.begin() + static_cast<std::ptrdiff_t>(groups - 1) * main;
@@ -122,7 +159,7 @@ std::vector<std::uint8_t> take_growing(const Descriptor& d, std::vector<std::uin
 }
 
 std::uint64_t latency_cycles(const Config& config, const Descriptor& d) {
-  return static_cast<std::uint64_t>(config.stages + (d.path == Path::key ? config.k_path_extra_cycles : 0));
+  return static_cast<std::uint64_t>(config.stages + (d.keys() != nullptr ? config.k_path_extra_cycles : 0));
 }
 
 }  // namespace harmonia::converter

@@ -17,17 +17,20 @@
 
 namespace harmonia::converter {
 
-/// What a chunk of d.rows x d.columns FP16 values becomes. residual: the growing V group's main parts then low planes
-/// (d.grows()). Appends to `out`; returns how many values were infinite or NaN.
+/// What a chunk of rows x columns FP16 values becomes. residual: the growing V group's main parts then low planes, for
+/// values whose group grows. Appends to `out`; returns how many values were infinite or NaN.
 std::size_t convert(const Descriptor& d, const formats::Fp16* rows, const std::uint8_t* residual,
                     std::vector<std::uint8_t>& out);
 
 /// Cycles on the lanes: groups of 32 over lanes. A growing V group takes its newcomers one after another.
 std::uint64_t convert_cycles(const Config& config, const Descriptor& d);
 
+/// Bytes of a chunk that leave the converter.
+std::uint64_t out_bytes(const Descriptor& d);
+
 /// Takes the last V group's main parts and low planes out of a converted chunk: what a residual read would bring for the
 /// chunk that goes on with the group.
-std::vector<std::uint8_t> take_growing(const Descriptor& d, std::vector<std::uint8_t>& bytes);
+std::vector<std::uint8_t> take_growing(const GroupedValues& d, std::vector<std::uint8_t>& bytes);
 
 /// Cycles from the end of a chunk's work on the lanes to its last byte at the output.
 std::uint64_t latency_cycles(const Config& config, const Descriptor& d);

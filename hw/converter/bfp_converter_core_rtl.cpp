@@ -40,7 +40,11 @@ class RtlCore final : public ConverterCore {
       : instances_(make, static_cast<std::size_t>(lanes)), counted_(instances_.size()), compare_(compare) {}
 
   bool handles(const Descriptor& d) const override {
-    return d.path == Path::row || ((d.path == Path::key || d.path == Path::value) && d.grouped != 0);
+    return std::visit(bus::Overloaded{[](const ToOperand& k) { return k.words == Words::bfp8; },
+                                      [](const ToMemory& k) { return k.words == Words::bfp8; },
+                                      [](const GroupedKeys&) { return true; },
+                                      [](const GroupedValues&) { return true; }, [](const Rows&) { return false; }},
+                      d.kind);
   }
 
   void run(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual, Cycle start, Done done) override {
@@ -48,22 +52,25 @@ class RtlCore final : public ConverterCore {
     work->d = d;
     work->done = std::move(done);
     work->rows = rows;
-    if (d.path == Path::value)
+    if (std::holds_alternative<GroupedValues>(d.kind))
       values(work, residual, start);
     else
       by_rows(work, start);
   }
 
  private:
-  static bool keeps_low(const Descriptor& d, std::uint32_t unit) {
-    return (unit >= d.low_begin[0] && unit < d.low_end[0]) || (unit >= d.low_begin[1] && unit < d.low_end[1]);
-  }
+  static const GroupedValues& values_of(const Work& work) { return std::get<GroupedValues>(work.d.kind); }
 
   std::string name(const Work& work) const {
-    static constexpr const char* kPaths[] = {"rows", "keys", "values", "words"};
+    const auto from = [](const char* what, std::uint32_t position) {
+      return std::string(what) + " from position " + std::to_string(position);
+    };
     return "converter, operation " + std::to_string(work.d.operation) + ", " +
-           kPaths[static_cast<std::size_t>(work.d.path)] + " from position " +
-           std::to_string(work.d.path == Path::row ? work.d.row_begin : work.d.first_position);
+           std::visit(bus::Overloaded{[&](const ToOperand& k) { return from("rows", k.row_begin); },
+                                      [&](const HeadKeys& k) { return from("keys", k.first_position); },
+                                      [&](const GroupedValues& k) { return from("values", k.first_position); },
+                                      [](const Rows&) { return std::string("rows"); }},
+                      work.d.kind);
   }
 
   /// Beats dealt to the lanes in turn; `take` gets each group's number and its bytes.
@@ -116,12 +123,13 @@ class RtlCore final : public ConverterCore {
   }
 
   void by_rows(const std::shared_ptr<Work>& work, Cycle start) {
-    const Descriptor& d = work->d;
+    const Rows& d = work->d.rows();
+    const auto* keys = std::get_if<GroupedKeys>(&work->d.kind);
     const std::size_t groups = kBfp8.groups(d.columns);
     std::vector<std::pair<std::size_t, rtl::Beat>> beats;
     work->groups.resize(d.rows * groups);
     for (std::uint32_t r = 0; r < d.rows; ++r) {
-      const bool wide = d.path == Path::row || keeps_low(d, d.first_position + r);
+      const bool wide = keys == nullptr || keys->low.contains(keys->first_position + r);
       for (std::size_t g = 0; g < groups; ++g) {
         work->groups[r * groups + g].wide = wide;
         beats.emplace_back(r * groups + g,
@@ -134,13 +142,13 @@ class RtlCore final : public ConverterCore {
 
   /// A group that begins with this chunk is one beat per channel; the stored group takes its newcomers one by one.
   void values(const std::shared_ptr<Work>& work, const std::uint8_t* residual, Cycle start) {
-    const Descriptor& d = work->d;
+    const GroupedValues& d = values_of(*work);
     const std::uint32_t first_group = d.first_position / kBfpGroup, end = d.first_position + d.rows;
     const std::uint32_t groups = static_cast<std::uint32_t>(formats::bfp_groups(end)) - first_group;
     work->groups.resize(std::size_t{groups} * d.columns);
     for (std::uint32_t g = 0; g < groups; ++g)
       for (std::uint32_t c = 0; c < d.columns; ++c)
-        work->groups[std::size_t{g} * d.columns + c].wide = keeps_low(d, first_group + g);
+        work->groups[std::size_t{g} * d.columns + c].wide = d.low.contains(first_group + g);
     if (!d.grows()) {
       whole_groups(work, 0, start);
       return;
@@ -154,7 +162,7 @@ class RtlCore final : public ConverterCore {
   }
 
   void merge(const std::shared_ptr<Work>& work, Cycle start) {
-    const Descriptor& d = work->d;
+    const GroupedValues& d = values_of(*work);
     const std::uint32_t position = d.first_position + work->next_row;
     const std::uint32_t stop = std::min(d.first_position + d.rows, (d.first_position / kBfpGroup + 1) * kBfpGroup);
     if (position == stop) {
@@ -176,7 +184,7 @@ class RtlCore final : public ConverterCore {
   }
 
   void whole_groups(const std::shared_ptr<Work>& work, std::uint32_t from, Cycle start) {
-    const Descriptor& d = work->d;
+    const GroupedValues& d = values_of(*work);
     const std::uint32_t first_group = d.first_position / kBfpGroup, end = d.first_position + d.rows;
     const auto groups = static_cast<std::uint32_t>(work->groups.size() / d.columns);
     std::vector<std::pair<std::size_t, rtl::Beat>> beats;
@@ -200,7 +208,7 @@ class RtlCore final : public ConverterCore {
 
   static void finish(Work& work) {
     std::vector<std::uint8_t>& out = work.result.bytes;
-    if (work.d.path == Path::row) {
+    if (std::holds_alternative<ToOperand>(work.d.kind) || std::holds_alternative<ToMemory>(work.d.kind)) {
       for (const Group& g : work.groups) out.insert(out.end(), g.stored.begin(), g.stored.end());
     } else {
       for (const Group& g : work.groups) out.insert(out.end(), g.stored.begin(), g.stored.begin() + kMain);

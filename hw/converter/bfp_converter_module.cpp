@@ -31,7 +31,8 @@ bool BfpConverter::step() {
     command.pop();
     return true;
   }
-  if (residual_bytes_ < d.residual_bytes) {
+  const auto* values = std::get_if<GroupedValues>(&d.kind);
+  if (values != nullptr && residual_bytes_ < values->residual_bytes) {
     tlm::tlm_generic_payload* piece = residual.waiting();
     if (piece == nullptr) return false;
     wait_until(clock_.cycle(residual.arrival()), Wait::operand);
@@ -49,25 +50,29 @@ bool BfpConverter::step() {
   const Cycle start = free_;
   const Cycle cycles = convert_cycles(config_, d);
   activity_.busy += cycles;
-  elements_ += std::uint64_t{d.rows} * d.columns;
+  const std::uint32_t elements = d.rows().rows * d.rows().columns;
+  elements_ += elements;
   free_ = start + cycles;
   ready_ = free_ + latency_cycles(config_, d);
 
-  if (payload->get_data_length() != 2ull * d.rows * d.columns)
+  if (payload->get_data_length() != 2ull * elements)
     SC_REPORT_ERROR("/harmonia/converter/chunk", "a chunk has another size than its descriptor says");
-  if (d.growing_from != 0 && in.data_valid) residual_data_ = std::move(growing_[d.growing_from]);
-  bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, d.out_bytes),
+  if (values != nullptr && values->growing_from != 0 && in.data_valid)
+    residual_data_ = std::move(growing_[values->growing_from]);
+  bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max(1u, static_cast<unsigned>(out_bytes(d))),
                                    in.data_valid ? bus::Data::buffer : bus::Data::scratch);
   bus::Chunk& c = bus::PayloadPool::chunk(out);
-  c.traffic = d.destination == Destination::kv_write ? bus::TrafficClass::kv_write : bus::TrafficClass::activations;
+  const auto* operand = std::get_if<ToOperand>(&d.kind);
+  c.traffic = &source_of(d) == &isock_kv ? bus::TrafficClass::kv_write : bus::TrafficClass::activations;
   c.operation = d.operation;
-  c.elements = d.rows * d.columns;
-  if (d.destination == Destination::activations && d.operand_row_bytes != 0)
-    c.header = bus::OperandPiece{d.rows, d.row_begin, d.row_stride, d.column_bytes, d.operand_row_bytes};
+  c.elements = elements;
+  if (operand != nullptr && operand->row_bytes != 0)
+    c.header = bus::OperandPiece{operand->rows, operand->row_begin, operand->row_stride, operand->column_bytes,
+                                 operand->row_bytes};
   if (in.data_valid && core_ != nullptr && core_->handles(d)) {
     // Kept until the core has read it; the payload goes back with the acceptance.
     const auto* data = reinterpret_cast<const Fp16*>(payload->get_data_ptr());
-    auto rows = std::make_shared<std::vector<Fp16>>(data, data + std::size_t{d.rows} * d.columns);
+    auto rows = std::make_shared<std::vector<Fp16>>(data, data + elements);
     auto residual_data = std::make_shared<std::vector<std::uint8_t>>(std::move(residual_data_));
     working_ = true;
     residual_bytes_ = 0;
@@ -103,21 +108,24 @@ bool BfpConverter::step() {
 
 /// The converted bytes that leave go into the payload, a group that is not full yet stays.
 void BfpConverter::fill(const Descriptor& d, tlm::tlm_generic_payload& out, std::vector<std::uint8_t>& bytes) {
-  if (d.growing_to != 0) growing_[d.growing_to] = take_growing(d, bytes);
-  if (bytes.size() != d.out_bytes)
+  const auto* values = std::get_if<GroupedValues>(&d.kind);
+  if (values != nullptr && values->growing_to != 0) growing_[values->growing_to] = take_growing(*values, bytes);
+  if (bytes.size() != out_bytes(d))
     SC_REPORT_ERROR("/harmonia/converter/size", "the converted chunk has another size than its descriptor says");
   std::copy(bytes.begin(), bytes.end(), out.get_data_ptr());
 }
 
+bus::StreamSource<>& BfpConverter::source_of(const Descriptor& d) {
+  if (std::holds_alternative<ToOperand>(d.kind)) return isock_operands;
+  return std::holds_alternative<ToMemory>(d.kind) ? isock_out : isock_kv;
+}
+
 /// Offers a converted chunk to where its descriptor sends it.
 void BfpConverter::leave(const Descriptor& d, bus::PayloadPtr out, Cycle ready) {
-  bus::StreamSource<>& isock = d.destination == Destination::activations ? isock_operands
-                               : d.destination == Destination::kv_write  ? isock_kv
-                                                                         : isock_out;
-  if (d.out_bytes == 0) return;
+  if (out_bytes(d) == 0) return;
   blocked_ = true;
   ready_ = ready;
-  if (const std::optional<sc_core::sc_time> when = isock.send(std::move(out), clock_.time(ready_))) taken(*when);
+  if (const std::optional<sc_core::sc_time> when = source_of(d).send(std::move(out), clock_.time(ready_))) taken(*when);
 }
 
 /// A chunk that is taken later than it stood at the output held the whole pipeline for so long.

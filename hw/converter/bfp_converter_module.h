@@ -43,6 +43,7 @@ class BfpConverter final : public bus::StreamBlock<Descriptor> {
  private:
   bool step() override;
   void fill(const Descriptor& d, tlm::tlm_generic_payload& out, std::vector<std::uint8_t>& bytes);
+  bus::StreamSource<>& source_of(const Descriptor& d);
   void leave(const Descriptor& d, bus::PayloadPtr out, bus::Cycle ready);
   void taken(const sc_core::sc_time& when);
 

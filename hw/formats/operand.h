@@ -1,5 +1,5 @@
-// How stored weights and cached keys and values are expanded, and how the PE array reads what arrives. The registry of
-// weight formats says which of these a format takes; decoder and PE array carry them in their descriptors.
+// How stored weights are expanded, and how the PE array reads what arrives. The registry of weight formats says which of
+// these a format takes.
 //
 // Models: the kinds. Does not model: their arithmetic (pe.h, kmeans.h, int_quant.h) or their time.
 #pragma once
@@ -18,16 +18,12 @@ enum class Expansion : std::uint8_t {
   integer_fp16    // integers times the group scale, rounded to FP16
 };
 
-/// How the PE array reads the bytes of B.
+/// How the PE array reads the weights that arrive.
 enum class Operand : std::uint8_t {
   codebook,  // int8 values with bf16 scales per 64 (K-means, NF4, ternary)
   integer,   // int8 values with FP16 scales per 128
   bfp8,      // stored BFP8 groups along k (16-bit weights converted on read)
-  fp16,      // FP16 words
-  keys,      // K planes: n tokens of k channels, groups along k
-  values,    // V planes: k tokens of n channels, groups along k
-  keys_plain,
-  values_plain  // FP16 or INT8 cache, token by token
+  fp16       // FP16 words
 };
 
 }  // namespace harmonia::formats

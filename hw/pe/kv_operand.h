@@ -20,7 +20,7 @@ using formats::kBfpLowBytes;
 using formats::kBfpMainBytes;
 
 /// How many of the units (tokens of K, groups of V) come with a low plane.
-inline std::uint64_t wide_units(const Descriptor& d, std::uint64_t units) {
+inline std::uint64_t wide_units(const GroupedCache& d, std::uint64_t units) {
   return std::min<std::uint64_t>(d.wide_initial, units) +
          (units > d.wide_local ? units - std::max(d.wide_local, d.wide_initial) : 0);
 }
@@ -28,7 +28,7 @@ inline std::uint64_t wide_units(const Descriptor& d, std::uint64_t units) {
 /// Stored groups of one unit (a token of K, a group of V) put together from the planes of the stream.
 class Planes {
  public:
-  Planes(const Descriptor& d, const std::uint8_t* stream, std::uint64_t units, std::size_t groups_per_unit)
+  Planes(const GroupedCache& d, const std::uint8_t* stream, std::uint64_t units, std::size_t groups_per_unit)
       : d_(d), main_(stream), low_(stream + units * groups_per_unit * kBfpMainBytes), groups_(groups_per_unit) {}
 
   bool wide(std::uint64_t unit) const { return unit < d_.wide_initial || unit >= d_.wide_local; }
@@ -42,15 +42,20 @@ class Planes {
   }
 
  private:
-  const Descriptor& d_;
+  const GroupedCache& d_;
   const std::uint8_t* main_;
   const std::uint8_t* low_;
   std::size_t groups_;
 };
 
+/// Bytes of a token's row of `channels` in an FP16 or INT8 cache.
+inline std::size_t plain_row_bytes(const PlainCache& cache, std::size_t channels) {
+  return cache.int8 ? formats::int8_row_bytes(channels) : 2 * channels;
+}
+
 /// One element of an FP16 or INT8 cache row as FP16.
-inline formats::Fp16 plain_element(const Descriptor& d, const std::uint8_t* row, std::size_t i) {
-  if (d.bits == 8) return formats::decode_int8(row, i);
+inline formats::Fp16 plain_element(const PlainCache& cache, const std::uint8_t* row, std::size_t i) {
+  if (cache.int8) return formats::decode_int8(row, i);
   formats::Fp16 x;
   std::memcpy(static_cast<void*>(&x), row + 2 * i, 2);
   return x;

@@ -42,7 +42,7 @@ class RtlCore final : public PeCore {
         instances_(make, static_cast<std::size_t>(config.rows) * static_cast<std::size_t>(config.cols)),
         compare_(compare) {}
 
-  bool handles(const Descriptor& d) const override { return d.operand != Operand::fp16 && d.bfp_a != 0; }
+  bool handles(const Descriptor& d) const override { return d.bfp_a(); }
 
   void run(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b, std::vector<float>& sums, Fp16* out,
            Cycle start, Done done) override {
@@ -117,112 +117,133 @@ class RtlCore final : public PeCore {
   static float value_of_output(const Descriptor& d, const std::vector<PeResult>& results,
                                const std::vector<std::vector<std::uint16_t>>& scale_words, std::size_t column,
                                float sum) {
-    if (d.operand != Operand::codebook && d.operand != Operand::integer) {
+    const auto* codebook = std::get_if<CodebookWeights>(&d.b);
+    const auto* integer = std::get_if<IntegerWeights>(&d.b);
+    if (codebook == nullptr && integer == nullptr) {
       for (const PeResult& r : results) sum += value_of(r);
       return sum;
     }
-    const std::size_t per_scale = d.block / kGroup;
+    const std::size_t per_scale = (codebook != nullptr ? codebook->block : integer->block) / kGroup;
     float total = 0.0f;
     for (std::size_t g = 0, block = 0; g < results.size(); g += per_scale, ++block) {
       float part = value_of(results[g]);
       for (std::size_t i = g + 1; i < std::min(g + per_scale, results.size()); ++i) part += value_of(results[i]);
       const std::uint16_t word = scale_words[column][block];
-      total += part * (d.operand == Operand::codebook ? formats::to_float(formats::Bf16{word})
-                                                      : formats::to_float(Fp16{word}));
+      total += part * (codebook != nullptr ? formats::to_float(formats::Bf16{word}) : formats::to_float(Fp16{word}));
     }
-    return d.operand == Operand::codebook ? d.codebook_scale * total : total;
+    return codebook != nullptr ? codebook->scale * total : total;
   }
 
   static Columns columns_of(const Descriptor& d, const std::uint8_t* b) {
-    const std::size_t n = d.n, k = d.k, groups = d.groups();
     Columns c;
-    c.beats.resize(n);
-    c.wide.assign(n, false);
-    switch (d.operand) {
-      case Operand::codebook:
-      case Operand::integer:
-        weights(d, b, c);
-        break;
-      case Operand::bfp8:
-        for (std::size_t r = 0; r < n; ++r)
-          for (std::size_t g = 0; g < groups; ++g)
-            c.beats[r].push_back(bfp_operand(PeMode::kM8M8, b + r * kBfp8.row_bytes(k) + g * kStored8));
-        break;
-      case Operand::keys: {
-        const Planes planes(d, b, n, groups);
-        std::uint8_t one[kStored8];
-        for (std::size_t token = 0; token < n; ++token) {
-          c.wide[token] = planes.wide(token);
-          for (std::size_t g = 0; g < groups; ++g) {
-            planes.group(token, g, one);
-            c.beats[token].push_back(bfp_operand(c.wide[token] ? PeMode::kM8M8 : PeMode::kM8M4, one));
-          }
-        }
-        break;
-      }
-      case Operand::values: {
-        const Planes planes(d, b, groups, n);
-        std::uint8_t one[kStored8];
-        for (std::size_t g = 0; g < groups; ++g)
-          for (std::size_t channel = 0; channel < n; ++channel) {
-            planes.group(g, channel, one);
-            c.beats[channel].push_back(bfp_operand(planes.wide(g) ? PeMode::kM8M8 : PeMode::kM8M4, one));
-          }
-        break;
-      }
-      case Operand::keys_plain:
-      case Operand::values_plain: {
-        // Converted on the way to the array.
-        const bool keys = d.operand == Operand::keys_plain;
-        const std::size_t row = d.bits == 8 ? (keys ? k : n) + 2 : 2 * (keys ? k : n);
-        std::vector<Fp16> line(k);
-        std::vector<std::uint8_t> stored(kBfp8.row_bytes(k));
-        for (std::size_t r = 0; r < n; ++r) {
-          for (std::size_t i = 0; i < k; ++i)
-            line[i] = keys ? plain_element(d, b + r * row, i) : plain_element(d, b + i * row, r);
-          formats::encode_row(kBfp8, line.data(), k, stored.data());
-          for (std::size_t g = 0; g < groups; ++g)
-            c.beats[r].push_back(bfp_operand(PeMode::kM8M8, stored.data() + g * kStored8));
-        }
-        break;
-      }
-      case Operand::fp16:
-        break;
-    }
+    c.beats.resize(d.n);
+    c.wide.assign(d.n, false);
+    std::visit(bus::Overloaded{[&](const CodebookWeights& w) {
+                                 if (w.one_bit)
+                                   one_bit_weights(d, w.block, b, c);
+                                 else
+                                   weights(d, w.block, w.passes == 2 ? PeMode::kM8L8 : PeMode::kM8L5, b, c);
+                               },
+                               [&](const IntegerWeights& w) {
+                                 weights(d, w.block, w.passes == 2 ? PeMode::kM8L8 : PeMode::kM8W4, b, c);
+                               },
+                               [&](const Bfp8Weights&) { stored_rows(d, b, c); },
+                               [](const Fp16Weights&) {},  // handles() has refused the tile
+                               [&](const Keys& keys) { cached_keys(d, keys, b, c); },
+                               [&](const Values& values) { cached_values(d, values, b, c); },
+                               [&](const PlainKeys& keys) {
+                                 const std::size_t row = plain_row_bytes(keys, d.k);
+                                 plain_lines(d, c, [&](std::size_t token, std::size_t i) {
+                                   return plain_element(keys, b + token * row, i);
+                                 });
+                               },
+                               [&](const PlainValues& values) {
+                                 const std::size_t row = plain_row_bytes(values, d.n);
+                                 plain_lines(d, c, [&](std::size_t channel, std::size_t i) {
+                                   return plain_element(values, b + i * row, channel);
+                                 });
+                               }},
+               d.b);
     return c;
   }
 
-  static void weights(const Descriptor& d, const std::uint8_t* b, Columns& c) {
-    const std::size_t n = d.n, k = d.k, groups = d.groups(), blocks = up(k, d.block), row = k + 2 * blocks;
-    // M8B1 takes codes: which of the two entries a weight is.
-    int q0 = 0, q1 = 0;
-    if (d.one_bit != 0) {
-      q0 = q1 = static_cast<std::int8_t>(b[0]);
-      for (std::size_t r = 0; r < n && q0 == q1; ++r)
-        for (std::size_t i = 0; i < k && q0 == q1; ++i) q1 = static_cast<std::int8_t>(b[r * row + i]);
+  static void stored_rows(const Descriptor& d, const std::uint8_t* b, Columns& c) {
+    for (std::size_t r = 0; r < d.n; ++r)
+      for (std::size_t g = 0; g < d.groups(); ++g)
+        c.beats[r].push_back(bfp_operand(PeMode::kM8M8, b + r * kBfp8.row_bytes(d.k) + g * kStored8));
+  }
+
+  static void cached_keys(const Descriptor& d, const Keys& keys, const std::uint8_t* b, Columns& c) {
+    const Planes planes(keys, b, d.n, d.groups());
+    std::uint8_t one[kStored8];
+    for (std::size_t token = 0; token < d.n; ++token) {
+      c.wide[token] = planes.wide(token);
+      for (std::size_t g = 0; g < d.groups(); ++g) {
+        planes.group(token, g, one);
+        c.beats[token].push_back(bfp_operand(c.wide[token] ? PeMode::kM8M8 : PeMode::kM8M4, one));
+      }
     }
+  }
+
+  static void cached_values(const Descriptor& d, const Values& values, const std::uint8_t* b, Columns& c) {
+    const Planes planes(values, b, d.groups(), d.n);
+    std::uint8_t one[kStored8];
+    for (std::size_t g = 0; g < d.groups(); ++g)
+      for (std::size_t channel = 0; channel < d.n; ++channel) {
+        planes.group(g, channel, one);
+        c.beats[channel].push_back(bfp_operand(planes.wide(g) ? PeMode::kM8M8 : PeMode::kM8M4, one));
+      }
+  }
+
+  /// Converted on the way to the array. at(line, i): a value.
+  template <class At>
+  static void plain_lines(const Descriptor& d, Columns& c, const At& at) {
+    std::vector<Fp16> line(d.k);
+    std::vector<std::uint8_t> stored(kBfp8.row_bytes(d.k));
+    for (std::size_t r = 0; r < d.n; ++r) {
+      for (std::size_t i = 0; i < d.k; ++i) line[i] = at(r, i);
+      formats::encode_row(kBfp8, line.data(), d.k, stored.data());
+      for (std::size_t g = 0; g < d.groups(); ++g)
+        c.beats[r].push_back(bfp_operand(PeMode::kM8M8, stored.data() + g * kStored8));
+    }
+  }
+
+  /// Rows of k values, each followed by its scales. beat(group): 32 values as the PE takes them.
+  template <class Beat>
+  static void scaled_rows(const Descriptor& d, std::size_t block, const std::uint8_t* b, Columns& c, const Beat& beat) {
+    const std::size_t k = d.k, blocks = up(k, block), row = k + 2 * blocks;
     std::int8_t group[kGroup];
-    for (std::size_t r = 0; r < n; ++r) {
+    for (std::size_t r = 0; r < d.n; ++r) {
       const auto* values = reinterpret_cast<const std::int8_t*>(b + r * row);
       c.scale_words.emplace_back(blocks);
       std::memcpy(c.scale_words.back().data(), b + r * row + k, 2 * blocks);
-      for (std::size_t g = 0; g < groups; ++g) {
+      for (std::size_t g = 0; g < d.groups(); ++g) {
         const std::size_t count = std::min(kGroup, k - g * kGroup);
         std::fill_n(group, kGroup, std::int8_t{0});
         std::copy_n(values + g * kGroup, count, group);
-        if (d.one_bit != 0) {
-          std::uint8_t codes[kGroup / 8] = {};
-          for (std::size_t i = 0; i < count; ++i)
-            if (group[i] != q0) codes[i / 8] = static_cast<std::uint8_t>(codes[i / 8] | 0x80u >> i % 8);
-          c.beats[r].push_back(one_bit_operand(codes, q0, q1));
-        } else {
-          const PeMode mode = d.passes == 2                    ? PeMode::kM8L8
-                              : d.operand == Operand::codebook ? PeMode::kM8L5
-                                                               : PeMode::kM8W4;
-          c.beats[r].push_back(integer_operand(mode, group));
-        }
+        c.beats[r].push_back(beat(group, count));
       }
     }
+  }
+
+  static void weights(const Descriptor& d, std::size_t block, PeMode mode, const std::uint8_t* b, Columns& c) {
+    scaled_rows(d, block, b, c,
+                [mode](const std::int8_t* group, std::size_t /*count*/) { return integer_operand(mode, group); });
+  }
+
+  /// M8B1 takes codes: which of the two entries a weight is.
+  static void one_bit_weights(const Descriptor& d, std::size_t block, const std::uint8_t* b, Columns& c) {
+    const std::size_t row = d.k + 2 * up(d.k, block);
+    const int q0 = static_cast<std::int8_t>(b[0]);
+    int q1 = q0;
+    for (std::size_t r = 0; r < d.n && q0 == q1; ++r)
+      for (std::size_t i = 0; i < d.k && q0 == q1; ++i) q1 = static_cast<std::int8_t>(b[r * row + i]);
+    scaled_rows(d, block, b, c, [q0, q1](const std::int8_t* group, std::size_t count) {
+      std::uint8_t codes[kGroup / 8] = {};
+      for (std::size_t i = 0; i < count; ++i)
+        if (group[i] != q0) codes[i / 8] = static_cast<std::uint8_t>(codes[i / 8] | 0x80u >> i % 8);
+      return one_bit_operand(codes, q0, q1);
+    });
   }
 
   Config config_;

@@ -63,9 +63,9 @@ bool PeArray::start_tile() {
   }
   started_ = true;
   cycles_ = tile_cycles(config_, d);
-  elements_total_ = d.reuse_b ? 0 : tile_elements(d);
+  elements_total_ = d.reuses_b() ? 0 : tile_elements(d);
   elements_ = cycles_given_ = 0;
-  record_ = TileRecord{d.operation, d.source, clock_.ps(free_), 0, 0, 0, 0, 0};
+  record_ = TileRecord{d.operation, d.weights() != nullptr, clock_.ps(free_), 0, 0, 0, 0, 0};
   if (operand_ready > free_) {
     record_.waited_operand = operand_ready - free_;
     activity_.wait(Wait::operand, record_.waited_operand);
@@ -107,7 +107,7 @@ void PeArray::take_chunk(bus::ChunkInput& input) {
 
 const std::uint8_t* PeArray::tile_b() {
   const Descriptor& d = command.front();
-  if (d.reuse_b) {
+  if (d.reuses_b()) {
     if (kept_b_.empty()) SC_REPORT_ERROR("/harmonia/pe/tile", "a tile is to be used again and none is kept");
     return kept_b_[kept_next_++ % kept_b_.size()].data();
   }
@@ -123,9 +123,9 @@ const std::uint8_t* PeArray::tile_b() {
 void PeArray::end_tile() {
   const Descriptor& d = command.front();
   Cycle given = cycles_;
-  if (d.reuse_b) {
+  if (d.reuses_b()) {
     // A whole tile at once: expanding it again may take longer than multiplying.
-    given = std::max<Cycle>(cycles_, d.replay_cycles);
+    given = std::max<Cycle>(cycles_, d.weights()->replay_cycles);
     record_.busy += cycles_;
     record_.waited_input += given - cycles_;
     activity_.busy += cycles_;
@@ -169,8 +169,8 @@ void PeArray::end_tile() {
 }
 
 void PeArray::leave_tile(Cycle fill) {
-  const bool emit = command.front().emit != 0;
-  if (command.front().last_a != 0) give_operand_back();
+  const bool emit = command.front().emit;
+  if (command.front().last_a) give_operand_back();
   if (emit && output_free_ > free_) {
     record_.waited_output += output_free_ - free_;
     activity_.wait(Wait::output, output_free_ - free_);
@@ -194,12 +194,13 @@ void PeArray::leave_tile(Cycle fill) {
 bool PeArray::step() {
   if (working_ || !start_tile()) return false;
   const Descriptor& d = command.front();
-  if (!d.reuse_b && elements_ < elements_total_) {
-    bus::ChunkInput& input = d.source == Source::weights ? weights : kv;
+  const bool reuses_b = d.reuses_b();
+  if (!reuses_b && elements_ < elements_total_) {
+    bus::ChunkInput& input = d.weights() != nullptr ? weights : kv;
     if (input.waiting() == nullptr) return false;
     take_chunk(input);
   }
-  if (d.reuse_b || elements_ == elements_total_) end_tile();
+  if (reuses_b || elements_ == elements_total_) end_tile();
   return true;
 }
 

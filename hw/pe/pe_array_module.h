@@ -26,7 +26,7 @@ namespace harmonia::pe {
 /// What happened to one tile; given to the observer when the tile ends.
 struct TileRecord {
   std::uint32_t operation;
-  Source source;
+  bool weights;  // B came from the decoder, otherwise from the KV cache
   std::uint64_t begin_ps, end_ps;
   bus::Cycle busy, waited_input, waited_operand, waited_output;
 };

@@ -1,7 +1,6 @@
 // Attention of every sequence and kv head, strip of queries by strip: scores, softmax, values; with scores on chip
 // (fused) or through memory (unfused).
 #include <algorithm>
-#include <cmath>
 
 #include "harmonia/config/error.h"
 #include "harmonia/hw/program/operations.h"
@@ -10,7 +9,6 @@ namespace harmonia::accelerator {
 namespace {
 
 using bus::TrafficClass;
-using converter::Destination;
 
 /// A strip of one sequence's queries against one kv head.
 struct Job {
@@ -32,8 +30,7 @@ class AttentionGenerator {
   struct UnderWay {  // of a job, between its two products
     std::uint32_t operand = 0;
     // Unfused: what turns scores into probabilities, and how many descriptors of out_write bring either.
-    vector::Descriptor softmax;
-    converter::Descriptor probabilities;
+    vector::Softmax softmax;
     std::uint64_t scores_written = 0, probabilities_written = 0;
   };
 
@@ -48,9 +45,9 @@ class AttentionGenerator {
   void softmax_of_scores(std::size_t i);
   void collect(const Job& j, bool last);
   void write_attended(const Job& j, std::uint32_t head_begin, std::uint32_t row_begin);
-  pe::Descriptor product(std::uint32_t operation, std::uint32_t operand, const Job& j, pe::Operand grouped,
-                         pe::Operand plain) const;
-  void set_wide(pe::Descriptor& p, const WideUnits& wide) const;
+  pe::Descriptor product(std::uint32_t operation, std::uint32_t operand, const Job& j) const;
+  template <class Grouped, class Plain>
+  pe::Factor cached(const WideUnits& wide) const;
 
   Generation& g_;
   const StepPlan& plan_;
@@ -150,24 +147,30 @@ std::uint32_t AttentionGenerator::bring_queries(const Job& j) {
   return q.operand;
 }
 
-pe::Descriptor AttentionGenerator::product(std::uint32_t operation, std::uint32_t operand, const Job& j,
-                                           pe::Operand grouped, pe::Operand plain) const {
+pe::Descriptor AttentionGenerator::product(std::uint32_t operation, std::uint32_t operand, const Job& j) const {
   pe::Descriptor p;
   p.operation = operation;
   p.a_operand = operand;
   p.m = j.m;
-  p.source = pe::Source::kv;
-  p.operand = kv_.policy().grouped() ? grouped : plain;
-  p.bfp_a = plan_.chip.attention_operand.bfp() ? 1 : 0;
-  p.bits = kv_.policy().format == KvFormat::kInt8 ? 8 : 16;
-  p.load_a = 1;
-  p.passes = !kv_.policy().grouped() && plan_.chip.attention_operand.bfp() ? 2 : 1;  // a plain cache becomes BFP8
+  p.load_a = true;
   return p;
 }
 
-void AttentionGenerator::set_wide(pe::Descriptor& p, const WideUnits& wide) const {
-  p.wide_initial = static_cast<std::uint32_t>(wide.initial.to);
-  p.wide_local = static_cast<std::uint32_t>(wide.local.from);
+/// The cache as a factor of a product: in BFP groups, or plain rows.
+template <class Grouped, class Plain>
+pe::Factor AttentionGenerator::cached(const WideUnits& wide) const {
+  const bool bfp = plan_.chip.attention_operand.bfp();
+  if (kv_.policy().grouped()) {
+    Grouped b;
+    b.bfp_a = bfp;
+    b.wide_initial = static_cast<std::uint32_t>(wide.initial.to);
+    b.wide_local = static_cast<std::uint32_t>(wide.local.from);
+    return b;
+  }
+  Plain b;
+  b.bfp_a = bfp;
+  b.int8 = kv_.policy().format == KvFormat::kInt8;
+  return b;
 }
 
 void AttentionGenerator::scores(std::size_t i) {
@@ -177,65 +180,55 @@ void AttentionGenerator::scores(std::size_t i) {
   kv_.k_read(j.place, j.context, j.visible, pieces.main, pieces.low);
   g_.out.move_kv(Queue::kv_read, pieces, kv_.policy().grouped(), score_op_);
 
-  pe::Descriptor p = product(score_op_, queries, j, pe::Operand::keys, pe::Operand::keys_plain);
+  pe::Descriptor p = product(score_op_, queries, j);
   p.n = static_cast<std::uint32_t>(j.visible);
   p.k = d_;
-  p.b_bytes = pieces.bytes();
-  set_wide(p, kv_.head().wide_keys(j.visible, j.context));
+  p.b = cached<pe::Keys, pe::PlainKeys>(kv_.head().wide_keys(j.visible, j.context));
   g_.out.batch.pe.push_back(p);
   softmax(i);
 }
 
 void AttentionGenerator::softmax(std::size_t i) {
   const Job& j = jobs_[i];
-  vector::Descriptor v;
-  v.operation = score_op_;
-  v.kind = vector::Kind::softmax;
+  vector::Softmax v;
   v.rows = j.m;
-  v.columns = v.row_width = static_cast<std::uint32_t>(j.visible);
+  v.columns = static_cast<std::uint32_t>(j.visible);
   v.group = group_;
   v.head_dim = d_;
   v.visible = static_cast<std::uint32_t>(plan_.work.sequences[j.sequence].cached + j.first_token + 1);
-  v.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d_)));
-  converter::Descriptor c;
-  c.path = plan_.attention_path();
-  c.rows = j.m;
-  c.columns = v.columns;
-  c.operand_row_bytes = static_cast<std::uint32_t>(plan_.attention_row(j.visible));
-  c.out_bytes = j.m * c.operand_row_bytes;
   UnderWay& u = under_way_[i];
   u.operand = g_.out.next_operand();
   if (!plan_.chip.fused_attention) {
     u.softmax = v;
-    u.probabilities = c;
     write_scores(i);
     return;
   }
-  c.operation = u.operand;
-  g_.out.batch.vector.push_back(v);
-  g_.out.batch.converter.push_back(c);
+  g_.out.batch.vector.push_back({score_op_, v});
+  converter::ToOperand c;
+  c.words = plan_.attention_words();
+  c.rows = j.m;
+  c.columns = v.columns;
+  c.row_bytes = static_cast<std::uint32_t>(plan_.attention_row(j.visible));
+  g_.out.batch.converter.push_back({u.operand, c});
 }
 
 /// A strip's scores to memory. Strips take two places in turn: the vector unit has read a strip's scores before it
 /// gives out those of the strip after the next.
 void AttentionGenerator::write_scores(std::size_t i) {
   UnderWay& u = under_way_[i];
-  const std::uint64_t bytes = std::uint64_t{u.softmax.rows} * u.softmax.columns * 2;
+  const std::uint64_t bytes = u.softmax.row_bytes();
   if (bytes > plan_.map.score_bytes)
     throw config::InputError("unfused attention: the scores of " + std::to_string(u.softmax.rows) + " queries and " +
                              std::to_string(u.softmax.columns) + " tokens take " + std::to_string(bytes) +
                              " bytes and the address map has room for " + std::to_string(plan_.map.score_bytes));
-  vector::Descriptor scores = u.softmax;
-  scores.kind = vector::Kind::value;
-  g_.out.batch.vector.push_back(scores);
-  converter::Descriptor pass;
-  pass.operation = score_op_;
-  pass.path = converter::Path::pass;
-  pass.destination = Destination::out_write;
+  vector::PassScores scores;
+  scores.rows = u.softmax.rows;
+  scores.columns = u.softmax.columns;
+  g_.out.batch.vector.push_back({score_op_, scores});
+  converter::ToMemory pass;
   pass.rows = u.softmax.rows;
   pass.columns = u.softmax.columns;
-  pass.out_bytes = static_cast<std::uint32_t>(bytes);
-  g_.out.batch.converter.push_back(pass);
+  g_.out.batch.converter.push_back({score_op_, pass});
   g_.out.write_piece(plan_.map.scores[i % 2], bytes, score_op_);
   u.scores_written = g_.out.out_writes();
 }
@@ -244,17 +237,19 @@ void AttentionGenerator::write_scores(std::size_t i) {
 /// strip's before the vector unit gives out those of the strip after the next.
 void AttentionGenerator::softmax_of_scores(std::size_t i) {
   UnderWay& u = under_way_[i];
-  const std::uint64_t bytes = std::uint64_t{u.softmax.rows} * u.softmax.columns * 2;
+  const std::uint64_t bytes = u.softmax.row_bytes();
   g_.out.gate(Queue::vector_read, Queue::out_write, u.scores_written);
   g_.out.read_piece(Queue::vector_read, plan_.map.scores[i % 2], bytes, TrafficClass::activations, score_op_);
-  u.softmax.spilled = 1;
-  u.softmax.operand_bytes = static_cast<std::uint32_t>(bytes);
-  g_.out.batch.vector.push_back(u.softmax);
+  u.softmax.from_memory = true;
+  g_.out.batch.vector.push_back({score_op_, u.softmax});
 
-  u.probabilities.operation = score_op_;
-  u.probabilities.destination = Destination::out_write;
-  g_.out.batch.converter.push_back(u.probabilities);
-  g_.out.write_piece(plan_.map.probabilities[i % 2], u.probabilities.out_bytes, score_op_);
+  converter::ToMemory probabilities;
+  probabilities.words = plan_.attention_words();
+  probabilities.rows = u.softmax.rows;
+  probabilities.columns = u.softmax.columns;
+  g_.out.batch.converter.push_back({score_op_, probabilities});
+  g_.out.write_piece(plan_.map.probabilities[i % 2], u.softmax.rows * plan_.attention_row(u.softmax.columns),
+                     score_op_);
   u.probabilities_written = g_.out.out_writes();
 }
 
@@ -282,54 +277,47 @@ void AttentionGenerator::values(std::size_t i) {
   kv_.v_read(j.place, j.context, read, pieces.main, pieces.low);
   g_.out.move_kv(Queue::kv_read, pieces, kv_.policy().grouped(), value_op_);
 
-  pe::Descriptor p = product(value_op_, under_way_[i].operand, j, pe::Operand::values, pe::Operand::values_plain);
+  pe::Descriptor p = product(value_op_, under_way_[i].operand, j);
   p.n = d_;
   p.k = static_cast<std::uint32_t>(read);
-  p.b_bytes = pieces.bytes();
-  set_wide(p, kv_.head().wide_groups(j.visible, j.context));
+  p.b = cached<pe::Values, pe::PlainValues>(kv_.head().wide_groups(j.visible, j.context));
   g_.out.batch.pe.push_back(p);
   collect(j, i + 1 == jobs_.size());
 }
 
 /// Results of the second product to their rows; the last of a layer that stays on chip makes them an operand.
 void AttentionGenerator::collect(const Job& j, bool last) {
-  vector::Descriptor v;
-  v.operation = value_op_;
-  v.kind = vector::Kind::attention_out;
+  vector::CollectAttention v;
   v.rows = j.m;
   v.columns = d_;
   v.group = group_;
-  v.head_dim = d_;
   v.head_begin = static_cast<std::uint32_t>(j.head) * group_;
   v.row_begin = static_cast<std::uint32_t>(plan_.first_row[j.sequence] + j.first_token);
-  v.row_width = static_cast<std::uint32_t>(plan_.shape.q_width());
-  v.spilled = !plan_.resident;
-  v.emit = !plan_.resident || last;
-  g_.out.batch.vector.push_back(v);
+  v.width = static_cast<std::uint32_t>(plan_.shape.q_width());
+  if (!plan_.resident)
+    v.leaves = vector::CollectAttention::Leaves::heads;
+  else if (last)
+    v.leaves = vector::CollectAttention::Leaves::all_rows;
+  g_.out.batch.vector.push_back({value_op_, v});
   if (!plan_.resident) return write_attended(j, v.head_begin, v.row_begin);
   if (!last) return;
-  converter::Descriptor c;
-  c.path = plan_.operand_path();
-  c.operation = attended_;
+  converter::ToOperand c;
+  c.words = plan_.operand_words();
   c.rows = static_cast<std::uint32_t>(plan_.rows);
-  c.columns = v.row_width;
-  c.operand_row_bytes = static_cast<std::uint32_t>(plan_.operand_row(v.row_width));
-  c.out_bytes = c.rows * c.operand_row_bytes;
-  g_.out.batch.converter.push_back(c);
+  c.columns = v.width;
+  c.row_bytes = static_cast<std::uint32_t>(plan_.operand_row(v.width));
+  g_.out.batch.converter.push_back({attended_, c});
 }
 
 void AttentionGenerator::write_attended(const Job& j, std::uint32_t head_begin, std::uint32_t row_begin) {
-  converter::Descriptor c;
-  c.path = plan_.operand_path();
-  c.operation = value_op_;
-  c.destination = Destination::out_write;
+  converter::ToMemory c;
+  c.words = plan_.operand_words();
   c.rows = static_cast<std::uint32_t>(j.tokens);
   c.columns = d_;
-  c.operand_row_bytes = static_cast<std::uint32_t>(plan_.operand_row(d_));
-  c.out_bytes = c.rows * c.operand_row_bytes;
   for (std::uint32_t head = head_begin; head < head_begin + group_; ++head) {
-    g_.out.batch.converter.push_back(c);
-    g_.out.write_rows(plan_.map.attended, head, {row_begin, j.tokens}, c.operand_row_bytes, value_op_);
+    g_.out.batch.converter.push_back({value_op_, c});
+    g_.out.write_rows(plan_.map.attended, head, {row_begin, j.tokens},
+                      static_cast<std::uint32_t>(plan_.operand_row(d_)), value_op_);
   }
 }
 

@@ -4,28 +4,22 @@
 namespace harmonia::accelerator {
 namespace {
 
-vector::Descriptor setup_descriptor(const Generation& g, std::uint32_t op) {
-  vector::Descriptor setup;
-  setup.operation = op;
-  setup.kind = vector::Kind::setup;
+vector::Setup setup_of(const Generation& g) {
+  vector::Setup setup;
   setup.rows = static_cast<std::uint32_t>(g.plan.rows);
-  setup.columns = static_cast<std::uint32_t>(g.plan.work.sequences.size());
-  setup.row_width = static_cast<std::uint32_t>(g.plan.shape.hidden_size);
+  setup.sequences = static_cast<std::uint32_t>(g.plan.work.sequences.size());
+  setup.width = static_cast<std::uint32_t>(g.plan.shape.hidden_size);
   return setup;
 }
 
 /// The rows on their way to memory, block by block.
 void spill_rows(Generation& g, const Strip& strip, std::uint32_t op) {
   const SpillPlace& residual = g.plan.map.residual;
-  converter::Descriptor c;
-  c.operation = op;
-  c.path = converter::Path::pass;
-  c.destination = converter::Destination::out_write;
+  converter::ToMemory c;
   c.rows = static_cast<std::uint32_t>(strip.rows);
   for (std::uint64_t block = 0; block < residual.blocks; ++block) {
     c.columns = residual_columns(g, block);
-    c.out_bytes = 2 * c.rows * c.columns;
-    g.out.batch.converter.push_back(c);
+    g.out.batch.converter.push_back({op, c});
     g.out.write_rows(residual, block, strip, 2 * c.columns, op);
   }
 }
@@ -36,7 +30,7 @@ void generate_gather(Generation& g, const LayerOperation& operation, int /*layer
   const StepPlan& plan = g.plan;
   const std::uint32_t op = g.out.next_operation(operation.operation_class);
   const std::uint32_t row_bytes = 2 * static_cast<std::uint32_t>(plan.shape.hidden_size);
-  g.out.batch.vector.push_back(setup_descriptor(g, op));
+  g.out.batch.vector.push_back({op, setup_of(g)});
 
   // One gather per eight rows; which rows is known in functional runs only, and makes no difference to the bytes.
   for (const Strip& strip : strips_of(plan.rows, memory::DmaDescriptor::kMaxSegments)) {
@@ -50,16 +44,13 @@ void generate_gather(Generation& g, const LayerOperation& operation, int /*layer
     }
     g.out.push(Queue::vector_read, d);
 
-    vector::Descriptor v;
-    v.operation = op;
-    v.kind = vector::Kind::embed;
+    vector::Embed v;
     v.rows = static_cast<std::uint32_t>(strip.rows);
-    v.columns = v.row_width = static_cast<std::uint32_t>(plan.shape.hidden_size);
+    v.columns = static_cast<std::uint32_t>(plan.shape.hidden_size);
     v.row_begin = static_cast<std::uint32_t>(strip.first);
-    v.operand_bytes = v.rows * row_bytes;
-    v.spilled = v.emit = !plan.resident;
+    v.leaves = !plan.resident;
     v.block_columns = plan.resident ? 0 : plan.map.residual.block_columns;
-    g.out.batch.vector.push_back(v);
+    g.out.batch.vector.push_back({op, v});
     if (!plan.resident) spill_rows(g, strip, op);
   }
 }

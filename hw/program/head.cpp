@@ -28,45 +28,37 @@ void final_norm(Generation& g, const LayerOperation& operation, const Strip& str
   const auto hidden = static_cast<std::uint32_t>(plan.shape.hidden_size);
   const std::uint32_t op = g.out.next_operation(operation.operation_class);
   g.head_operand = g.out.next_operand();
-  const std::uint64_t gains = strip.first == 0 ? 2 * hidden : 0;
-  if (gains != 0)
-    g.out.read_piece(Queue::vector_read, plan.map.gains(*operation.parameters, 0), gains, bus::TrafficClass::weights,
-                     op);
+  const bool gains = strip.first == 0;
+  if (gains)
+    g.out.read_piece(Queue::vector_read, plan.map.gains(*operation.parameters, 0), 2 * hidden,
+                     bus::TrafficClass::weights, op);
   if (!plan.resident) read_last_rows(g, strip, op);
-  vector::Descriptor v;
-  v.operation = op;
-  v.kind = vector::Kind::norm;
+  vector::Norm v;
   v.rows = static_cast<std::uint32_t>(strip.rows);
+  v.columns = hidden;
   v.row_begin = static_cast<std::uint32_t>(strip.first);
-  v.columns = v.row_width = hidden;
-  v.last_rows = 1;
-  v.spilled = !plan.resident;
-  v.operand_bytes = static_cast<std::uint32_t>(gains + (plan.resident ? 0 : strip.rows * 2 * hidden));
-  v.scale = static_cast<float>(plan.shape.rms_norm_eps);
-  g.out.batch.vector.push_back(v);
-  converter::Descriptor c;
-  c.operation = g.head_operand;
-  c.path = plan.operand_path();
+  v.gains = gains;
+  v.from_memory = !plan.resident;
+  v.last_rows = true;
+  v.epsilon = static_cast<float>(plan.shape.rms_norm_eps);
+  g.out.batch.vector.push_back({op, v});
+  converter::ToOperand c;
+  c.words = plan.operand_words();
   c.rows = v.rows;
   c.columns = hidden;
-  c.operand_row_bytes = static_cast<std::uint32_t>(plan.operand_row(hidden));
-  c.out_bytes = c.rows * c.operand_row_bytes;
-  g.out.batch.converter.push_back(c);
+  c.row_bytes = static_cast<std::uint32_t>(plan.operand_row(hidden));
+  g.out.batch.converter.push_back({g.head_operand, c});
 }
 
 }  // namespace
 
 void hand_out_logits(Generation& g, const Unit& u, std::uint64_t first_row, std::uint64_t first_column) {
-  vector::Descriptor logits;
-  logits.operation = u.operation;
-  logits.kind = vector::Kind::logits;
-  logits.last_rows = 1;
+  vector::Logits logits;
   logits.rows = static_cast<std::uint32_t>(u.strip.rows);
   logits.columns = static_cast<std::uint32_t>(u.columns);
   logits.row_begin = static_cast<std::uint32_t>(first_row);
   logits.column_begin = static_cast<std::uint32_t>(first_column + u.column);
-  logits.row_width = static_cast<std::uint32_t>(g.plan.shape.vocab_size);
-  g.out.batch.vector.push_back(logits);
+  g.out.batch.vector.push_back({u.operation, logits});
 }
 
 void generate_head(Generation& g, std::uint64_t from, std::uint64_t to, bool more) {

@@ -6,8 +6,6 @@
 namespace harmonia::accelerator {
 namespace {
 
-using converter::Path;
-
 /// Of a unit, what belongs to one kv head and one sequence.
 struct Append {
   const KvCacheLayout& kv;
@@ -31,10 +29,10 @@ void for_each_append(Generation& g, int layer, const Unit& u, const Body& body) 
     }
 }
 
-converter::Descriptor cache_descriptor(const Append& a, Path path, int channels, std::uint32_t operation) {
-  converter::Descriptor c;
-  c.operation = operation;
-  c.path = path;
+/// What converter and smoother are told of any keys.
+template <class Keys>
+Keys keys_of(const Append& a, int channels) {
+  Keys c;
   c.rows = static_cast<std::uint32_t>(a.part.rows);
   c.columns = static_cast<std::uint32_t>(channels);
   c.first_position = static_cast<std::uint32_t>(a.part.position);
@@ -44,25 +42,21 @@ converter::Descriptor cache_descriptor(const Append& a, Path path, int channels,
   return c;
 }
 
-void stored(const Append& a, converter::Descriptor& c) {
-  c.destination = converter::Destination::kv_write;
-  c.grouped = a.kv.policy().grouped();
-  c.bits = a.kv.policy().format == KvFormat::kInt8 ? 8 : 16;
+converter::PlainRow plain_row(const Append& a) {
+  return a.kv.policy().format == KvFormat::kInt8 ? converter::PlainRow::int8 : converter::PlainRow::fp16;
 }
 
-void set_low(converter::Descriptor& c, const WideUnits& wide) {
-  c.low_begin[0] = static_cast<std::uint32_t>(wide.initial.from);
-  c.low_end[0] = static_cast<std::uint32_t>(wide.initial.to);
-  c.low_begin[1] = static_cast<std::uint32_t>(wide.local.from);
-  c.low_end[1] = static_cast<std::uint32_t>(wide.local.to);
+converter::LowPlanes low_planes(const WideUnits& wide) {
+  return {{static_cast<std::uint32_t>(wide.initial.from), static_cast<std::uint32_t>(wide.local.from)},
+          {static_cast<std::uint32_t>(wide.initial.to), static_cast<std::uint32_t>(wide.local.to)}};
 }
 
 /// Where the group comes from that the first of the new values belong to, and where the last of them stay, when they do
 /// not fill theirs and a further strip will.
-void place_growing_group(Generation& g, const Append& a, converter::Descriptor& c) {
+void place_growing_group(Generation& g, const Append& a, converter::GroupedValues& c) {
   GrowingGroups::Group& group = g.growing.of(a.part.sequence, a.head);
   const bool goes_on = a.part.position > a.sequence.cached;  // after a strip of this step
-  const bool ends_in_group = c.grouped != 0 && a.end() < a.context() && a.end() % kv_group != 0;
+  const bool ends_in_group = a.end() < a.context() && a.end() % kv_group != 0;
   if (goes_on && a.part.position % kv_group != 0) c.growing_from = group.place;
   if (ends_in_group) c.growing_to = c.growing_from != 0 ? c.growing_from : g.growing.take();
   if (c.growing_from != c.growing_to) g.growing.give_back(c.growing_from);
@@ -70,7 +64,7 @@ void place_growing_group(Generation& g, const Append& a, converter::Descriptor& 
 }
 
 /// Reads back the group that still grows, unless the converter has it.
-void read_growing_group(Generation& g, const Append& a, converter::Descriptor& c) {
+void read_growing_group(Generation& g, const Append& a, std::uint32_t operation, converter::GroupedValues& c) {
   if (c.growing_from != 0) return;
   KvPieces pieces;
   a.kv.v_residual(a.place, a.part.position, pieces.main, pieces.low);
@@ -78,58 +72,83 @@ void read_growing_group(Generation& g, const Append& a, converter::Descriptor& c
   if (c.residual_bytes == 0) return;
   if (a.part.position > a.sequence.cached)  // the strip before wrote it
     g.out.gate(Queue::residual, Queue::kv_write, g.growing.of(a.part.sequence, a.head).written);
-  g.out.move_kv(Queue::residual, pieces, true, c.operation);
+  g.out.move_kv(Queue::residual, pieces, true, operation);
 }
 
-void append_values_of(Generation& g, const Append& a, std::uint32_t operation) {
-  converter::Descriptor c = cache_descriptor(a, Path::value, g.plan.shape.head_dim, operation);
-  stored(a, c);
+void append_grouped_values(Generation& g, const Append& a, std::uint32_t operation) {
+  converter::GroupedValues c;
+  c.rows = static_cast<std::uint32_t>(a.part.rows);
+  c.columns = static_cast<std::uint32_t>(g.plan.shape.head_dim);
+  c.first_position = static_cast<std::uint32_t>(a.part.position);
   place_growing_group(g, a, c);
   // Rows up to the last full group, or all: a group that goes on growing in memory is written as it is.
   std::uint64_t rows = a.part.rows;
   if (c.growing_to != 0) rows = std::max(a.end() / kv_group * kv_group, a.part.position) - a.part.position;
   KvPieces pieces;
   if (rows != 0) a.kv.v_write(a.place, a.part.position, rows, a.context(), pieces.main, pieces.low);
-  if (c.grouped) set_low(c, a.kv.head().wide_groups_written(a.part.position, a.part.rows, a.context()));
-  read_growing_group(g, a, c);
+  c.low = low_planes(a.kv.head().wide_groups_written(a.part.position, a.part.rows, a.context()));
+  read_growing_group(g, a, operation, c);
   c.out_bytes = static_cast<std::uint32_t>(pieces.bytes());
-  g.out.batch.converter.push_back(c);
-  g.out.move_kv(Queue::kv_write, pieces, c.grouped != 0, operation);
+  g.out.batch.converter.push_back({operation, c});
+  g.out.move_kv(Queue::kv_write, pieces, true, operation);
   g.growing.of(a.part.sequence, a.head).written = g.out.kv_writes();
+}
+
+void append_plain_values(Generation& g, const Append& a, std::uint32_t operation) {
+  converter::PlainValues c;
+  c.rows = static_cast<std::uint32_t>(a.part.rows);
+  c.columns = static_cast<std::uint32_t>(g.plan.shape.head_dim);
+  c.row = plain_row(a);
+  KvPieces pieces;
+  a.kv.v_write(a.place, a.part.position, a.part.rows, a.context(), pieces.main, pieces.low);
+  g.out.batch.converter.push_back({operation, c});
+  g.out.move_kv(Queue::kv_write, pieces, false, operation);
+}
+
+void append_keys_of(Generation& g, const Append& a, std::uint32_t operation) {
+  KvPieces pieces;
+  a.kv.k_write(a.place, a.part.position, a.part.rows, a.context(), pieces.main, pieces.low);
+  const bool grouped = a.kv.policy().grouped();
+  if (grouped) {
+    auto c = keys_of<converter::GroupedKeys>(a, g.plan.shape.head_dim);
+    c.measured = g.plan.measures_keys(a.sequence);
+    c.low = low_planes(a.kv.head().wide_keys_written(a.part.position, a.part.rows, a.context()));
+    c.out_bytes = static_cast<std::uint32_t>(pieces.bytes());
+    g.out.batch.converter.push_back({operation, c});
+  } else {
+    auto c = keys_of<converter::PlainKeys>(a, g.plan.shape.head_dim);
+    c.measured = g.plan.measures_keys(a.sequence);
+    c.row = plain_row(a);
+    g.out.batch.converter.push_back({operation, c});
+  }
+  g.out.move_kv(Queue::kv_write, pieces, grouped, operation);
 }
 
 }  // namespace
 
 void measure_keys(Generation& g, int layer, const Unit& u) {
   for_each_append(g, layer, u, [&](const Append& a) {
-    converter::Descriptor c = cache_descriptor(a, Path::key, g.plan.shape.head_dim, u.operation);
-    c.keys = g.plan.measures_keys(a.sequence) ? converter::Keys::measure : converter::Keys::drop;
-    g.out.batch.converter.push_back(c);
+    auto c = keys_of<converter::MeasuredKeys>(a, g.plan.shape.head_dim);
+    c.counts = g.plan.measures_keys(a.sequence);
+    g.out.batch.converter.push_back({u.operation, c});
   });
-  g.out.batch.vector.push_back(
-      projection_descriptor(g, vector::Kind::rope_key, static_cast<std::uint64_t>(g.plan.shape.kv_width()), u));
+  g.out.batch.vector.push_back({u.operation, rotation<vector::RotateKeys>(g, u)});
 }
 
 void append_keys(Generation& g, int layer, const Unit& u) {
-  for_each_append(g, layer, u, [&](const Append& a) {
-    converter::Descriptor c = cache_descriptor(a, Path::key, g.plan.shape.head_dim, u.operation);
-    stored(a, c);
-    if (g.plan.measures_keys(a.sequence)) c.keys = converter::Keys::measured;
-    set_low(c, a.kv.head().wide_keys_written(a.part.position, a.part.rows, a.context()));
-    KvPieces pieces;
-    a.kv.k_write(a.place, a.part.position, a.part.rows, a.context(), pieces.main, pieces.low);
-    c.out_bytes = static_cast<std::uint32_t>(pieces.bytes());
-    g.out.batch.converter.push_back(c);
-    g.out.move_kv(Queue::kv_write, pieces, c.grouped != 0, u.operation);
-  });
-  g.out.batch.vector.push_back(
-      projection_descriptor(g, vector::Kind::rope_key, static_cast<std::uint64_t>(g.plan.shape.kv_width()), u));
+  for_each_append(g, layer, u, [&](const Append& a) { append_keys_of(g, a, u.operation); });
+  g.out.batch.vector.push_back({u.operation, rotation<vector::RotateKeys>(g, u)});
 }
 
 void append_values(Generation& g, int layer, const Unit& u) {
-  for_each_append(g, layer, u, [&](const Append& a) { append_values_of(g, a, u.operation); });
-  g.out.batch.vector.push_back(
-      projection_descriptor(g, vector::Kind::value, static_cast<std::uint64_t>(g.plan.shape.kv_width()), u));
+  const bool grouped = g.plan.map.kv.policy().grouped();
+  for_each_append(g, layer, u, [&](const Append& a) {
+    if (grouped)
+      append_grouped_values(g, a, u.operation);
+    else
+      append_plain_values(g, a, u.operation);
+  });
+  g.out.batch.vector.push_back({u.operation, passed_values(g, u)});
 }
 
 }  // namespace harmonia::accelerator

@@ -35,6 +35,7 @@ class LinearGenerator {
   void unit(const UnitAt& at, const Strip& strip, std::uint32_t operand, bool load, bool reuse);
   void read_tile(const Tile& tile);
   void decode_tile(const Tile& tile);
+  pe::Factor factor(const Tile& tile, bool reuse) const;
   void multiply_tile(const Tile& tile, const Strip& strip, std::uint32_t operand, bool load, bool reuse);
 
   Generation& g_;
@@ -139,9 +140,29 @@ void LinearGenerator::decode_tile(const Tile& t) {
   g_.out.batch.decoder.push_back(d);
 }
 
-/// reuse: B is that of the tile before, expanded again.
-void LinearGenerator::multiply_tile(const Tile& t, const Strip& strip, std::uint32_t operand, bool load, bool reuse) {
+/// What the array is told of a tile's weights. reuse: B is that of the tile before, expanded again.
+pe::Factor LinearGenerator::factor(const Tile& t, bool reuse) const {
   const WeightStorage storage = t.place.storage();
+  pe::Weights common;
+  common.passes = static_cast<std::uint8_t>(mode_.passes);
+  common.reuse_b = reuse;
+  const double rate = g_.plan.chip.weights_per_cycle.at(static_cast<std::size_t>(storage.bits));
+  if (reuse) common.replay_cycles = static_cast<std::uint32_t>(std::ceil(static_cast<double>(t.count * k_) / rate));
+  switch (mode_.operand) {
+    case formats::Operand::integer:
+      return pe::IntegerWeights{common, static_cast<std::uint16_t>(storage.block)};
+    case formats::Operand::bfp8:
+      return pe::Bfp8Weights{common};
+    case formats::Operand::fp16:
+      return pe::Fp16Weights{common};
+    case formats::Operand::codebook:
+      break;
+  }
+  const float scale = g_.plan.settings.table ? g_.plan.settings.table(t.place.id).scale : 1.0f;
+  return pe::CodebookWeights{common, static_cast<std::uint16_t>(storage.block), mode_.one_bit, scale};
+}
+
+void LinearGenerator::multiply_tile(const Tile& t, const Strip& strip, std::uint32_t operand, bool load, bool reuse) {
   pe::Descriptor d;
   d.operation = operation_;
   d.a_operand = operand;
@@ -149,17 +170,8 @@ void LinearGenerator::multiply_tile(const Tile& t, const Strip& strip, std::uint
   d.n = static_cast<std::uint32_t>(t.count);
   d.k = static_cast<std::uint32_t>(k_);
   d.n_begin = static_cast<std::uint32_t>(t.row);
-  d.operand = mode_.operand;
   d.load_a = load;
-  d.passes = static_cast<std::uint8_t>(mode_.passes);
-  d.one_bit = mode_.one_bit;
-  d.block = static_cast<std::uint16_t>(storage.block);
-  d.reuse_b = reuse;
-  const double rate = g_.plan.chip.weights_per_cycle.at(static_cast<std::size_t>(storage.bits));
-  if (reuse) d.replay_cycles = static_cast<std::uint32_t>(std::ceil(static_cast<double>(t.count * k_) / rate));
-  d.bits = static_cast<std::uint8_t>(storage.bits);
-  if (g_.plan.settings.table && is_codebook(t.place.format))
-    d.codebook_scale = g_.plan.settings.table(t.place.id).scale;
+  d.b = factor(t, reuse);
   g_.out.batch.pe.push_back(d);
 }
 

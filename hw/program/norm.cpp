@@ -6,30 +6,27 @@
 namespace harmonia::accelerator {
 namespace {
 
-/// The rows of a strip from memory, normalised, and back to memory as an operand, both block by block. gain_bytes: the
-/// gains come first.
-void spilled_norm(Generation& g, const Strip& strip, std::uint32_t gain_bytes, vector::Descriptor v,
-                  converter::Descriptor c) {
+/// The rows of a strip from memory, normalised, and back to memory as an operand, both block by block.
+void spilled_norm(Generation& g, const Strip& strip, std::uint32_t op, vector::Norm v) {
   const StepPlan& plan = g.plan;
   const auto hidden = static_cast<std::uint64_t>(plan.shape.hidden_size);
   const SpillPlace &residual = plan.map.residual, &normed = plan.map.normed;
   for (std::uint64_t block = 0; block < residual.blocks; ++block)
-    g.out.read_rows(Queue::vector_read, residual, block, 1, strip, 2 * residual_columns(g, block), v.operation);
+    g.out.read_rows(Queue::vector_read, residual, block, 1, strip, 2 * residual_columns(g, block), op);
   v.rows = static_cast<std::uint32_t>(strip.rows);
   v.row_begin = static_cast<std::uint32_t>(strip.first);
-  v.spilled = 1;
+  v.gains = strip.first == 0;
+  v.from_memory = true;
   v.block_columns = normed.block_columns;
-  v.operand_bytes = static_cast<std::uint32_t>(gain_bytes + strip.rows * 2 * hidden);
-  g.out.batch.vector.push_back(v);
+  g.out.batch.vector.push_back({op, v});
+  converter::ToMemory c;
+  c.words = plan.operand_words();
   c.rows = v.rows;
-  c.destination = converter::Destination::out_write;
   for (std::uint64_t block = 0; block < normed.blocks; ++block) {
     c.columns = static_cast<std::uint32_t>(
         std::min<std::uint64_t>(normed.block_columns, hidden - block * normed.block_columns));
-    c.operand_row_bytes = static_cast<std::uint32_t>(plan.operand_row(c.columns));
-    c.out_bytes = c.rows * c.operand_row_bytes;
-    g.out.batch.converter.push_back(c);
-    g.out.write_rows(normed, block, strip, c.operand_row_bytes, v.operation);
+    g.out.batch.converter.push_back({op, c});
+    g.out.write_rows(normed, block, strip, static_cast<std::uint32_t>(plan.operand_row(c.columns)), op);
   }
 }
 
@@ -42,27 +39,23 @@ void generate_norm(Generation& g, const LayerOperation& operation, int layer) {
   g.out.read_piece(Queue::vector_read, plan.map.gains(*operation.parameters, layer), 2 * hidden,
                    bus::TrafficClass::weights, op);
 
-  vector::Descriptor v;
-  v.operation = op;
-  v.kind = vector::Kind::norm;
-  v.columns = v.row_width = hidden;
-  v.scale = static_cast<float>(plan.shape.rms_norm_eps);
-  converter::Descriptor c;
-  c.operation = g.operand[operation.result];
-  c.columns = hidden;
-  c.operand_row_bytes = static_cast<std::uint32_t>(plan.operand_row(hidden));
-  c.path = plan.operand_path();
+  vector::Norm v;
+  v.columns = hidden;
+  v.epsilon = static_cast<float>(plan.shape.rms_norm_eps);
   if (plan.resident) {
     v.rows = static_cast<std::uint32_t>(plan.rows);
-    v.operand_bytes = 2 * hidden;
+    v.gains = true;
+    g.out.batch.vector.push_back({op, v});
+    converter::ToOperand c;
+    c.words = plan.operand_words();
     c.rows = v.rows;
-    c.out_bytes = c.rows * c.operand_row_bytes;
-    g.out.batch.vector.push_back(v);
-    g.out.batch.converter.push_back(c);
+    c.columns = hidden;
+    c.row_bytes = static_cast<std::uint32_t>(plan.operand_row(hidden));
+    g.out.batch.converter.push_back({g.operand[operation.result], c});
     return;
   }
   const std::uint64_t most = std::max<std::uint64_t>(1, plan.chip.scratch_bytes / 2 / (2 * hidden));
-  for (const Strip& strip : strips_of(plan.rows, most)) spilled_norm(g, strip, strip.first == 0 ? 2 * hidden : 0, v, c);
+  for (const Strip& strip : strips_of(plan.rows, most)) spilled_norm(g, strip, op, v);
 }
 
 }  // namespace harmonia::accelerator

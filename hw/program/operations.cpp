@@ -48,20 +48,32 @@ Generator generator_of(OperationKind kind) {
   throw std::logic_error("an operation of the layer graph has no generator");
 }
 
-vector::Descriptor projection_descriptor(const Generation& g, vector::Kind kind, std::uint64_t width, const Unit& u) {
-  vector::Descriptor v;
-  v.operation = u.operation;
-  v.kind = kind;
+vector::Results results_at(const Unit& u) {
+  vector::Results v;
   v.rows = static_cast<std::uint32_t>(u.strip.rows);
   v.columns = static_cast<std::uint32_t>(u.columns);
   v.row_begin = static_cast<std::uint32_t>(u.strip.first);
   v.column_begin = static_cast<std::uint32_t>(u.column);
-  v.row_width = static_cast<std::uint32_t>(width);
-  v.head_dim = static_cast<std::uint32_t>(g.plan.shape.head_dim);
-  v.theta = g.plan.shape.rope_theta;
-  v.half_split = g.plan.settings.half_split_rope;
-  v.split = kind == vector::Kind::rope_query && !g.plan.resident ? 1 : 2;
   return v;
+}
+
+vector::PassValues passed_values(const Generation& g, const Unit& u) {
+  vector::PassValues v;
+  static_cast<vector::Results&>(v) = results_at(u);
+  v.head_dim = static_cast<std::uint32_t>(g.plan.shape.head_dim);
+  return v;
+}
+
+void move_stream(Generation& g, const Unit& u) {
+  const SpillPlace& residual = g.plan.map.residual;
+  const std::uint64_t block = u.column / residual.block_columns;
+  const auto row_bytes = static_cast<std::uint32_t>(2 * u.columns);
+  g.out.read_rows(Queue::vector_read, residual, block, 1, u.strip, row_bytes, u.operation);
+  converter::ToMemory c;
+  c.rows = static_cast<std::uint32_t>(u.strip.rows);
+  c.columns = static_cast<std::uint32_t>(u.columns);
+  g.out.batch.converter.push_back({u.operation, c});
+  g.out.write_rows(residual, block, u.strip, row_bytes, u.operation);
 }
 
 std::uint32_t residual_columns(const Generation& g, std::uint64_t block) {

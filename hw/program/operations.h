@@ -81,10 +81,40 @@ void activate(Generation& g, const Unit& u);                                 // 
 void hand_out_logits(Generation& g, const Unit& u, std::uint64_t first_row,  // head.cpp
                      std::uint64_t first_column);
 
-/// The vector unit's part in queries, keys and values. width: columns of a whole row.
-vector::Descriptor projection_descriptor(const Generation& g, vector::Kind kind, std::uint64_t width, const Unit& u);
+/// What a descriptor of the vector unit says about where a unit's results stand.
+vector::Results results_at(const Unit& u);
+/// The vector unit's part in queries and keys.
+template <class Kind>
+Kind rotation(const Generation& g, const Unit& u);
+/// Its part in values.
+vector::PassValues passed_values(const Generation& g, const Unit& u);
+/// Rows of the residual stream changed by a unit of results: on chip, or read from memory and written back.
+/// Update: a kind derived from vector::StreamUpdate.
+template <class Update>
+void update_stream(Generation& g, const Unit& u);
+/// Reads and writes back the part of the spilled residual stream that a unit's results belong to.
+void move_stream(Generation& g, const Unit& u);
 /// Channels of a spilled residual row in block `block`.
 std::uint32_t residual_columns(const Generation& g, std::uint64_t block);
+
+template <class Kind>
+Kind rotation(const Generation& g, const Unit& u) {
+  Kind v;
+  static_cast<vector::Results&>(v) = results_at(u);
+  v.head_dim = static_cast<std::uint32_t>(g.plan.shape.head_dim);
+  v.theta = g.plan.shape.rope_theta;
+  v.half_split = g.plan.settings.half_split_rope;
+  return v;
+}
+
+template <class Update>
+void update_stream(Generation& g, const Unit& u) {
+  Update v;
+  static_cast<vector::Results&>(v) = results_at(u);
+  v.in_memory = !g.plan.resident;
+  if (v.in_memory) move_stream(g, u);
+  g.out.batch.vector.push_back({u.operation, v});
+}
 
 // ---- Output head (head.cpp) ----
 

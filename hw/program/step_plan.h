@@ -59,15 +59,15 @@ struct StepPlan {
   std::uint64_t operand_row(std::uint64_t columns) const { return chip.linear_operand.row_bytes(columns); }
   std::uint64_t attention_row(std::uint64_t columns) const { return chip.attention_operand.row_bytes(columns); }
   /// How rows become A operands of the linears and of attention.
-  converter::Path operand_path() const { return path(chip.linear_operand); }
-  converter::Path attention_path() const { return path(chip.attention_operand); }
+  converter::Words operand_words() const { return words(chip.linear_operand); }
+  converter::Words attention_words() const { return words(chip.attention_operand); }
   /// Where the smoother's offsets follow all keys of a first step that come in strips: they are computed twice.
   bool measures_keys(const SequenceStep& s) const { return !resident && chip.online_smoothing && s.cached == 0; }
   std::vector<Part> parts_of(const Strip& strip) const;
 
  private:
-  static converter::Path path(const OperandFormat& operand) {
-    return operand.bfp() ? converter::Path::row : converter::Path::pass;
+  static converter::Words words(const OperandFormat& operand) {
+    return operand.bfp() ? converter::Words::bfp8 : converter::Words::fp16;
   }
 };
 

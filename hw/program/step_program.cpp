@@ -39,19 +39,18 @@ Batch StepProgram::input() {
     throw config::InputError("accelerator.activation_buffer.capacity_bytes: the vectors of a single linear must fit");
   Batch b = embedding();
   g_.head_operand = g_.out.next_operand();
-  converter::Descriptor c;
-  c.path = plan.operand_path();
-  c.operation = g_.head_operand;
+  converter::ToOperand c;
+  c.words = plan.operand_words();
   c.columns = static_cast<std::uint32_t>(plan.shape.hidden_size);
-  c.operand_row_bytes = static_cast<std::uint32_t>(plan.operand_row(c.columns));
+  c.row_bytes = static_cast<std::uint32_t>(plan.operand_row(c.columns));
   // Each gather leaves the vector unit as a chunk of its own.
   for (vector::Descriptor& v : b.vector) {
-    if (v.kind != vector::Kind::embed) continue;
-    v.emit = 1;
-    c.rows = v.rows;
-    c.row_begin = v.row_begin;
-    c.out_bytes = c.rows * c.operand_row_bytes;
-    b.converter.push_back(c);
+    auto* embed = std::get_if<vector::Embed>(&v.kind);
+    if (embed == nullptr) continue;
+    embed->leaves = true;
+    c.rows = embed->rows;
+    c.row_begin = embed->row_begin;
+    b.converter.push_back({g_.head_operand, c});
   }
   return b;
 }

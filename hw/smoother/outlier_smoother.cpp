@@ -10,34 +10,34 @@ using formats::Fp16;
 
 namespace {
 
-TableKey key_of(const converter::Descriptor& d) { return {d.slot, d.layer, d.head}; }
+TableKey key_of(const converter::HeadKeys& d) { return {d.slot, d.layer, d.head}; }
 
 }  // namespace
 
-bool smooths(const Config& config, const converter::Descriptor& d) {
-  return config.online && d.path == converter::Path::key;
+const converter::StoredKeys* smoothed_keys(const Config& config, const converter::Descriptor& d) {
+  return config.online ? bus::as<converter::StoredKeys>(d.kind) : nullptr;
 }
 
-std::uint64_t pass_cycles(const Config& config, const converter::Descriptor& d) {
+std::uint64_t pass_cycles(const Config& config, const converter::HeadKeys& d) {
   const auto lanes = static_cast<std::uint64_t>(config.lanes);
   return (std::uint64_t{d.rows} * formats::bfp_groups(d.columns) * formats::kBfpGroup + lanes - 1) / lanes;
 }
 
-std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d) {
-  return pass_cycles(config, d) * (d.first_position == 0 && d.keys == converter::Keys::choose ? 2 : 1);
+std::uint64_t smoothing_cycles(const Config& config, const converter::StoredKeys& d) {
+  return pass_cycles(config, d) * (d.first_position == 0 && !d.measured ? 2 : 1);
 }
 
-void OffsetTable::measure(const converter::Descriptor& d, const Fp16* keys) {
+void OffsetTable::measure(const converter::MeasuredKeys& d, const Fp16* keys) {
   std::vector<Fp16>& measured = measured_[key_of(d)];
   if (d.first_position == 0) measured.clear();
   measured.insert(measured.end(), keys, keys + std::size_t{d.rows} * d.columns);
 }
 
-const formats::KeyOffsets& OffsetTable::offsets(const converter::Descriptor& d, const Fp16* keys) {
+const formats::KeyOffsets& OffsetTable::offsets(const converter::StoredKeys& d, const Fp16* keys) {
   formats::KeyOffsets& offsets = chosen_[key_of(d)];
   if (d.first_position != 0) return offsets;
   const auto channels = static_cast<std::size_t>(channels_per_head_);
-  if (d.keys != converter::Keys::measured) {
+  if (!d.measured) {
     offsets = formats::choose_offsets(keys, d.rows, d.columns, d.columns, channels);
     return offsets;
   }

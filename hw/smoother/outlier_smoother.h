@@ -20,14 +20,14 @@
 
 namespace harmonia::smoother {
 
-/// True for a chunk whose keys lose their offsets; others pass as they are.
-bool smooths(const Config& config, const converter::Descriptor& d);
+/// Keys that lose their offsets; null of a chunk that passes as it is.
+const converter::StoredKeys* smoothed_keys(const Config& config, const converter::Descriptor& d);
 
 /// Cycles on the lanes for one pass of a chunk of keys, in pieces of 32 channels: of the subtraction, and before it,
 /// for the keys that the offsets are chosen from, of their statistics.
-std::uint64_t pass_cycles(const Config& config, const converter::Descriptor& d);
+std::uint64_t pass_cycles(const Config& config, const converter::HeadKeys& keys);
 /// Both passes.
-std::uint64_t smoothing_cycles(const Config& config, const converter::Descriptor& d);
+std::uint64_t smoothing_cycles(const Config& config, const converter::StoredKeys& keys);
 
 /// The offsets of every kv head that has any. What a machine keeps of measured keys are sums per channel; this keeps the
 /// keys.
@@ -36,10 +36,10 @@ class OffsetTable {
   explicit OffsetTable(int channels_per_head) : channels_per_head_(channels_per_head) {}
 
   /// Keys for the statistics alone, [d.rows][d.columns]; those from position 0 begin them.
-  void measure(const converter::Descriptor& d, const formats::Fp16* keys);
-  /// The head's offsets. A chunk from position 0 chooses them: from its own keys, [d.rows][d.columns], or with
-  /// Keys::measured from those measured before. Throws std::logic_error when those were not measured.
-  const formats::KeyOffsets& offsets(const converter::Descriptor& d, const formats::Fp16* keys);
+  void measure(const converter::MeasuredKeys& d, const formats::Fp16* keys);
+  /// The head's offsets. A chunk from position 0 chooses them: from its own keys, [d.rows][d.columns], or with d.measured
+  /// from those measured before. Throws std::logic_error when those were not measured.
+  const formats::KeyOffsets& offsets(const converter::StoredKeys& d, const formats::Fp16* keys);
 
  private:
   int channels_per_head_;

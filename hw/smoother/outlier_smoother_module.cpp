@@ -33,8 +33,8 @@ void OutlierSmoother::process() {
   const tlm::tlm_generic_payload& in = *input.waiting();
   const bus::Chunk chunk = bus::chunk_of(in);
   const unsigned bytes = in.get_data_length();
-  if (!d.leaves_smoother()) {
-    measure(d, chunk.data_valid ? reinterpret_cast<const Fp16*>(in.get_data_ptr()) : nullptr);
+  if (const auto* measured = std::get_if<converter::MeasuredKeys>(&d.kind)) {
+    measure(d.operation, *measured, chunk.data_valid ? reinterpret_cast<const Fp16*>(in.get_data_ptr()) : nullptr);
     return;
   }
   bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, in.get_address(), bytes,
@@ -42,7 +42,8 @@ void OutlierSmoother::process() {
   bus::PayloadPool::chunk(out) = chunk;
   if (chunk.data_valid) std::memcpy(out->get_data_ptr(), in.get_data_ptr(), bytes);
 
-  passes_ = !smooths(config_, d);
+  const converter::StoredKeys* smoothed = smoothed_keys(config_, d);
+  passes_ = smoothed == nullptr;
   if (passes_) free_ = std::max(free_, left_);  // no lanes between what passes and the chunk before
   const Cycle start = std::max(clock_.cycle(input.arrival()), free_);
   if (start > free_) activity_.wait(Wait::input, start - free_);
@@ -51,18 +52,19 @@ void OutlierSmoother::process() {
   if (passes_) {
     free_ = start;
   } else {
-    const Cycle cycles = smoothing_cycles(config_, d);
+    const Cycle cycles = smoothing_cycles(config_, *smoothed);
     activity_.busy += cycles;
     free_ = start + cycles;
     ready = clock_.time(free_ + static_cast<Cycle>(config_.stages));
     if (chunk.data_valid) {
       auto* keys = reinterpret_cast<Fp16*>(out->get_data_ptr());
-      const formats::KeyOffsets& offsets = table_.offsets(d, keys);
+      const formats::KeyOffsets& offsets = table_.offsets(*smoothed, keys);
       if (core_ != nullptr) {
         working_ = true;
         input.accept(taken_at);
         core_->run(
-            {d.slot, d.layer, d.head}, offsets, keys, d.rows, d.columns, free_ - pass_cycles(config_, d),
+            {smoothed->slot, smoothed->layer, smoothed->head}, offsets, keys, smoothed->rows, smoothed->columns,
+            free_ - pass_cycles(config_, *smoothed),
             [this, out, keys, bytes, start, operation = d.operation, predicted = free_](SmootherCore::Result&& result) {
               std::memcpy(static_cast<void*>(keys), result.keys.data(), bytes);
               activity_.busy += result.free - predicted;
@@ -74,7 +76,8 @@ void OutlierSmoother::process() {
             });
         return;
       }
-      for (std::uint32_t r = 0; r < d.rows; ++r) formats::subtract_offsets(offsets, keys + std::size_t{r} * d.columns);
+      for (std::uint32_t r = 0; r < smoothed->rows; ++r)
+        formats::subtract_offsets(offsets, keys + std::size_t{r} * smoothed->columns);
     }
     if (observer) observer({d.operation, clock_.ps(start), clock_.ps(free_), clock_.ps(cycles)});
   }
@@ -84,16 +87,16 @@ void OutlierSmoother::process() {
 }
 
 /// A chunk of keys for the statistics alone.
-void OutlierSmoother::measure(const converter::Descriptor& d, const Fp16* keys) {
+void OutlierSmoother::measure(std::uint32_t operation, const converter::MeasuredKeys& d, const Fp16* keys) {
   free_ = std::max(free_, passes_ ? left_ : free_);
   passes_ = false;
   const Cycle start = std::max(clock_.cycle(input.arrival()), free_);
   if (start > free_) activity_.wait(Wait::input, start - free_);
-  const Cycle cycles = d.keys == converter::Keys::measure ? pass_cycles(config_, d) : 0;
+  const Cycle cycles = d.counts ? pass_cycles(config_, d) : 0;
   activity_.busy += cycles;
   free_ = start + cycles;
-  if (observer && cycles != 0) observer({d.operation, clock_.ps(start), clock_.ps(free_), clock_.ps(cycles)});
-  if (keys != nullptr && d.keys == converter::Keys::measure) table_.measure(d, keys);
+  if (observer && cycles != 0) observer({operation, clock_.ps(start), clock_.ps(free_), clock_.ps(cycles)});
+  if (keys != nullptr && d.counts) table_.measure(d, keys);
   input.accept(std::max(input.arrival(), clock_.time(start)));
 }
 

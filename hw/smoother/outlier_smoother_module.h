@@ -40,7 +40,7 @@ class OutlierSmoother : public sc_core::sc_module {
  private:
   void progress();
   void process();
-  void measure(const converter::Descriptor& d, const formats::Fp16* keys);
+  void measure(std::uint32_t operation, const converter::MeasuredKeys& d, const formats::Fp16* keys);
   void leave(bus::PayloadPtr out, const sc_core::sc_time& ready);
   void taken(const sc_core::sc_time& when);
 

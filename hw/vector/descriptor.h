@@ -1,54 +1,162 @@
-// What the sequencer asks of the vector unit: one operation on the results of the PE array, or on its own scratch
-// memory. Models: the fields that a command register file would hold. Does not model: register addresses or their
-// encoding.
+// What the sequencer asks of the vector unit: one operation on results of the PE array, on bytes from memory, or on its own
+// scratch memory.
+//
+// Models: the fields that a command register file would hold, one struct for each kind of operation. Does not model: register
+//   addresses or their encoding.
+//
+// Each kind says how many results and operand bytes it takes before it is done, how many values it works on, and how many
+// passes over them it makes (cost). Kinds that are derived from StreamUpdate change rows of the residual stream by results
+// of the array: such a kind is a struct here and an entry of the variant, and no more.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <variant>
+
+#include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/vector/config.h"
+#include "harmonia/hw/vector/vector_math.h"
+#include "harmonia/tlm/descriptor_kinds.h"
 
 namespace harmonia::vector {
 
-enum class Kind : std::uint8_t {
-  setup,       // the rows of the step: positions and sequences (a table follows)
-  embed,       // operand -> residual stream
-  norm,        // RMSNorm of residual rows; gamma is the operand
-  rope_query,  // PE results -> rotated -> out
-  rope_key,
-  value,          // PE results -> out, unchanged (values; scores of unfused attention)
-  softmax,        // scores -> probabilities -> out
-  attention_out,  // P V results -> collected per row -> out when `emit`
-  residual_add,   // PE results + residual -> residual
-  silu_mul,       // gate and up results -> out
-  logits,         // PE results -> host
-  marker          // tells the host when everything before is done
+/// Passes over each value on a lane.
+struct Cost {
+  std::uint64_t arriving = 0;    // as results of the array arrive; of a kind that takes none, when its operand is there
+  std::uint64_t afterwards = 0;  // over all values, when the last is there
 };
-const char* name_of(Kind kind);
 
-/// Where a result goes: back into the scratch memory, or down the stream to smoother and converter.
+/// Rows of the step from `row_begin` on: of the result, or in the scratch memory.
+struct Rows {
+  std::uint32_t rows = 0, columns = 0;
+  std::uint32_t row_begin = 0;
+
+  std::uint64_t elements() const { return std::uint64_t{rows} * columns; }
+  std::uint64_t results() const { return 0; }        // of the PE array
+  std::uint64_t operand_bytes() const { return 0; }  // from the operand socket
+  std::uint64_t row_bytes() const { return 2 * elements(); }
+};
+
+/// The same of results of the PE array, whose columns are those from `column_begin` on of a wider row.
+struct Results : Rows {
+  std::uint32_t column_begin = 0;
+
+  std::uint64_t results() const { return elements(); }
+  Cost cost(const Config& /*config*/) const { return {1, 0}; }
+};
+
+/// The rows of the step: positions and sequences. A table follows: SequenceRows, then angles per position for the RoPE.
+struct Setup {
+  std::uint32_t rows = 0, sequences = 0;
+  std::uint32_t width = 0;  // of the residual stream
+
+  std::uint64_t elements() const { return 0; }
+  std::uint64_t results() const { return 0; }
+  std::uint64_t operand_bytes() const { return 0; }
+  Cost cost(const Config& /*config*/) const { return {}; }
+};
+
+/// Operand to residual stream.
+struct Embed : Rows {
+  bool leaves = false;              // the rows go out instead of staying in the scratch memory,
+  std::uint32_t block_columns = 0;  // in chunks of so many columns of all rows; 0: all columns
+
+  std::uint64_t operand_bytes() const { return row_bytes(); }
+  Cost cost(const Config& /*config*/) const { return {1, 0}; }
+};
+
+/// RMSNorm of rows of the residual stream: sum of squares, then scale. The result leaves.
+struct Norm : Rows {
+  bool gains = false;        // they come first through the operand socket; otherwise those of the norm before hold
+  bool from_memory = false;  // the rows come through the operand socket, block by block
+  bool last_rows = false;    // the rows are the last of sequences that want logits, from number row_begin on
+  std::uint32_t block_columns = 0;  // as those of Embed; of what comes from memory too
+  float epsilon = 0.0f;
+
+  std::uint64_t operand_bytes() const { return (gains ? 2ull * columns : 0) + (from_memory ? row_bytes() : 0); }
+  Cost cost(const Config& /*config*/) const { return {0, 2}; }
+};
+
+/// How results of a projection leave, head by head.
+struct Projection : Results {
+  std::uint32_t head_dim = 0;
+};
+/// Rotary position embedding: two products and a sum in two passes.
+struct Rotation : Projection {
+  double theta = 0.0;      // base, where the table of the setup holds no angles
+  bool half_split = true;  // pairs are (c, c + head_dim / 2); otherwise adjacent
+
+  Cost cost(const Config& /*config*/) const { return {2, 0}; }
+};
+struct RotateQueries : Rotation {
+  bool by_sequence = true;  // a chunk is one head of one sequence; otherwise one head of all rows
+};
+struct RotateKeys : Rotation {};
+/// Passed on unchanged.
+struct PassValues : Projection {};
+struct PassScores : Results {};
+
+/// Scores to probabilities, which leave: maximum as scores arrive, then exponential with sum, then division.
+struct Softmax : Rows {
+  std::uint32_t group = 1;    // query heads per kv head; rows are token-major
+  std::uint32_t visible = 0;  // keys that the first token sees
+  std::uint32_t head_dim = 0;
+  bool from_memory = false;  // the scores are the operand
+
+  std::uint64_t results() const { return from_memory ? 0 : elements(); }
+  std::uint64_t operand_bytes() const { return from_memory ? row_bytes() : 0; }
+  Cost cost(const Config& config) const { return {1, static_cast<std::uint64_t>(config.exp_cycles_per_element) + 1}; }
+};
+
+/// Results of the attention's second product, [token][query head of the group], to their rows.
+struct CollectAttention : Results {
+  enum class Leaves : std::uint8_t { nothing, heads, all_rows };  // these rows head by head; whole rows of the step
+
+  std::uint32_t group = 1;
+  std::uint32_t head_begin = 0;  // first query head
+  std::uint32_t width = 0;       // of all heads
+  Leaves leaves = Leaves::nothing;
+};
+
+/// Results of the array change rows of the residual stream, which stand in the scratch memory, or come and go as bytes. A kind
+/// derived from it has a static update(stream, results, n, out), which may write over either input.
+struct StreamUpdate : Results {
+  bool in_memory = false;
+
+  std::uint64_t operand_bytes() const { return in_memory ? row_bytes() : 0; }
+};
+struct AddResidual : StreamUpdate {
+  static void update(const formats::Fp16* stream, const formats::Fp16* results, std::size_t n,
+                     formats::Fp16* out) noexcept {
+    residual_add(stream, results, n, out);
+  }
+};
+
+/// Gate and up results, `columns` of each, to silu(gate) * up, which leaves: exponential with division as they arrive.
+struct SiluMultiply : Results {
+  std::uint64_t results() const { return 2 * elements(); }
+  Cost cost(const Config& config) const { return {static_cast<std::uint64_t>(config.exp_cycles_per_element), 1}; }
+};
+
+/// Results to the host; row_begin counts the rows that want logits.
+struct Logits : Results {};
+
+/// Tells the host when everything before is done.
+struct Marker {
+  std::uint32_t number = 0;
+
+  std::uint64_t elements() const { return 0; }
+  std::uint64_t results() const { return 0; }
+  std::uint64_t operand_bytes() const { return 0; }
+  Cost cost(const Config& /*config*/) const { return {}; }
+};
+
+using Kind = std::variant<Setup, Embed, Norm, RotateQueries, RotateKeys, PassValues, PassScores, Softmax,
+                          CollectAttention, AddResidual, SiluMultiply, Logits, Marker>;
+
 struct Descriptor {
   std::uint32_t operation = 0;
-  Kind kind = Kind::setup;
-  std::uint8_t emit = 1;           // 0: keep the result in the scratch memory
-  std::uint8_t spilled = 0;        // 1: the residual stream is not in the scratch memory but comes and goes as bytes;
-                                   // softmax: the scores are the operand
-  std::uint8_t half_split = 1;     // RoPE pairing: 1 (c, c + d/2), 0 adjacent
-  std::uint32_t rows = 0;          // of the result, or of the scratch rows
-  std::uint32_t columns = 0;       // of the result (silu_mul: of gate, and as many of up); setup: sequences
-  std::uint32_t row_begin = 0;     // first row of the step that is meant
-  std::uint32_t column_begin = 0;  // first column in the row that the results are part of
-  std::uint32_t row_width = 0;     // columns of the whole row
-  std::uint32_t head_dim = 0;
-  std::uint32_t group = 1;          // softmax, attention_out: query heads per kv head; result rows are token-major
-  std::uint32_t head_begin = 0;     // attention_out: first query head
-  std::uint32_t visible = 0;        // softmax: keys that the first token sees
-  std::uint32_t operand_bytes = 0;  // to be taken from the operand socket first
-  std::uint8_t split = 0;           // what leaves as one chunk: 0 everything, 1 one head, 2 one head of one sequence
-  std::uint32_t block_columns =
-      0;                       // embed, norm: what leaves as one chunk is so many columns of all rows; 0: all columns
-  std::uint8_t last_rows = 0;  // norm, logits: the rows meant are the last ones of the sequences that want logits, from
-                               // number row_begin on
-  float scale = 1.0f;          // softmax: 1/sqrt(head_dim); norm: epsilon
-  double theta = 0.0;          // RoPE base
+  Kind kind;
 };
 
 /// Rows of a step that belong to one sequence, in the setup table.
@@ -58,7 +166,7 @@ struct SequenceRows {
   std::uint32_t first_position = 0;
   std::uint32_t slot = 0;
   std::uint32_t logits = 0;      // 1: the last row goes on to the output head
-  std::uint32_t chunk_rows = 0;  // rope_query: at most so many rows in a chunk
+  std::uint32_t chunk_rows = 0;  // queries: at most so many rows in a chunk
 };
 
 }  // namespace harmonia::vector

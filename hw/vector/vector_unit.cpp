@@ -1,32 +1,38 @@
 #include "harmonia/hw/vector/vector_unit.h"
 
 namespace harmonia::vector {
+namespace {
 
-const char* name_of(Kind kind) {
-  static constexpr const char* names[] = {"setup",        "embed",    "norm",    "rope_query",
-                                          "rope_key",     "value",    "softmax", "attention_out",
-                                          "residual_add", "silu_mul", "logits",  "marker"};
-  return names[static_cast<int>(kind)];
+std::uint64_t on_lanes(const Config& config, std::uint64_t passes) {
+  const auto lanes = static_cast<std::uint64_t>(config.lanes);
+  return (passes + lanes - 1) / lanes;
 }
 
-Cost cost(const Config& config, Kind kind) {
-  const auto exp = static_cast<std::uint64_t>(config.exp_cycles_per_element);
-  switch (kind) {
-    case Kind::norm:
-      return {0, 2};
-    case Kind::rope_query:
-    case Kind::rope_key:
-      return {2, 0};
-    case Kind::softmax:
-      return {1, exp + 1};
-    case Kind::silu_mul:
-      return {exp, 1};
-    case Kind::setup:
-    case Kind::marker:
-      return {0, 0};
-    default:
-      return {1, 0};
-  }
+}  // namespace
+
+std::uint64_t results(const Kind& kind) {
+  return std::visit([](const auto& k) { return k.results(); }, kind);
+}
+
+std::uint64_t operand_bytes(const Kind& kind) {
+  return std::visit([](const auto& k) { return k.operand_bytes(); }, kind);
+}
+
+std::uint64_t own_elements(const Kind& kind) {
+  return std::visit([](const auto& k) { return k.results() == 0 ? k.elements() : 0; }, kind);
+}
+
+std::uint64_t arriving_cycles(const Config& config, const Kind& kind, std::uint64_t elements) {
+  return std::visit([&](const auto& k) { return on_lanes(config, elements * k.cost(config).arriving); }, kind);
+}
+
+std::uint64_t final_cycles(const Config& config, const Kind& kind) {
+  return std::visit(
+      [&](const auto& k) {
+        const Cost c = k.cost(config);
+        return on_lanes(config, k.elements() * (c.afterwards + (k.results() == 0 ? c.arriving : 0)));
+      },
+      kind);
 }
 
 }  // namespace harmonia::vector

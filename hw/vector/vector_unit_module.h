@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <systemc>
+#include <type_traits>
 #include <vector>
 
 #include "harmonia/hw/formats/fp16.h"
@@ -44,14 +45,45 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   bool take_result();
   void taken(const sc_core::sc_time& when);
   void finish();
-  void setup();
+  void setup(const Setup& d);
+
+  // Functional runs: what each kind does to values.
   void compute();
-  void collect_rows(const formats::Fp16* from);
+  void compute(const Setup&) {}
+  void compute(const Embed& d);
+  void compute(const Norm& d);
+  void compute(const Rotation& d);
+  void compute(const Softmax& d);
+  void compute(const CollectAttention& d);
+  template <class Update>
+  std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> compute(const Update& d);
+  void compute(const SiluMultiply& d);
+  void compute(const PassValues&) {}
+  void compute(const PassScores&) {}
+  void compute(const Logits&) {}
+  void compute(const Marker&) {}
+  void collect_rows(const Norm& d, const formats::Fp16* from);
+  const formats::Fp16* operand_words() const { return reinterpret_cast<const formats::Fp16*>(operand_data_.data()); }
+
+  // How the result of each kind leaves.
+  void send(const Setup&) {}
+  void send(const Embed& d);
+  void send(const Norm& d);
+  void send(const RotateQueries& d);
+  void send(const RotateKeys& d);
+  void send(const PassValues& d);
+  void send(const PassScores& d);
+  void send(const Softmax& d);
+  void send(const CollectAttention& d);
+  void send(const StreamUpdate& d);
+  void send(const SiluMultiply& d);
+  void send(const Logits& d);
+  void send(const Marker& d);
   void send_rows(std::uint32_t rows, std::uint32_t columns, const formats::Fp16* data, std::uint32_t stride);
-  void send_outputs();
-  void send_host();
-  std::uint64_t results_expected() const;
-  std::uint32_t step_row(std::uint32_t i) const;
+  void send_blocks(const Rows& d, std::uint32_t block_columns, const formats::Fp16* data);
+  void send_heads(const Projection& d);
+  void send_heads_by_sequence(const Projection& d, bool in_chunks);
+  void send_host(bus::PayloadPtr out, bus::HostResult what, std::uint32_t operation, std::uint32_t elements);
 
   Config config_;
   bool begun_ = false;

@@ -26,18 +26,16 @@ void require_equal_rows(const std::vector<Fp16>& values, std::size_t nonfinite) 
   REQUIRE(cache.append(values.data(), zeros.data(), 1) == nonfinite);
   REQUIRE(cache.append(zeros.data(), values.data(), 1) == nonfinite);
 
-  for (const converter::Path path : {converter::Path::key, converter::Path::value}) {
-    converter::Descriptor d;
-    d.path = path;
-    d.grouped = 0;
-    d.bits = 8;
-    d.rows = 1;
-    d.columns = static_cast<std::uint32_t>(values.size());
+  const auto require_row = [&](auto kind, const GoldenKvCache::Stored& stored) {
+    kind.row = converter::PlainRow::int8;
+    kind.rows = 1;
+    kind.columns = static_cast<std::uint32_t>(values.size());
     std::vector<std::uint8_t> row;
-    REQUIRE(converter::convert(d, values.data(), nullptr, row) == nonfinite);
-    const GoldenKvCache::Stored stored = path == converter::Path::key ? cache.key_row(0, 0) : cache.value_row(0, 1);
+    REQUIRE(converter::convert({0, kind}, values.data(), nullptr, row) == nonfinite);
     REQUIRE(row == std::vector<std::uint8_t>(stored.data, stored.data + stored.bytes));
-  }
+  };
+  require_row(converter::PlainKeys{}, cache.key_row(0, 0));
+  require_row(converter::PlainValues{}, cache.value_row(0, 1));
 }
 
 }  // namespace

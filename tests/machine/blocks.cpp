@@ -50,15 +50,12 @@ struct ConverterAlone {
   }
 };
 
-converter::Descriptor rows(converter::Path path, std::uint32_t n, std::uint32_t columns, std::uint32_t out_bytes) {
-  converter::Descriptor d;
-  d.path = path;
+template <class Kind>
+Kind chunk(std::uint32_t n, std::uint32_t columns, std::uint32_t first_position = 0) {
+  Kind d;
   d.rows = n;
   d.columns = columns;
-  d.out_bytes = out_bytes;
-  d.destination = path == converter::Path::row    ? converter::Destination::activations
-                  : path == converter::Path::pass ? converter::Destination::out_write
-                                                  : converter::Destination::kv_write;
+  if constexpr (!std::is_same_v<Kind, converter::ToOperand>) d.first_position = first_position;
   return d;
 }
 
@@ -69,7 +66,7 @@ converter::Descriptor rows(converter::Path path, std::uint32_t n, std::uint32_t 
 TEST_CASE("converter: rows of 64 become BFP8, two groups a cycle, after four stages") {
   ConverterAlone c({});
   const std::vector<Fp16> x = ramp(3 * 64);
-  c.commands.command(rows(converter::Path::row, 3, 64, 3 * 74));
+  c.commands.command(converter::Descriptor{0, chunk<converter::ToOperand>(3, 64)});
   c.input.send(10, bytes_of(x), values(x.size()));
   sc_core::sc_start();
   REQUIRE(c.operands.arrivals.size() == 1);
@@ -85,11 +82,10 @@ TEST_CASE("converter: keys leave plane by plane, and later by the cycles that th
   config.k_path_extra_cycles = 3;
   ConverterAlone c(config);
   const std::vector<Fp16> x = ramp(2 * 32);
-  converter::Descriptor d = rows(converter::Path::key, 2, 32, 2 * 21 + 16);
-  d.first_position = 100;
-  d.low_begin[0] = 101;  // only the second token keeps its low plane
-  d.low_end[0] = 102;
-  c.commands.command(d);
+  auto d = chunk<converter::GroupedKeys>(2, 32, 100);
+  d.low = {{101, 0}, {102, 0}};  // only the second token keeps its low plane
+  d.out_bytes = 2 * 21 + 16;
+  c.commands.command(converter::Descriptor{0, d});
   c.input.send(10, bytes_of(x), values(x.size()));
   sc_core::sc_start();
   REQUIRE(c.kv.arrivals.size() == 1);
@@ -105,10 +101,10 @@ TEST_CASE("converter: keys leave plane by plane, and later by the cycles that th
 TEST_CASE("converter: a value row touches a group of every channel: 64 channels on 2 lanes take 32 cycles") {
   ConverterAlone c({});
   const std::vector<Fp16> x = ramp(64);
-  converter::Descriptor d = rows(converter::Path::value, 1, 64, 64 * 37);
-  d.low_begin[0] = 0;
-  d.low_end[0] = 1;
-  c.commands.command(d);
+  auto d = chunk<converter::GroupedValues>(1, 64);
+  d.low.end[0] = 1;
+  d.out_bytes = 64 * 37;
+  c.commands.command(converter::Descriptor{0, d});
   c.input.send(10, bytes_of(x), values(x.size()));
   sc_core::sc_start();
   REQUIRE(c.kv.arrivals[0].cycle == 10 + 32 + 4);
@@ -116,13 +112,11 @@ TEST_CASE("converter: a value row touches a group of every channel: 64 channels 
 TEST_CASE("converter: the growing group is merged in place as if it had been converted from scratch") {
   ConverterAlone c({});
   const std::vector<Fp16> x = ramp(20 * 2);  // 20 tokens of 2 channels: 13 first, then 7
-  converter::Descriptor first = rows(converter::Path::value, 13, 2, 2 * 37),
-                        second = rows(converter::Path::value, 7, 2, 2 * 37);
-  first.low_end[0] = second.low_end[0] = 1;
-  second.first_position = 13;
-  second.residual_bytes = 2 * 37;
-  c.commands.command(first);
-  c.commands.command(second);
+  auto first = chunk<converter::GroupedValues>(13, 2), second = chunk<converter::GroupedValues>(7, 2, 13);
+  first.low.end[0] = second.low.end[0] = 1;
+  first.out_bytes = second.out_bytes = second.residual_bytes = 2 * 37;
+  c.commands.command(converter::Descriptor{0, first});
+  c.commands.command(converter::Descriptor{0, second});
   c.input.send(0, bytes_of({x.begin(), x.begin() + 26}), values(26));
   c.input.send(100, bytes_of({x.begin() + 26, x.end()}), values(14));
   std::vector<std::uint8_t> merged(2 * 37);
@@ -155,22 +149,21 @@ TEST_CASE("converter: a growing group is kept from chunk to chunk and leaves whe
   ConverterAlone c({});
   const std::vector<Fp16> x = ramp(34 * 2);
   std::uint32_t position = 0;
-  const auto chunk = [&](std::uint64_t cycle, std::uint32_t n, std::uint16_t from, std::uint16_t to,
-                         std::uint32_t out) {
-    converter::Descriptor d = rows(converter::Path::value, n, 2, out);
-    d.first_position = position;
+  const auto send = [&](std::uint64_t cycle, std::uint32_t n, std::uint16_t from, std::uint16_t to, std::uint32_t out) {
+    auto d = chunk<converter::GroupedValues>(n, 2, position);
     d.growing_from = from;
     d.growing_to = to;
-    d.low_end[0] = 2;
-    c.commands.command(d);
+    d.low.end[0] = 2;
+    d.out_bytes = out;
+    c.commands.command(converter::Descriptor{0, d});
     const auto first = x.begin() + 2 * position;
     c.input.send(cycle, bytes_of({first, first + 2 * n}), values(2 * n));
     position += n;
   };
-  chunk(0, 13, 0, 3, 0);
-  chunk(100, 7, 3, 3, 0);
-  chunk(200, 13, 3, 1, 2 * 37);
-  chunk(300, 1, 1, 0, 2 * 37);
+  send(0, 13, 0, 3, 0);
+  send(100, 7, 3, 3, 0);
+  send(200, 13, 3, 1, 2 * 37);
+  send(300, 1, 1, 0, 2 * 37);
   sc_core::sc_start();
   const auto stored = [&](std::size_t first, std::size_t count) {
     std::vector<std::uint8_t> out(2 * 37);
@@ -203,7 +196,7 @@ TEST_CASE("converter: chunks follow each other through the pipeline without a ga
   block.isock_kv.bind(kv.tsock);
   block.isock_out.bind(out.tsock);
   for (int i = 0; i < 3; ++i) {
-    commands.command(rows(converter::Path::row, 4, 32, 4 * 37));
+    commands.command(converter::Descriptor{0, chunk<converter::ToOperand>(4, 32)});
     input.at(at_cycle(10), bytes_of(ramp(128)), values(128));
   }
   sc_core::sc_start();
@@ -223,12 +216,9 @@ TEST_CASE("smoother: the first keys of a sequence choose offsets, which all keys
   std::vector<Fp16> prefill = ramp(16 * 32), decode = ramp(32);
   for (std::size_t t = 0; t < 16; ++t) prefill[t * 32 + 5] = formats::to_fp16(30.0 + 0.01 * static_cast<double>(t));
   decode[5] = formats::to_fp16(31.0);
-  converter::Descriptor d = rows(converter::Path::key, 16, 32, 0);
-  commands.command(d);
-  d.rows = 1;
-  d.first_position = 16;
-  commands.command(d);
-  commands.command(rows(converter::Path::row, 1, 32, 0));
+  commands.command(converter::Descriptor{0, chunk<converter::GroupedKeys>(16, 32)});
+  commands.command(converter::Descriptor{0, chunk<converter::GroupedKeys>(1, 32, 16)});
+  commands.command(converter::Descriptor{0, chunk<converter::ToOperand>(1, 32)});
   input.send(10, bytes_of(prefill), values(prefill.size()));
   input.send(100, bytes_of(decode), values(32));
   input.send(200, bytes_of(decode), values(32));
@@ -253,11 +243,10 @@ TEST_CASE("smoother: what passes and stands at the output holds a key back until
   input.isock.bind(block.input.tsock);
   block.isock.bind(out.tsock);
   const std::vector<Fp16> row = ramp(32);
-  converter::Descriptor key = rows(converter::Path::key, 1, 32, 0);
-  key.first_position = 16;
-  for (int i = 0; i < 2; ++i) commands.command(rows(converter::Path::row, 1, 32, 0));
-  commands.command(key);
-  commands.command(rows(converter::Path::row, 1, 32, 0));
+  const converter::Descriptor passes{0, chunk<converter::ToOperand>(1, 32)};
+  for (int i = 0; i < 2; ++i) commands.command(passes);
+  commands.command(converter::Descriptor{0, chunk<converter::GroupedKeys>(1, 32, 16)});
+  commands.command(passes);
   for (std::uint64_t cycle : {10, 11, 12, 13}) input.at(at_cycle(cycle), bytes_of(row), values(32));
   sc_core::sc_start();
   REQUIRE(out.arrivals.size() == 4);
@@ -284,13 +273,13 @@ TEST_CASE("smoother: keys that come in strips are measured first, and all lose t
     const auto at = bytes.begin() + static_cast<std::ptrdiff_t>(i * bytes.size() / 2);
     return std::vector<std::uint8_t>(at, at + static_cast<std::ptrdiff_t>(bytes.size() / 2));
   };
-  converter::Descriptor d = rows(converter::Path::key, 8, 32, 0);
-  for (const converter::Keys what : {converter::Keys::measure, converter::Keys::measured})
-    for (std::uint32_t i = 0; i < 2; ++i) {
-      d.keys = what;
-      d.first_position = 8 * i;
-      commands.command(d);
-    }
+  for (std::uint32_t i = 0; i < 2; ++i)
+    commands.command(converter::Descriptor{0, chunk<converter::MeasuredKeys>(8, 32, 8 * i)});
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    auto d = chunk<converter::GroupedKeys>(8, 32, 8 * i);
+    d.measured = true;
+    commands.command(converter::Descriptor{0, d});
+  }
   for (std::uint64_t i = 0; i < 4; ++i) input.send(100 * (i + 1), strip(i % 2), values(8 * 32));
   sc_core::sc_start();
   const formats::KeyOffsets offsets = formats::choose_offsets(keys.data(), 16, 32, 32, 4);
@@ -410,13 +399,13 @@ struct ArrayAlone {
   void tile(std::uint64_t cycle, std::uint32_t m, std::uint32_t n, int passes) {
     pe::Descriptor d;
     d.a_operand = ++number_;
-    d.load_a = d.last_a = 1;
+    d.load_a = d.last_a = true;
     d.m = m;
     d.n = n;
     d.k = 64;
-    d.operand = pe::Operand::integer;
-    d.block = 64;
-    d.passes = static_cast<std::uint8_t>(passes);
+    pe::IntegerWeights ones_of_int4;
+    ones_of_int4.passes = static_cast<std::uint8_t>(passes);
+    d.b = ones_of_int4;
     commands.command(d);
     std::vector<std::uint8_t> a(m * 74);
     std::vector<Fp16> ones(64, formats::to_fp16(1.0));
@@ -488,25 +477,22 @@ TEST_CASE("vector unit: RMSNorm of an embedded row: two passes over it, 8 stages
   operand.isock.bind(block.operand.tsock);
   block.isock.bind(out.tsock);
   block.isock_host.bind(host.tsock);
-  vector::Descriptor setup;
-  setup.rows = setup.columns = 1;
-  setup.row_width = 256;
+  const vector::Descriptor setup{0, vector::Setup{1, 1, 256}};
   std::vector<std::uint8_t> table(sizeof setup + sizeof(vector::SequenceRows));
   const vector::SequenceRows sequence{0, 1, 0, 0, 1, 0};
   std::memcpy(table.data(), &setup, sizeof setup);
   std::memcpy(table.data() + sizeof setup, &sequence, sizeof sequence);
   commands.send(0, table);
-  vector::Descriptor d;
-  d.kind = vector::Kind::embed;
-  d.rows = 1;
-  d.columns = d.row_width = 256;
-  d.operand_bytes = 512;
-  d.emit = 0;
-  commands.command(d);
-  d.kind = vector::Kind::norm;
-  d.emit = 1;
-  d.scale = 1e-5f;
-  commands.command(d);
+  vector::Embed embed;
+  embed.rows = 1;
+  embed.columns = 256;
+  commands.command(vector::Descriptor{0, embed});
+  vector::Norm norm;
+  norm.rows = 1;
+  norm.columns = 256;
+  norm.gains = true;
+  norm.epsilon = 1e-5f;
+  commands.command(vector::Descriptor{0, norm});
   const std::vector<Fp16> x = ramp(256), gamma(256, formats::to_fp16(1.0));
   operand.send(10, bytes_of(x), values(256));
   operand.send(20, bytes_of(gamma), values(256));
@@ -528,15 +514,13 @@ TEST_CASE("vector unit: softmax of a head: maximum as scores arrive, exponential
   operand.isock.bind(block.operand.tsock);
   block.isock.bind(out.tsock);
   block.isock_host.bind(host.tsock);
-  vector::Descriptor d;
-  d.kind = vector::Kind::softmax;
-  d.operation = 3;
+  vector::Softmax d;
   d.rows = 2;
-  d.columns = d.row_width = 128;
+  d.columns = 128;
   d.group = 2;
   d.head_dim = 64;
   d.visible = 100;
-  commands.command(d);
+  commands.command(vector::Descriptor{3, d});
   const std::vector<Fp16> scores = ramp(256);
   bus::Chunk c = values(256, 3);
   c.header = bus::ResultTile{0, 128};

@@ -115,7 +115,9 @@ Result run(const Case& c) {
     p.m = 1;
     p.n = c.rows;
     p.k = c.k;
-    p.passes = c.passes;
+    pe::CodebookWeights b;
+    b.passes = c.passes;
+    p.b = b;
     pe_commands.command(p);
   }
   sc_core::sc_start();

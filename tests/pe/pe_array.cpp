@@ -24,13 +24,20 @@ std::vector<Fp16> ramp(std::size_t n, float step = 0.125f) {
   return x;
 }
 
-Descriptor tile(Operand operand, std::uint32_t m, std::uint32_t n, std::uint32_t k) {
+Descriptor tile(const Factor& b, std::uint32_t m, std::uint32_t n, std::uint32_t k) {
   Descriptor d;
-  d.operand = operand;
+  d.b = b;
   d.m = m;
   d.n = n;
   d.k = k;
   return d;
+}
+
+Keys keys(std::uint32_t wide_initial, std::uint32_t wide_local) {
+  Keys b;
+  b.wide_initial = wide_initial;
+  b.wide_local = wide_local;
+  return b;
 }
 
 /// m rows of k values as BFP8 groups.
@@ -55,8 +62,9 @@ float rounded(float x) { return formats::to_float(formats::to_fp16(x)); }
 
 TEST_CASE("array function: codebook values with a scale for each block of 64") {
   const std::uint32_t m = 2, n = 3, k = 128;
-  Descriptor d = tile(Operand::codebook, m, n, k);
-  d.codebook_scale = 0.03125f;
+  CodebookWeights weights;
+  weights.scale = 0.03125f;
+  const Descriptor d = tile(weights, m, n, k);
   const Bytes a = stored(ramp(m * k), m, k);
   Bytes b;
   std::vector<formats::Bf16> scales(2);
@@ -73,7 +81,7 @@ TEST_CASE("array function: codebook values with a scale for each block of 64") {
       REQUIRE(c[t * n + r] ==
               rounded(formats::dot_codebook(kBfp8, a.data() + t * kBfp8.row_bytes(k),
                                             reinterpret_cast<const std::int8_t*>(b.data() + r * (k + 4)), scales.data(),
-                                            d.codebook_scale, k)));
+                                            weights.scale, k)));
 }
 
 TEST_CASE("array function: BFP8 rows; sums go on from tile to tile when k is split, and leave when they are complete") {
@@ -86,13 +94,13 @@ TEST_CASE("array function: BFP8 rows; sums go on from tile to tile when k is spl
                   v.begin() + static_cast<std::ptrdiff_t>((2 * r + which + 1) * k));
     return stored(part, rows, k);
   };
-  Descriptor first = tile(Operand::bfp8, m, n, k), second = first;
-  first.emit = 0;
-  second.accumulate = 1;
+  Descriptor first = tile(Bfp8Weights{}, m, n, k), second = first;
+  first.emit = false;
+  second.accumulate = true;
   std::vector<float> sums;
   multiply(first, half(x, m, 0).data(), half(y, n, 0).data(), sums, nullptr);
   const std::vector<float> c = product(second, half(x, m, 1), half(y, n, 1), sums);
-  REQUIRE(c == product(tile(Operand::bfp8, m, n, 2 * k), stored(x, m, 2 * k), stored(y, n, 2 * k)));
+  REQUIRE(c == product(tile(Bfp8Weights{}, m, n, 2 * k), stored(x, m, 2 * k), stored(y, n, 2 * k)));
 }
 
 TEST_CASE("array function: FP16 operands, groups ascending") {
@@ -102,7 +110,7 @@ TEST_CASE("array function: FP16 operands, groups ascending") {
     const auto* p = reinterpret_cast<const std::uint8_t*>(v.data());
     return Bytes(p, p + 2 * v.size());
   };
-  const std::vector<float> c = product(tile(Operand::fp16, m, n, k), bytes(x), bytes(y));
+  const std::vector<float> c = product(tile(Fp16Weights{}, m, n, k), bytes(x), bytes(y));
   for (std::size_t t = 0; t < m; ++t)
     for (std::size_t r = 0; r < n; ++r)
       REQUIRE(c[t * n + r] == rounded(formats::dot_fp16(x.data() + t * k, y.data() + r * k, k)));
@@ -110,10 +118,9 @@ TEST_CASE("array function: FP16 operands, groups ascending") {
 
 TEST_CASE("array function: keys inside the windows are BFP8, the others BFP4") {
   const std::uint32_t m = 1, n = 6, k = 64;
-  Descriptor d = tile(Operand::keys, m, n, k);
-  d.wide_initial = 1;
-  d.wide_local = 4;  // tokens 0, 4 and 5 come with a low plane
-  REQUIRE(wide_units(d, n) == 3);
+  const Keys cached = keys(1, 4);  // tokens 0, 4 and 5 come with a low plane
+  const Descriptor d = tile(cached, m, n, k);
+  REQUIRE(wide_units(cached, n) == 3);
   const std::vector<Fp16> y = ramp(n * k, 0.375f);
   const Bytes a = stored(ramp(k), 1, k), rows = stored(y, n, k);
   Bytes b, low;
@@ -138,18 +145,19 @@ TEST_CASE("array function: keys inside the windows are BFP8, the others BFP4") {
 
 TEST_CASE("array timing: idle rows take further columns") {
   Config config;                                                               // 16 x 8
-  REQUIRE(tile_cycles(config, tile(Operand::codebook, 1, 128, 64)) == 2);      // 128 columns at once, two groups
-  REQUIRE(tile_cycles(config, tile(Operand::codebook, 5, 128, 64)) == 6 * 2);  // 24 columns at once
-  REQUIRE(tile_cycles(config, tile(Operand::codebook, 16, 128, 64)) == 16 * 2);
-  REQUIRE(tile_cycles(config, tile(Operand::codebook, 20, 128, 64)) == 16 * 2 * 2);  // two rounds of rows
+  REQUIRE(tile_cycles(config, tile(CodebookWeights{}, 1, 128, 64)) == 2);      // 128 columns at once, two groups
+  REQUIRE(tile_cycles(config, tile(CodebookWeights{}, 5, 128, 64)) == 6 * 2);  // 24 columns at once
+  REQUIRE(tile_cycles(config, tile(CodebookWeights{}, 16, 128, 64)) == 16 * 2);
+  REQUIRE(tile_cycles(config, tile(CodebookWeights{}, 20, 128, 64)) == 16 * 2 * 2);  // two rounds of rows
   config.spread_idle_rows = false;
-  REQUIRE(tile_cycles(config, tile(Operand::codebook, 1, 128, 64)) == 16 * 2);
+  REQUIRE(tile_cycles(config, tile(CodebookWeights{}, 1, 128, 64)) == 16 * 2);
 }
 
 TEST_CASE("array timing: passes, unfinished groups, and cycles of a bit-serial pass") {
   Config config;
-  Descriptor d = tile(Operand::codebook, 1, 128, 64);
-  d.passes = 2;
+  CodebookWeights weights;
+  weights.passes = 2;
+  Descriptor d = tile(weights, 1, 128, 64);
   REQUIRE(tile_cycles(config, d) == 4);
   REQUIRE(tile_slots(d) == 128 * 2 * 2);
   d.k = 65;
@@ -160,20 +168,34 @@ TEST_CASE("array timing: passes, unfinished groups, and cycles of a bit-serial p
 
 TEST_CASE("array timing: a low plane of keys or values is one pass more") {
   Config config;
-  Descriptor keys = tile(Operand::keys, 4, 64, 64);  // 32 columns at once
-  keys.wide_initial = 4;
-  keys.wide_local = 60;
-  REQUIRE(tile_cycles(config, keys) == (2 + 1) * 2);  // 8 tokens in one round more
-  REQUIRE(tile_slots(keys) == 4 * 2 * (64 + 8));
-  REQUIRE(tile_elements(keys) == 64 * (64 + 8));
-  Descriptor values = tile(Operand::values, 4, 64, 128);  // four groups of tokens, two of them wide
-  values.wide_initial = 1;
-  values.wide_local = 3;
+  const Descriptor scores = tile(keys(4, 60), 4, 64, 64);  // 32 columns at once
+  REQUIRE(tile_cycles(config, scores) == (2 + 1) * 2);     // 8 tokens in one round more
+  REQUIRE(tile_slots(scores) == 4 * 2 * (64 + 8));
+  REQUIRE(tile_elements(scores) == 64 * (64 + 8));
+  Values cached;
+  cached.wide_initial = 1;
+  cached.wide_local = 3;
+  Descriptor values = tile(cached, 4, 64, 128);  // four groups of tokens, two of them wide
   REQUIRE(tile_cycles(config, values) == 2 * (4 + 2));
   REQUIRE(tile_slots(values) == 4 * 64 * (4 + 2));
   REQUIRE(tile_elements(values) == 32 * 64 * (4 + 2));
-  values.bfp_a = 0;  // decoded to FP16 there is no second pass
+  cached.bfp_a = false;
+  values.b = cached;  // decoded to FP16 there is no second pass
   REQUIRE(tile_cycles(config, values) == 2 * 4);
   config.attention_cycles_per_group = 3;
   REQUIRE(tile_cycles(config, values) == 2 * 4 * 3);
+}
+
+TEST_CASE(
+    "array timing: a plain cache becomes BFP8 on a BFP array, in two passes; every byte of it counts as it comes") {
+  const Config config;
+  PlainKeys keys;
+  keys.int8 = true;
+  REQUIRE(tile_cycles(config, tile(keys, 4, 64, 64)) == 2 * 2 * 2);
+  REQUIRE(tile_slots(tile(keys, 4, 64, 64)) == 4 * 64 * 2 * 2);
+  REQUIRE(tile_elements(tile(keys, 4, 64, 64)) == 64 * (64 + 2));
+  PlainValues values;
+  values.bfp_a = false;
+  REQUIRE(tile_cycles(config, tile(values, 4, 64, 128)) == 2 * 4);
+  REQUIRE(tile_elements(tile(values, 4, 64, 128)) == 128 * 2 * 64);
 }

@@ -8,7 +8,7 @@ TEST_CASE("Batch: an operand's room comes back with the last tile before another
   Batch b;
   for (const int load : {1, 0, 0, 1, 0}) {
     pe::Descriptor d;
-    d.load_a = static_cast<std::uint8_t>(load);
+    d.load_a = load != 0;
     b.pe.push_back(d);
   }
   mark_last_uses(b);
@@ -16,7 +16,7 @@ TEST_CASE("Batch: an operand's room comes back with the last tile before another
   for (const pe::Descriptor& d : b.pe) last.push_back(d.last_a);
   REQUIRE(last == std::vector<int>{0, 0, 1, 0, 1});
   mark_last_uses(b, true);
-  REQUIRE(b.pe.back().last_a == 0);
+  REQUIRE_FALSE(b.pe.back().last_a);
 }
 
 TEST_CASE("Batch: a read of spilled rows waits for the last write of what it reads, and for no later one") {

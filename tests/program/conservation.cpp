@@ -43,12 +43,16 @@ class Tally {
     const std::uint64_t m = d.m, n = d.n, k = d.k, groups = d.groups();
     sum.macs += m * n * k;
     of(program_.class_of(d.operation)).macs += m * n * k;
-    sum.pe_slots += m * n * groups * d.passes;
-    if (d.source != pe::Source::kv || d.bfp_a == 0) return;
     // A low plane is one pass more: of a token's keys, or of a group of values.
-    const bool keys = d.operand == pe::Operand::keys || d.operand == pe::Operand::keys_plain;
-    const std::uint64_t wide = d.wide_initial + ((keys ? n : groups) - d.wide_local);
-    sum.pe_slots += keys ? m * groups * wide : m * n * wide;
+    const auto wide = [](const pe::GroupedCache& b, std::uint64_t units) {
+      return b.bfp_a ? b.wide_initial + (units - b.wide_local) : 0;
+    };
+    sum.pe_slots +=
+        std::visit(bus::Overloaded{[&](const pe::Weights& b) { return m * n * groups * b.passes; },
+                                   [&](const pe::Keys& b) { return m * groups * (n + wide(b, n)); },
+                                   [&](const pe::Values& b) { return m * n * (groups + wide(b, groups)); },
+                                   [&](const pe::PlainCache& b) { return m * n * groups * (b.bfp_a ? 2u : 1u); }},
+                   d.b);
   }
 
   const StepProgram& program_;

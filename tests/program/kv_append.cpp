@@ -4,6 +4,11 @@
 #include "tests/support/catch.h"
 
 using namespace plan_test;
+using converter::GroupedKeys;
+using converter::GroupedValues;
+using converter::MeasuredKeys;
+using converter::PlainKeys;
+using converter::PlainValues;
 
 namespace {
 
@@ -19,10 +24,11 @@ struct Layer {
     program.embedding();
     batch = program.layer(0);
   }
-  std::vector<converter::Descriptor> cache(converter::Path path) const {
-    std::vector<converter::Descriptor> found;
+  template <class Kind>
+  std::vector<Kind> cache() const {
+    std::vector<Kind> found;
     for (const converter::Descriptor& c : batch.converter)
-      if (c.path == path && c.leaves_smoother()) found.push_back(c);
+      if (const auto* kind = std::get_if<Kind>(&c.kind)) found.push_back(*kind);
     return found;
   }
 };
@@ -37,7 +43,8 @@ std::uint64_t bytes_of(const std::vector<memory::DmaDescriptor>& list) {
 
 TEST_CASE("KV append: one token's keys go out with their low plane, and its values into the growing group") {
   const Layer layer(Machine{}, one_sequence(100, 1));
-  const auto keys = layer.cache(converter::Path::key), values = layer.cache(converter::Path::value);
+  const auto keys = layer.cache<GroupedKeys>();
+  const auto values = layer.cache<GroupedValues>();
   REQUIRE(keys.size() == 2);  // kv heads
   REQUIRE(keys[0].first_position == 100);
   REQUIRE(keys[0].out_bytes == 2 * (21 + 16));
@@ -51,7 +58,7 @@ TEST_CASE("KV append: one token's keys go out with their low plane, and its valu
 TEST_CASE("KV append: at the first token of a group there is no group to read back") {
   const Layer layer(Machine{}, one_sequence(96, 1));
   REQUIRE(layer.batch.residual.empty());
-  REQUIRE(layer.cache(converter::Path::value)[0].residual_bytes == 0);
+  REQUIRE(layer.cache<GroupedValues>()[0].residual_bytes == 0);
 }
 
 TEST_CASE("KV append: of a long prefill only the windows and the growing group get a low plane") {
@@ -59,16 +66,17 @@ TEST_CASE("KV append: of a long prefill only the windows and the growing group g
   machine.kv.n_initial = 32;
   machine.kv.n_local = 64;
   const Layer layer(machine, one_sequence(0, 200));
-  const auto keys = layer.cache(converter::Path::key), values = layer.cache(converter::Path::value);
+  const auto keys = layer.cache<GroupedKeys>();
+  const auto values = layer.cache<GroupedValues>();
   REQUIRE(keys.size() == 2);
-  REQUIRE(keys[0].low_begin[0] == 0);
-  REQUIRE(keys[0].low_end[0] == 32);
-  REQUIRE(keys[0].low_begin[1] == 136);
-  REQUIRE(keys[0].low_end[1] == 200);
+  REQUIRE(keys[0].low.begin[0] == 0);
+  REQUIRE(keys[0].low.end[0] == 32);
+  REQUIRE(keys[0].low.begin[1] == 136);
+  REQUIRE(keys[0].low.end[1] == 200);
   REQUIRE(keys[0].out_bytes == 2 * (200 * 21 + 96 * 16));
   // 7 groups, the first wide, and of the local window's those from 128 on.
-  REQUIRE(values[0].low_end[0] == 1);
-  REQUIRE(values[0].low_begin[1] == 4);
+  REQUIRE(values[0].low.end[0] == 1);
+  REQUIRE(values[0].low.begin[1] == 4);
   REQUIRE(values[0].out_bytes == 64 * (7 * 21 + 4 * 16));
 }
 
@@ -77,8 +85,9 @@ TEST_CASE("KV append: a plain cache takes rows, and no group grows") {
   machine.kv.format = KvFormat::kInt8;
   const Layer layer(machine, one_sequence(100, 5));
   REQUIRE(layer.batch.residual.empty());
-  REQUIRE(layer.cache(converter::Path::value)[0].out_bytes == 5 * (64 + 2));
-  REQUIRE(layer.cache(converter::Path::key)[0].grouped == 0);
+  REQUIRE(layer.cache<PlainValues>()[0].row == converter::PlainRow::int8);
+  REQUIRE(layer.cache<PlainKeys>().size() == 2);
+  REQUIRE(bytes_of(layer.batch.kv_write) == 2 * 2 * 5 * (64 + 2));
 }
 
 TEST_CASE("KV append: the converter keeps the group that a strip ends within, where it has room") {
@@ -89,7 +98,7 @@ TEST_CASE("KV append: the converter keeps the group that a strip ends within, wh
   machine.chip.growing_channels = 64;  // of one head
   const Layer layer(machine, one_sequence(0, 90));
   REQUIRE_FALSE(layer.program.resident());
-  const auto values = layer.cache(converter::Path::value);
+  const auto values = layer.cache<GroupedValues>();
   REQUIRE(values.size() == 4);  // two strips of two heads
   // Head 0: 32 tokens are written, 16 stay; then they are taken up.
   REQUIRE(values[0].growing_to == 1);
@@ -109,8 +118,8 @@ TEST_CASE("KV append: keys of a first step that comes in strips are measured bef
   machine.chip = small_chip(24 * 1024);
   const Layer layer(machine, one_sequence(0, 90));
   REQUIRE_FALSE(layer.program.resident());
-  std::size_t measured = 0;
-  for (const converter::Descriptor& c : layer.batch.converter) measured += c.keys == converter::Keys::measure;
-  REQUIRE(measured > 0);
-  for (const converter::Descriptor& c : layer.cache(converter::Path::key)) REQUIRE(c.keys == converter::Keys::measured);
+  const auto measured = layer.cache<MeasuredKeys>();
+  REQUIRE_FALSE(measured.empty());
+  for (const MeasuredKeys& keys : measured) REQUIRE(keys.counts);
+  for (const GroupedKeys& keys : layer.cache<GroupedKeys>()) REQUIRE(keys.measured);
 }

@@ -8,20 +8,24 @@
 
 using namespace harmonia;
 using namespace harmonia::smoother;
-using converter::Keys;
+using converter::MeasuredKeys;
 using formats::Fp16;
 using formats::KeyOffsets;
 
 namespace {
 
-converter::Descriptor keys(std::uint32_t rows, std::uint32_t columns, std::uint32_t first_position = 0,
-                           Keys from = Keys::choose) {
-  converter::Descriptor d;
-  d.path = converter::Path::key;
+template <class Kind = converter::GroupedKeys>
+Kind keys(std::uint32_t rows, std::uint32_t columns, std::uint32_t first_position = 0) {
+  Kind d;
   d.rows = rows;
   d.columns = columns;
   d.first_position = first_position;
-  d.keys = from;
+  return d;
+}
+/// Keys whose offsets were measured before.
+converter::GroupedKeys measured(std::uint32_t rows, std::uint32_t columns, std::uint32_t first_position = 0) {
+  converter::GroupedKeys d = keys(rows, columns, first_position);
+  d.measured = true;
   return d;
 }
 
@@ -63,7 +67,7 @@ TEST_CASE("smoother function: every slot, layer and kv head has offsets of its o
   const std::vector<Fp16> x = displaced(4, 32, 8);
   const KeyOffsets chosen = table.offsets(keys(4, 32), x.data());
   for (int place = 0; place < 3; ++place) {
-    converter::Descriptor other = keys(1, 32, 4);
+    converter::GroupedKeys other = keys(1, 32, 4);
     (place == 0 ? other.slot : place == 1 ? other.layer : other.head) = 1;
     REQUIRE(table.offsets(other, x.data()).count == 0);
   }
@@ -75,12 +79,11 @@ TEST_CASE("smoother function: offsets of keys that were measured strip by strip 
   const std::vector<Fp16> a = displaced(5, 32, 8), b = displaced(7, 32, 2);
   std::vector<Fp16> all = a;
   all.insert(all.end(), b.begin(), b.end());
-  table.measure(keys(5, 32, 0, Keys::measure), a.data());
-  table.measure(keys(7, 32, 5, Keys::measure), b.data());
-  REQUIRE(equal(table.offsets(keys(5, 32, 0, Keys::measured), a.data()),
-                formats::choose_offsets(all.data(), 12, 32, 32, 3)));
+  table.measure(keys<MeasuredKeys>(5, 32, 0), a.data());
+  table.measure(keys<MeasuredKeys>(7, 32, 5), b.data());
+  REQUIRE(equal(table.offsets(measured(5, 32), a.data()), formats::choose_offsets(all.data(), 12, 32, 32, 3)));
   // They serve one sequence; another one has to measure its own.
-  REQUIRE_THROWS_AS(table.offsets(keys(5, 32, 0, Keys::measured), a.data()), std::logic_error);
+  REQUIRE_THROWS_AS(table.offsets(measured(5, 32), a.data()), std::logic_error);
 }
 
 TEST_CASE("smoother timing: a pass takes a cycle for every `lanes` channels, in pieces of 32 channels a key") {
@@ -98,15 +101,16 @@ TEST_CASE("smoother timing: keys that choose take a pass for their statistics, o
   config.lanes = 64;
   REQUIRE(smoothing_cycles(config, keys(8, 64)) == 16);
   REQUIRE(smoothing_cycles(config, keys(8, 64, 8)) == 8);
-  REQUIRE(smoothing_cycles(config, keys(8, 64, 0, Keys::measured)) == 8);
+  REQUIRE(smoothing_cycles(config, measured(8, 64)) == 8);
 }
 
 TEST_CASE("smoother timing: what is no key, and with online offsets off every chunk, passes") {
   Config config;
-  converter::Descriptor d = keys(1, 64);
-  REQUIRE(smooths(config, d));
-  d.path = converter::Path::value;
-  REQUIRE_FALSE(smooths(config, d));
+  const converter::Descriptor stored{0, keys(1, 64)};
+  REQUIRE(smoothed_keys(config, stored) != nullptr);
+  REQUIRE(smoothed_keys(config, stored)->columns == 64);
+  REQUIRE(smoothed_keys(config, {0, keys<converter::PlainKeys>(1, 64)}) != nullptr);
+  REQUIRE(smoothed_keys(config, {0, keys<converter::GroupedValues>(1, 64)}) == nullptr);
   config.online = false;
-  REQUIRE_FALSE(smooths(config, keys(1, 64)));
+  REQUIRE(smoothed_keys(config, stored) == nullptr);
 }

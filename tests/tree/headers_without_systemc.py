@@ -17,7 +17,7 @@ NEEDS_SYSTEMC = ("_module.h", "_rtl.h", "_pins.h", "_ports.h")
 BLOCKS = ("converter", "decoder", "smoother", "pe", "vector", "memory")
 ROOMS_WITHOUT = ("formats", "model", "kv_cache", "golden", "program")
 # Of the DRAM channel and of tlm/ these are the parts that the others build on.
-OTHERS = ("tlm/activity.h", "tlm/cycle.h", "tlm/ring.h", "tlm/traffic_class.h", "hw/rtl/instance.h", "hw/rtl/stream.h")
+OTHERS = ("tlm/activity.h", "tlm/cycle.h", "tlm/descriptor_kinds.h", "tlm/ring.h", "tlm/traffic_class.h", "hw/rtl/instance.h", "hw/rtl/stream.h")
 HEADERS = ("systemc", "systemc.h", "tlm", "tlm.h", "tlm_utils/simple_initiator_socket.h", "tlm_utils/simple_target_socket.h",
            "tlm_utils/peq_with_cb_and_phase.h")
 
