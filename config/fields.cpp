@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <system_error>
 
+#include "harmonia/config/utf8.h"
 #include "harmonia/config/yaml.h"
 
 namespace harmonia::config {
@@ -228,6 +229,7 @@ bool Field::to_bool(const Node& node, const std::string& path) const {
 std::string Field::to_text(const Node& node, const std::string& path) const {
   if (!node.is_scalar()) fail(node, path);
   if (!choices_.empty()) return choices_[to_choice(node, path)];
+  if (key_ != "description") require_text(node.text, node.where, {});  // of one line
   return node.text;
 }
 

@@ -9,6 +9,8 @@
 #include <set>
 #include <vector>
 
+#include "harmonia/config/utf8.h"
+
 namespace harmonia::config {
 namespace {
 
@@ -64,7 +66,11 @@ class Builder {
   bool number_integer(number_integer_t value) { return add(Node::scalar(std::to_string(value)), next()); }
   bool number_unsigned(number_unsigned_t value) { return add(Node::scalar(std::to_string(value)), next()); }
   bool number_float(number_float_t /*value*/, const string_t& written) { return add(Node::scalar(written), next()); }
-  bool string(string_t& value) { return add(Node::scalar(value, true), next()); }
+  bool string(string_t& value) {
+    const Location where = next();
+    require_text(value, where);
+    return add(Node::scalar(value, true), where);
+  }
   bool binary(binary_t& /*value*/) { return false; }
 
   bool start_object(std::size_t /*size*/) { return open(Node::map(), next()); }
@@ -75,6 +81,7 @@ class Builder {
     Open& top = stack_.back();
     top.key_where = next();
     top.key = name;
+    require_text(name, top.key_where);
     if (!top.seen.insert(name).second)
       throw InputError(top.key_where, "key '" + printable(name) + "' is there twice, expected once");
     return true;

@@ -1,5 +1,7 @@
 #include "harmonia/config/utf8.h"
 
+#include "harmonia/config/node.h"
+
 namespace harmonia::config {
 
 namespace {
@@ -30,6 +32,10 @@ bool is_control(std::string_view character) {
   return character.size() == 2 && byte_at(character, 0) == 0xc2 && byte_at(character, 1) < 0xa0;
 }
 
+std::string describe(Fault fault) {
+  return fault == Fault::kControl ? "a control character" : "a byte that is not UTF-8";
+}
+
 TextFault find_fault(std::string_view text, std::string_view allowed) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = utf8_length(text.substr(at));
@@ -39,6 +45,12 @@ TextFault find_fault(std::string_view text, std::string_view allowed) {
     at += length;
   }
   return {};
+}
+
+void require_text(std::string_view text, const Location& where, std::string_view allowed) {
+  const TextFault found = find_fault(text, allowed);
+  if (found.fault != Fault::kNone)
+    throw InputError(where, "'" + printable(text) + "' holds " + describe(found.fault) + ", expected text");
 }
 
 }  // namespace harmonia::config

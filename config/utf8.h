@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
+
+#include "harmonia/config/error.h"
 
 namespace harmonia::config {
 
@@ -20,7 +23,14 @@ struct TextFault {
   std::size_t at = 0;  // byte
 };
 
+/// "a byte that is not UTF-8", "a control character".
+std::string describe(Fault fault);
+
 /// The first byte that is no UTF-8, or control character other than those in `allowed`.
 TextFault find_fault(std::string_view text, std::string_view allowed = "\t\n\r");
+
+/// Throws InputError at `where` when a value or key of a document holds what find_fault() finds: names come back in
+/// results and on terminals, after the work is done.
+void require_text(std::string_view text, const Location& where, std::string_view allowed = "\t\n\r");
 
 }  // namespace harmonia::config

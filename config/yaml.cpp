@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "harmonia/config/json.h"
+#include "harmonia/config/utf8.h"
 
 namespace harmonia::config {
 namespace {
@@ -67,6 +68,7 @@ class Builder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     check_tag(mark, tag);
+    require_text(text, at(mark));
     if (tag != "!" && (text == "~" || text == "null" || text.empty())) return OnNull(mark, anchor);
     value(Node::scalar(text, tag == "!", at(mark)), anchor);
   }
@@ -156,20 +158,6 @@ class Builder : public YAML::EventHandler {
   std::map<YAML::anchor_t, Node> anchors_;
   std::size_t values_ = 0;
 };
-
-// The first byte that is not UTF-8 text, or npos. yaml-cpp would replace it silently.
-std::size_t first_bad_byte(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const std::size_t length = c < 0x80 ? 1 : (c >> 5) == 6 ? 2 : (c >> 4) == 14 ? 3 : (c >> 3) == 30 ? 4 : 0;
-    if (length == 0 || i + length > text.size()) return i;
-    if (length == 1 && (c < 0x20 || c == 0x7f) && c != '\n' && c != '\r' && c != '\t') return i;
-    for (std::size_t k = 1; k < length; ++k)
-      if ((static_cast<unsigned char>(text[i + k]) >> 6) != 2) return i;
-    i += length;
-  }
-  return std::string_view::npos;
-}
 
 Location location_of(std::string_view text, std::size_t offset, const std::string& file) {
   Location where{file, 1, 1};
@@ -265,8 +253,9 @@ Node parse_yaml_document(std::string_view text, const std::string& file) {
     throw InputError({file, 0, 0},
                      std::to_string(text.size()) + " bytes, expected at most " + std::to_string(kMostBytes));
   const bool has_bom = text.substr(0, 3) == "\xef\xbb\xbf";
-  if (const std::size_t bad = first_bad_byte(text); bad != std::string_view::npos)
-    throw InputError(location_of(text, bad, file), "a byte that is not UTF-8 text, expected a YAML or JSON document");
+  // yaml-cpp would replace such bytes without a word.
+  if (const TextFault found = find_fault(text); found.fault != Fault::kNone)
+    throw InputError(location_of(text, found.at, file), describe(found.fault) + ", expected a YAML or JSON document");
   check_brackets(text, file);
   std::istringstream in{std::string(has_bom ? text.substr(3) : text)};
   Builder builder(file);

@@ -21,15 +21,7 @@ void print_help(std::ostream& out) {
 
 /// Arguments come back in results and messages; what is no text would spoil those after the work is done.
 void require_text(const std::vector<std::string>& arguments) {
-  for (const std::string& a : arguments) {
-    const config::TextFault found = config::find_fault(a);
-    if (found.fault == config::Fault::kNone) continue;
-    throw config::InputError(
-        {"command line", 0, 0},
-        "'" + config::printable(a) + "' holds " +
-            (found.fault == config::Fault::kControl ? "a control character" : "a byte that is not UTF-8") +
-            ", expected text, in the names of files too");
-  }
+  for (const std::string& a : arguments) config::require_text(a, {"command line", 0, 0});
 }
 
 int dispatch(const std::vector<std::string>& arguments) {

@@ -61,7 +61,20 @@ std::string table(const std::vector<std::vector<std::string>>& rows, const std::
   return out;
 }
 
+namespace {
+
+bool is_number(const std::string& text) {
+  const std::size_t sign = text[0] == '+' || text[0] == '-' ? 1 : 0;
+  double value = 0;
+  const char *begin = text.data() + sign, *end = text.data() + text.size();
+  return begin != end && std::from_chars(begin, end, value).ptr == end && *begin != '-';
+}
+
+}  // namespace
+
 std::string csv_cell(const std::string& text) {
+  if (!text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos && !is_number(text))
+    return csv_cell("'" + text);
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) {

@@ -12,7 +12,8 @@ std::string si(double value, const std::string& unit, int digits = 3);
 std::string percent(double share);
 /// Rows of cells, the first row being the heading; columns of numbers are aligned to the right.
 std::string table(const std::vector<std::vector<std::string>>& rows, const std::string& indent = {});
-/// A cell of a CSV file: quoted when it holds a comma, a quote or a line end.
+/// A cell of a CSV file: quoted when it holds a comma, a quote or a line end. Text that a spreadsheet would take for a
+/// formula (it begins with = + - or @ and is no number) gets an apostrophe in front.
 std::string csv_cell(const std::string& text);
 /// A number with the fewest digits that read back as the same number.
 std::string exact(double value);

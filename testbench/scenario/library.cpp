@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "harmonia/config/node.h"
+#include "harmonia/config/utf8.h"
 
 namespace harmonia::testbench {
 
@@ -23,6 +24,7 @@ bool is_folder(const fs::path& p) {
 }
 
 fs::path named_folder(const std::string& name, const char* how) {
+  config::require_text(name, {how, 0, 0});
   if (!is_folder(name)) throw config::InputError({name, 0, 0}, std::string("is no folder, expected ") + how);
   return name;
 }
@@ -49,6 +51,15 @@ const char* kind_name(BuiltIn kind) {
       break;
   }
   return "scenario";
+}
+
+void require_folder_name(const std::string& name, const config::Location& where) {
+  constexpr std::size_t kLongest = 200;  // with what temporary names add, below the 255 bytes of file systems
+  config::require_text(name, where, {});
+  if (name.find('/') == std::string::npos && name != "." && name != ".." && name.size() <= kLongest) return;
+  throw config::InputError(where, "name is '" + config::printable(name) +
+                                      "', expected a name that a folder of results can have: without '/', not '.' or "
+                                      "'..', of at most 200 bytes");
 }
 
 Library::Library(const std::string& workloads_folder, const std::string& data_folder, bool allow_unknown_keys)
@@ -80,7 +91,10 @@ std::vector<std::string> Library::names(BuiltIn kind) const {
   std::vector<std::string> found;
   std::error_code error;
   for (fs::directory_iterator it(kind_folder(kind), error), end; !error && it != end; it.increment(error))
-    if (it->path().extension() == ".yaml") found.push_back(it->path().stem().string());
+    if (it->path().extension() == ".yaml") {
+      found.push_back(it->path().stem().string());
+      config::require_text(found.back(), {it->path().string(), 0, 0}, {});
+    }
   std::sort(found.begin(), found.end());
   return found;
 }

@@ -18,6 +18,10 @@ enum class BuiltIn { kModel, kAccelerator, kScenario };
 /// "model", "accelerator", "scenario".
 const char* kind_name(BuiltIn kind);
 
+/// Throws InputError at `where` when a name (of a scenario or a sweep) could not be that of a folder of results: it would
+/// lead elsewhere, or is too long for a file system.
+void require_folder_name(const std::string& name, const config::Location& where);
+
 class Library {
  public:
   /// Empty arguments take the search order above. Throws InputError when a folder that was named does not exist.

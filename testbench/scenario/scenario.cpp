@@ -214,7 +214,7 @@ Node load_file(BuiltIn kind, const std::string& name, const Location& where, con
     std::string stem = file.stem().string();
     if (stem == "config") stem = file.parent_path().filename().string();
     if (stem.size() > 7 && stem.compare(stem.size() - 7, 7, ".config") == 0) stem.resize(stem.size() - 7);
-    node.set("name", Node::scalar(stem, true));
+    node.set("name", Node::scalar(stem, true, {file.string(), 0, 0}));
   }
   return node;
 }
@@ -453,6 +453,8 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
   config::Fields fields;
   loaded.scenario.describe(fields);
   fields.read(document);
+  if (const Node* name = document.find("name"); name && !loaded.scenario.name.empty())
+    require_folder_name(loaded.scenario.name, name->where);
   const WorkloadConfig& workload = loaded.scenario.workload;
   if (!workload.is_trace() && workload.phase != Phase::gemv) {
     const std::int64_t further = workload.phase == Phase::decode ? workload.tokens : 0;

@@ -24,6 +24,7 @@ namespace harmonia::testbench {
 
 namespace fs = std::filesystem;
 using config::InputError;
+using config::Location;
 using config::Node;
 using config::RunError;
 using Json = SweepJson;
@@ -171,7 +172,9 @@ Sweep load_sweep(const std::string& file, const std::vector<std::string>& overri
   Sweep s;
   s.file = path.string();
   s.name = text_value(document, "name");
+  const Node* name = document.find("name");
   if (s.name.empty()) s.name = path.stem().string();
+  require_folder_name(s.name, name ? name->where : Location{path.string(), 0, 0});
   s.description = text_value(document, "description");
   s.scenario = text_value(document, "scenario");
   if (s.scenario.empty()) s.scenario = "default";

@@ -38,7 +38,15 @@ TEST_CASE("json: what is not valid is refused with its place") {
                     ContainsSubstring("f:1:") && ContainsSubstring("out of range"));
   CHECK_THROWS_WITH(config::parse_json("{\"a\": \n}", "f"),
                     ContainsSubstring("f:2:1") && ContainsSubstring("not valid JSON"));
-  CHECK_THROWS_WITH(config::parse_json("{\"a\": \"\\ud83d\"}", "f"), ContainsSubstring("not valid JSON"));
+  for (const char* half : {R"({"a": "\ud83d"})", R"({"a": "\ud83dx"})", R"({"a": "\udc00"})", R"({"\ud83d": 1})"}) {
+    CHECK_THROWS_WITH(config::parse_json(half, "f"), ContainsSubstring("not valid JSON"));
+    CHECK_THROWS_WITH(config::parse_yaml(half, "f"), ContainsSubstring("f:1:"));
+  }
+  // What would steer a terminal, escaped in the file or not.
+  CHECK_THROWS_WITH(config::parse_json(R"({"a": "x\u001b[31m"})", "f"),
+                    ContainsSubstring("f:1:7") && ContainsSubstring("a control character"));
+  CHECK_THROWS_WITH(config::parse_json(R"({"a\u009b": 1})", "f"), ContainsSubstring("f:1:2"));
+  CHECK(config::parse_json(R"({"a": "two\nlines\t"})", "f").find("a")->text == "two\nlines\t");
   CHECK_THROWS_WITH(config::parse_json("", "f"), ContainsSubstring("not valid JSON"));
   std::string deep;
   for (int i = 0; i < 70; ++i) deep += "[";

@@ -40,7 +40,7 @@ TEST_CASE("unreadable documents are refused in words") {
   REQUIRE(error_of("? [a, b]\n: c\n") == "f.yaml:1:3: a map or list as a key, expected a name");
   REQUIRE(error_of("~: c\n") == "f.yaml:1:1: nothing as a key, expected a name");
   REQUIRE(error_of("a: [1, 2\n").find("f.yaml:2:1: not readable as YAML: ") == 0);
-  REQUIRE(error_of("a: \t\x01\n") == "f.yaml:1:5: a byte that is not UTF-8 text, expected a YAML or JSON document");
+  REQUIRE(error_of("a: \t\x01\n") == "f.yaml:1:5: a control character, expected a YAML or JSON document");
   REQUIRE(error_of("a: \xff\xfe\n") == "f.yaml:1:4: a byte that is not UTF-8 text, expected a YAML or JSON document");
   REQUIRE(error_of(std::string(5 << 20, 'a')) == "f.yaml: 5242880 bytes, expected at most 4194304");
   REQUIRE_THROWS_WITH(cfg::read_yaml("/nonexistent.yaml"),
@@ -74,6 +74,25 @@ TEST_CASE("a hostile document ends in an error, soon") {
   // An honest alias is a copy.
   const cfg::Node n = cfg::parse_yaml("a: &x {k: 1}\nb: *x\n", "f.yaml");
   REQUIRE(n.find("b")->find("k")->text == "1");
+}
+
+TEST_CASE("bytes that are no UTF-8 and control characters are refused with their place") {
+  // Overlong forms, halves of pairs, beyond the last character, a cut character, Latin-1.
+  for (const char* bad : {"\xC0\x80", "\xC1\xBF", "\xE0\x80\xAF", "\xF0\x80\x80\x80", "\xED\xA0\x80",
+                          "\xF4\x90\x80\x80", "\xC3", "\xE9"}) {
+    CHECK_THROWS_WITH(harmonia::config::parse_yaml("a: 1\nname: " + std::string(bad), "f"),
+                      ContainsSubstring("f:2:7: a byte that is not UTF-8"));
+    CHECK_THROWS_WITH(harmonia::config::parse_override("name=" + std::string(bad)), ContainsSubstring("not UTF-8"));
+  }
+  CHECK_THROWS_WITH(harmonia::config::parse_yaml("name: \x1b[31m", "f"),
+                    ContainsSubstring("f:1:7: a control character"));
+  CHECK_THROWS_WITH(harmonia::config::parse_yaml("name: \"\\e[31m\"", "f"),
+                    ContainsSubstring("f:1:7: '\\x1b[31m' holds"));
+  CHECK_THROWS_WITH(harmonia::config::parse_yaml("\"a\\x9b\": 1", "f"),
+                    ContainsSubstring("f:1:1: 'a\\xc2\\x9b' holds"));
+  CHECK(harmonia::config::parse_yaml("name: \xF0\x9F\x98\x80 \xC3\xA9", "f").find("name")->text ==
+        "\xF0\x9F\x98\x80 \xC3\xA9");
+  CHECK(harmonia::config::escaped("a\x1b\xC2\x9b\xC3\xA9\xff\n") == "a\\x1b\\xc2\\x9b\xC3\xA9\\xff\\x0a");
 }
 
 TEST_CASE("empty documents and null values") {

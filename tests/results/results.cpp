@@ -161,6 +161,12 @@ TEST_CASE("the summary says in words what ran, how fast, what limits it and how 
   REQUIRE(tb::summary(sampled).find("stopped before the end") != std::string::npos);
 }
 
+TEST_CASE("a cell of a CSV file is no formula") {
+  for (const char* text : {"=1+2", "+cmd", "-2+3", "@SUM(A1)", "-", "\tx"}) CHECK(tb::csv_cell(text)[0] == '\'');
+  CHECK(tb::csv_cell("=A1,B1") == "\"'=A1,B1\"");
+  for (const char* text : {"-1.5", "+3", "-2e-9", "kmeans4", "a=b", ""}) CHECK(tb::csv_cell(text) == text);
+}
+
 TEST_CASE("numbers carry SI prefixes of powers of ten") {
   REQUIRE(tb::si(64e9, "B/s") == "64.0 GB/s");
   REQUIRE(tb::si(0.0759, "s") == "75.9 ms");
