@@ -21,6 +21,7 @@
 #include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/replay/request_trace.h"
 #include "harmonia/testbench/results/text.h"
+#include "harmonia/testbench/runs/replay.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/sweep/sweep.h"
 
@@ -34,9 +35,13 @@ std::string with_notices(std::string text, const std::vector<std::string>& notic
 
 std::string check_scenario(const std::string& file, const Library& library) {
   const LoadedScenario loaded = load_scenario(file, {}, library);
-  if (!loaded.trace_file.empty()) read_request_trace(loaded.trace_file, loaded.scenario.workload.limit);
-  return with_notices("a scenario: " + loaded.scenario.model.name + " on " + loaded.scenario.accelerator.name,
-                      loaded.notices);
+  std::vector<std::string> notices = loaded.notices;
+  if (!loaded.trace_file.empty()) {
+    const RequestTrace trace = read_request_trace(loaded.trace_file, loaded.scenario.workload.limit);
+    for (std::string notice : {trace.notice(), check_trace_contexts(loaded.scenario.model, trace.file, trace.requests)})
+      if (!notice.empty()) notices.push_back(std::move(notice));
+  }
+  return with_notices("a scenario: " + loaded.scenario.model.name + " on " + loaded.scenario.accelerator.name, notices);
 }
 
 std::string check_model(const std::string& file, const Library& library) {
@@ -64,7 +69,9 @@ std::string check_request_trace(const std::string& file) {
   char text[160];
   std::snprintf(text, sizeof text, ", %zu requests in %.1f s, %lld prompt and %lld output tokens", t.requests.size(),
                 t.seconds(), static_cast<long long>(t.prompt_tokens()), static_cast<long long>(t.output_tokens()));
-  return std::string("a request trace: ") + name_of(t.format) + text;
+  const std::string notice = t.notice();
+  return with_notices(std::string("a request trace: ") + name_of(t.format) + text,
+                      notice.empty() ? std::vector<std::string>{} : std::vector<std::string>{notice});
 }
 
 std::string check_address_trace(const std::string& file) {

@@ -127,7 +127,7 @@ constexpr double kLatestSecond = 1e10;
 class Reader {
  public:
   Reader(const std::string& file, std::int64_t limit)
-      : lines_(file), limit_(limit == 0 ? kMostRequests : static_cast<std::size_t>(limit)) {
+      : lines_(file), limit_(limit == 0 ? ~std::size_t{0} : static_cast<std::size_t>(limit)) {
     trace_.file = file;
   }
 
@@ -165,6 +165,9 @@ class Reader {
       if (!match(cells_, format, positions_)) continue;
       trace_.format = format.format;
       names_ = format.names;
+      columns_ = cells_.size();
+      for (const Cell& c : cells_)
+        if (std::find(names_.begin(), names_.end(), c.text) == names_.end()) unread(std::string(c.text));
       return;
     }
     throw InputError(lines_.here(1), "header '" + config::printable(line) +
@@ -174,10 +177,9 @@ class Reader {
 
   void csv_line(const std::string& line) {
     split(line, cells_);
-    const std::size_t needed = *std::max_element(positions_.begin(), positions_.end()) + 1;
-    if (cells_.size() < needed)
-      throw InputError(lines_.here(1),
-                       std::to_string(cells_.size()) + " columns, expected at least " + std::to_string(needed));
+    if (cells_.size() != columns_)
+      throw InputError(lines_.here(1), std::to_string(cells_.size()) + " columns, expected " +
+                                           std::to_string(columns_) + " as in the heading");
     const Cell& when = cells_[positions_[0]];
     double seconds = 0;
     std::int64_t ns = 0;
@@ -195,7 +197,8 @@ class Reader {
       fail(when, names_[0],
            trace_.format == RequestTraceFormat::azure_csv ? "a date-time such as 2023-11-16 18:17:03.9799600"
                                                           : "seconds");
-    add(seconds, when.column, count(cells_[positions_[1]], names_[1]), count(cells_[positions_[2]], names_[2]));
+    add(seconds, when.column, count(cells_[positions_[1]], names_[1]), count(cells_[positions_[2]], names_[2]),
+        cells_[positions_[1]].column);
   }
 
   std::int64_t count(const Cell& cell, std::string_view name) const {
@@ -257,11 +260,20 @@ class Reader {
                            ", expected a whole number of milliseconds: files whose timestamps are seconds are known by "
                            "their key chat_id or turn");
     const double seconds = when.get<double>() / (in_seconds_ ? 1 : 1000);
+    for (const auto& [key, value] : object.items())
+      if (key != "timestamp" && key != "input_length" && key != "output_length") unread(key);
     const std::int64_t prompt = tokens("input_length");
-    add(seconds, 1, prompt, tokens("output_length"));
+    add(seconds, 1, prompt, tokens("output_length"), 1);
   }
 
-  void add(double seconds, int column, std::int64_t prompt, std::int64_t output) {
+  /// Names of columns and keys differ little from line to line; a file of ever new ones is not kept.
+  void unread(const std::string& name) {
+    constexpr std::size_t kMost = 20;
+    std::vector<std::string>& all = trace_.unread;
+    if (all.size() < kMost && std::find(all.begin(), all.end(), name) == all.end()) all.push_back(name);
+  }
+
+  void add(double seconds, int column, std::int64_t prompt, std::int64_t output, int prompt_column) {
     if (trace_.requests.empty()) first_s_ = seconds;
     const double arrival = seconds - first_s_;
     if (!trace_.requests.empty() && arrival < trace_.requests.back().arrival_s)
@@ -270,7 +282,7 @@ class Reader {
     if (trace_.requests.size() >= kMostRequests)
       throw InputError(lines_.here(),
                        "more than " + std::to_string(kMostRequests) + " requests, expected fewer, or a limit");
-    trace_.requests.push_back({arrival, prompt, output});
+    trace_.requests.push_back({arrival, prompt, output, lines_.line_number(), prompt_column});
   }
 
   LineReader lines_;
@@ -278,6 +290,7 @@ class Reader {
   RequestTrace trace_;
   std::vector<Cell> cells_;
   std::array<std::size_t, 3> positions_{};
+  std::size_t columns_ = 0;
   std::array<std::string_view, 3> names_;
   bool dated_ = false;
   bool in_seconds_ = false;  // of JSON lines
@@ -309,6 +322,16 @@ std::int64_t RequestTrace::output_tokens() const {
   std::int64_t sum = 0;
   for (const Request& r : requests) sum += r.output_tokens;
   return sum;
+}
+
+std::string RequestTrace::notice() const {
+  if (unread.empty()) return {};
+  std::string names;
+  for (const std::string& n : unread) names += (names.empty() ? "" : ", ") + config::printable(n);
+  return "of the request trace these are not read: " + names +
+         (std::find(unread.begin(), unread.end(), "hash_ids") == unread.end()
+              ? ""
+              : " (requests share no prefixes here, so that each prompt is processed whole)");
 }
 
 RequestTrace read_request_trace(const std::string& file, std::int64_t limit) { return Reader(file, limit).read(); }

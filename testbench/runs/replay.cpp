@@ -22,28 +22,39 @@ namespace {
 
 std::uint64_t unsigned_of(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
-std::vector<Request> read_requests(const Scenario& s, const std::string& trace_file) {
+RequestTrace read_trace(const Scenario& s, const std::string& trace_file) {
   if (s.fidelity.data == DataMode::functional)
     throw config::InputError(
         "fidelity.data: request traces carry lengths and no text, expected timing_only when one is replayed");
-  std::vector<Request> requests = read_request_trace(trace_file, s.workload.limit).requests;
-  for (Request& r : requests) r.arrival_s *= s.workload.time_scale;
-  return requests;
+  RequestTrace trace = read_request_trace(trace_file, s.workload.limit);
+  for (Request& r : trace.requests) r.arrival_s *= s.workload.time_scale;
+  return trace;
 }
 
-/// Tokens of KV cache that the memory has room for beside everything else. Bytes a token takes are those in a slot long
-/// enough for windows not to count.
-std::uint64_t kv_room(const Scenario& s, const Capacity& capacity) {
-  constexpr std::uint64_t probe = 1 << 15;
+std::uint64_t tokens_of(const Request& r) { return unsigned_of(r.prompt_tokens + r.output_tokens); }
+
+/// The longest request of at most so many tokens; 0 when there is none.
+std::uint64_t longest_within(const std::vector<Request>& requests, std::uint64_t tokens) {
+  std::uint64_t longest = 0;
+  for (const Request& r : requests)
+    if (tokens_of(r) <= tokens) longest = std::max(longest, tokens_of(r));
+  return longest;
+}
+
+/// Tokens of KV cache that the memory has room for beside everything else, in slots of `tokens_per_slot`: windows take
+/// the same room in each, so that a token takes the less the longer a slot is.
+std::uint64_t kv_room(const Scenario& s, const Capacity& capacity, std::uint64_t tokens_per_slot) {
   Capacity one = capacity;
   one.slots = 1;
-  one.tokens_per_slot = probe;
+  one.tokens_per_slot = tokens_per_slot;
   accelerator::MapRequest request = map_request(s, one);
   const std::uint64_t memory = request.memory_bytes;
   request.memory_bytes = 0;
   const accelerator::MemoryMap map = accelerator::MemoryMap::build(request);
-  const std::uint64_t others = map.end - map.kv.bytes() + capacity.slots * request.tensor_alignment;
-  const double token_bytes = static_cast<double>(map.kv.slot_bytes()) / static_cast<double>(probe);
+  // The cache of many slots ends elsewhere than that of one, and what follows begins at the next border of a region.
+  const std::uint64_t others =
+      map.end - map.kv.bytes() + capacity.slots * request.tensor_alignment + request.region_alignment;
+  const double token_bytes = static_cast<double>(map.kv.slot_bytes()) / static_cast<double>(tokens_per_slot);
   return memory > others ? static_cast<std::uint64_t>(static_cast<double>(memory - others) / token_bytes) : 0;
 }
 
@@ -55,12 +66,39 @@ accelerator::StepWork work_of(const std::vector<ContinuousBatching::Part>& parts
 
 }  // namespace
 
+std::string check_trace_contexts(const accelerator::ModelShape& model, const std::string& trace_file,
+                                 const std::vector<Request>& requests, std::uint64_t longest) {
+  const std::uint64_t window = unsigned_of(model.sliding_window), trained = unsigned_of(model.max_position_embeddings);
+  const Request* first = nullptr;
+  std::size_t beyond = 0;
+  for (const Request& r : requests) {
+    const std::uint64_t tokens = tokens_of(r);
+    if (tokens > longest) continue;
+    if (window != 0 && tokens > window)
+      throw config::InputError(
+          {trace_file, r.line, r.column},
+          "the context of this request grows to " + std::to_string(tokens) + " tokens and model.sliding_window is " +
+              std::to_string(window) +
+              ", expected contexts within the window: layers that attend to a window are not modelled");
+    if (trained == 0 || tokens <= trained) continue;
+    if (!first) first = &r;
+    ++beyond;
+  }
+  if (!first) return {};
+  return std::to_string(beyond) + " request(s) of the trace grow beyond the " + std::to_string(trained) +
+         " tokens that the model was trained for, the first at " + trace_file + ":" + std::to_string(first->line) +
+         ":" + std::to_string(first->column);
+}
+
 // -------------------------------------------------------------------------------------------------------------- room
 
 Replay::Replay(const Scenario& scenario, std::string trace_file)
     : Workload(scenario), trace_file_(std::move(trace_file)) {
-  std::vector<Request> requests = read_requests(scenario, trace_file_);
+  RequestTrace trace = read_trace(scenario, trace_file_);
+  std::vector<Request>& requests = trace.requests;
+  if (std::string notice = trace.notice(); !notice.empty()) notices_.push_back(std::move(notice));
   find_room(requests);
+  check_contexts(requests);
   batching_ = std::make_unique<ContinuousBatching>(std::move(requests), limits_);
 }
 
@@ -71,28 +109,36 @@ void Replay::find_room(const std::vector<Request>& requests) {
   const std::uint64_t chunk = w.prefill_chunk_tokens == 0 ? longest_prompt : unsigned_of(w.prefill_chunk_tokens);
   capacity_.slots = unsigned_of(w.max_batch);
   capacity_.max_step_tokens = chunk + capacity_.slots;
-  const std::uint64_t room = kv_room(scenario(), capacity_), wanted = unsigned_of(w.kv_capacity_tokens);
+  limits_.request_tokens = accelerator::longest_context(scenario().model, accelerator::on_chip(scenario().accelerator));
+  // Slots are as long as the longest request that fits, and how much fits depends on how long slots are.
+  const std::uint64_t wanted = unsigned_of(w.kv_capacity_tokens);
+  std::uint64_t longest = longest_within(requests, limits_.request_tokens);
+  std::uint64_t room = kv_room(scenario(), capacity_, std::max<std::uint64_t>(longest, 1));
+  const auto allowed = [&] { return wanted == 0 ? room : std::min(room, wanted); };
+  while (longest > allowed()) {
+    longest = longest_within(requests, allowed());
+    room = kv_room(scenario(), capacity_, std::max<std::uint64_t>(longest, 1));
+  }
   if (wanted > room)
     throw config::InputError("workload.kv_capacity_tokens: the KV cache overflows the DRAM: " + std::to_string(wanted) +
                              " tokens are wanted and the DRAM has room for " + std::to_string(room) +
                              " beside weights and activations");
   limits_.sequences = capacity_.slots;
   limits_.chunk_tokens = unsigned_of(w.prefill_chunk_tokens);
-  limits_.kv_tokens = wanted == 0 ? room : wanted;
-  limits_.request_tokens = accelerator::longest_context(scenario().model, accelerator::on_chip(scenario().accelerator));
+  limits_.kv_tokens = allowed();
   capacity_.kv_tokens = limits_.kv_tokens;
-  capacity_.tokens_per_slot = 0;
-  for (const Request& r : requests) {
-    const std::uint64_t tokens = unsigned_of(r.prompt_tokens + r.output_tokens);
-    if (tokens <= std::min(limits_.kv_tokens, limits_.request_tokens))
-      capacity_.tokens_per_slot = std::max(capacity_.tokens_per_slot, tokens);
-  }
-  if (capacity_.tokens_per_slot == 0)
+  capacity_.tokens_per_slot = longest;
+  if (longest == 0)
     throw config::InputError({trace_file_, 0, 0}, "no request of the trace fits the KV cache of " +
                                                       std::to_string(limits_.kv_tokens) +
                                                       " tokens, expected at least one that does");
   longest_context_ = capacity_.tokens_per_slot;
   longest_chunk_ = std::min(chunk, longest_prompt);
+}
+
+void Replay::check_contexts(const std::vector<Request>& requests) {
+  std::string notice = check_trace_contexts(scenario().model, trace_file_, requests, longest_context_);
+  if (!notice.empty()) notices_.push_back(std::move(notice));
 }
 
 accelerator::StepWork Replay::largest_step() const {
@@ -254,6 +300,7 @@ void Replay::finish(Collector& collector) {
 }
 
 void Replay::report(RunResult& result) const {
+  result.notices.insert(result.notices.end(), notices_.begin(), notices_.end());
   report_requests(result);
   report_checks(result);
   const ContinuousBatching& b = *batching_;

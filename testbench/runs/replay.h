@@ -16,6 +16,12 @@
 
 namespace harmonia::testbench {
 
+/// Throws config::InputError at the trace's row when a request grows beyond the model's attention window; returns a
+/// notice when some grow beyond what it was trained for, else an empty text. Requests of more than `longest` tokens are
+/// refused by the replay and do not count.
+std::string check_trace_contexts(const accelerator::ModelShape& model, const std::string& trace_file,
+                                 const std::vector<Request>& requests, std::uint64_t longest = ~std::uint64_t{0});
+
 class Replay : public Workload {
  public:
   /// Reads the trace and finds how much of it the memory can hold. Throws config::InputError.
@@ -37,6 +43,7 @@ class Replay : public Workload {
 
   bool sampled() const { return scenario().fidelity.mode == FidelityMode::sampled; }
   void find_room(const std::vector<Request>& requests);
+  void check_contexts(const std::vector<Request>& requests);
   /// Seconds of the step.
   double simulated_step(StepSource& steps, Collector& collector, const accelerator::StepWork& work);
   double sampled_step(StepSource& steps, Collector& collector, const Parts& parts, const accelerator::StepWork& work);
@@ -49,6 +56,7 @@ class Replay : public Workload {
   void report_checks(RunResult& result) const;
 
   std::string trace_file_;
+  std::vector<std::string> notices_;  // about the trace
   Capacity capacity_;
   BatchLimits limits_;
   std::unique_ptr<ContinuousBatching> batching_;

@@ -11,6 +11,7 @@
 #include "harmonia/testbench/commands/run.h"
 #include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
+#include "tests/support/data.h"
 
 namespace fs = std::filesystem;
 using harmonia::test::Outcome;
@@ -86,6 +87,47 @@ TEST_CASE("a replayed trace leaves a line for each request, full and sampled") {
     s.write("traced.yaml", kTraced);
     s.write("trace.csv", kTrace);
     REQUIRE_THAT(decoded(s, std::string("traced.yaml --set fidelity=") + fidelity), ContainsSubstring("requests: 3"));
+  }
+}
+
+TEST_CASE("a trace whose KV cache would take all that the memory leaves is replayed, whole") {
+  // Slots of windows take more a token the shorter the requests are; the room is what the slots of this trace leave.
+  const Scratch s;
+  s.write("trace.csv", "arrival_s,prompt_tokens,output_tokens\n0,400,3\n0.00001,90,5\n0.0001,300,1\n");
+  s.write("traced.yaml", kTraced);
+  for (const char* batch : {"1", "3", "32", "100"}) {
+    INFO(batch);
+    const Outcome o = run_harmonia(s,
+                                   "run traced.yaml --set fidelity=sampled --set workload.limit=0 "
+                                   "--set accelerator.dram.channel.rows=64 --set accelerator.dram.channels=1 "
+                                   "--set workload.max_batch=" +
+                                       std::string(batch) + " -o out");
+    INFO(o.err << o.out);
+    REQUIRE(o.status == 0);
+    const nlohmann::json j = nlohmann::json::parse(Scratch::read(s / "out/result.json"));
+    REQUIRE(j["address_map"]["regions"].back()["base"].get<std::uint64_t>() <= j["address_map"]["memory_bytes"]);
+    REQUIRE(j["requests"].size() == 3);
+  }
+  HARMONIA_REQUIRE_DATA(data);
+  const Outcome hour =
+      run_harmonia(s, "run serve-azure --set workload.limit=0 --print-map --data '" + data.string() + "'");
+  INFO(hour.err);
+  REQUIRE(hour.status == 0);
+}
+
+TEST_CASE("a request that grows beyond what the model was trained for is named with its line") {
+  const Scratch s;
+  s.write("trace.csv", kTrace);
+  s.write("traced.yaml", kTraced);
+  for (const char* command : {"run", "check"}) {
+    const Outcome o = run_harmonia(
+        s, std::string(command) +
+               (command[0] == 'r' ? " traced.yaml --set model.max_position_embeddings=42" : " traced.yaml"));
+    INFO(o.err << o.out);
+    REQUIRE(o.status == 0);
+    if (command[0] == 'r')
+      REQUIRE_THAT(o.out, ContainsSubstring("1 request(s) of the trace grow beyond the 42 tokens") &&
+                              ContainsSubstring("trace.csv:2:3"));
   }
 }
 
@@ -178,6 +220,31 @@ TEST_CASE("run refuses bad input with its place and writes nothing") {
     s.write("trace.csv", kTrace);
     s.write("bad.yaml", "model: stories260k\nworkload:\n  trace: trace.csv\n  kv_capacity_tokens: 100000000\n");
     refused(s, "bad.yaml", "bad.yaml:4:23: ", "the KV cache overflows the DRAM");
+  }
+  SECTION("a request that grows beyond the attention window: its line of the trace") {
+    s.write("trace.csv", kTrace);
+    s.write("bad.yaml", kTraced);
+    refused(s, "bad.yaml --set model.sliding_window=42", "trace.csv:2:3: ", "model.sliding_window is 42");
+    CHECK_THAT(run_harmonia(s, "check bad.yaml").out, ContainsSubstring("a scenario"));
+  }
+  SECTION("a name that leads out of the results folder, that is no text, or of two lines") {
+    s.write("tiny.yaml", kTiny);
+    with("name: tiny", "name: ../../escaped");
+    refused(s, "bad.yaml", "bad.yaml:1:7: name is '../../escaped'", "without '/'");
+    with("name: tiny", "name: ..");
+    refused(s, "bad.yaml", "bad.yaml:1:7: ", "without '/'");
+    with("name: tiny", "name: \"\xC0\x80\"");
+    refused(s, "bad.yaml", "bad.yaml:1:8: ", "a byte that is not UTF-8");
+    with("name: tiny", "name: \"a\\nb\"");
+    refused(s, "bad.yaml", "bad.yaml:1:7: ", "a control character");
+    refused(s, "tiny.yaml --set name=../x", "--set name=../x: ", "without '/'");
+    refused(s, "tiny.yaml --set 'name=\xE9'", "command line: ", "not UTF-8");
+    s.write("sweep.yaml", "name: ../../escaped\nscenario: ./tiny.yaml\npoints: [{seed: 1}]\n");
+    for (const char* command : {"sweep sweep.yaml", "check sweep.yaml"}) {
+      const Outcome o = run_harmonia(s, command);
+      CHECK(o.status == 2);
+      CHECK_THAT(o.err, ContainsSubstring("sweep.yaml:1:7: name is '../../escaped'"));
+    }
   }
   SECTION("a broken line of a trace") {
     s.write("trace.csv", kTrace + "1,many,1\n");

@@ -55,6 +55,21 @@ TEST_CASE("the Azure form: date-times with seven fractional digits") {
   REQUIRE(t.output_tokens() == 154);
 }
 
+TEST_CASE("what of a trace is not read is named") {
+  const Scratch s;
+  const auto notice = [&](const std::string& text) { return tb::read_request_trace(s.write("t", text)).notice(); };
+  CHECK(notice("arrival_s,prompt_tokens,output_tokens\n0,1,1\n").empty());
+  CHECK(notice("arrival_s,priority,prompt_tokens,output_tokens,model\n0,9,1,1,m\n") ==
+        "of the request trace these are not read: priority, model");
+  CHECK_THAT(notice("{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": [0]}\n"),
+             ContainsSubstring("not read: hash_ids (requests share no prefixes here"));
+  // Where each request stands.
+  const tb::RequestTrace t =
+      tb::read_request_trace(s.write("t", "arrival_s,prompt_tokens,output_tokens\n0,1,1\n\n0.5, 7,1\n"));
+  CHECK(t.requests[1].line == 4);
+  CHECK(t.requests[1].column == 6);
+}
+
 TEST_CASE("the plain form, other column orders, further columns, blanks, CR LF and a byte order mark") {
   const Scratch s;
   const tb::RequestTrace t = tb::read_request_trace(s.write(
@@ -136,7 +151,8 @@ TEST_CASE("a broken line is named by file, line and column") {
   CHECK(error_of("time,in,out\n1,2,3\n") ==
         ":1:1: header 'time,in,out', expected 'TIMESTAMP,ContextTokens,GeneratedTokens', "
         "'arrival_s,prompt_tokens,output_tokens' or JSON lines");
-  CHECK(error_of(head + "0,5\n") == ":2:1: 2 columns, expected at least 3");
+  CHECK(error_of(head + "0,5\n") == ":2:1: 2 columns, expected 3 as in the heading");
+  CHECK(error_of(head + "0,5,6,7\n") == ":2:1: 4 columns, expected 3 as in the heading");
   CHECK(error_of(head + "0,5,6\n1,x,6\n") == ":3:3: prompt_tokens is 'x', expected a whole number from 1 to 100000000");
   CHECK(error_of(head + "0,5,0\n") == ":2:5: output_tokens is '0', expected a whole number from 1 to 100000000");
   CHECK(error_of(head + "0,-5,1\n") == ":2:3: prompt_tokens is '-5', expected a whole number from 1 to 100000000");
