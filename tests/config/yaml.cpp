@@ -41,7 +41,7 @@ TEST_CASE("unreadable documents are refused in words") {
   REQUIRE(error_of("~: c\n") == "f.yaml:1:1: nothing as a key, expected a name");
   REQUIRE(error_of("a: [1, 2\n").find("f.yaml:2:1: not readable as YAML: ") == 0);
   REQUIRE(error_of("a: \t\x01\n") == "f.yaml:1:5: a control character, expected a YAML or JSON document");
-  REQUIRE(error_of("a: \xff\xfe\n") == "f.yaml:1:4: a byte that is not UTF-8 text, expected a YAML or JSON document");
+  REQUIRE(error_of("a: \xff\xfe\n") == "f.yaml:1:4: a byte that is not UTF-8, expected a YAML or JSON document");
   REQUIRE(error_of(std::string(5 << 20, 'a')) == "f.yaml: 5242880 bytes, expected at most 4194304");
   REQUIRE_THROWS_WITH(cfg::read_yaml("/nonexistent.yaml"),
                       "/nonexistent.yaml: cannot be opened, expected a readable file");
