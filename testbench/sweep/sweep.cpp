@@ -327,6 +327,7 @@ SweepOutcome run_sweep(const Sweep& s, const SweepOptions& options) {
                        "is a finished sweep and not this one: " + why + "; expected its own sweep file, or another -o");
     rows = kept_points(s, target / "points");
     if (all_there(rows)) {
+      SweepFolder::remove_remains(target);
       outcome.kept = s.points.size();
       outcome.failed = failures(rows);
       outcome.complete = true;

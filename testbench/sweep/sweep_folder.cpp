@@ -132,6 +132,15 @@ bool SweepFolder::is_unfinished(const fs::path& target) {
          (!is_own(folder) || fs::exists(folder / "sweep.json", ignored));
 }
 
+void SweepFolder::remove_remains(const fs::path& target) {
+  std::error_code ignored;
+  const fs::path folder = partial_of(target);
+  if (!fs::exists(fs::symlink_status(folder, ignored)) || is_unfinished(target)) return;
+  SweepFolder remains{fs::path(folder)};
+  remains.lock();
+  remains.remove();
+}
+
 SweepFolder::SweepFolder(const fs::path& target, const SweepJson& manifest, bool resume) : folder_(partial_of(target)) {
   std::error_code error;
   const config::Location where{folder_.string(), 0, 0};

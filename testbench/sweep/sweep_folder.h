@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace harmonia::testbench {
 
@@ -41,6 +42,9 @@ class SweepFolder {
   /// Whether an unfinished sweep is there that can be resumed.
   static bool is_unfinished(const std::filesystem::path& target);
 
+  /// Removes what a sweep that was killed while it ended has left beside its finished result.
+  static void remove_remains(const std::filesystem::path& target);
+
   const std::filesystem::path& path() const { return folder_; }
   std::filesystem::path points() const { return folder_ / "points"; }
   std::filesystem::path work() const { return folder_ / "work"; }
@@ -52,6 +56,7 @@ class SweepFolder {
   void remove();
 
  private:
+  explicit SweepFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
   void lock();
   void remove_contents();
 

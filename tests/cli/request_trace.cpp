@@ -122,6 +122,14 @@ TEST_CASE("gzip gives the same trace, and a damaged stream an error") {
   std::string damaged = packed;
   damaged[packed.size() / 2] = static_cast<char>(damaged[packed.size() / 2] ^ 0x55);
   REQUIRE_THROWS_AS(tb::read_request_trace(s.write("bad.csv.gz", damaged)), InputError);
+  // Several streams in a row are one file; anything else behind them is an error, not an end.
+  const std::string head = "arrival_s,prompt_tokens,output_tokens\n0,1,1\n";
+  CHECK(tb::read_request_trace(s.write("two.gz", gzip(head) + gzip("1,2,2\n"))).requests.size() == 2);
+  for (const std::string& behind : {std::string("1,2,2\n"), std::string("\x1f"), std::string(3, '\0')}) {
+    const std::string file = s.write("behind.gz", gzip(head) + behind);
+    CHECK_THAT(harmonia::test::message_of([&] { tb::read_request_trace(file); }),
+               ContainsSubstring("something follows the end of the gzip stream"));
+  }
 }
 
 TEST_CASE("limit takes the first requests and reads no further") {

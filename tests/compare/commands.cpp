@@ -259,6 +259,12 @@ TEST_CASE("sweep: points that a signal or a full disk failed run again, refused 
   REQUIRE_FALSE(fs::exists(s / "out.partial"));
   REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 run now, 4 kept"));
 
+  // Killed while it ended: the result is there, and its folder of points for the most part gone.
+  s.write("out.partial/.harmonia-sweep", "An unfinished sweep of harmonia; --resume goes on with it.\n");
+  s.write("out.partial/points/000001.json", "{}");
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 run now, 4 kept"));
+  REQUIRE_FALSE(fs::exists(s / "out.partial"));
+
   // A signal, as the point's file says it.
   Json point = Json::parse(Scratch::read(s / "out/points/000002.json"));
   point["status"] = "failed";
