@@ -60,7 +60,9 @@ void EnergyConfig::describe(config::Fields& f) {
   f.add("dram_pj_per_bit", dram_pj_per_bit)
       .range(0, 1e3)
       .unit("pJ/bit")
-      .says("DRAM access, interface included")
+      .says(
+          "DRAM access, interface included, of a channel that states no currents; refused beside currents, from which "
+          "the energy of the DRAM follows")
       .assumed("18.75 of a DDR-class interface, 3.9 of HBM2, as used in related simulators");
   f.add("decoder_pj_per_weight", decoder_pj_per_weight)
       .range(0, 1e3)

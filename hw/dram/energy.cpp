@@ -16,6 +16,25 @@ double open_bank_current(const Config& config) {
   return (i.IDD3N + (banks - 1) * shared_current(i)) / banks;
 }
 
+double idle_power_w(const Config& config) {
+  // One interval between refreshes.
+  std::array<std::uint64_t, kCmdCount> commands{};
+  ActivityMeter::Times times;
+  times.precharged = 1;
+  if (config.refresh == RefreshPolicy::kAllBank) {
+    commands[static_cast<std::size_t>(Cmd::kRef)] = 1;
+    times.active = config[Param::RFC];
+    times.precharged = config[Param::REFI] - times.active;
+    times.bank_open = times.active * config.banks_per_unit();
+  } else if (config.refresh == RefreshPolicy::kPerBank) {
+    commands[static_cast<std::size_t>(Cmd::kRefPb)] = 1;
+    times.precharged = config[Param::REFIpb];
+    times.bank_open = config[Param::RFCpb] * config.banks_per_unit() / config.standard->partial_refreshes(config);
+  }
+  const double seconds = static_cast<double>(times.active + times.precharged) * config.tCK_ps * 1e-12;
+  return energy_of(config, commands, 0, times).total() * 1e-12 * config.units() / seconds;
+}
+
 Energy energy_of(const Config& config, const std::array<std::uint64_t, kCmdCount>& commands, std::uint64_t precharges,
                  const ActivityMeter::Times& times) {
   Energy e;

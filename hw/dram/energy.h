@@ -66,6 +66,9 @@ class ActivityMeter {
 /// Background of a device with one bank open, in mA: what is not the activate's of IDD0 while the row is open.
 double open_bank_current(const Config& config);
 
+/// Power of a channel that nobody asks for anything, in watts: every bank closed, refreshed as its policy says.
+double idle_power_w(const Config& config);
+
 /// Energy of one unit; no term is negative, by what Config::finish() refuses. `precharges` counts closed banks (a PREA closes several).
 Energy energy_of(const Config& config, const std::array<std::uint64_t, kCmdCount>& commands, std::uint64_t precharges,
                  const ActivityMeter::Times& times);

@@ -20,6 +20,7 @@ std::size_t Engine::in_flight() const { return controller_->in_flight(); }
 Cycle Engine::drain() { return controller_->drain(); }
 void Engine::finish(Cycle now) { controller_->finish(now); }
 const Statistics& Engine::statistics() const { return controller_->statistics(); }
+Energy Engine::energy(Cycle now) const { return controller_->energy(now); }
 void Engine::add_observer(CommandObserver* observer) { controller_->observers().push_back(observer); }
 void Engine::remove_observer(CommandObserver* observer) {
   auto& list = controller_->observers();

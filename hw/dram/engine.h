@@ -76,6 +76,9 @@ class Engine {
   /// Catches up with refreshes and closes the books at `now`; may be called repeatedly. Statistics are then exact.
   void finish(Cycle now);
   const Statistics& statistics() const;
+  /// Energy of the commands so far, and background up to `now`, without closing the books: commands that are due and
+  /// not issued yet come later.
+  Energy energy(Cycle now) const;
 
   /// Adds an observer of all commands (not owned; must outlive the engine or be removed). Costs nothing when there is
   /// none.

@@ -73,7 +73,7 @@ def units_plot(page, r):
 
 
 def latency_plot(page, r):
-    there = [(k, figures.title("latency." + k)) for k in figures.keys("latency.") if r["latency"][k]["count"] > 0]
+    there = [(k, figures.title("latency." + k)) for k in figures.keys("latency.") if r["latency"].get(k, {"count": 0})["count"] > 0]
     if not there:
         page.text("No request was completed in this run.")
         return
@@ -206,11 +206,12 @@ def run_page(folder, r):
         sentences.append(f"{tokens} {kind} token{'s' if tokens != 1 else ''} took {si(r['simulated_seconds'], 's')} of simulated time: "
                          f"{si(r['simulated_seconds'] / tokens, 's')} a token, {si(tokens / r['simulated_seconds'], '')} tokens/s, "
                          f"{si(r['energy']['per_token_j'], 'J')} a token.")
-    bounded = [o for o in operations if o["bound"] == r["bound"]]
-    share = sum(o["simulated_s"] for o in bounded) / total
-    least = sum(o[r["bound"] + "_s"] for o in bounded) / (sum(o["simulated_s"] for o in bounded) or 1)
-    sentences.append(f"The limit is {r['bound']}: {percent(share)} of the time is in operations that it bounds, "
-                     f"and its work alone would take {percent(least)} of that. {what_helps(r['bound'])}")
+    if r["bound"] == "none":
+        sentences.append("No step was complete, so that nothing limits the run.")
+    else:
+        least = sum(o[r["bound"] + "_s"] for o in operations) / r["simulated_seconds"]
+        sentences.append("Of the time, by what bounds the operations in it: " + ", ".join(f"{l['limit']} {percent(l['share'])}" for l in r["limits"]) +
+                         f". All work of the first limit ({r['bound']}) alone would take {percent(least)} of the time. {what_helps(r['bound'])}")
     sentences.append(f"The DRAM moved {si(r['bandwidth']['achieved_bytes_per_s'], 'B/s')} of {si(r['bandwidth']['peak_bytes_per_s'], 'B/s')} "
                      f"({percent(r['bandwidth']['utilisation'])}); weights of the quantised linears take "
                      f"{r['effective_bits_per_weight']:.4g} bits each, scales and codebooks included.")

@@ -225,7 +225,8 @@ std::string Comparison::json() const {
     if (v.metrics) {
       const Metrics &m0 = *first->metrics, &m = *v.metrics;
       Json figures;
-      for (const auto& [name, value] : row_of(m)) figures[name] = name == "bound" ? Json(value) : Json::parse(value);
+      for (const auto& [name, value] : row_of(m))
+        if (!value.empty()) figures[name] = name == "bound" ? Json(value) : Json::parse(value);
       o["figures"] = figures;
       o["speed_up"] = ratio(m0.time_per_token_s, m.time_per_token_s);
       o["byte_ratio"] = byte_ratio(m0, m);

@@ -95,9 +95,7 @@ double MachineEngine::seconds() const {
   return sum;
 }
 
-EnergyResult MachineEngine::energy() const {
-  return machine_energy(*machine_->accelerator, scenario_.accelerator.energy, seconds());
-}
+EnergyResult MachineEngine::energy() const { return machine_energy(*machine_->accelerator, seconds()); }
 
 std::unique_ptr<MachineCost> MachineEngine::cost() const {
   auto cost = std::make_unique<MachineCost>();

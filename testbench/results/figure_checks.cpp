@@ -89,6 +89,10 @@ std::vector<CheckResult> figure_checks(const RunResult& r) {
     if (std::abs(u.busy + waiting_of(u) - 1) > 1e-9) units.broken(u.name, u.busy + waiting_of(u));
   checks.push_back(units.check());
 
+  double limits = 0;
+  for (const LimitShare& l : r.limits) limits += l.share;
+  if (!r.limits.empty()) checks.push_back(check_close("shares of the limits = 1", 1, limits, "share"));
+
   double joules = 0, decode_s = 0, compute_s = 0, vector_s = 0;
   for (const ComponentEnergy& c : r.energy.components) joules += c.joules;
   checks.push_back(check_close("energy = that of its components", joules, r.energy.total_j, "J"));

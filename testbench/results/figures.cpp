@@ -153,6 +153,16 @@ const Record<OperationResult>& operation_figures() {
   return record;
 }
 
+const Record<LimitShare>& limit_figures() {
+  using L = LimitShare;
+  static const Record<L> record =
+      Record<L>()
+          .value({"limit", "limit", "", "memory, decode, compute or vector; idle is time between steps"}, &L::limit)
+          .value({"seconds", "time", "s", "in operations that it bounds", Adds::sum}, &L::seconds)
+          .value({"share", "share", "share", "of the simulated time; all of them add up to 1"}, &L::share);
+  return record;
+}
+
 const Record<ComponentEnergy>& energy_figures() {
   using E = ComponentEnergy;
   static const Record<E> record = Record<E>()
@@ -173,8 +183,10 @@ const Record<LatencyResult>& latency_figures() {
   using L = LatencyResult;
   static const Record<L> record =
       Record<L>()
-          .object({"time_to_first_token_s", "time to first token", "s", "of requests; of prompts in a fixed prefill"},
+          .object({"time_to_first_token_s", "time to first token", "s",
+                   "of requests; of prompts in a fixed prefill; absent from a decode, which has no prompt"},
                   distribution_figures("s"), &L::time_to_first_token_s)
+          .only_if([](const L& l) { return l.time_to_first_token_s.count > 0; })
           .object({"time_per_output_token_s", "time per output token", "s", "from one token of a sequence to its next"},
                   distribution_figures("s"), &L::time_per_output_token_s)
           .object({"end_to_end_s", "end to end", "s", "from a request's arrival to its last token"},
@@ -243,7 +255,10 @@ const Record<EnergyResult>& energy_of_run_figures() {
   static const Record<E> record =
       Record<E>()
           .value({"total_j", "energy", "J", "of the whole run", Adds::sum}, &E::total_j)
-          .value({"per_token_j", "energy/token", "J", "total_j / (prompt_tokens + output_tokens)", Adds::mean},
+          .value({"per_token_j", "energy/token", "J",
+                  "total_j / output_tokens, or / prompt_tokens of a run without output: the tokens that bytes per "
+                  "token count",
+                  Adds::mean},
                  &E::per_token_j)
           .list({"components", "components", "", "what the energy is spent on"}, energy_figures(), &E::components);
   return record;
@@ -384,7 +399,11 @@ const Record<RunResult>& run_figures() {
           .list({"channels", "channels", "", "per DRAM channel"}, channel_figures(), &R::channels)
           .list({"units", "units", "", "where the time of each unit went"}, unit_figures(), &R::units)
           .list({"operations", "operations", "", "per class of operations"}, operation_figures(), &R::operations)
-          .value({"bound", "limit", "", "of the run: the bound with most simulated time"}, &R::bound)
+          .value({"bound", "limit", "",
+                  "of the run: the resource that bounds operations for the longest time; none when nothing was run"},
+                 &R::bound)
+          .list({"limits", "limits", "", "the whole time by what bounds the operations in it, largest first"},
+                limit_figures(), &R::limits)
           .object({"energy", "energy", "", "of the machine and its DRAM"}, energy_of_run_figures(), &R::energy)
           .object({"area", "area", "", "of the chip"}, area_of_run_figures(), &R::area)
           .list({"checks", "checks", "",

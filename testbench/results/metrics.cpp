@@ -1,5 +1,6 @@
 #include "harmonia/testbench/results/metrics.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "harmonia/config/error.h"
@@ -119,7 +120,12 @@ Metrics metrics_of(const nlohmann::json& r) {
     m.accelerator = r.at("accelerator");
     m.bound = r.at("bound");
     m.complete = r.at("complete");
-    for (const Stated& c : kStated) m.*(c.member) = value_at(r, result_figure(c.path));
+    for (const Stated& c : kStated) {
+      // What a run has not (a decode has no first token) is no zero.
+      const std::string path = c.path, whole = "latency.time_to_first_token_s";
+      const bool there = path.compare(0, whole.size(), whole) != 0 || r.at("latency").contains(whole.substr(8));
+      m.*(c.member) = there ? value_at(r, result_figure(path)) : std::nan("");
+    }
     const double output = r.at("output_tokens"), prompt = r.at("prompt_tokens");
     m.tokens = output > 0 ? output : prompt;
     m.time_per_token_s = m.tokens > 0 ? m.simulated_s / m.tokens : 0;
@@ -160,12 +166,17 @@ const Column& column(const std::string& name) {
 
 std::string cell(const std::string& name, const Metrics& m) {
   const Column& c = column(name);
-  return c.text ? m.*c.text : shown(c.figure.unit, c.value(m), c.decimals);
+  if (c.text) return m.*c.text;
+  const double value = c.value(m);
+  return std::isnan(value) ? "-" : shown(c.figure.unit, value, c.decimals);
 }
 
 std::vector<std::pair<std::string, std::string>> row_of(const Metrics& m) {
   std::vector<std::pair<std::string, std::string>> row;
-  for (const Column& c : columns()) row.emplace_back(c.name, c.text ? m.*c.text : exact(c.value(m)));
+  for (const Column& c : columns()) {
+    const double value = c.text ? 0 : c.value(m);
+    row.emplace_back(c.name, c.text ? m.*c.text : std::isnan(value) ? "" : exact(value));
+  }
   return row;
 }
 

@@ -27,8 +27,9 @@ struct Metrics {
   double tokens = 0;
   double simulated_s = 0;
   double time_per_token_s = 0;  // simulated seconds / tokens: the inverse of throughput
-  double time_per_output_token_s = 0, time_to_first_token_s = 0;  // means, 0 when there are none
-  double bits_per_weight = 0;  // of the quantised linears, scales and codebooks included
+  double time_per_output_token_s = 0,
+         time_to_first_token_s = 0;  // means; NaN when the run has none, 0 per output token
+  double bits_per_weight = 0;        // of the quantised linears, scales and codebooks included
   double weight_bytes = 0;
   double bytes = 0;  // at the DRAM pins
   std::vector<std::pair<std::string, double>> bytes_by_class;

@@ -57,14 +57,30 @@ std::string bound_of(const OperationResult& p) {
       ->second;
 }
 
-std::string bound_of(const std::vector<OperationResult>& operations) {
-  std::pair<std::string, double> sums[] = {{"memory", 0}, {"decode", 0}, {"compute", 0}, {"vector", 0}};
+std::vector<LimitShare> limits_of(const std::vector<OperationResult>& operations, double seconds) {
+  std::vector<LimitShare> limits = {{"memory", 0, 0}, {"decode", 0, 0}, {"compute", 0, 0}, {"vector", 0, 0}};
+  double whole = 0;
   for (const OperationResult& p : operations)
-    for (auto& [name, seconds] : sums)
-      if (p.bound == name) seconds += p.simulated_s;
-  return std::max_element(std::begin(sums), std::end(sums),
-                          [](const auto& a, const auto& b) { return a.second < b.second; })
-      ->first;
+    for (LimitShare& l : limits)
+      if (p.bound == l.limit) {
+        l.seconds += p.simulated_s;
+        whole += p.simulated_s;
+      }
+  // Sums in another order differ by rounding, which is no idle time.
+  const double idle = seconds - whole > 1e-9 * seconds ? seconds - whole : 0;
+  limits.push_back({"idle", idle, 0});
+  limits.erase(std::remove_if(limits.begin(), limits.end(), [](const LimitShare& l) { return l.seconds <= 0; }),
+               limits.end());
+  for (LimitShare& l : limits) l.share = l.seconds / (whole + idle);
+  std::stable_sort(limits.begin(), limits.end(),
+                   [](const LimitShare& a, const LimitShare& b) { return a.seconds > b.seconds; });
+  return limits;
+}
+
+std::string bound_of(const std::vector<LimitShare>& limits) {
+  for (const LimitShare& l : limits)
+    if (l.limit != "idle") return l.limit;
+  return "none";
 }
 
 std::string to_json(const RunResult& r) {

@@ -101,6 +101,13 @@ struct OperationResult {
   std::string bound;        // the largest of the four: memory, decode, compute, vector
 };
 
+/// Time in the operations that one resource bounds; "idle" is time between steps, which no operation has.
+struct LimitShare {
+  std::string limit;  // memory, decode, compute, vector, idle
+  double seconds = 0;
+  double share = 0;  // of the run; all shares add up to 1
+};
+
 struct ComponentEnergy {
   std::string component;
   double joules = 0;
@@ -203,7 +210,8 @@ struct RunResult {
   std::vector<ChannelResult> channels;
   std::vector<UnitResult> units;
   std::vector<OperationResult> operations;
-  std::string bound;  // the limit of the whole run: that of the operations with most simulated time
+  std::string bound;  // the limit of the whole run: that of the operations with most simulated time, or none
+  std::vector<LimitShare> limits;  // where the whole time went, largest first
   EnergyResult energy;
   AreaResult area;
   std::vector<CheckResult> checks;
@@ -221,10 +229,18 @@ struct RunResult {
   std::uint64_t simulation_events = 0;
 };
 
+/// What figures per token count: the output tokens, or the prompt tokens of a run without output.
+inline std::uint64_t counted_tokens(const RunResult& r) {
+  return r.output_tokens > 0 ? r.output_tokens : r.prompt_tokens;
+}
+
 /// The largest of the four times: "memory", "decode", "compute" or "vector"; earlier ones win ties.
 std::string bound_of(const OperationResult& operation);
-/// Bound of the run: the bound with the largest sum of simulated_s over the operations.
-std::string bound_of(const std::vector<OperationResult>& operations);
+/// Time by what bounds it, largest first: of the operations, and the rest of `seconds` as idle. Empty when there is no
+/// time.
+std::vector<LimitShare> limits_of(const std::vector<OperationResult>& operations, double seconds);
+/// Bound of the run: the resource that bounds operations for the longest time; "none" when nothing was run.
+std::string bound_of(const std::vector<LimitShare>& limits);
 
 /// result.json. Throws config::RunError naming the key when a number is not finite or a unit's shares do not add up
 /// to 1.

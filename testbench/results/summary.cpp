@@ -21,33 +21,31 @@ std::string distribution_text(const Distribution& d) {
   return text;
 }
 
-double share_of_bound(const RunResult& r, const std::string& bound) {
-  double all = 0, mine = 0;
-  for (const OperationResult& p : r.operations) {
-    all += p.simulated_s;
-    if (p.bound == bound) mine += p.simulated_s;
-  }
-  return all > 0 ? mine / all : 0;
+const char* per_token(const RunResult& r) { return r.output_tokens > 0 ? "per output token" : "per prompt token"; }
+
+/// What the resource that limits the run would take of it alone, with the work of all operations. The rest is refresh
+/// and turnarounds of the DRAM, latency, tiles that wait for each other, and what other resources bound.
+std::string alone(const RunResult& r) {
+  if (r.simulated_seconds <= 0) return {};
+  const auto sum = [&r](double OperationResult::*least) {
+    double seconds = 0;
+    for (const OperationResult& p : r.operations) seconds += p.*least;
+    return percent(seconds / r.simulated_seconds);
+  };
+  if (r.bound == "memory") return "all bytes at peak bandwidth alone would take " + sum(&OperationResult::memory_s);
+  if (r.bound == "decode")
+    return "expanding all weights at the decoder's rate alone would take " + sum(&OperationResult::decode_s);
+  if (r.bound == "compute") return "all work on the PE array alone would take " + sum(&OperationResult::compute_s);
+  return "all work on the vector unit alone would take " + sum(&OperationResult::vector_s);
 }
 
-/// What the binding resource alone would take of the time of the operations that it bounds. The rest of that time is
-/// what no resource's least time explains: refresh and turnarounds of the DRAM, latency, tiles that wait for each other.
-std::string what_it_means(const RunResult& r, const std::string& bound) {
-  double least = 0, time = 0;
-  for (const OperationResult& p : r.operations) {
-    if (p.bound != bound) continue;
-    time += p.simulated_s;
-    least += bound == "memory"    ? p.memory_s
-             : bound == "decode"  ? p.decode_s
-             : bound == "compute" ? p.compute_s
-                                  : p.vector_s;
-  }
-  if (time <= 0) return {};
-  const char* work = bound == "memory"    ? "their bytes at peak bandwidth"
-                     : bound == "decode"  ? "expanding their weights at the decoder's rate"
-                     : bound == "compute" ? "their work on the PE array"
-                                          : "their work on the vector unit";
-  return std::string(work) + " alone would take " + percent(least / time) + " of it";
+/// One sentence that is true whichever limit has the most: every share is named.
+std::string limit_text(const RunResult& r) {
+  if (r.limits.empty() || r.bound == "none") return "none: no step was complete";
+  std::string text;
+  for (const LimitShare& l : r.limits) text += (text.empty() ? "" : ", ") + l.limit + ' ' + percent(l.share);
+  return (r.limits.front().share < 0.5 ? "no single one: " : "") + text +
+         " of the time, by what bounds the operations in it; " + alone(r) + " of the time";
 }
 
 void overview(std::string& out, const RunResult& r) {
@@ -86,10 +84,7 @@ void overview(std::string& out, const RunResult& r) {
     out += text;
   }
 
-  out += "Limit    " + r.bound + ": " + percent(share_of_bound(r, r.bound)) +
-         " of the time is in operations that it bounds";
-  const std::string meaning = what_it_means(r, r.bound);
-  if (!meaning.empty()) out += "; " + meaning;
+  out += "Limit    " + limit_text(r);
   out += "\n         DRAM moved " + si(r.bandwidth.achieved_bytes_per_s, "B/s") + " of " +
          si(r.bandwidth.peak_bytes_per_s, "B/s") + " (" + percent(r.bandwidth.utilisation) + ")\n";
 
@@ -122,16 +117,18 @@ void operations(std::string& out, const RunResult& r) {
     for (const std::string key : keys)
       rows.back().push_back(key.empty() ? percent(all > 0 ? p.simulated_s / all : 0) : record.cell(key, p));
   }
-  out += "\nWhere the time goes (memory, decode, compute and vector are each resource's least time alone)\n" +
-         table(rows, "  ");
+  out +=
+      "\nWhere the time goes (memory, decode, compute and vector are each resource's least time alone; it may be more "
+      "than\n"
+      "the operation's own time, since work begins during the operation before)\n" +
+      table(rows, "  ");
 }
 
 void traffic(std::string& out, const RunResult& r) {
-  const std::uint64_t tokens = r.output_tokens > 0 ? r.output_tokens : r.prompt_tokens;
+  const std::uint64_t tokens = counted_tokens(r);
   const std::uint64_t all = total(r.bandwidth.bytes_by_class);
   if (all == 0 || tokens == 0) return;
-  std::vector<std::vector<std::string>> rows = {
-      {"traffic", "bytes", "share", r.output_tokens > 0 ? "per output token" : "per prompt token"}};
+  std::vector<std::vector<std::string>> rows = {{"traffic", "bytes", "share", per_token(r)}};
   for (std::size_t c = 0; c < kTrafficClasses; ++c) {
     const auto bytes = static_cast<double>(r.bandwidth.bytes_by_class[c]);
     rows.push_back({traffic_name(c), traffic_figures().cell(traffic_name(c), r.bandwidth.bytes_by_class),
@@ -191,7 +188,7 @@ void energy_and_area(std::string& out, const RunResult& r) {
     for (const ComponentEnergy& e : r.energy.components)
       rows.push_back(
           {e.component, record.cell("joules", e), percent(r.energy.total_j > 0 ? e.joules / r.energy.total_j : 0)});
-    out += "\nEnergy " + si(r.energy.total_j, "J") + ", " + si(r.energy.per_token_j, "J") + " per token\n" +
+    out += "\nEnergy " + si(r.energy.total_j, "J") + ", " + si(r.energy.per_token_j, "J") + ' ' + per_token(r) + '\n' +
            table(rows, "  ");
   }
   if (!r.area.components.empty()) {

@@ -66,9 +66,10 @@ void Collector::report(const Scenario& s, bool single_linear, const std::vector<
     result.channels.push_back(channel_of(totals_.channels[i], channels[i], seconds_));
   result.units = units_of(totals_, seconds_ * s.accelerator.clock_mhz * 1e6);
   result.operations = operations_of(totals_, s, single_linear);
-  result.bound = bound_of(result.operations);
-  result.energy = energy_of(totals_, s.accelerator.pe, s.accelerator.energy, seconds_);
-  const double tokens = static_cast<double>(output_tokens_ + prompt_tokens_);
+  result.limits = limits_of(result.operations, seconds_);
+  result.bound = bound_of(result.limits);
+  result.energy = energy_of(totals_, s.accelerator, seconds_);
+  const auto tokens = static_cast<double>(counted_tokens(result));
   result.energy.per_token_j = tokens > 0 ? result.energy.total_j / tokens : 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "harmonia/hw/dram/energy.h"
 #include "harmonia/testbench/runs/machine_totals.h"
 
 namespace harmonia::testbench {
@@ -24,13 +25,24 @@ double array_pj(const Totals& t, const pe::Config& pe, const accelerator::Energy
   return ((work - attention) * pe.mantissa_bits / 8 + attention * 2) * e.mac_pj;
 }
 
+/// The channels' own account, and of the time that no step took what idle channels draw. Without currents there is only
+/// a figure a bit.
+double dram_joules(const Totals& t, const accelerator::AcceleratorConfig& config, double seconds) {
+  const dram::Config channel = accelerator::channel_config(config);
+  if (channel.currents.devices == 0) return 8 * t.pin_bytes() * config.energy.dram_pj_per_bit * 1e-12;
+  double joules = dram::idle_power_w(channel) * config.dram.channels * std::max(0.0, seconds - t.seconds());
+  for (const ChannelTotals& c : t.channels) joules += c.energy_pj * 1e-12;
+  return joules;
+}
+
 }  // namespace
 
-EnergyResult energy_of(const Totals& t, const pe::Config& pe, const accelerator::EnergyConfig& e, double seconds) {
+EnergyResult energy_of(const Totals& t, const accelerator::AcceleratorConfig& config, double seconds) {
+  const accelerator::EnergyConfig& e = config.energy;
   EnergyResult result;
   const auto add = [&](const char* name, double joules) { result.components.push_back({name, joules}); };
-  add("pe_array", array_pj(t, pe, e) * 1e-12);
-  add("dram", 8 * t.pin_bytes() * e.dram_pj_per_bit * 1e-12);
+  add("pe_array", array_pj(t, config.pe, e) * 1e-12);
+  add("dram", dram_joules(t, config, seconds));
   add("sram", 8 * (t.buffer_bytes + t.operand_bytes) * (e.sram_read_pj_per_bit + e.sram_write_pj_per_bit) * 1e-12);
   add("decoder", t.weights * e.decoder_pj_per_weight * 1e-12);
   add("converter", t.converted * e.converter_pj_per_element * 1e-12);
@@ -40,8 +52,8 @@ EnergyResult energy_of(const Totals& t, const pe::Config& pe, const accelerator:
   return result;
 }
 
-EnergyResult machine_energy(accelerator::Accelerator& machine, const accelerator::EnergyConfig& seeds, double seconds) {
-  return energy_of(totals_of(machine, {}), machine.config().pe, seeds, seconds);
+EnergyResult machine_energy(accelerator::Accelerator& machine, double seconds) {
+  return energy_of(totals_of(machine, {}), machine.config(), seconds);
 }
 
 }  // namespace harmonia::testbench

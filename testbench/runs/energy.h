@@ -1,9 +1,10 @@
 // Energy of what a machine has done so far, by component, from the counts of its blocks and the seeds of its
 // configuration (accelerator.energy).
 //
-// Models: a fixed energy per multiply-accumulate, per bit at the DRAM pins and through the buffers, per decoded weight,
-// per converted and per vector element, and static power.
-// Does not model: activity-dependent switching, clock gating, DRAM states (hw/dram/energy.h has them).
+// Models: the DRAM by its channels' commands and currents (hw/dram/energy.h), by a figure a bit only where a channel
+// states no currents; a fixed energy per multiply-accumulate, per bit through the buffers, per decoded weight, per
+// converted and per vector element, and static power.
+// Does not model: activity-dependent switching, clock gating, the DRAM's interface.
 #pragma once
 
 #include "harmonia/hw/accelerator/accelerator.h"
@@ -12,10 +13,10 @@
 
 namespace harmonia::testbench {
 
-/// `seconds` of simulated time count for static power. `per_token_j` is left for the caller.
-EnergyResult energy_of(const Totals& totals, const pe::Config& pe, const accelerator::EnergyConfig& seeds,
-                       double seconds);
+/// `seconds` is the time of the run: static power counts in all of it, and idle DRAM in what of it no step took.
+/// `per_token_j` is left for the caller.
+EnergyResult energy_of(const Totals& totals, const accelerator::AcceleratorConfig& config, double seconds);
 /// Of a machine so far.
-EnergyResult machine_energy(accelerator::Accelerator& machine, const accelerator::EnergyConfig& seeds, double seconds);
+EnergyResult machine_energy(accelerator::Accelerator& machine, double seconds);
 
 }  // namespace harmonia::testbench

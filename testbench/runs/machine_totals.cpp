@@ -25,6 +25,7 @@ Totals totals_of(accelerator::Accelerator& a, const ClassTimes& times) {
       c.pin_bytes[i] = static_cast<double>(counts.pin_bytes[i]);
     }
     c.bytes_written = static_cast<double>(s.bytes[1]);
+    c.energy_pj = channel->engine().energy(static_cast<dram::Cycle>(t.time_ps / channel->config().tCK_ps)).total();
     for (std::size_t i = 0; i < c.commands.size(); ++i) c.commands[i] = static_cast<double>(s.commands[i]);
     c.requests = static_cast<double>(counts.requests);
     c.responses = static_cast<double>(counts.responses);

@@ -21,10 +21,11 @@ const Counts<Totals> kOfRun = {&Totals::time_ps,         &Totals::events,       
 const Counts<ClassTotals> kOfClass = {&ClassTotals::elapsed_ps, &ClassTotals::compute_cycles, &ClassTotals::vector_ps,
                                       &ClassTotals::tiles,      &ClassTotals::turns,          &ClassTotals::bytes,
                                       &ClassTotals::macs,       &ClassTotals::weights};
-const Counts<ChannelTotals> kOfChannel = {
-    &ChannelTotals::bytes_written,  &ChannelTotals::requests,   &ChannelTotals::responses,
-    &ChannelTotals::row_hits,       &ChannelTotals::row_misses, &ChannelTotals::row_conflicts,
-    &ChannelTotals::refresh_cycles, &ChannelTotals::queued,     &ChannelTotals::cycles};
+const Counts<ChannelTotals> kOfChannel = {&ChannelTotals::energy_pj,     &ChannelTotals::bytes_written,
+                                          &ChannelTotals::requests,      &ChannelTotals::responses,
+                                          &ChannelTotals::row_hits,      &ChannelTotals::row_misses,
+                                          &ChannelTotals::row_conflicts, &ChannelTotals::refresh_cycles,
+                                          &ChannelTotals::queued,        &ChannelTotals::cycles};
 
 template <typename T>
 void add_to(T& a, const T& b, double factor, const Counts<T>& counts) {

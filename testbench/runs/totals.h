@@ -21,6 +21,7 @@ struct ChannelTotals {
   std::array<double, kTrafficClasses> request_bytes{}, pin_bytes{};
   std::array<double, dram::kCmdCount> commands{};
   double bytes_written = 0;  // of finished requests
+  double energy_pj = 0;      // of commands and background, by the channel's currents
   double requests = 0, responses = 0, row_hits = 0, row_misses = 0, row_conflicts = 0, refresh_cycles = 0, queued = 0,
          cycles = 0;
 };

@@ -273,6 +273,17 @@ dram::ReadConfig check_dram(const accelerator::AcceleratorConfig& machine, const
   return dram::read_config(machine.dram.preset, machine.dram.channel);
 }
 
+// The energy of a channel that states currents follows from them: a figure a bit beside them would have no effect.
+void refuse_idle_bit_energy(const dram::Config& channel, const Node* accelerator) {
+  const Node* energy = accelerator && accelerator->is_map() ? accelerator->find("energy") : nullptr;
+  const Node* given = energy && energy->is_map() ? energy->find("dram_pj_per_bit") : nullptr;
+  if (!given || channel.currents.devices == 0) return;
+  throw InputError(given->where,
+                   "accelerator.energy.dram_pj_per_bit has no effect on the DRAM channel " + channel.name +
+                       ", whose energy follows from its currents, expected no such key, or a channel without "
+                       "currents (accelerator.dram.channel: {devices: 0})");
+}
+
 // What stands for the model when the workload is one matrix.
 Node single_matrix(const Node& workload) {
   const auto size = [&](const char* key) {
@@ -347,6 +358,22 @@ void drop_idle_assumptions(LoadedScenario& loaded) {
   list.erase(std::remove_if(list.begin(), list.end(), idle), list.end());
 }
 
+/// The flat figure of a bit is an input only where the channel states no currents, and then a notice says so.
+void settle_bit_energy(LoadedScenario& loaded, const dram::Config& channel) {
+  if (channel.currents.devices == 0) {
+    loaded.notices.push_back(fmt::format(
+        "The energy of the DRAM is a flat {} pJ a bit (accelerator.energy.dram_pj_per_bit): the channel {} states no "
+        "currents.",
+        loaded.scenario.accelerator.energy.dram_pj_per_bit, channel.name));
+    return;
+  }
+  loaded.resolved.find("accelerator")->find("energy")->erase("dram_pj_per_bit");
+  auto& list = loaded.assumptions;
+  list.erase(std::remove_if(list.begin(), list.end(),
+                            [](const config::Assumption& a) { return a.key == "accelerator.energy.dram_pj_per_bit"; }),
+             list.end());
+}
+
 void mention(std::vector<std::string>* notices, std::string text) {
   if (notices) notices->push_back(std::move(text));
 }
@@ -380,7 +407,7 @@ accelerator::AcceleratorConfig load_accelerator(const std::string& name_or_file,
   if (dram) resolve_dram(*dram);
   accelerator::AcceleratorConfig machine;
   config::read(machine, node);
-  check_dram(machine, node.find("dram"));
+  refuse_idle_bit_energy(check_dram(machine, node.find("dram")).config, &node);
   return machine;
 }
 
@@ -485,6 +512,8 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
   fields.assumptions(loaded.assumptions);
   drop_idle_assumptions(loaded);
   dram::ReadConfig channel = check_dram(loaded.scenario.accelerator, dram);
+  refuse_idle_bit_energy(channel.config, document.find("accelerator"));
+  settle_bit_energy(loaded, channel.config);
   for (config::Assumption& a : channel.assumptions) {
     a.key = "accelerator.dram.channel." + a.key;
     loaded.assumptions.push_back(std::move(a));

@@ -367,3 +367,23 @@ TEST_CASE("more smoothed channels than the offset table holds are refused before
   REQUIRE(error_of("base: default\naccelerator:\n  base: harmonia\n  smoother:\n    channels_per_head: 16\n") ==
           "no error");
 }
+
+TEST_CASE("the energy of a bit is an input only where the DRAM channel states no currents, and is said then") {
+  const auto assumed = [](const tb::LoadedScenario& l) {
+    for (const cfg::Assumption& a : l.assumptions)
+      if (a.key == "accelerator.energy.dram_pj_per_bit") return true;
+    return false;
+  };
+  const std::string text =
+      "name: e\nmodel: stories260k\naccelerator:\n  base: harmonia\n  energy:\n    dram_pj_per_bit: 3\n";
+  CHECK(error_of(text).find("s.yaml:6:") == 0);
+  CHECK_THAT(error_of(text), ContainsSubstring("accelerator.energy.dram_pj_per_bit has no effect on the DRAM channel"));
+  const tb::LoadedScenario with = load("name: e\nmodel: stories260k\naccelerator: harmonia\n");
+  CHECK_FALSE(assumed(with));
+  CHECK(with.resolved.find("accelerator")->find("energy")->find("dram_pj_per_bit") == nullptr);
+  const tb::LoadedScenario without =
+      load("name: e\nmodel: stories260k\naccelerator: harmonia\n", {"accelerator.dram.channel={devices: 0}"});
+  CHECK(assumed(without));
+  REQUIRE(without.notices.size() == 1);
+  CHECK_THAT(without.notices[0], ContainsSubstring("flat 18.75 pJ a bit"));
+}

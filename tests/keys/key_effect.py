@@ -38,6 +38,7 @@ FUNCTIONAL = [MODEL, "workload={phase: decode, batch: 1, context: 40, tokens: 1}
 # Keys that work only beside others: the first entry whose text begins the key decides the scenario.
 BESIDE = {
     "accelerator.pe.mantissa_bits": SCENARIOS["prefill"] + ["accelerator=anda", "kv=fp16"],
+    "accelerator.energy.dram_pj_per_bit": SCENARIOS["decode"] + ["accelerator.dram.channel={devices: 0}"],
     "accelerator.sequencer.order": PREFILL + SMALL[:1],
     "accelerator.decoder.rates[]": SCENARIOS["decode"] + ["accelerator.decoder.rates=[{bits: 4, weights_per_cycle: 3}]"],
     "weights.zero_point": SCENARIOS["decode"] + ["weights=int4"],

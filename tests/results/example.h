@@ -21,13 +21,17 @@ inline testbench::RunResult example() {
   testbench::Samples tpot;
   for (const double s : {0.081, 0.079, 0.080, 0.080}) tpot.add(s);
   r.latency.time_per_output_token_s = tpot.distribution();
+  testbench::Samples first;
+  first.add(0.1);
+  r.latency.time_to_first_token_s = first.distribution();
   r.bandwidth = {64e9, 60e9, 0.9375, {1000, 100, 50, 5, 20, 0}, {1024, 128, 64, 64, 32, 0}};
   r.channels.push_back({1100, 75, 0.9, {{"ACT", 10}, {"RD", 100}}, 90, 9, 1, 0.03, 12.5, 64, tpot.distribution()});
   r.units.push_back({"pe_array", 0.25, {{"no_input", 0.5}, {"output_blocked", 0.25}}});
   r.units.push_back({"decoder", 0.75, {{"no_input", 0.25}}});
   r.operations.push_back({"qkv", 128, 1000, 900, 0.2, 0.19, 0.01, 0.05, 0.0, "memory"});
   r.operations.push_back({"attention", 128, 1000, 275, 0.12, 0.05, 0.0, 0.11, 0.01, "compute"});
-  r.bound = testbench::bound_of(r.operations);
+  r.limits = testbench::limits_of(r.operations, r.simulated_seconds);
+  r.bound = testbench::bound_of(r.limits);
   r.energy = {0.5, 0.125, {{"dram", 0.4}, {"pe", 0.1}}};
   r.area = {3.5, {{"pe_array", 2.0}, {"buffers", 1.5}}};
   r.checks.push_back({"bytes at the pins", true, 1175, 1175, "B", "equal"});

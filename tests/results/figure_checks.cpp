@@ -23,7 +23,7 @@ std::vector<std::string> failed(const tb::RunResult& r) {
 
 TEST_CASE("figure checks: a result whose figures make sense passes") {
   REQUIRE(failed(example()).empty());
-  REQUIRE(tb::figure_checks(example()).size() == 8);
+  REQUIRE(tb::figure_checks(example()).size() == 9);
   // Of nothing that was run nothing is wrong.
   REQUIRE(failed(tb::RunResult{}).empty());
 }
@@ -40,6 +40,7 @@ TEST_CASE("figure checks: a figure that cannot be fails the rule for it and is n
       {[](tb::RunResult& r) { r.channels[0].refresh_share = 2; }, "shares above 1: channels[0].refresh_share is 2"},
       {[](tb::RunResult& r) { r.output_tokens_per_s = std::nan(""); },
        "figures that are not finite: result: output_tokens_per_s is not a finite number"},
+      {[](tb::RunResult& r) { r.limits[0].share = 0.5; }, "shares of the limits = 1"},
       {[](tb::RunResult& r) { r.energy.total_j = 0.75; }, "energy = that of its components"},
       {[](tb::RunResult& r) { r.operations[0].compute_s = 0.25; }, "time >= that of the PE array alone"},
       {[](tb::RunResult& r) { r.operations[0].decode_s = 0.5; }, "time >= that of the decoder alone"},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harmonia/config/error.h"
+#include "harmonia/testbench/results/metrics.h"
 #include "harmonia/testbench/results/percentiles.h"
 #include "harmonia/testbench/results/run_result.h"
 #include "harmonia/testbench/results/text.h"
@@ -126,6 +127,54 @@ TEST_CASE("the bound of an operation is its largest time, that of the run the on
   REQUIRE(example().bound == "memory");
 }
 
+TEST_CASE("the whole time is shared out over what bounds it, and the summary says every share") {
+  tb::RunResult r = example();
+  const auto limit = [&r](double qkv_s, double attention_s, double seconds) {
+    r.operations[0].simulated_s = qkv_s;
+    r.operations[1].simulated_s = attention_s;
+    r.simulated_seconds = seconds;
+    r.limits = tb::limits_of(r.operations, seconds);
+    r.bound = tb::bound_of(r.limits);
+    double seconds_sum = 0, shares = 0;
+    for (const tb::LimitShare& l : r.limits) {
+      seconds_sum += l.seconds;
+      shares += l.share;
+      CHECK(l.share >= 0);
+      CHECK(l.share <= 1);
+    }
+    CHECK(seconds_sum == Approx(seconds));
+    if (seconds > 0) CHECK(shares == Approx(1));
+    const std::string text = tb::summary(r);
+    const std::size_t at = text.find("Limit    ");
+    return text.substr(at + 9, text.find(';', at) - at - 9);
+  };
+  CHECK(limit(1, 3, 4) == "compute 75.0 %, memory 25.0 % of the time, by what bounds the operations in it");
+  // With time that no operation has, nothing takes half of it.
+  CHECK(limit(3.2, 4.2, 10) ==
+        "no single one: compute 42.0 %, memory 32.0 %, idle 26.0 % of the time, by what bounds the operations in it");
+  CHECK(limit(1, 0, 100).find("idle 99.0 %, memory 1.0 % of the time") == 0);
+  CHECK(r.bound == "memory");
+  // Stopped before a step was complete.
+  CHECK(limit(0, 0, 0).find("none: no step was complete") == 0);
+  CHECK(r.limits.empty());
+}
+
+TEST_CASE("bytes and energy per token count the same tokens; a figure that a run has not is absent") {
+  tb::RunResult r = example();
+  r.prompt_tokens = 100;
+  CHECK(tb::counted_tokens(r) == 4);
+  CHECK_THAT(tb::summary(r), ContainsSubstring("per output token"));
+  r.output_tokens = 0;
+  CHECK(tb::counted_tokens(r) == 100);
+  CHECK_THAT(tb::summary(r), ContainsSubstring("J per prompt token") && !ContainsSubstring("per output token\n"));
+  REQUIRE(nlohmann::json::parse(tb::to_json(r))["latency"].contains("time_to_first_token_s"));
+  r.latency.time_to_first_token_s = {};
+  const nlohmann::json j = nlohmann::json::parse(tb::to_json(r));
+  REQUIRE_FALSE(j["latency"].contains("time_to_first_token_s"));
+  for (const auto& [name, value] : tb::row_of(tb::metrics_of(j)))
+    if (name == "time_to_first_token_s") CHECK(value.empty());
+}
+
 TEST_CASE("the series and the requests are plain CSV") {
   const std::string bandwidth = tb::bandwidth_csv(example());
   REQUIRE(bandwidth.find("start_s,channel,class,bytes,bytes_per_s\n0,0,weights,1000,1e+06\n0,0,scales,0,0\n") == 0);
@@ -148,10 +197,12 @@ TEST_CASE("the summary says in words what ran, how fast, what limits it and how 
   for (const char* part :
        {"Scenario default", "llama-3-8b on harmonia: 4 output tokens in 4 steps",
         "320 ms of simulated time, 12.5 token/s",
-        "time per output token 80.0 ms (p50 80.0 ms, p95 81.0 ms, p99 81.0 ms)", "Limit    memory: 62.5 %",
-        "their bytes at peak bandwidth alone would take ", "60.0 GB/s of 64.0 GB/s (93.8 %)",
-        "every transaction was simulated", "1 of 1 check passed; 1 input assumed", "qkv", "no input", "row hits 90.0 %",
-        "Energy 500 mJ, 125 mJ per token", "Area 3.500 mm2", "Note     a notice"})
+        "time per output token 80.0 ms (p50 80.0 ms, p95 81.0 ms, p99 81.0 ms)",
+        "Limit    memory 62.5 %, compute 37.5 % of the time, by what bounds the operations in it; all bytes at peak "
+        "bandwidth alone would take 75.0 % of the time",
+        "60.0 GB/s of 64.0 GB/s (93.8 %)", "every transaction was simulated", "1 of 1 check passed; 1 input assumed",
+        "qkv", "no input", "row hits 90.0 %", "Energy 500 mJ, 125 mJ per output token", "Area 3.500 mm2",
+        "Note     a notice"})
     CHECK(text.find(part) != std::string::npos);
   tb::RunResult sampled = example();
   sampled.fidelity = {"sampled", "at", "timing_only", 3, 32, 2, 4, 0.004};

@@ -1,6 +1,7 @@
 // From counts to figures: shares, rates, lower bounds, energy.
 #include "harmonia/testbench/runs/figures.h"
 
+#include "harmonia/hw/dram/energy.h"
 #include "harmonia/testbench/runs/energy.h"
 #include "tests/support/catch.h"
 
@@ -12,15 +13,47 @@ TEST_CASE("energy: second passes take what the key for two passes says, bit-seri
   t.slots = 1400;
   t.macs = 1200 * 32;
   t.classes[static_cast<std::size_t>(accelerator::OperationClass::attention_values)].macs = 200 * 32;
-  accelerator::EnergyConfig e;
-  e.mac_pj = 1;
-  e.mac_two_pass_pj = 3;
-  pe::Config pe;
-  REQUIRE(testbench::energy_of(t, pe, e, 0).components[0].joules == Approx(32e-12 * (1000 + 3 * 200)));
+  accelerator::AcceleratorConfig config;
+  config.energy.mac_pj = 1;
+  config.energy.mac_two_pass_pj = 3;
+  pe::Config& pe = config.pe;
+  REQUIRE(testbench::energy_of(t, config, 0).components[0].joules == Approx(32e-12 * (1000 + 3 * 200)));
   pe.kind = accelerator::PeKind::anda;  // 1000 of the linears on 4 bits, 200 of attention on 16, as eighths
   pe.mantissa_bits = 4;
   t.slots = 1200;
-  REQUIRE(testbench::energy_of(t, pe, e, 0).components[0].joules == Approx(32e-12 * (1000 * 0.5 + 200 * 2)));
+  REQUIRE(testbench::energy_of(t, config, 0).components[0].joules == Approx(32e-12 * (1000 * 0.5 + 200 * 2)));
+}
+
+TEST_CASE("energy: the DRAM's is its channels' own account, and a figure a bit only without currents") {
+  const auto dram = [](const testbench::EnergyResult& e) {
+    for (const testbench::ComponentEnergy& c : e.components)
+      if (c.component == "dram") return c.joules;
+    return -1.0;
+  };
+  accelerator::AcceleratorConfig config;
+  config.dram.channels = 2;
+  testbench::Totals t;
+  t.time_ps = 3e12;
+  t.channels.resize(2);
+  t.channels[0].energy_pj = 5e12;
+  t.channels[1].energy_pj = 2e12;
+  t.channels[0].pin_bytes[0] = 1e9;
+  REQUIRE(dram(testbench::energy_of(t, config, 3)) == Approx(7));
+  config.energy.dram_pj_per_bit = 1000;  // not beside currents
+  REQUIRE(dram(testbench::energy_of(t, config, 3)) == Approx(7));
+  // Between steps the channels idle: background and refresh go on.
+  const double idle_w = dram::idle_power_w(accelerator::channel_config(config));
+  const dram::Currents& i = accelerator::channel_config(config).currents;
+  REQUIRE(idle_w > i.VDD * i.IDD2N * 1e-3 * i.devices);
+  REQUIRE(idle_w < i.VDD * i.IDD3N * 1.5e-3 * i.devices);
+  REQUIRE(dram(testbench::energy_of(t, config, 5)) == Approx(7 + 2 * 2 * idle_w));
+  // Steps that stand for others count with their weight.
+  testbench::Totals twice;
+  twice.add(t, 2);
+  REQUIRE(dram(testbench::energy_of(twice, config, 6)) == Approx(14));
+  config.dram.channel = config::Node::map();
+  config.dram.channel.set("devices", config::Node::scalar("0"));
+  REQUIRE(dram(testbench::energy_of(t, config, 3)) == Approx(8e9 * 1000e-12));
 }
 
 // A dot product of one element fills the rest of its group with zeros: 10 operations of 32 for 10 products.

@@ -419,12 +419,17 @@ void ChannelController::finish(Cycle now) {
   bring_up_to_date();
   Statistics& s = state_.statistics;
   s.busy_until = now;
-  s.energy = Energy{};
+  s.energy = energy(now);
   const std::uint64_t activates = s.commands[static_cast<std::size_t>(index(Cmd::kAct))];
   const std::uint64_t bursts = s.bursts[0] + s.bursts[1];
   s.row_hits = bursts > activates ? bursts - activates : 0;
+}
+
+Energy ChannelController::energy(Cycle now) const {
+  Energy sum;
   for (int unit = 0; unit < state_.organisation.units; ++unit)
-    s.energy += state_.counts.energy(state_.config, unit, now, state_.power.down(unit));
+    sum += state_.counts.energy(state_.config, unit, now, state_.power.down(unit));
+  return sum;
 }
 
 }  // namespace harmonia::dram

@@ -40,6 +40,7 @@ class ChannelController {
   std::size_t in_flight() const { return state_.queues.requests.count(); }
   Cycle drain();
   void finish(Cycle now);
+  Energy energy(Cycle now) const;
   const Statistics& statistics() const { return state_.statistics; }
   std::vector<CommandObserver*>& observers() { return state_.observers; }
 
