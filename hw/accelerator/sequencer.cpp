@@ -124,6 +124,7 @@ void Sequencer::start(tlm::tlm_generic_payload& payload) {
   record_.resident = program_->resident();
   next_batch_ = 0;
   markers_ = 0;
+  part_ends_.clear();
   all_pushed_ = last_marker_seen_ = false;
   kv_writes_ = out_writes_ = kv_written_ = out_written_ = 0;
   logit_rows_ = 0;
@@ -151,6 +152,7 @@ void Sequencer::push_next_batch() {
                                : program_->head(part * head_columns_, (part + 1) * head_columns_, !all_pushed_);
   }
   ++next_batch_;
+  part_ends_.push_back(program_->operations());
   add_marker(batch);
   push(std::move(batch));
 }

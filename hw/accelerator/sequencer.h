@@ -10,6 +10,7 @@
 // `tsock` afterwards gives the logits of functional runs: FP16 [sequences that wanted them][vocabulary].
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -76,6 +77,11 @@ class Sequencer : public sc_core::sc_module {
   OperationClass class_of(std::uint32_t operation) const {
     return program_ ? program_->class_of(operation) : OperationClass::elementwise;
   }
+  /// Which part of the step under way an operation is of: 0 embedding, 1 to L the layers, then the pieces of lm_head.
+  std::size_t part_of(std::uint32_t operation) const {
+    return static_cast<std::size_t>(std::lower_bound(part_ends_.begin(), part_ends_.end(), operation) -
+                                    part_ends_.begin());
+  }
 
  private:
   struct Item {
@@ -121,8 +127,9 @@ class Sequencer : public sc_core::sc_module {
   unsigned layers_ = 0;      // of this step
   unsigned head_parts_ = 1;  // of lm_head
   std::uint64_t head_columns_ = 0;
-  unsigned next_batch_ = 0;    // 0 embedding, 1.. layers, then head
-  std::uint32_t markers_ = 0;  // sent
+  unsigned next_batch_ = 0;               // 0 embedding, 1.. layers, then head
+  std::uint32_t markers_ = 0;             // sent
+  std::vector<std::uint32_t> part_ends_;  // last operation of each part of the step
   bool all_pushed_ = false, last_marker_seen_ = false;
   std::array<std::deque<Item>, queue_count> items_;
   std::array<std::size_t, queue_count> base_{};  // number of the first item of the batch being added, in items_

@@ -40,6 +40,8 @@ class BatchBuilder {
   // ---- Numbers ----
   /// Operations are numbered from 1 in the order of generation.
   std::uint32_t next_operation(OperationClass c);
+  /// How many so far: the number of the last one.
+  std::uint32_t operations() const { return static_cast<std::uint32_t>(classes_.size() - 1); }
   OperationClass class_of(std::uint32_t operation) const {
     return operation < classes_.size() ? classes_[operation] : OperationClass::elementwise;
   }

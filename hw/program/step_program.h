@@ -40,6 +40,8 @@ class StepProgram {
   bool head_in_strips() const;
   /// Class of an operation number; operations are numbered in the order of generation.
   OperationClass class_of(std::uint32_t operation) const { return g_.out.class_of(operation); }
+  /// Number of the last operation generated so far.
+  std::uint32_t operations() const { return g_.out.operations(); }
 
  private:
   Generation g_;

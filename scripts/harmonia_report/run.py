@@ -221,7 +221,7 @@ def run_page(folder, r):
     passed = sum(c["passed"] for c in r["checks"])
     sentences.append(("Every transaction was simulated" if f["mode"] == "full" else
                       f"Sampled: {f['layers_simulated']} of {f['layers_total']} layers and {f['steps_simulated']} of {f['steps_total']} steps "
-                      f"simulated, the samples differ by {percent(f['error_estimate'])}") +
+                      f"simulated, estimated error {percent(f['error_estimate'])}, the largest of the figures") +
                      f" ({f['timing']}, {f['data']}). {passed} of {len(r['checks'])} checks passed; {len(r['assumptions'])} inputs are assumed.")
     if not r["complete"]:
         sentences.append("The run was stopped before its end; this is what was complete.")

@@ -214,6 +214,15 @@ namespace {
 
 const Record<FidelityResult>& fidelity_figures() {
   using F = FidelityResult;
+  using E = EstimatedError;
+  static const Record<E> errors =
+      Record<E>()
+          .value({"figure", "figure", "",
+                  "place in this file, an item of a list by its name; of a distribution mean and percentiles"},
+                 &E::figure)
+          .value(
+              {"error", "estimated error", "share", "of the figure's value; 1 where nothing is known", Adds::maximum},
+              &E::error);
   static const Record<F> record =
       Record<F>()
           .value({"mode", "mode", "", "full or sampled"}, &F::mode)
@@ -223,10 +232,12 @@ const Record<FidelityResult>& fidelity_figures() {
           .value({"layers_total", "layers", "layers", "that a step has"}, &F::layers_total)
           .value({"steps_simulated", "steps simulated", "steps", "of the run", Adds::sum}, &F::steps_simulated)
           .value({"steps_total", "steps", "steps", "that the run has", Adds::sum}, &F::steps_total)
-          .value(
-              {"error_estimate", "error estimate", "share",
-               "of the simulated time: difference between the sampled layers and steps; 0 in full mode", Adds::maximum},
-              &F::error_estimate);
+          .value({"error_estimate", "estimated error", "share",
+                  "the largest of estimated_errors, without classes below a hundredth of time or bytes; 0 in full mode",
+                  Adds::maximum},
+                 &F::error_estimate)
+          .list({"estimated_errors", "estimated errors", "", "of a sampled run, by figure; none in full mode"}, errors,
+                &F::estimated_errors);
   return record;
 }
 

@@ -36,6 +36,12 @@ struct ProvenanceResult {
   config::Node config;  // as resolved: every key with its value
 };
 
+/// What a figure of a sampled run may be off by.
+struct EstimatedError {
+  std::string figure;  // its place in result.json
+  double error = 0;    // relative
+};
+
 struct FidelityResult {
   std::string mode;                    // full, sampled
   std::string timing;                  // at, lt
@@ -44,7 +50,8 @@ struct FidelityResult {
   std::uint64_t layers_total = 0;
   std::uint64_t steps_simulated = 0;
   std::uint64_t steps_total = 0;
-  double error_estimate = 0;  // relative, of the simulated time: difference between the sampled layers; 0 in full mode
+  double error_estimate = 0;                       // relative: the largest of the figures that matter; 0 in full mode
+  std::vector<EstimatedError> estimated_errors{};  // none in full mode
 };
 
 struct LatencyResult {

@@ -21,6 +21,18 @@ std::string distribution_text(const Distribution& d) {
   return text;
 }
 
+/// Of a figure, by its place in result.json; nothing where none is stated.
+std::string estimated_error(const RunResult& r, const std::string& figure) {
+  for (const EstimatedError& e : r.fidelity.estimated_errors)
+    if (e.figure == figure) return percent(e.error);
+  return {};
+}
+
+std::string with_error(const RunResult& r, const std::string& figure) {
+  const std::string error = estimated_error(r, figure);
+  return error.empty() ? error : ", estimated error " + error;
+}
+
 const char* per_token(const RunResult& r) { return r.output_tokens > 0 ? "per output token" : "per prompt token"; }
 
 /// What the resource that limits the run would take of it alone, with the work of all operations. The rest is refresh
@@ -59,13 +71,13 @@ void overview(std::string& out, const RunResult& r) {
 
   out += "Fast     " + si(r.simulated_seconds, "s") + " of simulated time";
   if (r.output_tokens > 0) out += ", " + si(r.output_tokens_per_s, "token/s");
-  out += '\n';
+  out += with_error(r, "simulated_seconds") + '\n';
   const LatencyResult& l = r.latency;
-  const auto latency = [&out](const char* key, const Distribution& d) {
+  const auto latency = [&](const char* key, const Distribution& d) {
     if (d.count == 0) return;
     std::string title = latency_figures().title(key);
     title.resize(std::max<std::size_t>(title.size(), 21), ' ');
-    out += "         " + title + ' ' + distribution_text(d) + '\n';
+    out += "         " + title + ' ' + distribution_text(d) + with_error(r, std::string("latency.") + key) + '\n';
   };
   latency("time_to_first_token_s", l.time_to_first_token_s);
   latency("time_per_output_token_s", l.time_per_output_token_s);
@@ -94,8 +106,8 @@ void overview(std::string& out, const RunResult& r) {
   if (r.fidelity.mode == "sampled") {
     out += "sampled: " + std::to_string(r.fidelity.layers_simulated) + " of " +
            counted(r.fidelity.layers_total, "layer") + " and " + std::to_string(r.fidelity.steps_simulated) + " of " +
-           counted(r.fidelity.steps_total, "step") + " simulated; the samples differ by " +
-           percent(r.fidelity.error_estimate);
+           counted(r.fidelity.steps_total, "step") + " simulated; estimated error " +
+           percent(r.fidelity.error_estimate) + ", the largest of the figures";
   } else {
     out += "every transaction was simulated";
   }
@@ -110,12 +122,15 @@ void operations(std::string& out, const RunResult& r) {
   const char* keys[] = {"name",     "count",    "bytes",     "simulated_s", "",
                         "memory_s", "decode_s", "compute_s", "vector_s",    "bound"};
   const double all = record.over("simulated_s", r.operations);
+  const bool errors = !r.fidelity.estimated_errors.empty();
   std::vector<std::vector<std::string>> rows(1);
   for (const std::string key : keys) rows[0].push_back(key.empty() ? "share" : record.title(key));
+  if (errors) rows[0].emplace_back("time's estimated error");
   for (const OperationResult& p : r.operations) {
     rows.emplace_back();
     for (const std::string key : keys)
       rows.back().push_back(key.empty() ? percent(all > 0 ? p.simulated_s / all : 0) : record.cell(key, p));
+    if (errors) rows.back().push_back(estimated_error(r, "operations[" + p.name + "].simulated_s"));
   }
   out +=
       "\nWhere the time goes (memory, decode, compute and vector are each resource's least time alone; it may be more "
@@ -188,8 +203,8 @@ void energy_and_area(std::string& out, const RunResult& r) {
     for (const ComponentEnergy& e : r.energy.components)
       rows.push_back(
           {e.component, record.cell("joules", e), percent(r.energy.total_j > 0 ? e.joules / r.energy.total_j : 0)});
-    out += "\nEnergy " + si(r.energy.total_j, "J") + ", " + si(r.energy.per_token_j, "J") + ' ' + per_token(r) + '\n' +
-           table(rows, "  ");
+    out += "\nEnergy " + si(r.energy.total_j, "J") + ", " + si(r.energy.per_token_j, "J") + ' ' + per_token(r) +
+           with_error(r, "energy.total_j") + '\n' + table(rows, "  ");
   }
   if (!r.area.components.empty()) {
     const Record<ComponentArea>& record = area_figures();

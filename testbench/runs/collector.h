@@ -5,6 +5,7 @@
 // Does not model: other checks (checks.h); what only one workload reports (Workload::report).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -14,10 +15,16 @@
 #include "harmonia/testbench/results/run_result.h"
 #include "harmonia/testbench/runs/bandwidth_bins.h"
 #include "harmonia/testbench/runs/checks.h"
+#include "harmonia/testbench/runs/estimated_error.h"
 #include "harmonia/testbench/runs/figures.h"
 #include "harmonia/testbench/runs/step_outcome.h"
 
 namespace harmonia::testbench {
+
+struct WorstFigure {
+  std::size_t figure = kTimeFigure;
+  double error = 0;
+};
 
 class Collector {
  public:
@@ -28,27 +35,34 @@ class Collector {
 
   /// A step that begins when the one before ended.
   void add(const StepOutcome& step);
-  /// A step of a time line that the workload keeps, in seconds. Steps that are only interpolated are spread over their
-  /// time with spread() and counted at the end with add_weighted().
+  /// A step of a time line that the workload keeps, in seconds.
   void add(const StepOutcome& step, double begin_s, double end_s);
-  void spread(std::size_t channel, double begin_s, double end_s, const BandwidthBins::Bytes& bytes);
-  void add_weighted(const Totals& totals, double weight);
-  /// A step that is only interpolated: what the formulas say of it, and the time that it is said to take.
-  void bound_step(const accelerator::Expected& expected, double seconds);
   /// Tokens of a step.
   void count_step(std::uint64_t prompt_tokens, std::uint64_t output_tokens);
   /// Latencies in seconds, of `count` sequences at once.
   void time_per_token(double s, std::uint64_t count = 1) { per_token_.add(s, count); }
   void time_to_first_token(double s, std::uint64_t count = 1) { first_token_.add(s, count); }
   void end_to_end(double s, std::uint64_t count = 1) { end_to_end_.add(s, count); }
-  /// The relative error of the time where it is not the largest one of the added steps.
-  void set_error(double error) { error_ = error; }
+  /// Errors beside what the sampled layers of the added steps differ by.
+  void set_errors(RunErrors errors) { errors_ = std::move(errors); }
   /// Time of a run that has a time line of its own.
   void set_seconds(double s) { seconds_ = s; }
+
+  /// What was simulated: the less that is, the more of it is chance.
+  void set_simulated(const Totals& simulated) { simulated_ = simulated; }
 
   double seconds() const { return seconds_; }
   const Totals& totals() const { return totals_; }
   std::vector<CheckResult> step_checks() const { return bounds_ ? bounds_->checks() : std::vector<CheckResult>{}; }
+  /// What the sampled layers differ by, as a share of the time of all steps.
+  double spread_of_time() const { return totals_.time_ps > 0 ? spread_.time_ps / totals_.time_ps : 0; }
+  /// Estimated errors of everything that was added.
+  RunErrors errors(const Scenario& scenario) const;
+  /// Of the figures that count (figures_that_count) and the latencies the one that is off most; a latency's figure is the
+  /// time.
+  WorstFigure worst_error(const Scenario& scenario) const;
+  /// What the figures of the other are off by, and of the latencies means and percentiles.
+  RunErrors difference(const Collector& other, const Scenario& scenario) const;
 
   /// Fills what follows from the sums: tokens, latencies, bandwidth, channels, units, operations, energy.
   void report(const Scenario& scenario, bool single_linear, const std::vector<ChannelFacts>& channels,
@@ -58,11 +72,13 @@ class Collector {
  private:
   void count(const StepOutcome& step);
   void spread(const Totals& totals, double begin_s, double end_s);
+  void report_errors(const Scenario& scenario, bool single_linear, RunResult& result) const;
 
-  Totals totals_;
+  Totals totals_, spread_, simulated_;
   BandwidthBins series_;
   std::optional<StepBounds> bounds_;
-  double seconds_ = 0, error_ = 0;
+  RunErrors errors_;
+  double seconds_ = 0, worst_step_ = 0;  // worst_step_: relative spread of the time of the worst step
   std::uint64_t steps_ = 0, prompt_tokens_ = 0, output_tokens_ = 0;
   Samples per_token_, first_token_, end_to_end_;
 };

@@ -16,7 +16,7 @@ void Decode::run(StepSource& steps, Collector& collector) {
   const StepSeries series = sampled_series(scenario().fidelity, tokens);
   Progress progress("steps", static_cast<double>(series.simulated()));
   double simulated = 0;
-  series.run(
+  const StepSeries::Held held = series.run(
       [&](std::uint64_t step) {
         progress.update(simulated++);
         return steps.simulate(batch_step(context + step, 1));
@@ -25,7 +25,9 @@ void Decode::run(StepSource& steps, Collector& collector) {
         collector.add(o);
         collector.count_step(0, batch);
         collector.time_per_token(o.totals.seconds(), batch);
-      });
+      },
+      [&](const StepSeries::Predicted& p) { return worst_residual(p, scenario()); });
+  collector.set_errors(errors_of(held, scenario()));
   collector.end_to_end(collector.seconds(), batch);
 }
 

@@ -79,6 +79,13 @@ std::vector<UnitResult> units_of(const Totals& t, double cycles) {
   return units;
 }
 
+const char* operation_name(accelerator::OperationClass c, bool single_linear) {
+  using accelerator::OperationClass;
+  if (single_linear && c == OperationClass::lm_head) return "matrix";
+  if (single_linear && c == OperationClass::embedding) return "vectors";
+  return accelerator::name_of(c);
+}
+
 std::vector<OperationResult> operations_of(const Totals& totals, const Scenario& s, bool single_linear) {
   using accelerator::OperationClass;
   std::vector<OperationResult> operations;
@@ -88,9 +95,7 @@ std::vector<OperationResult> operations_of(const Totals& totals, const Scenario&
     const ClassTotals& t = totals.classes[i];
     if (count(t.tiles) == 0 && t.bytes == 0 && t.elapsed_ps == 0) continue;
     OperationResult o;
-    o.name = single_linear && c == OperationClass::lm_head     ? "matrix"
-             : single_linear && c == OperationClass::embedding ? "vectors"
-                                                               : accelerator::name_of(c);
+    o.name = operation_name(c, single_linear);
     o.count = count(t.tiles);
     o.macs = count(t.macs);
     o.bytes = count(t.bytes);

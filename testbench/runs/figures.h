@@ -27,6 +27,8 @@ BandwidthResult bandwidth_of(const Totals& totals, double peak_bytes_per_s, doub
 ChannelResult channel_of(const ChannelTotals& totals, const ChannelFacts& facts, double seconds);
 /// `cycles`: the run's, of the accelerator's clock. Shares of each unit add up to 1.
 std::vector<UnitResult> units_of(const Totals& totals, double cycles);
+/// Name of a class in results.
+const char* operation_name(accelerator::OperationClass c, bool single_linear);
 /// Classes that took part in the run. single_linear: of a single matrix-vector product.
 std::vector<OperationResult> operations_of(const Totals& totals, const Scenario& scenario, bool single_linear);
 AreaResult area_of(const accelerator::AcceleratorConfig& config);

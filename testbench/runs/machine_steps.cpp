@@ -32,8 +32,7 @@ void refuse_impossible_step(const Machine& machine, const Scenario& scenario, co
   program.head();
 }
 
-/// What the formulas say of the whole step, whatever part of it is simulated.
-accelerator::Expected MachineSteps::expected_of(const accelerator::StepWork& work) const {
+accelerator::Expected MachineSteps::expected(const accelerator::StepWork& work) const {
   return accelerator::expected_of_step(machine_.shape, machine_.map.formats(), settings_.codebook, chip_, work,
                                        accelerator::StepExtent::whole(machine_.shape));
 }
@@ -48,10 +47,26 @@ StepOutcome MachineSteps::simulate(const accelerator::StepWork& work) {
   simulated_ = totals_now();
   ++steps_;
   name_phases(begin);
-  if (!sample_.partial()) return {simulated_ - begin, 0};
-  StepOutcome whole = sample_.whole_step(simulated_ - begin, marks_, expected_of(work));
+  sort_tiles(begin);
+  if (!sample_.partial()) return {simulated_ - begin, {}};
+  StepOutcome whole = sample_.whole_step(simulated_ - begin, marks_, expected(work));
   whole.totals.share_out_time();
   return whole;
+}
+
+/// Of the marks of a step: what the array did counts by the part of the step that it is of. The array works ahead of the
+/// vector unit, which passes the markers.
+void MachineSteps::sort_tiles(const Totals& begin) {
+  const std::vector<ClassTimes::Times>& parts = instruments_.times().parts();
+  ClassTimes::Times sum = begin.classes;
+  for (std::size_t i = 0; i < marks_.size(); ++i)
+    for (std::size_t c = 0; c < sum.size(); ++c) {
+      if (i < parts.size()) ClassTimes::add(sum[c], parts[i][c]);
+      ClassTotals& mark = marks_[i].classes[c];
+      mark.elapsed_ps = sum[c].elapsed_ps;
+      mark.compute_cycles = sum[c].compute_cycles;
+      mark.tiles = sum[c].tiles;
+    }
 }
 
 void MachineSteps::name_phases(const Totals& begin) {

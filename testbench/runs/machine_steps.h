@@ -24,15 +24,15 @@ class MachineSteps : public StepSource {
 
   /// Called on the host's thread, on which the workload runs.
   StepOutcome simulate(const accelerator::StepWork& work) override;
+  accelerator::Expected expected(const accelerator::StepWork& work) const override;
 
-  /// Everything that was simulated, up to the end of the last complete step.
-  const Totals& simulated() const { return simulated_; }
+  const Totals& simulated() const override { return simulated_; }
   std::uint64_t steps_simulated() const { return steps_; }
   std::uint64_t layers_simulated() const { return steps_ == 0 || single_linear_ ? 0 : sample_.layers(); }
 
  private:
-  accelerator::Expected expected_of(const accelerator::StepWork& work) const;
   void name_phases(const Totals& begin);
+  void sort_tiles(const Totals& begin);
   Totals totals_now() const { return totals_of(*machine_.accelerator, instruments_.times()); }
 
   Machine& machine_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "harmonia/hw/accelerator/accelerator.h"
 #include "harmonia/testbench/runs/totals.h"
@@ -22,10 +23,15 @@ class ClassTimes {
     if (c != class_) ++t.turns;
     class_ = c;
     // The array's own time line, without gaps, gives each class its share of the run.
-    t.elapsed_ps += static_cast<double>(tile.end_ps - std::min(tile.end_ps, pe_end_ps_));
-    t.compute_cycles += static_cast<double>(tile.busy);
+    ClassTotals more;
+    more.elapsed_ps = static_cast<double>(tile.end_ps - std::min(tile.end_ps, pe_end_ps_));
+    more.compute_cycles = static_cast<double>(tile.busy);
+    more.tiles = 1;
     pe_end_ps_ = std::max(pe_end_ps_, tile.end_ps);
-    ++t.tiles;
+    add(t, more);
+    const std::size_t part = a.sequencer.part_of(tile.operation);
+    if (parts_.size() <= part) parts_.resize(part + 1);
+    add(parts_[part][static_cast<std::size_t>(c)], more);
   }
   void vector(const accelerator::Accelerator& a, const bus::Work& work) {
     of(a.sequencer.class_of(work.operation)).vector_ps += static_cast<double>(work.busy_ps);
@@ -34,17 +40,29 @@ class ClassTimes {
   void step_begins(std::uint64_t now_ps) {
     pe_end_ps_ = std::max(pe_end_ps_, now_ps);
     class_ = accelerator::OperationClass::elementwise;
+    parts_.clear();
   }
   void step_ends(std::uint64_t now_ps) {
     of(accelerator::OperationClass::elementwise).elapsed_ps +=
         static_cast<double>(now_ps - std::min(now_ps, pe_end_ps_));
     pe_end_ps_ = std::max(pe_end_ps_, now_ps);
   }
-  const std::array<ClassTotals, accelerator::operation_class_count>& all() const { return times_; }
+  using Times = std::array<ClassTotals, accelerator::operation_class_count>;
+  const Times& all() const { return times_; }
+  /// Tiles of each part of the step under way or done last, in the order of the sequencer's markers: a tile counts for
+  /// the part that it is of, whichever marker it ends before.
+  const std::vector<Times>& parts() const { return parts_; }
+  /// What a tile adds.
+  static void add(ClassTotals& t, const ClassTotals& more) {
+    t.elapsed_ps += more.elapsed_ps;
+    t.compute_cycles += more.compute_cycles;
+    t.tiles += more.tiles;
+  }
 
  private:
   ClassTotals& of(accelerator::OperationClass c) { return times_[static_cast<std::size_t>(c)]; }
-  std::array<ClassTotals, accelerator::operation_class_count> times_{};
+  Times times_{};
+  std::vector<Times> parts_;
   std::uint64_t pe_end_ps_ = 0;
   accelerator::OperationClass class_ =
       accelerator::OperationClass::elementwise;  // of the last tile; none of the array's

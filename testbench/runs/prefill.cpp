@@ -35,7 +35,9 @@ void Prefill::run(StepSource& steps, Collector& collector) {
     collector.add(o);
     collector.count_step(chunk_at(i).tokens(), 0);
   };
-  series.run(simulate, take);
+  const StepSeries::Held held =
+      series.run(simulate, take, [&](const StepSeries::Predicted& p) { return worst_residual(p, scenario()); });
+  collector.set_errors(errors_of(held, scenario()));
   take(last, simulate(last));
   collector.time_to_first_token(collector.seconds(), static_cast<std::uint64_t>(scenario().workload.batch));
 }

@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 #include <utility>
 
 #include "harmonia/config/error.h"
 #include "harmonia/hw/accelerator/on_chip.h"
-#include "harmonia/hw/model/layer_graph.h"
-#include "harmonia/hw/program/conservation.h"
 #include "harmonia/hw/program/tiling.h"
 #include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/replay/request_trace.h"
 #include "harmonia/testbench/results/text.h"
-#include "harmonia/testbench/runs/attention_demand.h"
 #include "harmonia/testbench/runs/checks.h"
 #include "harmonia/testbench/system/machine.h"
 
@@ -150,154 +148,150 @@ accelerator::StepWork Replay::largest_step() const {
 
 // ------------------------------------------------------------------------------------------------------------- steps
 
-void Replay::run(StepSource& steps, Collector& collector) {
-  ContinuousBatching& b = *batching_;
-  map_ = accelerator::MemoryMap::build(map_request(scenario(), capacity_));
-  chip_ = accelerator::on_chip(scenario().accelerator);
-  rows_on_chip_ = accelerator::rows_on_chip(scenario().model, chip_);
-  cost_ = std::make_unique<StepCost>(feature_weights());
+void Replay::serve(Pass& pass, const Cost& cost, const std::function<double()>& factor) const {
+  ContinuousBatching& b = pass.batching;
   Progress progress("requests", static_cast<double>(b.requests().size()));
   while (!b.finished()) {
     if (interrupted()) throw Interrupted{};
-    const Parts& parts = b.begin_step(now_);
+    const Parts& parts = b.begin_step(pass.now);
     if (parts.empty()) {
-      if (!b.finished()) now_ = std::max(now_, b.next_arrival());
+      if (!b.finished()) pass.now = std::max(pass.now, b.next_arrival());
       continue;
     }
-    const accelerator::StepWork work = testbench::work_of(parts);
-    now_ += sampled() ? sampled_step(steps, collector, parts, work) : simulated_step(steps, collector, work);
-    ++steps_;
+    const StepOutcome o = cost(parts, testbench::work_of(parts), pass);
+    const double seconds = o.totals.seconds() * factor();
+    pass.collector.add(o, pass.now, pass.now + seconds);
+    pass.now += seconds;
     std::uint64_t prompt = 0, output = 0;
     for (const ContinuousBatching::Part& p : parts) {
       if (p.prefill) prompt += p.tokens;
       if (p.token_out) ++output;
     }
-    collector.count_step(prompt, output);
-    b.end_step(now_);
+    pass.collector.count_step(prompt, output);
+    b.end_step(pass.now);
     progress.update(static_cast<double>(b.completed() + b.refused()));
   }
 }
 
-double Replay::simulated_step(StepSource& steps, Collector& collector, const accelerator::StepWork& work) {
-  const StepOutcome o = steps.simulate(work);
-  const double seconds = o.totals.seconds();
-  collector.add(o, now_, now_ + seconds);
-  return seconds;
+void Replay::add_latencies(Pass& pass) {
+  pass.collector.set_seconds(pass.now);
+  for (const RequestProgress& p : pass.batching.requests()) {
+    const std::uint64_t outputs = unsigned_of(p.request.output_tokens);
+    if (p.refused || p.generated < outputs) continue;
+    pass.collector.time_to_first_token(p.first_token_s - p.request.arrival_s);
+    pass.collector.end_to_end(p.last_token_s - p.request.arrival_s);
+    if (outputs > 1)
+      pass.collector.time_per_token((p.last_token_s - p.first_token_s) / static_cast<double>(outputs - 1));
+  }
+}
+
+void Replay::keep(Pass pass, Collector& collector) {
+  *batching_ = std::move(pass.batching);
+  collector = std::move(pass.collector);
+}
+
+void Replay::run(StepSource& steps, Collector& collector) {
+  if (sampled()) return run_sampled(steps, collector);
+  Pass pass{*batching_, collector};
+  const auto keep_it = [&] {
+    add_latencies(pass);
+    keep(std::move(pass), collector);
+  };
+  try {
+    serve(
+        pass, [&](const Parts&, const accelerator::StepWork& work, Pass&) { return steps.simulate(work); },
+        [] { return 1.0; });
+  } catch (const Interrupted&) {
+    keep_it();
+    throw;
+  }
+  keep_it();
 }
 
 // --------------------------------------------------------------------------------------------------------- sampling
 
-double Replay::sampled_step(StepSource& steps, Collector& collector, const Parts& parts,
-                            const accelerator::StepWork& work) {
-  const StepCost::Mix mix = mix_of(steps, parts, work);
-  double seconds = 0;
-  for (const auto& [point, weight] : mix) seconds += weight * points_[point].outcome.totals.seconds();
-  std::vector<BandwidthBins::Bytes> bytes(points_.front().outcome.totals.channels.size());
-  for (const auto& [point, weight] : mix) {
-    points_[point].uses += weight;
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-      for (std::size_t c = 0; c < kTrafficClasses; ++c)
-        bytes[i][c] += weight * points_[point].outcome.totals.channels[i].pin_bytes[c];
-  }
-  for (std::size_t i = 0; i < bytes.size(); ++i) collector.spread(i, now_, now_ + seconds, bytes[i]);
-  collector.bound_step(
-      accelerator::expected_of_step(scenario().model, map_.formats(), machine_options(scenario()).program.codebook,
-                                    chip_, work, accelerator::StepExtent::whole(scenario().model)),
-      seconds);
-  return seconds;
-}
-
-/// The step as a sum of simulated ones. Where that fails, and now and then to measure the error, the step itself is
-/// simulated and is its own mix.
-StepCost::Mix Replay::mix_of(StepSource& steps, const Parts& parts, const accelerator::StepWork& work) {
-  const StepFeatures features = features_of(parts, work);
-  const StepCost::Mix mix = cost_->interpolate(features);
-  const bool measured = steps_ >= next_measured_;
-  if (!mix.empty() && !measured) return mix;
-  points_.push_back({steps.simulate(work), 0});
-  if (!mix.empty()) {
-    // Rarer and rarer while the error is small.
-    measure(mix, points_.back().outcome.totals);
-    cost_->measured_error(sampling_error_.last());
-    next_measured_ = steps_ + (sampling_error_.last() > StepCost::kTarget ? 2 : steps_ / 2);
-  }
-  return {{cost_->add(features), 1.0}};
-}
-
-void Replay::measure(const StepCost::Mix& mix, const Totals& simulated) {
-  Totals interpolated;
-  for (const auto& [point, weight] : mix) interpolated.add(points_[point].outcome.totals, weight);
-  const double peak = accelerator::peak_bandwidth(scenario().accelerator);
-  const auto quantities = [peak](const Totals& t) {
-    std::vector<double> q = {t.seconds(), t.pin_bytes() / peak};
-    for (const ClassTotals& c : t.classes) {
-      q.push_back(c.elapsed_ps * 1e-12);
-      q.push_back(c.bytes / peak);
-    }
-    return q;
+void Replay::run_sampled(StepSource& steps, Collector& collector) {
+  map_ = accelerator::MemoryMap::build(map_request(scenario(), capacity_));
+  SampledSteps sampled(scenario(), map_, steps);
+  const Collector empty = collector;
+  const ContinuousBatching start = *batching_;
+  const Cost cost = [&](const Parts& parts, const accelerator::StepWork& work, Pass& pass) {
+    const SampledSteps::Cost c = sampled.cost(parts, work);
+    if (!c.simulated) pass.predicted += c.outcome.totals;
+    return c.outcome;
   };
-  sampling_error_.add(quantities(interpolated), quantities(simulated));
-}
-
-FeatureWeights Replay::feature_weights() const {
-  const accelerator::AcceleratorConfig& c = scenario().accelerator;
-  const double peak = accelerator::peak_bandwidth(c);
-  const double groups_per_s = 32.0 * c.pe.rows * c.pe.cols * c.clock_mhz * 1e6;
-  FeatureWeights w;
-  const std::vector<accelerator::ModelTensor> matrices = accelerator::layer_graph(scenario().model).layer_matrices();
-  for (const auto& layer : map_.layers)
-    for (const accelerator::ModelTensor tensor : matrices) {
-      const accelerator::TensorPlace& t = layer.matrix[tensor];
-      w.step += static_cast<double>(t.bytes()) / peak;
-      w.row += static_cast<double>(t.rows) * static_cast<double>(t.k) / groups_per_s;
+  for (bool complete = false;; complete = true) {
+    Pass pass{start, empty};
+    const auto keep_it = [&](const RunErrors& errors) {
+      pass.collector.set_errors(errors);
+      keep(std::move(pass), collector);
+    };
+    try {
+      serve(pass, cost, [] { return 1.0; });
+    } catch (const Interrupted&) {
+      if (complete) return;  // the time before went through the whole trace
+      add_latencies(pass);
+      keep_it(errors_of_steps(pass, sampled.held_out()));
+      throw;
     }
-  w.head = static_cast<double>(map_.lm_head.bytes()) / peak;
-  w.output = static_cast<double>(map_.lm_head.rows) * static_cast<double>(map_.lm_head.k) / groups_per_s;
-  return w;
-}
-
-StepFeatures Replay::features_of(const Parts& parts, const accelerator::StepWork& work) const {
-  StepFeatures f;
-  accelerator::StepWork decoding;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    f.rows += static_cast<double>(parts[i].tokens);
-    f.outputs += parts[i].token_out ? 1 : 0;
-    if (!parts[i].prefill) decoding.sequences.push_back(work.sequences[i]);
+    add_latencies(pass);
+    const HeldOut held = sampled.held_out();
+    RunErrors errors = errors_of_steps(pass, held);
+    pass.collector.set_errors(errors);
+    pass.collector.set_simulated(steps.simulated());
+    try {
+      errors.add(errors_of_queue(pass, {start, empty}, sampled, held));
+    } catch (const Interrupted&) {
+      keep_it(errors);
+      return;
+    }
+    keep_it(errors);
+    const WorstFigure worst = collector.worst_error(scenario());
+    if (worst.error <= kErrorTarget || !sampled.refine(worst.figure)) return;
   }
-  f.decoding = decoding.sequences.empty() ? 0 : attention_demand(decoding);
-  f.prompts = decoding.sequences.size() == parts.size() ? 0 : std::max(0.0, attention_demand(work) - f.decoding);
-  f.on_chip = work.tokens() <= rows_on_chip_;
-  return f;
 }
 
-double Replay::attention_demand(const accelerator::StepWork& work) const {
-  const accelerator::AcceleratorConfig& config = scenario().accelerator;
-  return attention_seconds(scenario().model, map_.kv.policy(), chip_, work, accelerator::peak_bandwidth(config),
-                           static_cast<double>(config.pe.rows) * config.pe.cols * config.clock_mhz * 1e6);
+/// What predictions are off by counts for the part of the figure, or of the time, that is predicted.
+RunErrors Replay::errors_of_steps(const Pass& pass, const HeldOut& held) const {
+  RunErrors errors;
+  const std::vector<double> all = error_figures(pass.collector.totals(), scenario()),
+                            predicted = error_figures(pass.predicted, scenario());
+  for (std::size_t f = 0; f < all.size(); ++f) {
+    const double of_figure = all[f] > 0 ? predicted[f] / all[f] : 0,
+                 of_time = predicted[kTimeFigure] / all[kTimeFigure];
+    // With no step held out nothing is known of how far predictions are off.
+    errors.figures.push_back(std::max(of_figure, of_time) * (held.count() > 0 ? held.error(f) : 1));
+  }
+  return errors;
+}
+
+/// What becomes of the figures when all steps take longer, when all are shorter, and when each is off by what one of the
+/// held-out steps is.
+RunErrors Replay::errors_of_queue(const Pass& pass, const Pass& start, const SampledSteps& sampled,
+                                  const HeldOut& held) const {
+  constexpr int kDraws = 4;
+  const double layers = pass.collector.spread_of_time();
+  const double off = pass.collector.errors(scenario()).figures[kTimeFigure];
+  std::mt19937_64 random(scenario().seed);
+  RunErrors errors;
+  errors.latencies = true;
+  for (int draw = -2; draw < kDraws; ++draw) {
+    Pass other = start;
+    serve(
+        other,
+        [&](const Parts& parts, const accelerator::StepWork& work, Pass&) { return sampled.predicted(parts, work); },
+        [&]() -> double {
+          if (draw < 0) return draw == -2 ? 1 + off : 1 / (1 + off);
+          const double residual = held.count() == 0 ? 0 : held.residual(random() % held.count(), kTimeFigure);
+          return std::max(0.1, 1 - residual + (random() % 2 == 0 ? layers : -layers));
+        });
+    add_latencies(other);
+    errors.widen(pass.collector.difference(other.collector, scenario()));
+  }
+  return errors;
 }
 
 // ------------------------------------------------------------------------------------------------------------ result
-
-void Replay::finish(Collector& collector) {
-  collector.set_seconds(now_);
-  double error = 0, weight = 0;
-  for (const Point& p : points_) {
-    collector.add_weighted(p.outcome.totals, p.uses);
-    // What the sampled layers of a point differ by counts as much as the point does.
-    const double use = std::abs(p.uses) * p.outcome.totals.seconds();
-    error += use * p.outcome.error;
-    weight += use;
-  }
-  if (weight > 0) error /= weight;
-  if (sampled()) collector.set_error(error + sampling_error_.estimate());
-  for (const RequestProgress& p : batching_->requests()) {
-    const std::uint64_t outputs = unsigned_of(p.request.output_tokens);
-    if (p.refused || p.generated < outputs) continue;
-    collector.time_to_first_token(p.first_token_s - p.request.arrival_s);
-    collector.end_to_end(p.last_token_s - p.request.arrival_s);
-    if (outputs > 1) collector.time_per_token((p.last_token_s - p.first_token_s) / static_cast<double>(outputs - 1));
-  }
-}
 
 void Replay::report(RunResult& result) const {
   result.notices.insert(result.notices.end(), notices_.begin(), notices_.end());
@@ -308,9 +302,6 @@ void Replay::report(RunResult& result) const {
   result.serving = {trace_file_,   b.requests().size(), b.completed(),   b.refused(),
                     q.idle_s,      q.running_mean,      q.running_max,   q.waiting_mean,
                     q.waiting_max, q.kv_tokens_mean,    q.kv_tokens_max, limits_.kv_tokens};
-  if (sampled() && result.fidelity.error_estimate > StepCost::kTarget)
-    result.notices.push_back("the estimated error is " + percent(result.fidelity.error_estimate) +
-                             ", above the 5 % that sampling aims at: `fidelity.mode: full` simulates every step");
   if (b.refused() == 0) return;
   result.notices.push_back(
       std::to_string(b.refused()) + " request(s) were refused: prompt and output together are longer than " +

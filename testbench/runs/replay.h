@@ -1,17 +1,20 @@
 // The replay of a request trace with continuous batching.
 //
 // Models: steps as the scheduler puts them together (testbench/replay/continuous_batching.h), each on the machine or, in
-//   a sampled run, interpolated between few that are (step_cost.h); the room that the KV cache has for requests.
+//   a sampled run, predicted from few that are (sampled_steps.h); the room that the KV cache has for requests. A sampled
+//   run goes through the trace again with more steps simulated while its estimated error is above the target, and again
+//   with steps that take as much longer or shorter as they may be off by: so much the latencies of the queue may be off.
 // Does not model: contents; traces carry lengths and no text, so that a functional run is refused.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "harmonia/hw/program/memory_map.h"
 #include "harmonia/testbench/replay/continuous_batching.h"
-#include "harmonia/testbench/runs/step_cost.h"
+#include "harmonia/testbench/runs/sampled_steps.h"
 #include "harmonia/testbench/runs/workload.h"
 
 namespace harmonia::testbench {
@@ -31,27 +34,31 @@ class Replay : public Workload {
   accelerator::StepWork largest_step() const override;
   bool own_time_line() const override { return true; }
   void run(StepSource& steps, Collector& collector) override;
-  void finish(Collector& collector) override;
   void report(RunResult& result) const override;
 
  private:
   using Parts = std::vector<ContinuousBatching::Part>;
-  struct Point {  // a simulated step that others are interpolated between
-    StepOutcome outcome;
-    double uses = 0;  // how often it counts
+  /// One way through the trace.
+  struct Pass {
+    ContinuousBatching batching;
+    Collector collector;
+    double now = 0;
+    Totals predicted{};  // of steps that were not simulated
   };
+  /// Seconds and counts of a step.
+  using Cost = std::function<StepOutcome(const Parts& parts, const accelerator::StepWork& work, Pass& pass)>;
 
   bool sampled() const { return scenario().fidelity.mode == FidelityMode::sampled; }
   void find_room(const std::vector<Request>& requests);
   void check_contexts(const std::vector<Request>& requests);
-  /// Seconds of the step.
-  double simulated_step(StepSource& steps, Collector& collector, const accelerator::StepWork& work);
-  double sampled_step(StepSource& steps, Collector& collector, const Parts& parts, const accelerator::StepWork& work);
-  StepCost::Mix mix_of(StepSource& steps, const Parts& parts, const accelerator::StepWork& work);
-  void measure(const StepCost::Mix& mix, const Totals& simulated);
-  FeatureWeights feature_weights() const;
-  StepFeatures features_of(const Parts& parts, const accelerator::StepWork& work) const;
-  double attention_demand(const accelerator::StepWork& work) const;
+  /// factor: of the time that a step takes in the queue.
+  void serve(Pass& pass, const Cost& cost, const std::function<double()>& factor) const;
+  void run_sampled(StepSource& steps, Collector& collector);
+  RunErrors errors_of_steps(const Pass& pass, const HeldOut& held) const;
+  RunErrors errors_of_queue(const Pass& pass, const Pass& start, const SampledSteps& sampled,
+                            const HeldOut& held) const;
+  void keep(Pass pass, Collector& collector);
+  static void add_latencies(Pass& pass);
   void report_requests(RunResult& result) const;
   void report_checks(RunResult& result) const;
 
@@ -59,18 +66,9 @@ class Replay : public Workload {
   std::vector<std::string> notices_;  // about the trace
   Capacity capacity_;
   BatchLimits limits_;
-  std::unique_ptr<ContinuousBatching> batching_;
+  std::unique_ptr<ContinuousBatching> batching_;  // at the beginning, and after run() at the end
   std::uint64_t longest_context_ = 1, longest_chunk_ = 1;
-  double now_ = 0;
-
-  // Of a sampled replay.
-  accelerator::MemoryMap map_;
-  accelerator::OnChip chip_;
-  std::uint64_t rows_on_chip_ = 0;
-  std::unique_ptr<StepCost> cost_;
-  std::vector<Point> points_;  // in the order of cost_
-  SamplingError sampling_error_;
-  std::uint64_t steps_ = 0, next_measured_ = 4;
+  accelerator::MemoryMap map_;  // of a sampled replay
 };
 
 }  // namespace harmonia::testbench

@@ -133,7 +133,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   machine.simulate_until([&] { return machine.host->finished() || instruments.stopped(); });
   if (instruments.stopped()) result.complete = false;
 
-  workload->finish(collector);
+  collector.set_simulated(steps->simulated());
   describe_inputs(loaded, *workload, machine, result);
   result.fidelity.steps_simulated = steps->steps_simulated();
   result.fidelity.layers_simulated = steps->layers_simulated();

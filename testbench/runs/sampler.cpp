@@ -1,7 +1,12 @@
 #include "harmonia/testbench/runs/sampler.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <iterator>
 #include <stdexcept>
+
+#include "harmonia/hw/accelerator/accelerator.h"
 
 namespace harmonia::testbench {
 
@@ -15,32 +20,174 @@ std::uint64_t StepSeries::simulated_step(std::uint64_t i) const {
   return steps_ <= most_ ? i : i * (steps_ - 1) / (most_ - 1);
 }
 
-void StepSeries::run(const Simulate& simulate, const Take& take) const {
-  StepOutcome before;
+bool StepSeries::inside(const Outcomes& outcomes, Place place) {
+  return place != outcomes.begin() && std::next(place) != outcomes.end();
+}
+
+StepSeries::Predicted StepSeries::predicted(Place place) {
+  const Place before = std::prev(place), after = std::next(place);
+  const double share =
+      static_cast<double>(place->first - before->first) / static_cast<double>(after->first - before->first);
+  return {interpolate(before->second, after->second, share).totals, place->second.totals};
+}
+
+/// The step that is off most, of those that have steps beside them to simulate; steps_ when none is off too much.
+std::uint64_t StepSeries::worst(const Outcomes& outcomes, const Off& off) const {
+  std::uint64_t at = steps_;
+  double most = kErrorTarget;
+  for (Place i = outcomes.begin(); i != outcomes.end(); ++i) {
+    if (!inside(outcomes, i) || std::next(i)->first - std::prev(i)->first <= 2) continue;
+    const double error = off(predicted(i));
+    if (error > most) {
+      most = error;
+      at = i->first;
+    }
+  }
+  return at;
+}
+
+void StepSeries::take_all(const Outcomes& outcomes, const Take& take) const {
+  const StepOutcome* before = nullptr;
   std::uint64_t next = 0;
-  for (std::uint64_t i = 0; i < simulated(); ++i) {
-    const std::uint64_t at = simulated_step(i);
-    const StepOutcome after = simulate(at);
+  for (const auto& [at, after] : outcomes) {
+    if (before == nullptr && at > 0) return;
     const std::uint64_t first = next;
     for (; next <= at; ++next) {
       const double share = next == at ? 1 : static_cast<double>(next - first + 1) / static_cast<double>(at - first + 1);
-      take(next, interpolate(before, after, share));
+      take(next, next == at ? after : interpolate(*before, after, share));
     }
-    before = after;
+    before = &after;
   }
+}
+
+StepSeries::Held StepSeries::run(const Simulate& simulate, const Take& take, const Off& off) const {
+  if (steps_ <= most_) {
+    for (std::uint64_t i = 0; i < steps_; ++i) take(i, simulate(i));
+    return {};
+  }
+  Outcomes outcomes;
+  try {
+    for (std::uint64_t i = 0; i < simulated(); ++i) outcomes.emplace(simulated_step(i), simulate(simulated_step(i)));
+    while (outcomes.size() < 4 * most_) {
+      const std::uint64_t at = worst(outcomes, off);
+      if (at == steps_) break;
+      const auto here = outcomes.find(at);
+      for (const std::uint64_t middle : {(std::prev(here)->first + at) / 2, (at + std::next(here)->first + 1) / 2})
+        if (outcomes.count(middle) == 0) outcomes.emplace(middle, simulate(middle));
+    }
+  } catch (const Interrupted&) {
+    take_all(outcomes, take);
+    throw;
+  }
+  take_all(outcomes, take);
+  Held held;
+  held.share = 1 - static_cast<double>(outcomes.size()) / static_cast<double>(steps_);
+  for (Place i = outcomes.begin(); i != outcomes.end(); ++i)
+    if (inside(outcomes, i)) held.steps.push_back(predicted(i));
+  return held;
+}
+
+double worst_residual(const StepSeries::Predicted& step, const Scenario& s) {
+  const std::vector<double> predicted = error_figures(step.predicted, s), simulated = error_figures(step.simulated, s);
+  const std::vector<bool> counts = figures_that_count(simulated);
+  double worst = 0;
+  for (std::size_t f = 0; f < simulated.size(); ++f)
+    if (counts[f] && simulated[f] > 0) worst = std::max(worst, std::abs(predicted[f] / simulated[f] - 1));
+  return worst;
+}
+
+RunErrors errors_of(const StepSeries::Held& held, const Scenario& s) {
+  HeldOut all;
+  for (std::size_t i = 0; i < held.steps.size(); ++i)
+    all.add(i, error_figures(held.steps[i].predicted, s), error_figures(held.steps[i].simulated, s));
+  RunErrors errors;
+  for (std::size_t f = 0; f < all.figures(); ++f) errors.figures.push_back(held.share * all.error(f));
+  return errors;
 }
 
 StepOutcome interpolate(const StepOutcome& before, const StepOutcome& after, double share) {
   StepOutcome between;
-  between.totals.add(after.totals, share);
-  if (share != 1) between.totals.add(before.totals, 1 - share);
-  between.error = after.error;
+  between.add(after, share);
+  if (share != 1) between.add(before, 1 - share);
   return between;
 }
 
 StepSeries sampled_series(const FidelityConfig& fidelity, std::uint64_t steps) {
   if (fidelity.mode == FidelityMode::full) return {steps, steps};
-  return {steps, std::max<std::uint64_t>(2, static_cast<std::uint64_t>(fidelity.sample_steps))};
+  return {steps, std::max<std::uint64_t>(3, static_cast<std::uint64_t>(fidelity.sample_steps))};
+}
+
+// ---------------------------------------------------------------------------------------------------------- formulas
+
+PeakRates peak_rates(const accelerator::AcceleratorConfig& config) {
+  const pe::Config& pe = config.pe;
+  const double cycles = std::min(pe.linear_cycles_per_group(), pe.attention_cycles_per_group);
+  return {accelerator::peak_bandwidth(config), 32.0 * pe.rows * pe.cols * config.clock_mhz * 1e6 / cycles};
+}
+
+namespace {
+
+double ratio(double to, double from) { return from > 0 ? to / from : 1; }
+
+/// Of a channel whose bytes of each class were multiplied: everything that goes with bytes.
+void follow_bytes(ChannelTotals& c, const std::array<double, kTrafficClasses>& factors) {
+  double before = 0, after = 0;
+  for (std::size_t k = 0; k < kTrafficClasses; ++k) {
+    before += c.pin_bytes[k];
+    c.request_bytes[k] *= factors[k];
+    c.pin_bytes[k] *= factors[k];
+    after += c.pin_bytes[k];
+  }
+  const double factor = ratio(after, before);
+  for (double* count : {&c.bytes_written, &c.requests, &c.responses, &c.row_hits, &c.row_misses, &c.row_conflicts})
+    *count *= factor;
+  for (double& commands : c.commands) commands *= factor;
+}
+
+void follow_traffic(Totals& t, const Totals& formulas) {
+  std::array<double, kTrafficClasses> factors{};
+  for (std::size_t k = 0; k < kTrafficClasses; ++k) factors[k] = ratio(formulas.expected_bytes[k], t.bytes_of(k));
+  for (ChannelTotals& c : t.channels) follow_bytes(c, factors);
+}
+
+/// Seconds in picoseconds that memory or array need at least for the class.
+double bound_ps(const ClassTotals& c, const PeakRates& peak) {
+  return 1e12 * std::max(c.bytes / peak.bytes_per_s, c.macs / peak.macs_per_s);
+}
+
+void follow_class(ClassTotals& c, const ClassTotals& formulas, const PeakRates& peak) {
+  const double before = bound_ps(c, peak), after = bound_ps(formulas, peak), time = c.elapsed_ps;
+  if (before > 0 && formulas.bytes / peak.bytes_per_s >= formulas.macs / peak.macs_per_s)
+    c.elapsed_ps *= ratio(formulas.bytes, c.bytes);
+  if (before > 0 && after <= 0) c.elapsed_ps = 0;
+  c.elapsed_ps = std::max(c.elapsed_ps, before > 0 ? after * std::min(1.0, time / before) : after);
+  c.bytes = formulas.bytes;
+  c.macs = formulas.macs;
+  c.weights = formulas.weights;
+}
+
+}  // namespace
+
+void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak) {
+  follow_traffic(t, formulas);
+  double before = 0, after = 0, weights_before = 0, weights_after = 0;
+  for (std::size_t i = 0; i < t.classes.size(); ++i) {
+    ClassTotals& c = t.classes[i];
+    before += c.elapsed_ps;
+    weights_before += c.weights;
+    follow_class(c, formulas.classes[i], peak);
+    after += c.elapsed_ps;
+    weights_after += c.weights;
+  }
+  t.time_ps *= ratio(after, before);
+  const double weights = ratio(weights_after, weights_before);
+  t.weights *= weights;
+  if (t.units.size() > 1) t.units[1].busy *= weights;  // the decoder, in the order of unit_names()
+  t.macs = formulas.expected_macs;
+  t.slots = formulas.expected_slots;
+  t.expected_bytes = formulas.expected_bytes;
+  t.expected_macs = formulas.expected_macs;
+  t.expected_slots = formulas.expected_slots;
 }
 
 // ------------------------------------------------------------------------------------------------------------ layers
@@ -55,20 +202,13 @@ LayerSample::LayerSample(const FidelityConfig& fidelity, const accelerator::Mode
 
 namespace {
 
-/// What was extrapolated although the formulas know it: bytes and operations become theirs, and bytes at the pins and
-/// bursts go with the bytes that were asked for.
-void scale_to_expected(Totals& t) {
-  for (std::size_t k = 0; k < kTrafficClasses; ++k) {
-    const double extrapolated = t.bytes_of(k);
-    if (extrapolated <= 0) continue;
-    const double factor = t.expected_bytes[k] / extrapolated;
-    for (ChannelTotals& c : t.channels) {
-      c.request_bytes[k] *= factor;
-      c.pin_bytes[k] *= factor;
-    }
-  }
-  t.macs = t.expected_macs;
-  t.slots = t.expected_slots;
+/// Of times, and of what is counted on chip; bytes and operations become those of the formulas.
+void widen(Totals& widest, const Totals& deviation) {
+  for (const auto count :
+       {&Totals::time_ps, &Totals::converted, &Totals::vector_elements, &Totals::buffer_bytes, &Totals::operand_bytes})
+    widest.*count = std::max(widest.*count, std::abs(deviation.*count));
+  for (std::size_t c = 0; c < widest.classes.size(); ++c)
+    widest.classes[c].elapsed_ps = std::max(widest.classes[c].elapsed_ps, std::abs(deviation.classes[c].elapsed_ps));
 }
 
 }  // namespace
@@ -80,24 +220,34 @@ StepOutcome LayerSample::whole_step(const Totals& simulated, const std::vector<T
   // The first layer also fills the pipeline; those after it are alike.
   const std::uint32_t first = 2;
   const double counted = layers_ - first + 1;
-  const Totals layer_sum = marks[layers_] - marks[first - 1];
-  double least = 1e300, most = 0;
-  for (std::uint32_t i = layers_ == 2 ? 1 : first; i <= layers_; ++i) {
-    const double d = marks[i].time_ps - marks[i - 1].time_ps;
-    least = std::min(least, d);
-    most = std::max(most, d);
-  }
+  Totals mean;
+  mean.add(marks[layers_] - marks[first - 1], 1 / counted);
+  Totals deviation;
+  for (std::uint32_t i = layers_ == 2 ? 1 : first; i <= layers_; ++i)
+    widen(deviation, (marks[i] - marks[i - 1]) - mean);
   const double added = all_layers_ - layers_;
-  outcome.totals.add(layer_sum, added / counted);
+  outcome.totals.add(mean, added);
+  // Twice what one of them is off the mean: what the last two of three layers differ by. Of two layers neither lies
+  // between others: that much again.
+  outcome.spread.add(deviation, (layers_ == 2 ? 4 : 2) * added);
   // Of three pieces of lm_head the middle one has no beginning and no end.
   if (marks.size() == layers_ + 4) {
     const double pieces = static_cast<double>(vocabulary_) / kHeadColumns;
-    outcome.totals.add(marks[layers_ + 2] - marks[layers_ + 1], pieces - 3);
+    const Totals middle = marks[layers_ + 2] - marks[layers_ + 1];
+    outcome.totals.add(middle, pieces - 3);
+    Totals off;
+    widen(off, (marks[layers_ + 3] - marks[layers_ + 2]) - middle);
+    outcome.spread.add(off, std::abs(pieces - 3));
   }
-  const double mean = layer_sum.time_ps / counted;
-  outcome.error = mean > 0 ? (most - least) / mean * (added * mean / outcome.totals.time_ps) : 0;
+  Totals formulas;
+  formulas.expect(expected);
+  follow_traffic(outcome.totals, formulas);
+  double decoded = 0;
+  for (const ClassTotals& c : formulas.classes) decoded += c.weights;
+  if (decoded > 0) outcome.totals.weights = decoded;
   outcome.totals.expect(expected);
-  scale_to_expected(outcome.totals);
+  outcome.totals.macs = outcome.totals.expected_macs;
+  outcome.totals.slots = outcome.totals.expected_slots;
   return outcome;
 }
 

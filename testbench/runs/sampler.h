@@ -4,16 +4,19 @@
 //   - layers: of a sampled step the first few layers are simulated, and three pieces of lm_head; the layers and pieces
 //     left out are like those in the middle, which have neither beginning nor end (LayerSample);
 //   - steps: of a series of steps that differ in their context only, some are simulated, evenly spaced, and every count
-//     is linear between two of them (StepSeries).
+//     is linear between two of them (StepSeries). Simulated ones predicted from their neighbours tell how far that
+//     holds; where it does not, more are simulated.
 // Does not model: steps that differ in more than their context (step_cost.h).
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <vector>
 
 #include "harmonia/hw/model/model_shape.h"
 #include "harmonia/hw/program/conservation.h"
+#include "harmonia/testbench/runs/estimated_error.h"
 #include "harmonia/testbench/runs/step_outcome.h"
 #include "harmonia/testbench/scenario/scenario.h"
 
@@ -24,22 +27,41 @@ class StepSeries {
  public:
   using Simulate = std::function<StepOutcome(std::uint64_t step)>;
   using Take = std::function<void(std::uint64_t step, const StepOutcome& outcome)>;
+  /// A simulated step, and what it would be by the simulated ones before and after it.
+  struct Predicted {
+    Totals predicted, simulated;
+  };
+  struct Held {
+    std::vector<Predicted> steps;
+    double share = 0;  // of the series: steps that were not simulated
+  };
+  /// What a prediction is off by, relative, of the figure that is off most.
+  using Off = std::function<double(const Predicted& step)>;
 
-  /// `steps` steps of which at most `most` are simulated, 2 at least where there are more steps than `most`. Throws
+  /// `steps` steps of which `most` are simulated at first, 2 at least where there are more steps than `most`. Throws
   /// std::invalid_argument when most is below 2 and below steps.
   StepSeries(std::uint64_t steps, std::uint64_t most);
 
-  /// How many are simulated, and which: the first, the last, and evenly spaced ones between.
+  /// How many are simulated at first, and which: the first, the last, and evenly spaced ones between.
   std::uint64_t simulated() const { return steps_ <= most_ ? steps_ : most_; }
   std::uint64_t simulated_step(std::uint64_t i) const;
-  /// Calls `simulate` for each of those, and `take` for every step of the series, in order.
-  void run(const Simulate& simulate, const Take& take) const;
+  /// Calls `simulate` for each of those, and `take` for every step of the series, in order. While a prediction is off by
+  /// more than kErrorTarget, steps beside the worst one are simulated too, up to four times as many as at first. `take`
+  /// gets what is complete when Interrupted leaves `simulate`.
+  Held run(const Simulate& simulate, const Take& take, const Off& off) const;
 
  private:
+  using Outcomes = std::map<std::uint64_t, StepOutcome>;
+  using Place = Outcomes::const_iterator;
+  static bool inside(const Outcomes& outcomes, Place place);
+  static Predicted predicted(Place place);
+  std::uint64_t worst(const Outcomes& outcomes, const Off& off) const;
+  void take_all(const Outcomes& outcomes, const Take& take) const;
+
   std::uint64_t steps_, most_;
 };
 
-/// All steps of a full run, fidelity.sample_steps of a sampled one.
+/// All steps of a full run, fidelity.sample_steps of a sampled one: three at least, so that one lies between two others.
 StepSeries sampled_series(const FidelityConfig& fidelity, std::uint64_t steps);
 
 /// Which layers of a step are simulated, and the whole step from them.
@@ -65,7 +87,24 @@ class LayerSample {
   std::uint64_t vocabulary_;
 };
 
-/// Between two outcomes: share 0 is `before`, 1 is `after`. The error is that of `after`.
+/// Between two outcomes: share 0 is `before`, 1 is `after`.
 StepOutcome interpolate(const StepOutcome& before, const StepOutcome& after, double share);
+
+double worst_residual(const StepSeries::Predicted& step, const Scenario& scenario);
+/// What predictions were off by counts for the steps that were not simulated.
+RunErrors errors_of(const StepSeries::Held& held, const Scenario& scenario);
+
+/// What memory and array do at their best.
+struct PeakRates {
+  double bytes_per_s = 0, macs_per_s = 0;
+};
+PeakRates peak_rates(const accelerator::AcceleratorConfig& config);
+
+/// What was predicted although the formulas know it becomes theirs: bytes of each class of traffic and of operations, and
+/// operations. What goes with it follows in proportion: bytes at the pins, bursts and commands, busy time of the decoder,
+/// and the time of a class whose bytes at peak rate take longer than its operations. No class is further below its bound,
+/// the longer of the two, than in the simulated steps, where work fetched ahead is the only reason to be below it.
+/// formulas: totals of which what expect() sets counts.
+void follow_formulas(Totals& predicted, const Totals& formulas, const PeakRates& peak);
 
 }  // namespace harmonia::testbench

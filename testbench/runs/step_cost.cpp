@@ -15,86 +15,102 @@ double octaves(double a, double b, double least) { return std::abs(std::log2((a 
 }  // namespace
 
 StepCost::Vector StepCost::vector_of(const StepFeatures& s) const {
-  return {
-      weights_.step, weights_.row * s.rows, s.outputs > 0 ? weights_.head : 0, weights_.output * s.outputs, s.decoding,
-      s.prompts};
+  return {weights_.step,
+          weights_.row * s.array_rows,
+          s.outputs > 0 ? weights_.head : 0,
+          weights_.output * s.array_outputs,
+          s.decoding,
+          s.prompts};
 }
 
-StepCost::Mix StepCost::interpolate(const StepFeatures& step) const {
+/// Points on the same side of the on-chip limit, or on either.
+std::vector<StepCost::Near> StepCost::by_distance(const StepFeatures& step, Point without, bool either_side) const {
   const Vector wanted = vector_of(step);
-  const double whole = std::accumulate(wanted.begin(), wanted.end(), 0.0);
-  // The nearest points, on the same side of the on-chip limit.
-  std::vector<std::pair<double, Point>> near;
+  const double least = 0.05 * std::accumulate(wanted.begin(), wanted.end(), 0.0);  // demand below that hardly matters
+  std::vector<Near> near;
   for (Point p = 0; p < points_.size(); ++p) {
     const StepFeatures& f = points_[p];
+    if (p == without || (f.on_chip != step.on_chip && !either_side)) continue;
     const double rows = octaves(f.rows, step.rows, 0);
-    if (f.on_chip != step.on_chip || rows > radius_) continue;
-    const double least = 0.05 * whole;  // demand below that hardly matters
-    near.emplace_back(
-        rows + 0.25 * octaves(f.decoding, step.decoding, least) + 0.25 * octaves(f.prompts, step.prompts, least), p);
+    near.push_back(
+        {rows + 0.25 * octaves(f.decoding, step.decoding, least) + 0.25 * octaves(f.prompts, step.prompts, least), rows,
+         p});
   }
-  std::sort(near.begin(), near.end());
-  if (near.size() > kNear) near.resize(kNear);
+  std::sort(near.begin(), near.end(), [](const Near& a, const Near& b) {
+    return a.distance < b.distance || (a.distance == b.distance && a.point < b.point);
+  });
+  return near;
+}
 
-  // Weights w >= 0 that make least of |sum of w x point - wanted|^2 and, a little, of the distance: by coordinates.
+/// Weights w >= 0 that make least of |sum of w x point - step|^2 and, a little, of the distance: by coordinates.
+StepCost::Fit StepCost::fit(const StepFeatures& step, const std::vector<Near>& near) const {
+  const Vector wanted = vector_of(step);
+  const double whole = std::accumulate(wanted.begin(), wanted.end(), 0.0);
+  const std::size_t count = std::min(near.size(), kNear);
   std::vector<Vector> columns;
-  std::vector<double> squares, weight(near.size(), 0.0);
-  for (const auto& [distance, p] : near) {
-    columns.push_back(vector_of(points_[p]));
+  std::vector<double> squares, weight(count, 0.0);
+  for (std::size_t i = 0; i < count; ++i) {
+    columns.push_back(vector_of(points_[near[i].point]));
     squares.push_back(std::inner_product(columns.back().begin(), columns.back().end(), columns.back().begin(), 0.0));
   }
   Vector missing = wanted;
-  const auto off = [&] {
-    double sum = 0;
-    for (const double m : missing) sum += std::abs(m);
-    return sum / whole;
-  };
   const double pull = 1e-5 * whole * whole;
   for (int round = 0; round < 3000; ++round) {
     double moved = 0;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       const double slope =
-          std::inner_product(columns[i].begin(), columns[i].end(), missing.begin(), 0.0) - pull * near[i].first;
+          std::inner_product(columns[i].begin(), columns[i].end(), missing.begin(), 0.0) - pull * near[i].distance;
       const double change = std::max(-weight[i], slope / squares[i]);
       weight[i] += change;
       moved = std::max(moved, std::abs(change));
       for (std::size_t k = 0; k < kFeatures; ++k) missing[k] -= change * columns[i][k];
     }
-    if (moved < 1e-9) break;
+    if (moved < 1e-7) break;
   }
-  Mix mix;
-  if (off() > kTolerance) return mix;
-  for (std::size_t i = 0; i < near.size(); ++i)
-    if (weight[i] > 0) mix.emplace_back(near[i].second, weight[i]);
-  return mix;
+  Fit result;
+  result.off = 0;
+  for (const double m : missing) result.off += std::abs(m) / whole;
+  for (std::size_t i = 0; i < count; ++i)
+    if (weight[i] > 0) result.mix.emplace_back(near[i].point, weight[i]);
+  return result;
+}
+
+StepCost::Mix StepCost::within(const StepFeatures& step, std::vector<Near> near, double radius) const {
+  // Demand is a quarter of a distance's weight: a point may be as much further in it.
+  near.erase(std::remove_if(near.begin(), near.end(),
+                            [&](const Near& n) { return n.rows > radius || n.distance > 4 * radius; }),
+             near.end());
+  const Fit found = fit(step, near);
+  return found.off > kTolerance ? Mix{} : found.mix;
+}
+
+StepCost::Mix StepCost::interpolate(const StepFeatures& step, Point without) const {
+  const std::vector<Near> near = by_distance(step, without, false);
+  return near.empty() ? Mix{} : within(step, near, radii_[near.front().point]);
+}
+
+StepCost::Mix StepCost::interpolate_widely(const StepFeatures& step) const {
+  return within(step, by_distance(step, kNone, false), kRadius);
+}
+
+StepCost::Mix StepCost::closest(const StepFeatures& step) const {
+  std::vector<Near> near = by_distance(step, kNone, false);
+  if (near.empty()) near = by_distance(step, kNone, true);
+  const Fit found = fit(step, near);
+  // All weights can be 0 only where nothing is alike: then the nearest stands in.
+  return found.mix.empty() && !near.empty() ? Mix{{near.front().point, 1.0}} : found.mix;
 }
 
 StepCost::Point StepCost::add(const StepFeatures& step) {
   points_.push_back(step);
+  radii_.push_back(kRadius);
   return points_.size() - 1;
 }
 
-void StepCost::measured_error(double error) {
-  if (error > kTarget) radius_ = std::max(0.02, radius_ / 2);
-}
-
-void SamplingError::add(const std::vector<double>& interpolated, const std::vector<double>& simulated) {
-  off_.resize(simulated.size());
-  sum_.resize(simulated.size());
-  for (std::size_t i = 0; i < simulated.size(); ++i) {
-    off_[i] += std::abs(interpolated[i] - simulated[i]);
-    sum_[i] += simulated[i];
-  }
-  last_ = std::abs(interpolated.front() / simulated.front() - 1);
-  largest_ = std::max(largest_, last_);
-  ++count_;
-}
-
-double SamplingError::estimate() const {
-  double most = largest_;
-  for (std::size_t i = 1; i < sum_.size(); ++i)
-    if (sum_[i] > 0.01 * sum_.front()) most = std::max(most, off_[i] / sum_[i]);
-  return most;
+bool StepCost::narrow(Point point) {
+  if (radii_[point] <= kLeastRadius) return false;
+  radii_[point] = std::max(kLeastRadius, radii_[point] / 2);
+  return true;
 }
 
 }  // namespace harmonia::testbench

@@ -2,6 +2,7 @@
 // Models: the border between workloads and the machine. Does not model: how a step is simulated (machine_steps.h).
 #pragma once
 
+#include "harmonia/hw/program/conservation.h"
 #include "harmonia/hw/program/step_program.h"
 #include "harmonia/testbench/runs/totals.h"
 
@@ -10,7 +11,13 @@ namespace harmonia::testbench {
 /// One step, simulated whole or extrapolated from some of its layers.
 struct StepOutcome {
   Totals totals;
-  double error = 0;  // relative, of the time: what the sampled layers differ by
+  Totals spread;  // of each count: what the sampled layers differ by, carried to those left out; nothing in full
+
+  /// Adds `factor` times the other.
+  void add(const StepOutcome& other, double factor) {
+    totals.add(other.totals, factor);
+    spread.add(other.spread, factor);
+  }
 };
 
 /// Leaves a workload's run() when the user interrupts.
@@ -21,6 +28,10 @@ class StepSource {
   virtual ~StepSource() = default;
   /// Cost of one step of the workload. Throws Interrupted.
   virtual StepOutcome simulate(const accelerator::StepWork& work) = 0;
+  /// Everything that was simulated, up to the end of the last complete step.
+  virtual const Totals& simulated() const = 0;
+  /// What the formulas say of the step, without simulating it.
+  virtual accelerator::Expected expected(const accelerator::StepWork& work) const = 0;
 };
 
 }  // namespace harmonia::testbench

@@ -35,10 +35,9 @@ class Workload {
   virtual accelerator::StepWork largest_step() const = 0;
   /// Whether the run has another time line than the machine: steps are interpolated, or there is time between them.
   virtual bool own_time_line() const { return scenario_.fidelity.mode == FidelityMode::sampled; }
-  /// Asks for steps until the work is done and hands what they cost to the collector. Interrupted may leave it.
+  /// Asks for steps until the work is done and hands what they cost to the collector. Interrupted may leave it; what was
+  /// complete is with the collector then too.
   virtual void run(StepSource& steps, Collector& collector) = 0;
-  /// After run(), also when that was interrupted: what can be said only when all steps are known.
-  virtual void finish(Collector&) {}
   /// What it reports beside the collector's figures: requests, notices, checks of its own.
   virtual void report(RunResult&) const {}
 

@@ -51,10 +51,19 @@ TEST_CASE("replay: a trace in full and sampled, within the stated error, the sam
   const Json sampled = replay(s, "--set fidelity.mode=sampled --set fidelity.sample_layers=3");
   REQUIRE(sampled["steps"] == full["steps"]);
   REQUIRE(sampled["fidelity"]["steps_simulated"].get<int>() < full["steps"].get<int>());
-  const double stated = sampled["fidelity"]["error_estimate"];
-  REQUIRE(stated < 1);  // steps of microseconds, made of latencies: the model is not at its best
+  REQUIRE(full["fidelity"]["estimated_errors"].empty());
+  const auto stated_of = [&](const std::string& figure) {
+    for (const Json& e : sampled["fidelity"]["estimated_errors"])
+      if (e["figure"] == figure) return e["error"].get<double>();
+    FAIL(figure << " has no estimated error");
+    return 0.0;
+  };
+  for (const char* figure : {"simulated_seconds", "bandwidth.bytes", "energy.total_j", "operations[qkv].simulated_s",
+                             "operations[attention_scores].bytes"})
+    REQUIRE(stated_of(figure) >= 0);
   const auto near = [&](const char* what) {
     const double a = full["latency"][what]["mean"], b = sampled["latency"][what]["mean"];
+    const double stated = stated_of(std::string("latency.") + what);
     INFO(what << ": " << b << " for " << a << ", stated error " << stated);
     REQUIRE(std::abs(b / a - 1) <= stated);
   };
@@ -62,13 +71,13 @@ TEST_CASE("replay: a trace in full and sampled, within the stated error, the sam
   near("time_per_output_token_s");
   near("end_to_end_s");
   REQUIRE(sampled["bandwidth"]["bytes"].get<double>() ==
-          Approx(full["bandwidth"]["bytes"].get<double>())
-              .epsilon(0.2));  // demand is time: it mixes up where bytes and operations bind
+          Approx(full["bandwidth"]["bytes"].get<double>()).epsilon(1e-9));  // the formulas know them
 
   REQUIRE(replay(s, "--set fidelity.mode=sampled --set fidelity.sample_layers=3") == sampled);
 }
 
-// 11 chunks: ten of 64 tokens and one of 10. Three of the ten are simulated and the last: 640 + 10 tokens either way.
+// 11 chunks: ten of 64 tokens and one of 10. Three of the ten are simulated and the last, and more since bytes are no line
+// in the context: the queries of a strip, and with them how often the cache is read, fall in steps as it grows.
 TEST_CASE("prefill in chunks: full against sampled") {
   const Scratch s;
   s.write("scenario.yaml",
@@ -76,7 +85,8 @@ TEST_CASE("prefill in chunks: full against sampled") {
           "workload: {phase: prefill, context: 650, prefill_chunk_tokens: 64}\n");
   const Json full = replay(s, ""), sampled = replay(s, "--set fidelity.mode=sampled --set fidelity.sample_steps=3");
   REQUIRE(full["fidelity"]["steps_simulated"] == 11);
-  REQUIRE(sampled["fidelity"]["steps_simulated"] == 4);
+  REQUIRE(sampled["fidelity"]["steps_simulated"] > 4);
+  REQUIRE(sampled["fidelity"]["steps_simulated"] <= 11);
   for (const Json* j : {&full, &sampled}) {
     REQUIRE((*j)["steps"] == 11);
     REQUIRE((*j)["prompt_tokens"] == 650);
@@ -85,9 +95,8 @@ TEST_CASE("prefill in chunks: full against sampled") {
   const double a = full["simulated_seconds"], b = sampled["simulated_seconds"];
   INFO(b << " s sampled, " << a << " s in full");
   REQUIRE(std::abs(b / a - 1) < 0.03);
-  // The queries of a strip, and with them how often the cache is read, fall in steps as the context grows.
   REQUIRE(sampled["bandwidth"]["bytes"].get<double>() ==
-          Approx(full["bandwidth"]["bytes"].get<double>()).epsilon(0.15));
+          Approx(full["bandwidth"]["bytes"].get<double>()).epsilon(0.01));
 }
 
 TEST_CASE("replay: requests longer than the KV cache are refused and counted") {

@@ -18,6 +18,7 @@ inline testbench::RunResult example() {
   r.output_tokens = 4;
   r.output_tokens_per_s = 12.5;
   r.fidelity = {"full", "at", "timing_only", 32, 32, 4, 4, 0};
+  r.fidelity.estimated_errors = {{"simulated_seconds", 0}};  // a full run has none; here each key is there
   testbench::Samples tpot;
   for (const double s : {0.081, 0.079, 0.080, 0.080}) tpot.add(s);
   r.latency.time_per_output_token_s = tpot.distribution();

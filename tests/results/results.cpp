@@ -206,9 +206,16 @@ TEST_CASE("the summary says in words what ran, how fast, what limits it and how 
     CHECK(text.find(part) != std::string::npos);
   tb::RunResult sampled = example();
   sampled.fidelity = {"sampled", "at", "timing_only", 3, 32, 2, 4, 0.004};
+  sampled.fidelity.estimated_errors = {{"simulated_seconds", 0.001},
+                                       {"latency.time_per_output_token_s", 0.002},
+                                       {"energy.total_j", 0.003},
+                                       {"operations[qkv].simulated_s", 0.004}};
   sampled.complete = false;
-  REQUIRE(tb::summary(sampled).find(
-              "sampled: 3 of 32 layers and 2 of 4 steps simulated; the samples differ by 0.4 %") != std::string::npos);
+  REQUIRE(tb::summary(sampled).find("sampled: 3 of 32 layers and 2 of 4 steps simulated; estimated error 0.4 %") !=
+          std::string::npos);
+  for (const char* part : {"12.5 token/s, estimated error 0.1 %", "p99 81.0 ms), estimated error 0.2 %",
+                           "125 mJ per token, estimated error 0.3 %", "time's estimated error"})
+    CHECK(tb::summary(sampled).find(part) != std::string::npos);
   REQUIRE(tb::summary(sampled).find("stopped before the end") != std::string::npos);
 }
 

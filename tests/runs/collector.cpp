@@ -18,14 +18,23 @@ StepOutcome step(double seconds, double bytes, double error = 0) {
   o.totals.expected_bytes[0] = bytes;
   o.totals.channels.resize(2);
   o.totals.channels[0].pin_bytes[0] = o.totals.channels[1].pin_bytes[0] = bytes / 2;
-  o.error = error;
+  o.spread.time_ps = error * o.totals.time_ps;
   return o;
 }
 
 testbench::RunResult report(Collector& c) {
   testbench::RunResult r;
-  c.report({}, false, std::vector<testbench::ChannelFacts>(2, {1e9, 1, 0, {}}), r);
+  testbench::Scenario s;
+  s.fidelity.mode = testbench::FidelityMode::sampled;
+  c.report(s, false, std::vector<testbench::ChannelFacts>(2, {1e9, 1, 0, {}}), r);
   return r;
+}
+
+/// Negative when none is stated.
+double error_of(const testbench::RunResult& r, const std::string& figure) {
+  for (const testbench::EstimatedError& e : r.fidelity.estimated_errors)
+    if (e.figure == figure) return e.error;
+  return -1;
 }
 
 double series_bytes(const Collector& c) {
@@ -36,7 +45,7 @@ double series_bytes(const Collector& c) {
 
 }  // namespace
 
-TEST_CASE("collector: steps follow each other; time, bytes, tokens and the largest error are of all of them") {
+TEST_CASE("collector: steps follow each other; time, bytes, tokens and errors are of all of them") {
   Collector c(BandwidthBins(1, 1e12));
   c.add(step(1, 1000, 0.02));
   c.count_step(128, 0);
@@ -50,7 +59,7 @@ TEST_CASE("collector: steps follow each other; time, bytes, tokens and the large
   REQUIRE(r.prompt_tokens == 128);
   REQUIRE(r.output_tokens == 4);
   REQUIRE(r.output_tokens_per_s == Approx(4.0 / 3));
-  REQUIRE(r.fidelity.error_estimate == 0.02);
+  REQUIRE(error_of(r, "simulated_seconds") == Approx((0.02 * 1 + 0.01 * 2) / 3));
   REQUIRE(r.bandwidth.bytes_by_class[0] == 1600);
   REQUIRE(r.bandwidth.pin_bytes_by_class[0] == 1600);
   REQUIRE(r.bandwidth.achieved_bytes_per_s == Approx(1600.0 / 3));
@@ -75,17 +84,63 @@ TEST_CASE("collector: the bandwidth series holds each step's bytes where the ste
   }
 }
 
-TEST_CASE("collector: points that steps are interpolated between count as often as they are used") {
+TEST_CASE("collector: errors of steps and of layers add up, and the worst figure that matters is the run's") {
   Collector c(BandwidthBins(1, 1e12));
-  c.add_weighted(step(1, 1000).totals, 2.5);
-  c.add_weighted(step(2, 600).totals, 0.5);
+  StepOutcome o = step(2, 1000);
+  o.totals.classes[0].elapsed_ps = 1.9e12;
+  o.totals.classes[1].elapsed_ps = 0.01e12;  // below a hundredth of the time
+  o.spread.time_ps = 0.02e12;
+  o.spread.classes[0].elapsed_ps = 0.019e12;
+  o.spread.classes[1].elapsed_ps = 0.02e12;
+  c.add(o, 1, 3);
   c.set_seconds(9);  // the workload's own, with what lies between steps
-  c.set_error(0.25);
-  const testbench::RunResult r = report(c);
+  c.time_to_first_token(1);
+  testbench::RunErrors errors;
+  errors.figures = {0.04, 0, 0};
+  errors.latencies = true;
+  errors.first_token = 0.25;
+  c.set_errors(errors);
+  testbench::RunResult r = report(c);
   REQUIRE(r.simulated_seconds == 9);
-  REQUIRE(r.fidelity.error_estimate == 0.25);
-  REQUIRE(r.bandwidth.bytes_by_class[0] == 2800);
-  REQUIRE(c.totals().seconds() == Approx(3.5));
+  REQUIRE(error_of(r, "simulated_seconds") == Approx(0.04 + 0.01));
+  REQUIRE(error_of(r, std::string("operations[") + testbench::operation_name({}, false) + "].simulated_s") ==
+          Approx(0.01));
+  REQUIRE(error_of(r, "latency.time_to_first_token_s") == Approx(0.25).epsilon(1e-3));
+  REQUIRE(error_of(r, "latency.end_to_end_s") < 0);  // there is none
+  REQUIRE(r.fidelity.error_estimate == Approx(0.25).epsilon(1e-3));
+  REQUIRE(r.notices.size() == 1);
+  REQUIRE_THAT(r.notices[0], ContainsSubstring("latency.time_to_first_token_s 25.0 %"));
+  REQUIRE(c.worst_error({}).figure == testbench::kTimeFigure);
+  // Nothing of the sort is said of a full run.
+  testbench::RunResult full;
+  c.report({}, false, std::vector<testbench::ChannelFacts>(2, {1e9, 1, 0, {}}), full);
+  REQUIRE(full.fidelity.estimated_errors.empty());
+  REQUIRE(full.fidelity.error_estimate == 0);
+}
+
+TEST_CASE("collector: less simulated time leaves more to chance") {
+  Collector c(BandwidthBins(1, 1e12));
+  c.add(step(1, 1000));
+  c.set_simulated(step(1e-3, 1).totals);
+  const double much = c.errors({}).figures[testbench::kTimeFigure];
+  c.set_simulated(step(1e-5, 1).totals);
+  REQUIRE(much > 0);
+  REQUIRE(c.errors({}).figures[testbench::kTimeFigure] == Approx(10 * much));
+}
+
+TEST_CASE("collector: the difference of two runs, of figures and of the percentiles of latencies") {
+  Collector a(BandwidthBins(1, 1e12)), b(BandwidthBins(1, 1e12));
+  a.add(step(1, 1000));
+  b.add(step(1, 1100));
+  for (const double s : {1.0, 2.0, 3.0}) {
+    a.end_to_end(s);
+    b.end_to_end(s == 3 ? 3.3 : s);
+  }
+  const testbench::RunErrors off = a.difference(b, {});
+  REQUIRE(off.figures[testbench::kTimeFigure] == Approx(0).margin(1e-12));
+  REQUIRE(off.figures[1] == Approx(0.1));
+  REQUIRE(off.end_to_end == Approx(0.1));
+  REQUIRE(off.first_token == 0);
 }
 
 TEST_CASE("collector: latencies are distributions over sequences") {

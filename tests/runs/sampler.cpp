@@ -1,6 +1,10 @@
 // The sampler: which steps and layers are simulated, and that what follows from them is exact where it should be.
 #include "harmonia/testbench/runs/sampler.h"
 
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
 #include "tests/support/catch.h"
 
 using namespace harmonia;
@@ -18,7 +22,7 @@ StepOutcome step(std::uint64_t context) {
   o.totals.macs = 7 * static_cast<double>(context);
   o.totals.channels.resize(1);
   o.totals.channels[0].pin_bytes[2] = 5 * static_cast<double>(context);
-  o.error = 0.01 * static_cast<double>(context);
+  o.spread.time_ps = 0.01 * static_cast<double>(context);
   return o;
 }
 
@@ -36,6 +40,8 @@ accelerator::ModelShape shape(int layers, int vocabulary) {
   s.vocab_size = vocabulary;
   return s;
 }
+
+double off_in_time(const StepSeries::Predicted& p) { return std::abs(p.predicted.time_ps / p.simulated.time_ps - 1); }
 
 /// What a machine counts until a moment: time, and decoded weights and bytes in proportion.
 Totals moment(double time_ps) {
@@ -63,8 +69,8 @@ TEST_CASE("sampler: a full run simulates every step, a sampled one the first, th
   REQUIRE(simulated(testbench::sampled_series(sampled(3, 3), 11)) == Steps{0, 5, 10});
   REQUIRE(simulated(testbench::sampled_series(sampled(3, 3), 3)) == Steps{0, 1, 2});
   REQUIRE(simulated(testbench::sampled_series(sampled(3, 4), 100)) == Steps{0, 33, 66, 99});
-  // One point says nothing of a slope.
-  REQUIRE(simulated(testbench::sampled_series(sampled(3, 1), 9)) == Steps{0, 8});
+  // Two points say nothing of how straight the line between them is.
+  REQUIRE(simulated(testbench::sampled_series(sampled(3, 1), 9)) == Steps{0, 4, 8});
   REQUIRE(simulated(testbench::sampled_series(sampled(3, 1), 0)).empty());
   REQUIRE_THROWS_AS(StepSeries(5, 1), std::invalid_argument);
 }
@@ -84,11 +90,92 @@ TEST_CASE("sampler: every step of a series is taken once, in order, and is exact
                 REQUIRE(o.totals.time_ps == Approx(step(i).totals.time_ps));
                 REQUIRE(o.totals.macs == Approx(step(i).totals.macs));
                 REQUIRE(o.totals.channels.at(0).pin_bytes[2] == Approx(step(i).totals.channels[0].pin_bytes[2]));
-                REQUIRE(o.error >= 0.01 * static_cast<double>(i));  // of the simulated step behind it
-              });
+                REQUIRE(o.spread.time_ps == Approx(0.01 * static_cast<double>(i)));
+              },
+              off_in_time);
       REQUIRE(next == steps);
       REQUIRE(calls == std::min(steps, most));
     }
+}
+
+TEST_CASE("sampler: where a series is no line more steps are simulated, and what the others predict is said") {
+  // The cost grows by half at step 50.
+  const auto jump = [](std::uint64_t i) {
+    StepOutcome o = step(i);
+    if (i >= 50) o.totals.time_ps *= 1.5;
+    return o;
+  };
+  std::vector<std::uint64_t> simulated;
+  double sum = 0, whole = 0;
+  const StepSeries::Held held = StepSeries(101, 5).run(
+      [&](std::uint64_t i) {
+        simulated.push_back(i);
+        return jump(i);
+      },
+      [&](std::uint64_t i, const StepOutcome& o) {
+        sum += o.totals.time_ps;
+        whole += jump(i).totals.time_ps;
+      },
+      off_in_time);
+  REQUIRE(simulated.size() > 5);
+  REQUIRE(simulated.size() <= 21);
+  REQUIRE(std::any_of(simulated.begin() + 5, simulated.end(), [](std::uint64_t i) { return i > 44 && i < 56; }));
+  REQUIRE(held.steps.size() == simulated.size() - 2);
+  REQUIRE(held.share == Approx(1 - static_cast<double>(simulated.size()) / 101));
+  REQUIRE(sum == Approx(whole).epsilon(0.02));
+  // A line is left at the steps that it has.
+  const auto line = StepSeries(101, 5).run(
+      step, [](std::uint64_t, const StepOutcome&) {}, off_in_time);
+  REQUIRE(line.steps.size() == 3);
+  REQUIRE(off_in_time(line.steps[1]) == Approx(0).margin(1e-12));
+}
+
+TEST_CASE("sampler: an interrupted series has the steps up to the last one simulated") {
+  std::uint64_t taken = 0, calls = 0;
+  REQUIRE_THROWS_AS(StepSeries(101, 5).run(
+                        [&](std::uint64_t i) {
+                          if (++calls == 4) throw testbench::Interrupted{};
+                          return step(i);
+                        },
+                        [&](std::uint64_t i, const StepOutcome&) { REQUIRE(i == taken++); }, off_in_time),
+                    testbench::Interrupted);
+  REQUIRE(taken == 51);
+}
+
+TEST_CASE("sampler: what the formulas know of a predicted step is theirs, and its times go with its bounds") {
+  const testbench::PeakRates peak = {1e9, 1e12};
+  Totals t;
+  t.time_ps = 10e6;
+  t.channels.resize(1);
+  t.channels[0].request_bytes[0] = 1000;
+  t.channels[0].pin_bytes[0] = 1200;
+  t.channels[0].requests = 10;
+  t.classes[0] = {};
+  t.classes[0].elapsed_ps = 6e6;  // bound by its bytes
+  t.classes[0].bytes = 1000;
+  t.classes[0].macs = 1000;
+  t.classes[1].elapsed_ps = 4e6;  // by its operations
+  t.classes[1].macs = 3e6;
+  accelerator::Expected e;
+  e.bytes[0] = 1100;
+  e.macs = 3001000;
+  e.pe_slots = 100000;
+  e.of_class[0].bytes = 1100;
+  e.of_class[0].macs = 1000;
+  e.of_class[1].macs = 6000000;
+  e.of_class[2].bytes = 500;  // that the prediction has nothing of
+  Totals formulas;
+  formulas.expect(e);
+  testbench::follow_formulas(t, formulas, peak);
+  REQUIRE(t.bytes_of(0) == Approx(1100));
+  REQUIRE(t.pin_bytes() == Approx(1320));
+  REQUIRE(t.channels[0].requests == Approx(11));
+  REQUIRE(t.classes[0].elapsed_ps == Approx(6.6e6));
+  REQUIRE(t.classes[1].elapsed_ps == Approx(6e6));    // not below its bound
+  REQUIRE(t.classes[2].elapsed_ps == Approx(500e3));  // its bound
+  REQUIRE(t.time_ps == Approx(6.6e6 + 6e6 + 500e3));
+  REQUIRE(t.macs == 3001000);
+  REQUIRE(t.expected_slots == 100000);
 }
 
 TEST_CASE("sampler: layers are left out of sampled runs only, and never of a single product") {
@@ -118,7 +205,7 @@ TEST_CASE("sampler: a step of like layers is met exactly, its first layer and th
   const double whole = 50 + 130 + 19 * 100 + 45 + 8 * 40 + 47;
   REQUIRE(o.totals.time_ps == Approx(whole));
   REQUIRE(o.totals.weights == Approx(2 * whole));
-  REQUIRE(o.error == Approx(0).margin(1e-12));
+  REQUIRE(o.spread.time_ps == Approx((47 - 40) * (pieces - 3)));  // layers are alike, pieces are not
   // What formulas know is theirs.
   REQUIRE(o.totals.expected_macs == 123);
   REQUIRE(o.totals.expected_slots == 456);
@@ -130,7 +217,7 @@ TEST_CASE("sampler: a step of like layers is met exactly, its first layer and th
   REQUIRE(o.totals.classes[2].bytes == 12);
 }
 
-TEST_CASE("sampler: the error is what the simulated layers differ by, as a share of the step") {
+TEST_CASE("sampler: the spread is what the simulated layers differ by, carried to those left out") {
   // Layers of 90, 100 and 110 after the first; 12 of 16 are left out. lm_head is simulated whole.
   const LayerSample sample(sampled(4), shape(16, 1000), false);
   std::vector<Totals> marks;
@@ -139,5 +226,5 @@ TEST_CASE("sampler: the error is what the simulated layers differ by, as a share
   const StepOutcome o = sample.whole_step(moment(now), marks, {});
   const double whole = now + 12 * 100;
   REQUIRE(o.totals.time_ps == Approx(whole));
-  REQUIRE(o.error == Approx((110 - 90) / 100.0 * (12 * 100 / whole)));
+  REQUIRE(o.spread.time_ps == Approx((110 - 90) * 12));
 }

@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <vector>
 
+#include "harmonia/testbench/runs/estimated_error.h"
 #include "tests/support/catch.h"
 
 namespace harmonia::test {
 namespace {
 
 using testbench::FeatureWeights;
-using testbench::SamplingError;
 using testbench::StepCost;
 using testbench::StepFeatures;
 
@@ -30,6 +31,13 @@ double linear(const StepFeatures& s) {
 /// A machine whose memory and array overlap, so that whichever takes longer counts.
 double overlapping(const StepFeatures& s) { return 1.1 * bound(s); }
 
+/// On an array where each token takes a row.
+StepFeatures on_rows(StepFeatures s) {
+  s.array_rows = s.rows;
+  s.array_outputs = s.outputs;
+  return s;
+}
+
 struct Machine {
   explicit Machine(double (*f)(const StepFeatures&)) : seconds(f) {}
   double (*seconds)(const StepFeatures&);
@@ -37,7 +45,8 @@ struct Machine {
   std::vector<double> points;
   std::size_t interpolated = 0;
 
-  double of(const StepFeatures& s) {
+  double of(const StepFeatures& features) {
+    const StepFeatures s = on_rows(features);
     const StepCost::Mix mix = cost.interpolate(s);
     if (mix.empty()) {
       points.push_back(seconds(s));
@@ -116,50 +125,66 @@ TEST_CASE("step cost: a step beyond what was simulated is simulated") {
   StepFeatures s;
   s.rows = s.outputs = 16;
   s.decoding = 20e-3;
-  REQUIRE(cost.interpolate(s).empty());
-  cost.add(s);
-  const StepCost::Mix same = cost.interpolate(s);
+  REQUIRE(cost.interpolate(on_rows(s)).empty());
+  cost.add(on_rows(s));
+  const StepCost::Mix same = cost.interpolate(on_rows(s));
   REQUIRE(same.size() == 1);
   REQUIRE(same[0].second == Approx(1));
   StepFeatures more = s;
   more.decoding = 40e-3;
-  REQUIRE(cost.interpolate(more).empty());
+  REQUIRE(cost.interpolate(on_rows(more)).empty());
   StepFeatures elsewhere = s;
   elsewhere.on_chip = false;
-  REQUIRE(cost.interpolate(elsewhere).empty());
+  REQUIRE(cost.interpolate(on_rows(elsewhere)).empty());
   StepFeatures far = s;
   far.rows = 500;
-  REQUIRE(cost.interpolate(far).empty());
+  REQUIRE(cost.interpolate(on_rows(far)).empty());
   // Between two points there is no need to.
-  cost.add(more);
+  cost.add(on_rows(more));
   StepFeatures between = s;
   between.decoding = 25e-3;
-  const StepCost::Mix mix = cost.interpolate(between);
+  const StepCost::Mix mix = cost.interpolate(on_rows(between));
   REQUIRE(mix.size() == 2);
   REQUIRE(mix[0].second == Approx(0.75).epsilon(0.03));
 }
 
-TEST_CASE("step cost: an error above the target asks for nearer points") {
+TEST_CASE("step cost: around a step that is predicted badly only nearer points count") {
   StepCost cost(weights);
-  const double before = cost.radius();
-  cost.measured_error(0.04);
-  REQUIRE(cost.radius() == before);
-  cost.measured_error(0.06);
-  REQUIRE(cost.radius() == before / 2);
-  for (int i = 0; i < 100; ++i) cost.measured_error(1);
-  REQUIRE(cost.radius() > 0);
+  StepFeatures s;
+  s.rows = s.outputs = 8;
+  s.decoding = 10e-3;
+  const StepCost::Point a = cost.add(on_rows(s));
+  s.decoding = 60e-3;
+  cost.add(on_rows(s));
+  s.decoding = 20e-3;
+  REQUIRE(cost.interpolate(on_rows(s)).size() == 2);
+  REQUIRE(cost.interpolate(on_rows(s), a).empty());  // as if it were not there
+  for (int i = 0; i < 3; ++i) REQUIRE(cost.narrow(a));
+  REQUIRE(cost.radius(a) == StepCost::kRadius / 8);
+  REQUIRE(cost.interpolate(on_rows(s)).empty());
+  REQUIRE(cost.interpolate_widely(on_rows(s)).size() == 2);
+  REQUIRE(cost.closest(on_rows(s)).size() == 2);
+  while (cost.narrow(a)) REQUIRE(cost.radius(a) >= StepCost::kLeastRadius);
+  // The other side of the limit has no points: the nearest of this one stand in when it must be.
+  s.on_chip = false;
+  REQUIRE(cost.interpolate_widely(on_rows(s)).empty());
+  REQUIRE_FALSE(cost.closest(on_rows(s)).empty());
 }
 
-TEST_CASE("sampling error: the worst step's time, and what the classes are off by together") {
-  SamplingError e;
-  REQUIRE(e.estimate() == 0);
-  e.add({1.02, 0.5, 0.001}, {1.0, 0.5, 0.002});
-  REQUIRE(e.last() == Approx(0.02));
-  REQUIRE(e.estimate() == Approx(0.02));  // the last quantity is too small to count
-  e.add({1.0, 0.4, 0}, {1.0, 0.5, 0});
-  REQUIRE(e.last() == Approx(0));
-  REQUIRE(e.estimate() == Approx(0.1));  // of the second quantity 0.1 of 1.0 together
-  REQUIRE(e.count() == 2);
+TEST_CASE("held-out steps: what predictions are off by together, and which are off most") {
+  testbench::HeldOut held;
+  REQUIRE(held.error(0) == 0);
+  held.add(7, {1.02, 3}, {1.0, 2});
+  REQUIRE(held.error(0) == Approx(3 * 0.02));  // one says little
+  held.add(8, {3.0, 0}, {3.0, 0});
+  held.add(9, {3.5, 1}, {4.0, 1});
+  held.add(10, {2.0, 1}, {2.0, 1});
+  REQUIRE(held.error(0) == Approx((0.02 + 0.5) / 10.0 * 2));
+  REQUIRE(held.error(1) == Approx(1.0 / 4 * (1 + 2 / std::sqrt(3))));  // three have something of it
+  REQUIRE(held.residual(2, 0) == Approx(-0.125));
+  REQUIRE(held.residual(1, 1) == 0);
+  REQUIRE(held.worst(0) == std::vector<std::size_t>{9});  // the others are below half the target
+  REQUIRE(held.worst(1) == std::vector<std::size_t>{7});
 }
 
 }  // namespace harmonia::test

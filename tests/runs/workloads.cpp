@@ -1,5 +1,8 @@
 // Decode, prefill, one product and replay behind their interface: which steps each asks for, and what it reports of a
 // machine that is one formula.
+#include <cmath>
+#include <string>
+
 #include "harmonia/testbench/runs/replay.h"
 #include "harmonia/testbench/runs/workload.h"
 #include "tests/cli/scratch.h"
@@ -31,8 +34,12 @@ struct Formula : testbench::StepSource {
     StepOutcome o;
     o.totals.time_ps = seconds_of(work) * 1e12;
     o.totals.channels.resize(1);
+    all += o.totals;
     return o;
   }
+  accelerator::Expected expected(const StepWork&) const override { return {}; }
+  const testbench::Totals& simulated() const override { return all; }
+  testbench::Totals all;
 };
 
 struct Done {
@@ -49,7 +56,6 @@ Done run(Workload& workload, std::size_t interrupt_after = ~std::size_t{0}) {
   } catch (const testbench::Interrupted&) {
     done.result.complete = false;
   }
-  workload.finish(collector);
   collector.report(workload.scenario(), workload.single_linear(),
                    std::vector<testbench::ChannelFacts>(1, {1, 1, 0, {}}), done.result);
   workload.report(done.result);
@@ -177,6 +183,31 @@ TEST_CASE("workload: an interrupt keeps the steps that were complete") {
   REQUIRE_FALSE(done.result.complete);
   REQUIRE(done.result.steps == 2);
   REQUIRE(done.result.output_tokens == 6);
+}
+
+TEST_CASE("workload: a sampled replay asks for few steps, says what it may be off by, and keeps what was complete") {
+  const test::Scratch scratch;
+  std::string trace = "arrival_s,prompt_tokens,output_tokens\n";
+  for (int i = 0; i < 12; ++i) trace += std::to_string(i * 0.003) + ",30,40\n";
+  scratch.write("trace.csv", trace);
+  Scenario s = small(testbench::Phase::decode);
+  s.workload.trace = "trace.csv";
+  s.workload.max_batch = 4;
+  const Done full = run(*workload_of(s, scratch / "trace.csv"));
+  s.fidelity.mode = testbench::FidelityMode::sampled;
+  const Done sampled = run(*workload_of(s, scratch / "trace.csv"));
+  REQUIRE(sampled.source.asked.size() < full.source.asked.size() / 2);
+  REQUIRE(sampled.result.serving.completed == 12);
+  REQUIRE(sampled.result.output_tokens == full.result.output_tokens);
+  double stated = -1;
+  for (const testbench::EstimatedError& e : sampled.result.fidelity.estimated_errors)
+    if (e.figure == "latency.end_to_end_s") stated = e.error;
+  REQUIRE(stated > 0);
+  REQUIRE(std::abs(sampled.result.latency.end_to_end_s.mean / full.result.latency.end_to_end_s.mean - 1) <= stated);
+  const Done stopped = run(*workload_of(s, scratch / "trace.csv"), 5);
+  REQUIRE_FALSE(stopped.result.complete);
+  REQUIRE(stopped.source.asked.size() == 5);
+  REQUIRE(stopped.result.steps >= 5);
 }
 
 TEST_CASE("workload: a replay serves every request, and reports each with its latencies") {

@@ -1,0 +1,134 @@
+#include "harmonia/testbench/runs/estimated_error.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "harmonia/hw/accelerator/accelerator.h"
+#include "harmonia/testbench/runs/energy.h"
+#include "harmonia/testbench/runs/figures.h"
+
+namespace harmonia::testbench {
+namespace {
+
+constexpr std::size_t kClasses = accelerator::operation_class_count;
+constexpr std::size_t kBytesFigure = 1, kEnergyFigure = 2, kClassTime = 3, kClassBytes = kClassTime + kClasses;
+
+}  // namespace
+
+std::vector<double> error_figures(const Totals& t, const Scenario& s) {
+  std::vector<double> figures = {t.seconds(), t.pin_bytes(),
+                                 energy_of(t, s.accelerator.pe, s.accelerator.energy, t.seconds()).total_j};
+  for (const ClassTotals& c : t.classes) figures.push_back(c.elapsed_ps * 1e-12);
+  for (const ClassTotals& c : t.classes) figures.push_back(c.bytes);
+  return figures;
+}
+
+std::vector<bool> figures_that_count(const std::vector<double>& of_run) {
+  std::vector<bool> counts(of_run.size(), true);
+  double bytes = 0;
+  for (std::size_t f = kClassBytes; f < of_run.size(); ++f) bytes += of_run[f];
+  for (std::size_t f = kClassTime; f < of_run.size(); ++f)
+    counts[f] = of_run[f] >= 0.01 * (f < kClassBytes ? of_run[kTimeFigure] : bytes);
+  return counts;
+}
+
+std::string figure_path(std::size_t figure, bool single_linear) {
+  if (figure == kTimeFigure) return "simulated_seconds";
+  if (figure == kBytesFigure) return "bandwidth.bytes";
+  if (figure == kEnergyFigure) return "energy.total_j";
+  const auto c = static_cast<accelerator::OperationClass>((figure - kClassTime) % kClasses);
+  return std::string("operations[") + operation_name(c, single_linear) +
+         (figure < kClassBytes ? "].simulated_s" : "].bytes");
+}
+
+double refresh_noise(const accelerator::AcceleratorConfig& config, double seconds) {
+  using dram::Param;
+  const dram::Config c = accelerator::channel_config(config);
+  if (c.refresh == dram::RefreshPolicy::kNone || seconds <= 0) return 0;
+  const bool per_bank = c.refresh == dram::RefreshPolicy::kPerBank;
+  const auto of = [&](Param p) { return c[p] * c.tCK_ps * 1e-12; };
+  const double refresh = of(per_bank ? Param::RFCpb : Param::RFC);
+  const double interval = !per_bank              ? of(Param::REFI)
+                          : c[Param::REFIpb] > 0 ? of(Param::REFIpb)
+                                                 : of(Param::REFI) / c.banks_per_unit();
+  return interval > 0 ? std::min(1.0, refresh / std::sqrt(interval * seconds)) : 0;
+}
+
+double border_noise(const ClassTotals& simulated) {
+  return simulated.tiles > 0 ? std::min(1.0, std::sqrt(simulated.turns) / simulated.tiles) : 0;
+}
+
+double chance(std::size_t figure, const Totals& simulated, const Scenario& s) {
+  if (figure == kTimeFigure) return refresh_noise(s.accelerator, simulated.seconds());
+  if (figure < kClassTime || figure >= kClassBytes) return 0;
+  const ClassTotals& c = simulated.classes[figure - kClassTime];
+  return refresh_noise(s.accelerator, c.elapsed_ps * 1e-12) + border_noise(c);
+}
+
+namespace {
+
+template <typename Combine>
+void each_error(RunErrors& a, const RunErrors& b, const Combine& combine) {
+  a.figures.resize(std::max(a.figures.size(), b.figures.size()));
+  for (std::size_t f = 0; f < b.figures.size(); ++f) combine(a.figures[f], b.figures[f]);
+  a.latencies = a.latencies || b.latencies;
+  combine(a.first_token, b.first_token);
+  combine(a.per_token, b.per_token);
+  combine(a.end_to_end, b.end_to_end);
+}
+
+}  // namespace
+
+void RunErrors::add(const RunErrors& other) {
+  each_error(*this, other, [](double& mine, double its) { mine += its; });
+}
+
+void RunErrors::widen(const RunErrors& other) {
+  each_error(*this, other, [](double& mine, double its) { mine = std::max(mine, its); });
+}
+
+void HeldOut::add(std::size_t step, std::vector<double> predicted, std::vector<double> simulated) {
+  steps_.push_back(step);
+  predicted_.push_back(std::move(predicted));
+  simulated_.push_back(std::move(simulated));
+}
+
+double HeldOut::error(std::size_t figure) const {
+  if (count() == 0) return 0;
+  const double own = own_error(figure);
+  if (own >= 0) return own;
+  double largest = 0;
+  for (std::size_t f = 0; f < figures(); ++f) largest = std::max(largest, own_error(f));
+  return largest;
+}
+
+/// Negative when no step has anything of the figure.
+double HeldOut::own_error(std::size_t figure) const {
+  double off = 0, sum = 0, n = 0;
+  for (std::size_t i = 0; i < count(); ++i) {
+    off += std::abs(predicted_[i][figure] - simulated_[i][figure]);
+    sum += simulated_[i][figure];
+    n += simulated_[i][figure] > 0 ? 1 : 0;
+  }
+  return n > 0 ? off / sum * (1 + 2 / std::sqrt(n)) : -1;
+}
+
+double HeldOut::residual(std::size_t i, std::size_t figure) const {
+  const double simulated = simulated_[i][figure];
+  return simulated > 0 ? predicted_[i][figure] / simulated - 1 : 0;
+}
+
+std::vector<std::size_t> HeldOut::worst(std::size_t figure) const {
+  std::vector<std::pair<double, std::size_t>> off;
+  for (std::size_t i = 0; i < count(); ++i)
+    if (std::abs(residual(i, figure)) > kErrorTarget / 2)
+      off.emplace_back(-std::abs(predicted_[i][figure] - simulated_[i][figure]), steps_[i]);
+  std::sort(off.begin(), off.end());
+  if (off.size() > count() / 4 + 1) off.resize(count() / 4 + 1);
+  std::vector<std::size_t> steps;
+  for (const auto& [by, step] : off) steps.push_back(step);
+  return steps;
+}
+
+}  // namespace harmonia::testbench
