@@ -41,6 +41,24 @@ function(harmonia_library name)
   install(TARGETS harmonia_${name} EXPORT harmonia ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endfunction()
 
+# harmonia_registered(<library> <template.cpp.in> "<parameter>"): every other C++ file of the folder belongs to the library and
+# defines `void NAME(<parameter>)`, NAME being its own. Written from the template: their @declarations@, and @calls@ that
+# hand each `found`.
+function(harmonia_registered library template parameter)
+  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  list(SORT files)
+  set(declarations "")
+  set(calls "")
+  foreach(file IN LISTS files)
+    get_filename_component(name ${file} NAME_WE)
+    string(APPEND declarations "void ${name}(${parameter});\n")
+    string(APPEND calls "    operations::${name}(found);\n")
+  endforeach()
+  string(REPLACE ".in" "" written ${template})
+  configure_file(${template} ${written} @ONLY)
+  target_sources(${library} PRIVATE ${files} ${CMAKE_CURRENT_BINARY_DIR}/${written})
+endfunction()
+
 # harmonia_test(name LABEL formats SOURCES a.cpp [LINK ...] [SYSTEMC]): every Catch2 test case becomes one ctest test in a
 # process of its own, since SystemC allows one elaboration a process. SYSTEMC: the test cases run inside sc_main.
 function(harmonia_test name)

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "harmonia/hw/formats/smoothing.h"
@@ -36,15 +37,18 @@ class GoldenLayer {
   void reset();
 
  private:
+  friend class GoldenOperations;
   GoldenRows& rows(Value value) { return rows_[static_cast<std::size_t>(value)]; }
-  void norm(const GoldenStep& step, const LayerOperation& operation, const formats::Fp16* x);
+  void norm(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
   void linear(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
-  void deliver(const GoldenStep& step, const Product& product, std::vector<formats::Fp16>& result, formats::Fp16* x);
-  void activate(const GoldenStep& step, const LayerOperation& operation);
-  void rotate(const GoldenStep& step, const Product& product, std::vector<formats::Fp16>& result) const;
-  void smooth(const GoldenStep& step, std::vector<formats::Fp16>& keys);
-  void attention(const GoldenStep& step, const LayerOperation& operation);
+  void attention(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
   void attend(const GoldenStep& step, const LayerOperation& operation, std::size_t token, std::size_t head);
+  void pass(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
+  void rotate(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
+  void smooth(const GoldenStep& step, std::vector<formats::Fp16>& keys);
+  void silu_multiply(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
+  template <class Update>
+  void update_stream(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
 
   ModelShape shape_;
   GoldenSettings settings_;
@@ -60,5 +64,45 @@ class GoldenLayer {
   std::vector<std::vector<formats::Fp16>> results_;  // of the products of a linear
   GoldenRows scores_;                                // then probabilities, of one token and head
 };
+
+/// What the files of hw/golden/operations register, by the names of the layer graph: the arithmetic of kinds of operations, and
+/// of steps, which take results of product number `product` of an operation to where they go. x: the residual stream.
+class GoldenOperations {
+ public:
+  using Operation = void (GoldenLayer::*)(const GoldenStep&, const LayerOperation&, formats::Fp16* x);
+  using Results = void (GoldenLayer::*)(const GoldenStep&, const LayerOperation&, std::size_t product,
+                                        formats::Fp16* x);
+
+  void norm();
+  void linear();
+  void attention();
+  void pass();
+  void rotate();
+  void silu_multiply();
+  /// Update: a kind of the vector unit that is derived from vector::StreamUpdate.
+  template <class Update>
+  void stream_update(Step step) {
+    results_[step] = &GoldenLayer::update_stream<Update>;
+  }
+
+  /// Throw std::logic_error when there is none.
+  Operation of(OperationKind kind) const;
+  Results of_results(Step step) const;
+
+ private:
+  std::map<OperationKind, Operation> operations_;
+  std::map<Step, Results> results_;
+};
+const GoldenOperations& golden_operations();
+
+template <class Update>
+void GoldenLayer::update_stream(const GoldenStep& step, const LayerOperation& operation, std::size_t product,
+                                formats::Fp16* x) {
+  const std::vector<formats::Fp16>& result = results_[product];
+  Update::update(x, result.data(), result.size(), x);
+  if (step.tap)
+    step.tap({step.layer, name_of(*operation.products[product].weights), TapStage::added, step.position, -1, x,
+              2 * result.size()});
+}
 
 }  // namespace harmonia::accelerator

@@ -53,7 +53,7 @@ void GoldenLlama::step(const int* tokens, std::size_t count, Fp16* logits, bool 
 void GoldenLlama::output_head(const Fp16* x, std::size_t tokens, std::size_t first_position, Fp16* logits) {
   const GoldenStep step{-1, tokens, first_position, tap_};
   for (const LayerOperation& operation : layer_graph(weights_->shape).head) {
-    if (operation.kind == OperationKind::norm) {
+    if (operation.kind == "norm") {
       golden_norm(step, operation, x, final_norm_, weights_->shape.rms_norm_eps, settings_.activations, normed_);
       continue;
     }

@@ -7,7 +7,7 @@ namespace harmonia::accelerator {
 namespace {
 
 LayerOperation norm(const char* name, ModelTensor gains) {
-  return {name, OperationKind::norm, OperationClass::elementwise, Value::residual, gains, {}, false, Value::normed};
+  return {name, "norm", OperationClass::elementwise, Value::residual, gains, {}, false, Value::normed};
 }
 
 Product linear(OperationClass c, Value operand, ModelTensor weights, Step step, Value result) {
@@ -19,31 +19,31 @@ Product cached(OperationClass c, Value operand, Value cache, Step step, Value re
 }
 
 LayerOperation linears(const char* name, OperationClass c, Value operand, std::vector<Product> products, Value result) {
-  return {name, OperationKind::linear, c, operand, std::nullopt, std::move(products), false, result};
+  return {name, "linear", c, operand, std::nullopt, std::move(products), false, result};
 }
 
 std::vector<LayerOperation> decoder_layer() {
   using T = ModelTensor;
   using V = Value;
   using C = OperationClass;
-  LayerOperation qkv = linears(
-      "qkv", C::qkv, V::normed,
-      {linear(C::qkv, V::normed, T::q, Step::rotate, V::query), linear(C::qkv, V::normed, T::k, Step::rotate, V::keys),
-       linear(C::qkv, V::normed, T::v, Step::none, V::values)},
-      V::query);
-  LayerOperation attention{
-      "attention", OperationKind::attention, C::attention_scores, V::query, std::nullopt, {}, false, V::attended};
-  attention.products = {cached(C::attention_scores, V::query, V::keys, Step::softmax, V::probabilities),
-                        cached(C::attention_values, V::probabilities, V::values, Step::none, V::attended)};
+  LayerOperation qkv =
+      linears("qkv", C::qkv, V::normed,
+              {linear(C::qkv, V::normed, T::q, "rotate", V::query), linear(C::qkv, V::normed, T::k, "rotate", V::keys),
+               linear(C::qkv, V::normed, T::v, "pass", V::values)},
+              V::query);
+  LayerOperation attention{"attention", "attention", C::attention_scores, V::query, std::nullopt,
+                           {},          false,       V::attended};
+  attention.products = {cached(C::attention_scores, V::query, V::keys, "softmax", V::probabilities),
+                        cached(C::attention_values, V::probabilities, V::values, "pass", V::attended)};
   LayerOperation output = linears("output", C::output, V::attended,
-                                  {linear(C::output, V::attended, T::o, Step::add, V::residual)}, V::residual);
+                                  {linear(C::output, V::attended, T::o, "add", V::residual)}, V::residual);
   LayerOperation gate_up = linears("gate_up", C::gate_up, V::normed,
-                                   {linear(C::gate_up, V::normed, T::gate, Step::silu_multiply, V::activated),
-                                    linear(C::gate_up, V::normed, T::up, Step::silu_multiply, V::activated)},
+                                   {linear(C::gate_up, V::normed, T::gate, "silu_multiply", V::activated),
+                                    linear(C::gate_up, V::normed, T::up, "silu_multiply", V::activated)},
                                    V::activated);
   gate_up.paired = true;
-  LayerOperation down = linears("down", C::down, V::activated,
-                                {linear(C::down, V::activated, T::down, Step::add, V::residual)}, V::residual);
+  LayerOperation down =
+      linears("down", C::down, V::activated, {linear(C::down, V::activated, T::down, "add", V::residual)}, V::residual);
   return {
       norm("attention_norm", T::attention_norm), qkv, attention, output, norm("ffn_norm", T::ffn_norm), gate_up, down};
 }
@@ -51,7 +51,7 @@ std::vector<LayerOperation> decoder_layer() {
 LayerGraph dense_decoder() {
   LayerGraph graph;
   graph.input = {{"embedding",
-                  OperationKind::gather,
+                  "gather",
                   OperationClass::embedding,
                   Value::tokens,
                   ModelTensor::embedding,
@@ -59,11 +59,10 @@ LayerGraph dense_decoder() {
                   false,
                   Value::residual}};
   graph.layer = decoder_layer();
-  graph.head = {
-      norm("final_norm", ModelTensor::final_norm),
-      linears("lm_head", OperationClass::lm_head, Value::normed,
-              {linear(OperationClass::lm_head, Value::normed, ModelTensor::lm_head, Step::none, Value::logits)},
-              Value::logits)};
+  graph.head = {norm("final_norm", ModelTensor::final_norm),
+                linears("lm_head", OperationClass::lm_head, Value::normed,
+                        {linear(OperationClass::lm_head, Value::normed, ModelTensor::lm_head, "pass", Value::logits)},
+                        Value::logits)};
   return graph;
 }
 

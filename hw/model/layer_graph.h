@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "harmonia/hw/model/model_shape.h"
@@ -110,14 +111,11 @@ enum class Value : std::uint8_t {
 
 inline constexpr std::size_t value_count = 10;
 
-/// What the vector unit does to results on their way.
-enum class Step : std::uint8_t {
-  none,
-  rotate,         // rotary position embedding; keys then pass the smoother
-  softmax,        // scale, causal mask and softmax of a row of scores
-  silu_multiply,  // silu of the first product times the second
-  add             // adds to what is at the destination
-};
+/// What the vector unit does to results on their way, by the name that a file of hw/program/operations and one of
+/// hw/golden/operations register: "pass", "rotate" (keys then pass the smoother), "silu_multiply" (silu of the first product
+/// times the second), "add" (to what is at the destination). "softmax" (scale, causal mask, softmax of a row of scores)
+/// belongs to the attention.
+using Step = std::string_view;
 
 /// One matrix product: rows of the operation's operand times a weight matrix, or times what the KV cache holds.
 struct Product {
@@ -125,16 +123,14 @@ struct Product {
   Value operand;
   std::optional<ModelTensor> weights;  // absent: `cached` is the other factor
   Value cached = Value::keys;
-  Step step = Step::none;
+  Step step = "pass";
   Value result = Value::residual;
 };
 
-enum class OperationKind : std::uint8_t {
-  gather,    // rows of a table
-  norm,      // RMSNorm of rows, converted to an operand
-  linear,    // products with weight matrices that share one operand
-  attention  // scores and values of each sequence and kv head
-};
+/// Kind of an operation, by the name that a file of hw/program/operations and one of hw/golden/operations register: "gather"
+/// (rows of a table), "norm" (RMSNorm of rows, converted to an operand), "linear" (products with weight matrices that share
+/// one operand), "attention" (scores and values of each sequence and kv head).
+using OperationKind = std::string_view;
 
 struct LayerOperation {
   const char* name;

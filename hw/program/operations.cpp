@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 
 namespace harmonia::accelerator {
 
@@ -34,18 +35,19 @@ void Generation::number_result(Value result) {
   }
 }
 
-Generator generator_of(OperationKind kind) {
-  switch (kind) {
-    case OperationKind::gather:
-      return generate_gather;
-    case OperationKind::norm:
-      return generate_norm;
-    case OperationKind::linear:
-      return generate_linear;
-    case OperationKind::attention:
-      return generate_attention;
-  }
-  throw std::logic_error("an operation of the layer graph has no generator");
+Generator Generators::of(OperationKind kind) const {
+  const auto found = operations_.find(kind);
+  if (found == operations_.end())
+    throw std::logic_error("no file of hw/program/operations registers the operation '" + std::string(kind) + "'");
+  return found->second;
+}
+
+UnitGenerator Generators::of(const Product& product, int layer) const {
+  const auto found = results_.find({product.step, product.result});
+  if (found == results_.end())
+    throw std::logic_error("no file of hw/program/operations registers what '" + std::string(product.step) +
+                           "' makes of results");
+  return [generate = found->second, layer](Generation& g, const Unit& u) { generate(g, layer, u); };
 }
 
 vector::Results results_at(const Unit& u) {

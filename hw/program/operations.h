@@ -1,7 +1,7 @@
 // The generators: each turns an operation of the layer graph into descriptors.
 //
-// Models: one generator for each kind of operation, and one for what is done with each unit of a linear's results. A
-//   new kind of operation is an entry of the layer graph (hw/model), a file here and a line in generator_of().
+// Models: one generator for each kind of operation, and one for what is done with each unit of a linear's results. A new one
+//   is an entry of the layer graph (hw/model) and a file of operations/, which registers it under its name.
 // Does not model: the order of the operations (hw/model/layer_graph.h), time.
 #pragma once
 
@@ -37,14 +37,6 @@ struct Generation {
 
 /// Generates an operation of layer `layer` (0 for those before and behind the layers).
 using Generator = void (*)(Generation&, const LayerOperation&, int layer);
-/// Throws std::logic_error when a kind has none.
-Generator generator_of(OperationKind kind);
-
-void generate_gather(Generation& g, const LayerOperation& operation, int layer);     // gather.cpp
-void generate_norm(Generation& g, const LayerOperation& operation, int layer);       // norm.cpp
-void generate_linear(Generation& g, const LayerOperation& operation, int layer);     // linear.cpp
-void generate_attention(Generation& g, const LayerOperation& operation, int layer);  // attention.cpp
-
 // ---- Linears ----
 
 /// A strip's results in columns [column, column + columns) of a matrix: what is handed on together.
@@ -71,15 +63,11 @@ struct Linear {
 };
 void generate_products(Generation& g, const Linear& linear);
 
-// What is done with a unit of results, by where it goes.
-void append_queries(Generation& g, const Unit& u);                           // queries.cpp
-void measure_keys(Generation& g, int layer, const Unit& u);                  // kv_append.cpp
-void append_keys(Generation& g, int layer, const Unit& u);                   // kv_append.cpp
-void append_values(Generation& g, int layer, const Unit& u);                 // kv_append.cpp
-void add_to_residual(Generation& g, const Unit& u);                          // elementwise.cpp
-void activate(Generation& g, const Unit& u);                                 // elementwise.cpp
-void hand_out_logits(Generation& g, const Unit& u, std::uint64_t first_row,  // head.cpp
-                     std::uint64_t first_column);
+/// Keys that only the smoother sees (kv_append.cpp).
+void measure_keys(Generation& g, int layer, const Unit& u);
+
+/// Generates what is done with a unit of results of layer `layer`.
+using ResultsGenerator = void (*)(Generation&, int layer, const Unit&);
 
 /// What a descriptor of the vector unit says about where a unit's results stand.
 vector::Results results_at(const Unit& u);
@@ -121,5 +109,24 @@ void update_stream(Generation& g, const Unit& u) {
 /// Output channels [from, to) of lm_head; the piece from 0 also does the final norm, unless the operand is there.
 /// more: a further piece follows.
 void generate_head(Generation& g, std::uint64_t from, std::uint64_t to, bool more);
+
+// ---- Registry ----
+
+/// What the files of hw/program/operations register: generators of kinds of operations, and of what is done with results, by
+/// the step of the vector unit and the value that comes of it.
+class Generators {
+ public:
+  void operation(OperationKind kind, Generator generate) { operations_[kind] = generate; }
+  void results(Step step, Value result, ResultsGenerator generate) { results_[{step, result}] = generate; }
+
+  /// Throw std::logic_error when there is none.
+  Generator of(OperationKind kind) const;
+  UnitGenerator of(const Product& product, int layer) const;
+
+ private:
+  std::map<OperationKind, Generator> operations_;
+  std::map<std::pair<Step, Value>, ResultsGenerator> results_;
+};
+const Generators& generators();
 
 }  // namespace harmonia::accelerator

@@ -29,7 +29,7 @@ std::vector<unsigned char> StepProgram::setup_table() const {
 
 Batch StepProgram::embedding() {
   for (const LayerOperation& operation : layer_graph(g_.plan.shape).input)
-    generator_of(operation.kind)(g_, operation, 0);
+    generators().of(operation.kind)(g_, operation, 0);
   return g_.out.take();
 }
 
@@ -58,7 +58,7 @@ Batch StepProgram::input() {
 Batch StepProgram::layer(int index) {
   for (const LayerOperation& operation : layer_graph(g_.plan.shape).layer) {
     g_.number_result(operation.result);
-    generator_of(operation.kind)(g_, operation, index);
+    generators().of(operation.kind)(g_, operation, index);
   }
   mark_last_uses(g_.out.batch);
   return g_.out.take();

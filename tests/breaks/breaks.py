@@ -35,7 +35,7 @@ BREAKS = [
     ("hw/model", "hw/model/layer_graph.cpp", "* of_layer + of_model;", "* of_layer;", "test_model", ""),
     ("hw/kv_cache", "hw/kv_cache/policy.cpp", "token + static_cast<std::uint64_t>(n_local) >= context",
      "token + static_cast<std::uint64_t>(n_local) > context", "test_kv_cache", ""),
-    ("hw/golden", "hw/golden/golden_attention.cpp", "count = step.position + token + 1;", "count = step.position + token;", "test_golden", ""),
+    ("hw/golden", "hw/golden/operations/attention.cpp", "count = step.position + token + 1;", "count = step.position + token;", "test_golden", ""),
     ("hw/program", "hw/program/tiling.cpp", "column_first.a_bytes + column_first.b_bytes < row_first", "column_first.a_bytes < row_first", "test_program", ""),
     ("hw/program (conservation)", "hw/program/conservation.cpp", "e_.pe_slots += slots;", "e_.pe_slots += slots + 1;", "test_program", ""),
     ("hw/accelerator", "hw/accelerator/on_chip.cpp", "(c.sequencer.double_buffer ? 2 : 1)", "(c.sequencer.double_buffer ? 1 : 2)", "test_machine_limits", ""),

@@ -24,8 +24,6 @@ void spill_rows(Generation& g, const Strip& strip, std::uint32_t op) {
   }
 }
 
-}  // namespace
-
 void generate_gather(Generation& g, const LayerOperation& operation, int /*layer*/) {
   const StepPlan& plan = g.plan;
   const std::uint32_t op = g.out.next_operation(operation.operation_class);
@@ -54,5 +52,11 @@ void generate_gather(Generation& g, const LayerOperation& operation, int /*layer
     if (!plan.resident) spill_rows(g, strip, op);
   }
 }
+
+}  // namespace
+
+namespace operations {
+void gather(Generators& all) { all.operation("gather", generate_gather); }
+}  // namespace operations
 
 }  // namespace harmonia::accelerator

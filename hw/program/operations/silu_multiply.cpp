@@ -1,11 +1,11 @@
-// What the vector unit does to results of the output, gate, up and down projections on their way.
+// Gate and up results become the operand of the down projection.
 #include "harmonia/hw/program/operations.h"
 
 namespace harmonia::accelerator {
 
-void add_to_residual(Generation& g, const Unit& u) { update_stream<vector::AddResidual>(g, u); }
+namespace {
 
-void activate(Generation& g, const Unit& u) {
+void activate(Generation& g, int /*layer*/, const Unit& u) {
   const StepPlan& plan = g.plan;
   const auto width = static_cast<std::uint64_t>(plan.shape.intermediate_size);
   vector::SiluMultiply v;
@@ -30,5 +30,11 @@ void activate(Generation& g, const Unit& u) {
   g.out.write_rows(activated, u.column / activated.block_columns, u.strip,
                    static_cast<std::uint32_t>(plan.operand_row(u.columns)), u.operation);
 }
+
+}  // namespace
+
+namespace operations {
+void silu_multiply(Generators& all) { all.results("silu_multiply", Value::activated, activate); }
+}  // namespace operations
 
 }  // namespace harmonia::accelerator

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <stdexcept>
 
 #include "harmonia/hw/program/linear_mode.h"
 #include "harmonia/hw/program/operations.h"
@@ -207,24 +206,6 @@ void LinearGenerator::generate() {
   }
 }
 
-/// What is done with the results of a product, by where they go.
-UnitGenerator results_of(const Product& product, int layer) {
-  switch (product.result) {
-    case Value::query:
-      return append_queries;
-    case Value::keys:
-      return [layer](Generation& g, const Unit& u) { append_keys(g, layer, u); };
-    case Value::values:
-      return [layer](Generation& g, const Unit& u) { append_values(g, layer, u); };
-    case Value::residual:
-      return add_to_residual;
-    case Value::activated:
-      return activate;
-    default:
-      throw std::logic_error("results of a linear have no place where they could go");
-  }
-}
-
 bool goes_by_heads(const Product& product) {
   return product.result == Value::query || product.result == Value::keys || product.result == Value::values;
 }
@@ -247,6 +228,8 @@ void generate_measured_keys(Generation& g, Linear linear, const LayerOperation& 
 
 void generate_products(Generation& g, const Linear& linear) { LinearGenerator(g, linear).generate(); }
 
+namespace {
+
 void generate_linear(Generation& g, const LayerOperation& operation, int layer) {
   const auto head_dim = static_cast<std::uint64_t>(g.plan.shape.head_dim);
   Linear linear;
@@ -256,11 +239,17 @@ void generate_linear(Generation& g, const LayerOperation& operation, int layer) 
   linear.operand = g.operand[operation.operand];
   if (!g.plan.resident) linear.spilled = &g.plan.map.spilled(operation.operand);
   for (const Product& product : operation.products) {
-    linear.matrices.push_back({&g.plan.map.matrix(*product.weights, layer), results_of(product, layer)});
+    linear.matrices.push_back({&g.plan.map.matrix(*product.weights, layer), generators().of(product, layer)});
     if (goes_by_heads(product)) linear.unit_columns = std::max<std::uint64_t>(1, 128 / head_dim) * head_dim;
   }
   generate_measured_keys(g, linear, operation, layer);
   generate_products(g, linear);
 }
+
+}  // namespace
+
+namespace operations {
+void linear(Generators& all) { all.operation("linear", generate_linear); }
+}  // namespace operations
 
 }  // namespace harmonia::accelerator

@@ -321,10 +321,14 @@ void AttentionGenerator::write_attended(const Job& j, std::uint32_t head_begin, 
   }
 }
 
-}  // namespace
-
 void generate_attention(Generation& g, const LayerOperation& operation, int layer) {
   AttentionGenerator(g, operation, layer).generate();
 }
+
+}  // namespace
+
+namespace operations {
+void attention(Generators& all) { all.operation("attention", generate_attention); }
+}  // namespace operations
 
 }  // namespace harmonia::accelerator

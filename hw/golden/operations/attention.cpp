@@ -1,4 +1,4 @@
-// The attention of a golden layer: rotary positions, online smoothing of keys, scores, softmax and values.
+// The attention of a golden layer: scores, softmax and values.
 #include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/golden/golden_layer.h"
 
@@ -12,31 +12,7 @@ std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
 }  // namespace
 
-/// Queries and keys as they stand at their positions.
-void GoldenLayer::rotate(const GoldenStep& step, const Product& product, std::vector<Fp16>& result) const {
-  const std::size_t width = result.size() / step.tokens, head_dim = size(shape_.head_dim);
-  std::vector<float> cosine(head_dim / 2), sine(head_dim / 2);
-  for (std::size_t t = 0; t < step.tokens; ++t) {
-    rope_.angles(step.position + t, cosine.data(), sine.data());
-    rope_.rotate(cosine.data(), sine.data(), width / head_dim, result.data() + t * width);
-  }
-  step.emit(name_of(*product.weights), TapStage::rotated, result);
-}
-
-/// Subtracts the offsets of each kv head, which the first step's keys decide.
-void GoldenLayer::smooth(const GoldenStep& step, std::vector<Fp16>& keys) {
-  const std::size_t head_dim = size(shape_.head_dim), kv_heads = size(shape_.num_key_value_heads),
-                    width = size(shape_.kv_width());
-  if (offsets_.empty())
-    for (std::size_t h = 0; h < kv_heads; ++h)
-      offsets_.push_back(formats::choose_offsets(keys.data() + h * head_dim, step.tokens, width, head_dim,
-                                                 settings_.smoothed_channels));
-  for (std::size_t t = 0; t < step.tokens; ++t)
-    for (std::size_t h = 0; h < kv_heads; ++h)
-      formats::subtract_offsets(offsets_[h], keys.data() + t * width + h * head_dim);
-}
-
-void GoldenLayer::attention(const GoldenStep& step, const LayerOperation& operation) {
+void GoldenLayer::attention(const GoldenStep& step, const LayerOperation& operation, Fp16* /*x*/) {
   const std::size_t heads = size(shape_.num_attention_heads);
   GoldenRows& queries = rows(operation.operand);
   nonfinite_ += queries.convert(settings_.activations, step.tokens * heads);
@@ -72,5 +48,11 @@ void GoldenLayer::attend(const GoldenStep& step, const LayerOperation& operation
   if (!scores_.groups.empty()) show(TapStage::probabilities_operand, scores_.groups.data(), scores_.groups.size());
   cache_.attend(scores_.operand(), kv_head, count, rows(operation.result).values.data() + at * head_dim);
 }
+
+void GoldenOperations::attention() { operations_["attention"] = &GoldenLayer::attention; }
+
+namespace operations {
+void attention(GoldenOperations& all) { all.attention(); }
+}  // namespace operations
 
 }  // namespace harmonia::accelerator

@@ -30,8 +30,6 @@ void spilled_norm(Generation& g, const Strip& strip, std::uint32_t op, vector::N
   }
 }
 
-}  // namespace
-
 void generate_norm(Generation& g, const LayerOperation& operation, int layer) {
   const StepPlan& plan = g.plan;
   const std::uint32_t op = g.out.next_operation(operation.operation_class);
@@ -57,5 +55,11 @@ void generate_norm(Generation& g, const LayerOperation& operation, int layer) {
   const std::uint64_t most = std::max<std::uint64_t>(1, plan.chip.scratch_bytes / 2 / (2 * hidden));
   for (const Strip& strip : strips_of(plan.rows, most)) spilled_norm(g, strip, op, v);
 }
+
+}  // namespace
+
+namespace operations {
+void norm(Generators& all) { all.operation("norm", generate_norm); }
+}  // namespace operations
 
 }  // namespace harmonia::accelerator

@@ -135,6 +135,8 @@ void measure_keys(Generation& g, int layer, const Unit& u) {
   g.out.batch.vector.push_back({u.operation, rotation<vector::RotateKeys>(g, u)});
 }
 
+namespace {
+
 void append_keys(Generation& g, int layer, const Unit& u) {
   for_each_append(g, layer, u, [&](const Append& a) { append_keys_of(g, a, u.operation); });
   g.out.batch.vector.push_back({u.operation, rotation<vector::RotateKeys>(g, u)});
@@ -150,5 +152,14 @@ void append_values(Generation& g, int layer, const Unit& u) {
   });
   g.out.batch.vector.push_back({u.operation, passed_values(g, u)});
 }
+
+}  // namespace
+
+namespace operations {
+void kv_append(Generators& all) {
+  all.results("rotate", Value::keys, append_keys);
+  all.results("pass", Value::values, append_values);
+}
+}  // namespace operations
 
 }  // namespace harmonia::accelerator

@@ -21,9 +21,7 @@ void keep_queries(Generation& g, std::uint64_t head, const Strip& strip, convert
   }
 }
 
-}  // namespace
-
-void append_queries(Generation& g, const Unit& u) {
+void append_queries(Generation& g, int /*layer*/, const Unit& u) {
   const StepPlan& plan = g.plan;
   const auto d = static_cast<std::uint32_t>(plan.shape.head_dim);
   const auto row_bytes = static_cast<std::uint32_t>(plan.attention_row(d));
@@ -47,5 +45,11 @@ void append_queries(Generation& g, const Unit& u) {
   v.by_sequence = plan.resident;
   g.out.batch.vector.push_back({u.operation, v});
 }
+
+}  // namespace
+
+namespace operations {
+void queries(Generators& all) { all.results("rotate", Value::query, append_queries); }
+}  // namespace operations
 
 }  // namespace harmonia::accelerator

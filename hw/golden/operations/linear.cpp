@@ -1,0 +1,36 @@
+// Products with weight matrices, and what the vector unit makes of them.
+#include "harmonia/hw/golden/golden_layer.h"
+
+namespace harmonia::accelerator {
+namespace {
+
+bool has_result(const LayerOperation& operation, Value value) {
+  for (const Product& product : operation.products)
+    if (product.result == value) return true;
+  return false;
+}
+
+}  // namespace
+
+using formats::Fp16;
+
+void GoldenLayer::linear(const GoldenStep& step, const LayerOperation& operation, Fp16* x) {
+  results_.resize(operation.products.size());
+  for (std::size_t i = 0; i < operation.products.size(); ++i) {
+    const Product& product = operation.products[i];
+    golden_product(step, product, weights_->matrices[*product.weights], rows(product.operand), results_[i]);
+  }
+  // Paired products become one result.
+  for (std::size_t i = 0; i < (operation.paired ? 1 : operation.products.size()); ++i)
+    (this->*golden_operations().of_results(operation.products[i].step))(step, operation, i, x);
+  if (has_result(operation, Value::keys))
+    nonfinite_ += cache_.append(rows(Value::keys).values.data(), rows(Value::values).values.data(), step.tokens);
+}
+
+void GoldenOperations::linear() { operations_["linear"] = &GoldenLayer::linear; }
+
+namespace operations {
+void linear(GoldenOperations& all) { all.linear(); }
+}  // namespace operations
+
+}  // namespace harmonia::accelerator
