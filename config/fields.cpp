@@ -104,6 +104,10 @@ Field& Field::one_of(std::vector<std::string> names) {
   choices_ = std::move(names);
   return *this;
 }
+Field& Field::also(std::string spelling, std::string name) {
+  spellings_.emplace_back(std::move(spelling), std::move(name));
+  return *this;
+}
 Field& Field::multiple_of(std::int64_t factor) {
   multiple_ = factor;
   return *this;
@@ -128,6 +132,12 @@ Field& Field::from(std::string source) {
 Field& Field::assumed(std::string why) {
   source_ = std::move(why);
   origin_ = Origin::kAssumed;
+  return *this;
+}
+
+Field& Field::used_when(std::string condition, std::function<bool()> holds) {
+  used_when_ = std::move(condition);
+  is_used_ = std::move(holds);
   return *this;
 }
 
@@ -235,7 +245,10 @@ std::string Field::to_text(const Node& node, const std::string& path) const {
 
 std::size_t Field::to_choice(const Node& node, const std::string& path) const {
   if (!node.is_scalar()) fail(node, path);
-  const auto at = std::find(choices_.begin(), choices_.end(), node.text);
+  std::string text = node.text;
+  for (const auto& [spelling, name] : spellings_)
+    if (text == spelling) text = name;
+  const auto at = std::find(choices_.begin(), choices_.end(), text);
   if (at != choices_.end()) return static_cast<std::size_t>(at - choices_.begin());
   const std::string near = nearest(node.text, choices_);
   fail(node, path, near.empty() ? "" : "; nearest is '" + near + "'");
@@ -255,6 +268,43 @@ Field& Fields::append(std::string key, Field::Type type) {
   Field& f = *fields_.back();
   f.key_ = std::move(key);
   f.type_ = type;
+  return f;
+}
+
+Field& Fields::add_shorthand(std::string key, std::vector<int*> values) {
+  Field& f = append(std::move(key), Field::Type::kInteger);
+  f.is_shorthand_ = true;
+  f.type_lowest_ = std::numeric_limits<int>::min();
+  f.type_highest_ = std::numeric_limits<int>::max();
+  f.read_ = [&f, values](const Node& n, const std::string& path) {
+    for (int* value : values) *value = static_cast<int>(f.to_integer(n, path));
+  };
+  f.dump_ = [] { return Node{}; };
+  return f;
+}
+
+Field& Fields::add_pairs(std::string key, std::vector<std::pair<int, int>>& pairs) {
+  Field& f = append(std::move(key), Field::Type::kInteger);
+  f.is_list_ = true;
+  f.type_lowest_ = std::numeric_limits<int>::min();
+  f.type_highest_ = std::numeric_limits<int>::max();
+  f.read_ = [&f, &pairs](const Node& n, const std::string& path) {
+    f.check_list(n, path);
+    std::vector<int> flat;
+    for (const Node& item : n.items)
+      for (const Node& number : item.is_list() ? item.items : std::vector<Node>{item})
+        flat.push_back(static_cast<int>(f.to_integer(number, path)));
+    if (flat.size() % 2 != 0)
+      throw InputError(n.where, path + " has " + std::to_string(flat.size()) + " numbers, expected pairs");
+    pairs.clear();
+    for (std::size_t i = 0; i < flat.size(); i += 2) pairs.emplace_back(flat[i], flat[i + 1]);
+  };
+  f.dump_ = [&pairs] {
+    Node list = Node::list();
+    for (const auto& [first, second] : pairs)
+      for (const int number : {first, second}) list.items.push_back(detail::dump_integer(number));
+    return list;
+  };
   return f;
 }
 
@@ -352,7 +402,7 @@ void Fields::validate(const std::string& path) const {
   for (const auto& f : fields_) {
     if (f->is_section()) {
       f->children_->validate(joined(path, f->key_));
-    } else {
+    } else if (!f->is_shorthand_) {
       f->read_(f->dump_(), joined(path, f->key_));  // reading a value back checks it, and changes nothing
     }
   }
@@ -362,6 +412,7 @@ void Fields::validate(const std::string& path) const {
 Node Fields::dump() const {
   Node map = Node::map();
   for (const auto& f : fields_) {
+    if (f->is_shorthand_) continue;
     Member& m = map.members.emplace_back();
     m.key = f->key_;
     m.value = f->dump_();
@@ -374,7 +425,7 @@ void Fields::assumptions(std::vector<Assumption>& out, const std::string& path) 
     const std::string key = joined(path, f->key_);
     if (f->is_section()) {
       f->children_->assumptions(out, key);
-    } else if (f->origin_ == Origin::kAssumed) {
+    } else if (f->origin_ == Origin::kAssumed && f->is_used()) {
       const Node value = f->value();
       if (value.is_null() || (value.is_list() && value.items.empty())) continue;
       std::string at = "default";
@@ -394,9 +445,12 @@ void Fields::table_rows(std::string& out, const std::string& path) const {
     if (!f->is_section() || !f->meaning_.empty()) {
       std::string origin = f->source_;
       if (f->origin_ == Origin::kAssumed) origin = "assumed: " + origin;
-      const std::string value = f->required_ ? "(required)" : f->is_section() ? "" : "`" + shown(f->value()) + "`";
+      const std::string value = f->required_                          ? "(required)"
+                                : f->is_section() || f->is_shorthand_ ? ""
+                                                                      : "`" + shown(f->value()) + "`";
+      const std::string meaning = f->meaning_ + (f->used_when_.empty() ? "" : "; used when " + f->used_when_);
       out += "| `" + key + "` | " + table_cell(value) + " | " + table_cell(f->expectation()) + " | " +
-             table_cell(f->meaning_) + " | " + table_cell(origin) + " |\n";
+             table_cell(meaning) + " | " + table_cell(origin) + " |\n";
     }
     if (f->children_) f->children_->table_rows(out, list_of_maps ? key + "[]" : key);
   }

@@ -72,6 +72,8 @@ class Field {
   Field& more_than(double bound);
   /// Allowed names of a string field.
   Field& one_of(std::vector<std::string> names);
+  /// Another spelling of one of the names; it is read, not documented as a value.
+  Field& also(std::string spelling, std::string name);
   Field& multiple_of(std::int64_t factor);
   Field& power_of_two();
   /// The key must be given.
@@ -82,14 +84,22 @@ class Field {
   Field& from(std::string source);
   /// The value is ours: why this one.
   Field& assumed(std::string why);
+  /// The value plays a part only under this condition, in words ("refresh is per_bank") and as a test of the struct.
+  /// Otherwise it is no assumption.
+  Field& used_when(std::string condition, std::function<bool()> holds);
 
   const std::string& key() const { return key_; }
   const std::string& unit() const { return unit_; }
   const std::string& meaning() const { return meaning_; }
+  const std::string& used_when() const { return used_when_; }
+  bool is_used() const { return !is_used_ || is_used_(); }
   const std::string& source() const { return source_; }
   Origin origin() const { return origin_; }
   bool is_required() const { return required_; }
   bool is_section() const { return static_cast<bool>(children_) && !is_list_; }
+  bool is_list() const { return is_list_; }
+  /// A key that sets others: nothing of its own to show.
+  bool is_shorthand() const { return is_shorthand_; }
   /// Fields of a nested struct, or of one item of a list of structs; nullptr otherwise.
   const Fields* children() const { return children_.get(); }
   /// "whole number from 1 to 4096 (PEs)": the expectation as error messages and documentation print it.
@@ -117,7 +127,9 @@ class Field {
   bool is_list_ = false;
   bool is_optional_ = false;
   bool required_ = false;
-  std::string unit_, meaning_, source_;
+  bool is_shorthand_ = false;
+  std::string unit_, meaning_, source_, used_when_;
+  std::function<bool()> is_used_;
   Origin origin_ = Origin::kChoice;
   double lowest_ = -std::numeric_limits<double>::infinity();
   double highest_ = std::numeric_limits<double>::infinity();
@@ -127,6 +139,7 @@ class Field {
   std::int64_t multiple_ = 1;
   bool power_of_two_ = false;
   std::vector<std::string> choices_;
+  std::vector<std::pair<std::string, std::string>> spellings_;  // and the choice that each means
   std::function<void(const Node&, const std::string& path)> read_;
   std::function<Node()> dump_;
   std::shared_ptr<void> prototype_;  // the item that children_ of a list of structs describes
@@ -172,6 +185,11 @@ class Fields {
   /// Describes a field with named values.
   template <class E>
   Field& add(std::string key, E& value, const NameTable<std::common_type_t<E>>& names);
+  /// Describes a key that sets several whole numbers which have keys of their own. Keys take effect in the order of the
+  /// document.
+  Field& add_shorthand(std::string key, std::vector<int*> values);
+  /// Describes a list of pairs of whole numbers, [[1, 2], [3, 4]] or [1, 2, 3, 4].
+  Field& add_pairs(std::string key, std::vector<std::pair<int, int>>& pairs);
   /// A rule over several fields, checked after reading; an empty text means that it holds. Reported at `key` (a field
   /// of this struct, or "" for the struct itself).
   void check(std::string key, std::function<std::string()> rule);

@@ -1,7 +1,7 @@
 // Configuration of one DRAM channel: organisation, timing parameters with their source, policies, mapping, currents.
 //
-// Models: everything the engine reads. Keys are the names users type (`harmonia dram --set key=value`, YAML presets).
-// Does not model: files; reading YAML lives in testbench/.
+// Models: everything the engine reads. Keys, units, ranges and meanings are described once, in Config::describe().
+// Does not model: documents laid over presets (document.h); files, which are the test bench's.
 #pragma once
 
 #include <array>
@@ -12,7 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "harmonia/config/error.h"
 #include "harmonia/hw/dram/types.h"
+
+namespace harmonia::config {
+class Fields;
+}
 
 namespace harmonia::dram {
 
@@ -41,6 +46,8 @@ struct Mapping {
   /// Each pair flips bit `first` of the flat bank index (bank group bits above bank bits) when address bit `second`
   /// is 1.
   std::vector<std::pair<int, int>> bank_xor;
+  /// The lists of address bits: co, bg, ba, ro, ra, pc.
+  void describe(config::Fields& f);
 };
 
 /// Supply currents of one device in mA and volts, data-sheet names. Zero devices: no energy is computed. finish() refuses
@@ -52,6 +59,23 @@ struct Currents {
   /// sheets measure IDD3N with all banks open and IDD0 with one at a time: what IDD0 leaves bounds it.
   double rho = 0.5;
   int devices = 0;
+};
+
+/// Two or more values that do not go together, and their keys, the likeliest mistake first.
+struct Contradiction {
+  std::vector<std::string> keys;
+  std::string rule;
+};
+
+/// A configuration that cannot be. what() begins with the first of the keys that it is about.
+class ConfigError : public config::InputError {
+ public:
+  ConfigError(std::vector<std::string> keys, const std::string& message)
+      : InputError(message), keys_(std::move(keys)) {}
+  const std::vector<std::string>& keys() const { return keys_; }
+
+ private:
+  std::vector<std::string> keys_;
 };
 
 struct Config {
@@ -122,16 +146,22 @@ struct Config {
   std::uint64_t capacity_bytes() const;
   double peak_GBs() const { return static_cast<double>(rate_MTs) * width_bits * pseudo_channels / 8000.0; }
 
-  /// Completes what is left at 0 and says what is wrong. Errors throw config::InputError whose message begins with the
-  /// key; the returned lines are warnings that name the rule (FAW below 4 RRD_S and the like).
-  std::vector<std::string> finish();
+  /// Every key: its name, unit, range and meaning, and when it plays a part.
+  void describe(config::Fields& f);
+
+  /// Completes what is left at 0 and says what is wrong: throws ConfigError. The returned contradictions are warnings
+  /// (FAW below 4 RRD_S and the like).
+  std::vector<Contradiction> finish();
 };
 
-/// Sets one key from text ("RCD", "queue_entries", "page_policy", "mapping" = bgi|rbc|cbg|..., "refresh" = true|false|
-/// none|all_bank|per_bank, ...). Throws config::InputError naming the nearest known key or the expected values.
+/// How finish() computes a value that is left at 0, in words; nullptr when it does not.
+const char* computed_as(const std::string& key);
+
+/// Sets one key from text ("RCD", "queue_entries", "page_policy", "mapping" = bgi|rbc|cbg, ...), of a configuration that
+/// may be finished already: what followed from the key follows again with the next finish(). Throws config::InputError
+/// naming the nearest known key or the expected values.
 void set_key(Config& c, const std::string& key, const std::string& value);
 std::vector<std::string> config_keys();
-std::string nearest_key(const std::string& key);
 /// Every key with its value as text, in a fixed order: the resolved configuration stored beside results.
 std::vector<std::pair<std::string, std::string>> describe(const Config& c);
 

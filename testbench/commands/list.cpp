@@ -10,6 +10,7 @@
 #include "harmonia/config/fields.h"
 #include "harmonia/config/node.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/hw/dram/document.h"
 #include "harmonia/hw/dram/standard.h"
 #include "harmonia/hw/formats/format_registry.h"
 #include "harmonia/testbench/commands/arguments.h"
@@ -106,6 +107,16 @@ void list_keys() {
   config::Fields fields;
   scenario.describe(fields);
   std::cout << fields.markdown();
+
+  dram::ChannelKeys channel;
+  channel.config = dram::find_preset(scenario.accelerator.dram.preset);
+  config::Fields of_channel;
+  channel.describe(of_channel);
+  std::cout << "\n### Keys of a DRAM channel\n\n"
+               "Of `accelerator.dram.channel`, of a DRAM file and of `harmonia dram --set`. Defaults are those of the "
+               "preset: here "
+            << channel.config.name << ".\n\n"
+            << of_channel.markdown("accelerator.dram.channel");
 }
 
 int run_list(const std::vector<std::string>& arguments) {

@@ -416,9 +416,10 @@ TEST_CASE("dram: wrong inputs are told with their place, and nothing is written"
   CHECK(error(s, "--config ./none.yaml --traffic seq").find("command line: DRAM file './none.yaml' does not exist") ==
         0);
   CHECK(error(s, ddr4 + "--traffic seq --set CLL=3") == "--set CLL=3: unknown key 'CLL'; nearest known key is 'CL'\n");
-  CHECK(error(s, ddr4 + "--traffic seq --set CL=-3").find("--set CL=-3: CL: '-3' is unusable, expected an integer") ==
+  CHECK(error(s, ddr4 + "--traffic seq --set CL=-3")
+            .find("--set CL=-3: CL is '-3', expected a whole number from 0 to 16777216 (cycles)") == 0);
+  CHECK(error(s, ddr4 + "--traffic seq --set CL=[3,4]").find("--set CL=[3,4]: CL is a list, expected a whole number") ==
         0);
-  CHECK(error(s, ddr4 + "--traffic seq --set CL=[3,4]").find("--set CL=[3,4]: CL: '3 4' is unusable") == 0);
   s.write("notes.txt", "hello\n");
   CHECK(error(s, "--config DDR4-3200 --traffic seq -o notes.txt").find("notes.txt: exists and is no result") == 0);
   CHECK(error(s, "--config DDR4-3200 --traffic seq --commands no/such/folder.csv")
@@ -432,27 +433,33 @@ TEST_CASE("dram: wrong configuration files are told with line and column") {
     return error(s, "--config c.yaml --traffic seq --requests 10");
   };
   CHECK(check("base: DDR4-3200\nRASS: 3\n") == "c.yaml:2:1: unknown key 'RASS'; nearest known key is 'RAS'\n");
-  CHECK(check("base: DDR4-3200\nRAS: many\n").find("c.yaml:2:6: RAS: 'many' is unusable, expected an integer") == 0);
+  CHECK(check("base: DDR4-3200\nRAS: many\n").find("c.yaml:2:6: RAS is 'many', expected a whole number") == 0);
   CHECK(check("base: DDR9\n").find("c.yaml:1:7: unknown DRAM preset 'DDR9'") == 0);
   CHECK(check("base: [a]\n").find("c.yaml:1:7: base is a list, expected a DRAM preset") == 0);
   CHECK(check("base: ./c.yaml\n").find("9th in a chain") != std::string::npos);
   CHECK(check("CL: 3\n").find("c.yaml:1:1: standard is missing") == 0);
   CHECK(check("standard: DDR4\nCL: 22\n") == "c.yaml:1:1: tCK_ps: missing\n");
-  CHECK(check("standard: DDR7\n").find("c.yaml:1:11: standard: 'DDR7' is unknown, expected one of DDR4") == 0);
+  CHECK(check("standard: DDR7\n").find("c.yaml:1:11: standard is 'DDR7', expected one of: DDR4") == 0);
   CHECK(check("base: DDR4-3200\nburst_bytes: 32\n").find("c.yaml:2:14: burst_bytes is '32', expected 64") == 0);
-  CHECK(check("base: DDR4-3200\naddress_bits: {bx: [1]}\n").find("c.yaml:2:16: unknown key 'bx' in address_bits") == 0);
+  CHECK(check("base: DDR4-3200\naddress_bits: {bx: [1]}\n").find("c.yaml:2:16: unknown key 'address_bits.bx'") == 0);
   CHECK(check("base: DDR4-3200\naddress_bits: {bg: [6]}\n").find("c.yaml:2:16: address_bits lack columns or rows") ==
         0);
+  CHECK(check("base: DDR4-3200\nmapping: custom\n") ==
+        "c.yaml:2:10: mapping is 'custom', expected address_bits beside it\n");
+  CHECK(check("base: DDR4-3200\nassumed: [CL, CLL]\n") ==
+        "c.yaml:2:15: assumed: 'CLL' is no key; nearest known key is 'CL'\n");
+  // A contradiction is told at the first of its keys that is given.
+  CHECK(check("base: DDR4-3200\nRRD_S: 40\nRRD_L: 40\n").find("c.yaml:2:8: FAW: FAW < RRD_S") == 0);
+  CHECK(check("base: DDR4-3200\nqueue_entries: 16\nwrite_high_watermark: 20\n") ==
+        "c.yaml:3:23: write_high_watermark: expected at most queue_entries\n");
   CHECK(check("base: DDR4-3200\nsources: {CLL: x}\n").find("c.yaml:2:11: unknown key 'CLL'") == 0);
   CHECK(check("- 1\n").find("c.yaml:1:1: this is a list, expected a map of keys that describes a DRAM channel") == 0);
   CHECK(check("base: DDR4-3200\nCL: 22\nCL: 23\n").find("c.yaml:3:1: key 'CL' appears twice") == 0);
   // A contradiction between currents stands where the first of them does.
-  CHECK(check("base: DDR4-3200\nsource: mine\nIDD4R: 40\n").find("c.yaml:3:1: IDD4R: IDD4R < IDD3N (40 < 52 mA)") == 0);
-  CHECK(check("base: DDR4-3200\nIDD3N: 200\n").find("c.yaml:2:1: IDD4R: IDD4R < IDD3N (168 < 200 mA)") == 0);
-  CHECK(
-      check("base: DDR4-3200\nrho: 1.5\n").find("c.yaml:2:6: rho: '1.5' is unusable, expected a number from 0 to 1") ==
-      0);
-  CHECK(check("base: DDR5-4800\nrho: 0.5\n").find("c.yaml:2:1: IDD0: 103 mA is less than the 112.8") == 0);
+  CHECK(check("base: DDR4-3200\nsource: mine\nIDD4R: 40\n").find("c.yaml:3:8: IDD4R: IDD4R < IDD3N (40 < 52 mA)") == 0);
+  CHECK(check("base: DDR4-3200\nIDD3N: 200\n").find("c.yaml:2:8: IDD4R: IDD4R < IDD3N (168 < 200 mA)") == 0);
+  CHECK(check("base: DDR4-3200\nrho: 1.5\n").find("c.yaml:2:6: rho is '1.5', expected a number from 0 to 1") == 0);
+  CHECK(check("base: DDR5-4800\nrho: 0.5\n").find("c.yaml:2:6: IDD0: 103 mA is less than the 112.8") == 0);
   // 64 MiB would not hold the traffic's window.
   CHECK(check("base: DDR4-3200\nrows: 512\n").find("command line: the channel holds 67108864 bytes") == 0);
 }

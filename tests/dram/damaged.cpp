@@ -86,7 +86,10 @@ TEST_CASE("dram: damaged channel files are refused with their place, or describe
   for (int i = 0; i < 7; ++i) {
     // What a result says of its channel reads back as a file.
     for (const auto& [key, value] : dram::describe(dram::find_preset(presets[i])))
-      if (!value.empty() && key != "assumed") bases[i] += key + ": '" + value + "'\n";
+      if (!value.empty() && key != "assumed") {
+        const bool text = key == "name" || key == "description" || key == "source";
+        bases[i] += key + ": " + (text ? "'" + value + "'" : value) + "\n";
+      }
     CAPTURE(bases[i]);
     const dram::ReadConfig same = dram::read_config(dram::kCustom, harmonia::config::parse_yaml(bases[i], "c.yaml"));
     for (const auto& [key, value] : dram::describe(dram::find_preset(presets[i])))

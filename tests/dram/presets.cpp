@@ -31,9 +31,9 @@ TEST_CASE("Presets: every standard and speed is there, with sources and assumpti
     }
     // No contradiction. FAW may fall below 4 RRD_S only by the rounding of RRD_S to whole clocks.
     Config c = preset;
-    for (const std::string& w : c.finish()) {
-      INFO(w);
-      CHECK((w.find("FAW < 4 RRD_S") == 0 && c[Param::FAW] > 4 * (c[Param::RRD_S] - 1)));
+    for (const Contradiction& w : c.finish()) {
+      INFO(w.rule);
+      CHECK((w.rule.find("FAW < 4 RRD_S") == 0 && c[Param::FAW] > 4 * (c[Param::RRD_S] - 1)));
     }
     // A whole number of clocks to a burst, and the bus can be full.
     CHECK(c.burst_cycles() * c.tCK_ps * 1e-12 * c.rate_MTs * 1e6 == Approx(c.BL).epsilon(0.001));
@@ -106,8 +106,8 @@ TEST_CASE("Presets: contradictory parameters are named by their rule") {
     return c.finish();
   };
   const auto first = [&](const char* key, const char* value) {
-    const std::vector<std::string> w = finished(key, value);
-    return w.empty() ? std::string() : w.front();
+    const std::vector<Contradiction> w = finished(key, value);
+    return w.empty() ? std::string() : w.front().rule;
   };
   CHECK(first("RC", "70").find("RC < RAS + RP") == 0);
   CHECK(first("FAW", "12").find("FAW < 4 RRD_S") == 0);
@@ -117,7 +117,8 @@ TEST_CASE("Presets: contradictory parameters are named by their rule") {
   CHECK_THROWS_WITH(finished("RFC", "13000"), ContainsSubstring("RFC >= REFI"));
   CHECK_THROWS_WITH(finished("tCK_ps", "600"), ContainsSubstring("whole number"));
   Config c;
-  CHECK_THROWS_WITH(set_key(c, "tRCD_RD", "3"), ContainsSubstring("did you mean 'RCDRD'"));
+  CHECK_THROWS_WITH(set_key(c, "tRCD_RD", "3"),
+                    ContainsSubstring("unknown key 'tRCD_RD'; nearest known key is 'RCDRD'"));
 }
 
 TEST_CASE("Presets: currents of which an energy would become negative are refused, and those at the edge are not") {

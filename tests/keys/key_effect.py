@@ -33,6 +33,29 @@ SCENARIOS = {
                 " intermediate_size: 256, vocab_size: 512, head_dim: 32}",
                 "workload={phase: decode, batch: 1, context: 120, tokens: 40}", "fidelity.mode=sampled"],
 }
+# Keys of a DRAM channel are tried on these instead: much traffic over few banks, and what brings a rule into play.
+DRAM = "accelerator.dram="
+CHANNEL = "accelerator.dram.channel."
+FULL = PREFILL + SMALL + ["accelerator.sequencer.attention=unfused"]
+CHANNELS = {
+    "decode": SCENARIOS["decode"],
+    "spilled": FULL,
+    "one channel": FULL + [DRAM + "{channels: 1}"],
+    "one channel, refresh by bank": FULL + [DRAM + "{channels: 1, channel: {refresh: per_bank, REFIpb: 60, PBR2PBR: 20, RFCpb: 40, RREFD: 3}}"],
+    "one channel, often refreshed": FULL + [DRAM + "{channels: 1, channel: {REFI: 400, refresh_postpone: 1, refresh_pull_in: 1}}"],
+    "two ranks": FULL + [DRAM + "{channels: 1, channel: {ranks: 2}}"],
+    "power-down": FULL + [DRAM + "{channels: 2, channel: {power_down_idle_cycles: 8}}"],
+    "adaptive pages": FULL + [DRAM + "{channels: 1, channel: {page_policy: adaptive, page_timeout_cycles: 30}}"],
+    "small queue": FULL + [DRAM + "{channels: 1, channel: {queue_entries: 8, fairness_cap_cycles: 40, mapping: rbc}}"],
+    "late writes": FULL + [DRAM + "{channels: 1, channel: {queue_entries: 128, write_high_watermark: 120, write_low_watermark: 8,"
+                                  " write_idle_cycles: 40, write_max_wait_cycles: 100}}"],
+    "one bank group": FULL + [DRAM + "{preset: DDR4-3200, channels: 1, channel: {mapping: rbc}}"],
+    "LPDDR4": FULL + [DRAM + "{preset: LPDDR4-3200, channels: 1}"],
+    # By itself, where its own energy is a figure.
+    "the channel alone": ["alone"],
+    "the channel alone, closed pages": ["alone", CHANNEL + "page_policy=closed"],
+}
+ALONE = ["dram", "--config", "LPDDR5-6400", "--traffic", "mix", "--requests", "2000", "--gap", "60", "--set", "power_down_idle_cycles=8", "--json"]
 TRACE = [MODEL, "workload={trace: TRACE, max_batch: 3, prefill_chunk_tokens: 64}", "fidelity.mode=sampled"]
 FUNCTIONAL = [MODEL, "workload={phase: decode, batch: 1, context: 40, tokens: 1}", "fidelity.data=functional"]
 # Keys that work only beside others: the first entry whose text begins the key decides the scenario.
@@ -64,6 +87,7 @@ VALUES = {
     "accelerator.weight_buffer.capacity_bytes": ["16384", "32768"],
     "accelerator.kv_buffer.capacity_bytes": ["2048", "8192"],
     "accelerator.address_map.region_alignment_bytes": ["4096"],
+    CHANNEL + "bank_xor": ["[0,15,1,16]"], CHANNEL + "standard": ["DDR4"],
 }
 # Keys with one usable value: any other must be refused, with the key's name.
 ONE_VALUE = {
@@ -88,6 +112,16 @@ NO_FIGURE = {
     "accelerator.smoother.channels_per_head": "changes values, not time: a pass takes every channel; tests/machine/functional.cpp",
     "fidelity.data": "a run with data has the same figures; tests/machine/modes.cpp",
     "blocks.": "results with RTL are those of the model, clock for clock; tests/rtl",
+    CHANNEL + "name": "a name",
+    CHANNEL + "description": "a text of `harmonia list drams`",
+    CHANNEL + "source": "a text beside the assumptions",
+    CHANNEL + "assumed": "listed among the assumptions; tests/dram/command.cpp",
+    CHANNEL + "rows": "what the channel holds, not how fast it is; a model that does not fit is refused",
+    CHANNEL + "address_bits.": "one list alone renames banks or rows; together they are a mapping; tests/dram/address_decoder.cpp",
+    CHANNEL + "burst_bytes": "follows from other keys and is checked; tests/dram/command.cpp",
+    CHANNEL + "burst_cycles": "follows from other keys and is checked; tests/dram/command.cpp",
+    CHANNEL + "peak_GBs": "follows from other keys and is checked; tests/dram/command.cpp",
+    CHANNEL + "engine": "the same commands and times; tests/dram/engine_equality.cpp",
     "output.": "what is written beside the result; tests/cli/outputs.py",
     "seed": "of functional data only, and values change no figure; tests/machine/functional.cpp",
 }
@@ -151,14 +185,14 @@ class Runner:
             return self.known[tuple(settings)]
         self.count += 1
         out = self.folder / f"{os.getpid()}-{id(settings)}-{self.count}"
-        words = [self.program, "run", "default", "-o", out, "--set", "output.timeline=false"]
-        for s in settings:
-            words += ["--set", s]
+        alone = settings[:1] == ["alone"]
+        words = [self.program] + (ALONE if alone else ["run", "default", "-o", out, "--set", "output.timeline=false"])
+        for s in settings[1:] if alone else settings:
+            words += ["--set", s[len(CHANNEL):] if alone else s]
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(" / ".join(done.stderr.strip().splitlines()[-3:]) or f"exit status {done.returncode}")
-        with open(out / "result.json", encoding="utf-8") as file:
-            result = figures(json.load(file))
+        result = figures(json.loads(done.stdout if alone else (out / "result.json").read_text(encoding="utf-8")))
         self.known[tuple(settings)] = result
         return result
 
@@ -167,7 +201,8 @@ def effect(runner, key, default, expected):
     """Where a change of the key is seen, or None; and what was refused."""
     beside = [settings for begin, settings in BESIDE.items() if key.startswith(begin)]
     refused = ""
-    for name, settings in ([("a scenario of its own", beside[0])] if beside else SCENARIOS.items()):
+    scenarios = CHANNELS if key.startswith(CHANNEL) else SCENARIOS
+    for name, settings in ([("a scenario of its own", beside[0])] if beside else scenarios.items()):
         before = runner.run(settings)
         for value in values(key, default, expected):
             try:
