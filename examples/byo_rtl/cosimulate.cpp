@@ -1,15 +1,22 @@
-// A converter of one's own inside the whole machine: a random layer, a prompt and some decode steps, every group that
-// the RTL converts compared with the model.
+// A converter of one's own, first alone and then inside the whole machine. Alone: groups and merges of every kind, with
+// pauses at both streams, because a machine need not come to each of them. In the machine: a random layer, a prompt and some
+// decode steps. Every group that the RTL converts is compared with the model.
 #include <Vmy_converter.h>
 
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <random>
+#include <string>
 #include <systemc>
 #include <vector>
 
 #include "harmonia/hw/converter/bfp_converter_core_rtl.h"
+#include "harmonia/hw/converter/bfp_converter_rtl.h"
+#include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/random.h"
 #include "harmonia/hw/rtl/verilated_dut.h"
 #include "harmonia/testbench/system/functional.h"
@@ -42,6 +49,54 @@ accelerator::BlockCores my_cores() {
         config.lanes, true);
   };
   return cores;
+}
+
+/// FP16 values of every kind: any bits, subnormals, exponents close to each other, zeros.
+formats::Fp16 value(std::mt19937& random, unsigned kind) {
+  const auto bits = static_cast<std::uint16_t>(random());
+  const auto near = static_cast<std::uint16_t>((10 + random() % 12) << 10);
+  formats::Fp16 x;
+  x.bits = kind == 0   ? bits
+           : kind == 1 ? bits & 0x83ff
+           : kind == 2 ? bits & 0x8000
+                       : static_cast<std::uint16_t>((bits & 0x83ff) | near);
+  return x;
+}
+
+/// The block alone, behind streams that pause at random: mantissas of both widths, and values that join a stored group at
+/// each of its places, larger and smaller than what is there. Returns how many groups were compared.
+std::uint64_t converter_alone() {
+  rtl::VerilatedDut<Vmy_converter> dut("my_converter", bind_ports);
+  rtl::SideBySide check(dut, rtl::Stalls{300, 500, 1});  // of 1024 cycles, at the input and at the output
+  rtl::reset(dut);
+  std::mt19937 random(1);
+  std::uint64_t nonfinite = 0;
+  for (unsigned i = 0; i < 8192; ++i) {
+    const bool last = random() % 2 != 0;
+    std::array<formats::Fp16, 32> x;
+    const unsigned kind = random() % 5;
+    for (formats::Fp16& v : x) v = value(random, kind);
+    rtl::Beat beat;
+    if (i % 2 == 0) {
+      beat = converter::row_beat(random() % 2 != 0 ? formats::kBfp4 : formats::kBfp8, x.data(), 32, last);
+    } else {
+      const int place = static_cast<int>(i / 2 % 32);
+      std::array<std::uint8_t, 37> stored;
+      formats::clear_stored(formats::kBfp8, stored.data());
+      for (int t = 0; t < place; ++t)
+        formats::append_stored(formats::kBfp8, x[static_cast<std::size_t>(t)], t, stored.data());
+      beat = converter::merge_beat(value(random, random() % 5), place, stored.data(), last);
+      beat.user |= random() % 2;  // bit 0: the group leaves with mantissas of four bits
+    }
+    check.driver().push(0, beat);
+    check.expect(converter::golden_beat(beat, &nonfinite), beat);
+    if (i % 64 == 63) check.drain();
+  }
+  check.drain();
+  if (dut.status() != nonfinite)
+    throw rtl::Difference("my_converter: the RTL counted " + std::to_string(dut.status()) +
+                          " values that are infinite or NaN, the model " + std::to_string(nonfinite));
+  return check.compared();
 }
 
 /// A layer with random weights of 4 bits.
@@ -86,12 +141,16 @@ std::shared_ptr<accelerator::GoldenModelWeights> random_layer() {
 
 int sc_main(int, char**) {
   try {
+    const std::uint64_t alone = converter_alone();
     const auto weights = random_layer();
     testbench::Scenario scenario;
     testbench::adopt_weights(scenario, *weights);
     scenario.fidelity.data = testbench::DataMode::functional;
     scenario.accelerator.dram.preset = "DDR4-3200";
     scenario.accelerator.dram.channels = 2;
+
+    scenario.kv.n_initial = 2;  // most of the cache keeps mantissas of four bits
+    scenario.kv.n_local = 8;
 
     // Step 3: the machine with that core. Nothing else knows.
     accelerator::MachineOptions options = testbench::functional_options(scenario, weights);
@@ -112,6 +171,7 @@ int sc_main(int, char**) {
         options);
     testbench::load_weights(machine, *weights);
     machine.simulate();
+    std::cout << "my_converter: " << alone << " groups alone, with pauses, as the model does\n";
     std::cout << "my_converter converted " << machine.accelerator->converter.elements()
               << " values as the model does; simulated time " << sc_core::sc_time_stamp() << '\n';
     return 0;

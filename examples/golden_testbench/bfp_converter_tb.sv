@@ -1,7 +1,9 @@
 // An RTL block scored against the golden model, called through DPI-C: the FP16-to-BFP converter.
 //
-// Random FP16 groups of every kind go in with random gaps, results are taken with random back-pressure; each must equal
-// what harmonia_golden_pkg says, byte for byte, and the counter of infinities and NaNs must agree at the end.
+// Random FP16 groups of every kind go in with random gaps, and as many values that join a stored group, at each of its places
+// in turn; results leave with mantissas of 8 and of 4 bits and are taken with random back-pressure. Each must equal what
+// harmonia_golden_pkg says, byte for byte; the counter of infinities and NaNs must agree at the end, and every value of
+// every nibble must have been seen.
 //   +groups=N   how many (default 20000)   +seed=N
 module bfp_converter_tb;
   import harmonia_golden_pkg::*;
@@ -42,7 +44,7 @@ module bfp_converter_tb;
   } expected_t;
   expected_t expected[$];
   longint unsigned expected_nonfinite = 0;
-  int groups = 20000, seed = 1, sent = 0, scored = 0;
+  int groups = 20000, seed = 1, issued = 0, sent = 0, scored = 0;
 
   // FP16 values of every kind: any bits, small exponents, one exponent for the whole group, zeros.
   function automatic logic [15:0] random_fp16(input int kind);
@@ -56,23 +58,47 @@ module bfp_converter_tb;
     endcase
   endfunction
 
+  // What has been seen of the results: values of each high nibble by width of the mantissas, and of each low nibble.
+  logic [15:0] seen_high[2][G], seen_low[G];
+  int merges[2][G];
+
+  function automatic void must(input int status);
+    if (status != HARMONIA_OK) $fatal(1, "the golden model refused: %s", harmonia_error_text(status));
+  endfunction
+
   task automatic new_group;
     shortint unsigned x[G];
     byte unsigned stored[BYTES];
     longint unsigned count;
-    int kind = $urandom_range(6), status;
-    logic demote = 1'($urandom);
+    int kind = $urandom_range(6), place = (issued / 2) % G;
+    logic demote = 1'($urandom), merge = 1'(issued);
+    logic [15:0] newcomer = random_fp16($urandom_range(6));
     expected_t e;
     for (int i = 0; i < G; i++) x[i] = random_fp16(kind);
     for (int i = 0; i < BYTES; i++) stored[i] = 0;
-    status = harmonia_dpi_bfp_encode(G, demote ? 4 : 8, 0, x, stored, count);
-    if (status != HARMONIA_OK) $fatal(1, "the golden model refused: %s", harmonia_error_text(status));
-    expected_nonfinite += count;
-    for (int i = 0; i < G; i++) in_data[16*i+:16] = x[i];
+    if (merge) begin
+      stored[0] = 1;  // no values yet: exponent 1 and zeros
+      for (int i = 0; i < place; i++) must(harmonia_dpi_bfp_append(G, 8, x[i], i, stored));
+      in_data = '0;
+      for (int i = 0; i < BYTES; i++) in_data[8*i+:8] = stored[i];
+      in_data[8*BYTES+:16] = newcomer;
+      must(harmonia_dpi_bfp_append(G, 8, newcomer, place, stored));
+      if (demote) for (int i = 1 + G / 8 + G / 2; i < BYTES; i++) stored[i] = 0;
+      if (&newcomer[14:10]) expected_nonfinite++;
+      merges[demote][place]++;
+    end else begin
+      must(harmonia_dpi_bfp_encode(G, demote ? 4 : 8, 0, x, stored, count));
+      expected_nonfinite += count;
+      for (int i = 0; i < G; i++) in_data[16*i+:16] = x[i];
+    end
     for (int i = 0; i < BYTES; i++) e.data[8*i+:8] = stored[i];
+    for (int i = 0; i < G; i++) begin
+      seen_high[demote][i][e.data[8*(1+G/8)+4*i+:4]] = 1;
+      if (!demote) seen_low[i][e.data[8*(1+G/8+G/2)+4*i+:4]] = 1;
+    end
     e.keep = demote ? {{(G / 2) {1'b0}}, {(1 + G / 8 + G / 2) {1'b1}}} : {BYTES{1'b1}};
     e.last = 1'($urandom);
-    in_user = {5'd0, 1'b0, demote};
+    in_user = {merge ? 5'(place) : 5'd0, merge, demote};
     in_last = e.last;
     expected.push_back(e);
   endtask
@@ -84,6 +110,13 @@ module bfp_converter_tb;
     if ($value$plusargs("groups=%d", groups)) begin end
     if ($value$plusargs("seed=%d", seed)) begin end
     void'($urandom(seed));
+    for (int i = 0; i < G; i++) begin
+      seen_high[0][i] = 0;
+      seen_high[1][i] = 0;
+      seen_low[i] = 0;
+      merges[0][i] = 0;
+      merges[1][i] = 0;
+    end
     // An array that is too small is refused, not overrun.
     for (int i = 0; i < G; i++) x[i] = 0;
     if (harmonia_dpi_bfp_encode(G, 8, 0, x, short_array, count) != HARMONIA_BAD_LENGTH) $fatal(1, "not refused");
@@ -103,6 +136,10 @@ module bfp_converter_tb;
         if (scored == groups) begin
           if (longint'(nonfinite) != expected_nonfinite)
             $fatal(1, "the block counted %0d nonfinite values, the model %0d", nonfinite, expected_nonfinite);
+          if (groups >= 5000)
+            for (int i = 0; i < G; i++)
+              if (merges[0][i] == 0 || merges[1][i] == 0 || !(&seen_high[0][i] && &seen_high[1][i] && &seen_low[i]))
+                $fatal(1, "element %0d was not merged in both widths, or not seen with every nibble", i);
           $display("%0d groups scored, all equal to the golden model; %0d nonfinite values", scored, nonfinite);
           $finish;
         end
@@ -123,5 +160,4 @@ module bfp_converter_tb;
       out_ready = $urandom_range(3) != 0;
     end
   end
-  int issued = 0;
 endmodule
