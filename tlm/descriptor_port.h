@@ -10,11 +10,15 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <string>
 #include <systemc>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "harmonia/tlm/attributes.h"
 #include "harmonia/tlm/memory_target.h"
+#include "harmonia/tlm/refusal.h"
 
 namespace harmonia::bus {
 
@@ -23,14 +27,28 @@ class DescriptorPort {
   static_assert(std::is_trivially_copyable_v<Descriptor>, "a descriptor travels as bytes");
 
  public:
-  /// `arrived` is called after each descriptor that was queued.
-  DescriptorPort(const char* name, std::function<void()> arrived) : tsock(name), arrived_(std::move(arrived)) {
+  using Table = std::vector<unsigned char>;
+  /// What is wrong with a descriptor, which field and what was expected; empty: nothing.
+  using Check = std::function<std::string(const Descriptor&, const Table&)>;
+
+  /// `arrived` is called after each descriptor that was queued. One that `check` finds a fault in is answered with an
+  /// error response, reported, and not queued.
+  DescriptorPort(const char* name, std::function<void()> arrived, Check check = {})
+      : tsock(name), arrived_(std::move(arrived)), check_(std::move(check)) {
     tsock.on_request([this](tlm::tlm_generic_payload& payload,
                             const sc_core::sc_time& when) -> std::optional<sc_core::sc_time> {
-      if (payload.get_command() != tlm::TLM_WRITE_COMMAND ||
-          payload.get_data_length() > sizeof(Descriptor) + max_table_bytes || payload.get_data_length() < min_bytes) {
-        payload.set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
+      const tlm::tlm_response_status answer = answer_to_chunk(payload);
+      if (answer != tlm::TLM_INCOMPLETE_RESPONSE) {
+        payload.set_response_status(answer);
         tsock.respond(payload, when);
+        return std::nullopt;
+      }
+      if (payload.get_data_length() > sizeof(Descriptor) + max_table_bytes || payload.get_data_length() < min_bytes) {
+        payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
+        tsock.respond(payload, when);
+        report_refusal(tsock.name(), "the descriptor's length is " + std::to_string(payload.get_data_length()) +
+                                         " bytes, expected up to " + std::to_string(sizeof(Descriptor)) +
+                                         " and its table");
         return std::nullopt;
       }
       Entry entry;
@@ -39,6 +57,13 @@ class DescriptorPort {
       std::memcpy(static_cast<void*>(&entry.descriptor), payload.get_data_ptr(), head);
       if (length > sizeof(Descriptor))
         entry.table.assign(payload.get_data_ptr() + sizeof(Descriptor), payload.get_data_ptr() + length);
+      const std::string fault = fault_of(entry, length);
+      if (!fault.empty()) {
+        payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+        tsock.respond(payload, when);
+        report_refusal(tsock.name(), fault);
+        return std::nullopt;
+      }
       entry.arrival = when;
       queue_.push_back(std::move(entry));
       tsock.respond(payload, when);
@@ -54,7 +79,7 @@ class DescriptorPort {
   std::size_t size() const { return queue_.size(); }
   Descriptor& front() { return queue_.front().descriptor; }
   const Descriptor& at(std::size_t i) const { return queue_[i].descriptor; }
-  const std::vector<unsigned char>& table() const { return queue_.front().table; }
+  const Table& table() const { return queue_.front().table; }
   const sc_core::sc_time& arrival() const { return queue_.front().arrival; }
   void pop() { queue_.pop_front(); }
 
@@ -63,10 +88,24 @@ class DescriptorPort {
  private:
   struct Entry {
     Descriptor descriptor;
-    std::vector<unsigned char> table;
+    Table table;
     sc_core::sc_time arrival;
   };
+  /// A descriptor has its whole length, or the one that it says it has.
+  std::string fault_of(const Entry& entry, std::size_t length) const {
+    std::size_t expected = sizeof(Descriptor);
+    if constexpr (has_encoded_bytes<Descriptor>::value) expected = entry.descriptor.encoded_bytes();
+    if (length < std::min(expected, sizeof(Descriptor)) || (!entry.table.empty() && expected != sizeof(Descriptor)))
+      return "the descriptor's length is " + std::to_string(length) + " bytes, expected " + std::to_string(expected);
+    return check_ ? check_(entry.descriptor, entry.table) : std::string();
+  }
+  template <class D, class = void>
+  struct has_encoded_bytes : std::false_type {};
+  template <class D>
+  struct has_encoded_bytes<D, std::void_t<decltype(std::declval<const D&>().encoded_bytes())>> : std::true_type {};
+
   std::function<void()> arrived_;
+  Check check_;
   std::deque<Entry> queue_;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "harmonia/tlm/attributes.h"
+
 namespace harmonia::bus {
 
 InitiatorCore::InitiatorCore(ForwardPort& port, bool pipelined)
@@ -11,10 +13,16 @@ InitiatorCore::InitiatorCore(ForwardPort& port, bool pipelined)
 std::optional<sc_core::sc_time> InitiatorCore::issued(PayloadPtr payload, tlm::tlm_sync_enum status,
                                                       const tlm::tlm_phase& phase, const sc_core::sc_time& start,
                                                       const sc_core::sc_time& when) {
+  if (answered_in_call_) {  // nobody needs the reference any more
+    answered_in_call_ = false;
+    if (status != tlm::TLM_ACCEPTED)
+      SC_REPORT_ERROR("/harmonia/bus/initiator", "a target responded from within the call and by its return value");
+    return std::nullopt;
+  }
   if (status == tlm::TLM_UPDATED && phase == tlm::END_REQ) {
     free_at_ = std::max(start, when);
     current_ = nullptr;
-    payload.detach();  // the reference lives until the response
+    under_way_.push_back(payload.detach());  // the reference lives until the response
     return free_at_;
   }
   if (status == tlm::TLM_UPDATED && phase == tlm::BEGIN_RESP) {
@@ -26,12 +34,11 @@ std::optional<sc_core::sc_time> InitiatorCore::issued(PayloadPtr payload, tlm::t
     finish(*payload, free_at_);
     return free_at_;
   }
-  // ACCEPTED. A target that called back before it returned has already moved current_ on; when it even responded,
-  // the reference is not needed any more.
-  if (answered_in_call_)
-    answered_in_call_ = false;
-  else
-    payload.detach();
+  // ACCEPTED. A target that called back before it returned has already moved current_ on.
+  under_way_.push_back(payload.detach());
+  if (status == tlm::TLM_UPDATED)
+    SC_REPORT_ERROR("/harmonia/bus/initiator",
+                    ("TLM_UPDATED with " + on_path(phase, "return") + " of BEGIN_REQ").c_str());
   return std::nullopt;
 }
 
@@ -64,7 +71,24 @@ std::optional<sc_core::sc_time> InitiatorCore::issue_blocking(PayloadPtr payload
 
 tlm::tlm_sync_enum InitiatorCore::nb_transport_bw(tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                                   sc_core::sc_time& delay) {
-  if (phase != tlm::END_REQ && phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;  // ignorable phase
+  if (!is_base_phase(phase)) return tlm::TLM_ACCEPTED;  // ignorable phase
+  if (phase != tlm::END_REQ && phase != tlm::BEGIN_RESP) {
+    SC_REPORT_ERROR("/harmonia/bus/initiator", on_path(phase, "backward").c_str());
+    return tlm::TLM_ACCEPTED;
+  }
+  const bool in_its_call = calling_ == &payload && !answered_in_call_;
+  if (phase == tlm::END_REQ && current_ != &payload) {
+    SC_REPORT_ERROR("/harmonia/bus/initiator", "END_REQ for a transaction that is not in its request phase");
+    return tlm::TLM_ACCEPTED;
+  }
+  if (phase == tlm::BEGIN_RESP && !in_its_call) {
+    const auto known = std::find(under_way_.begin(), under_way_.end(), &payload);
+    if (known == under_way_.end()) {
+      SC_REPORT_ERROR("/harmonia/bus/initiator", "BEGIN_RESP for a transaction that is not under way");
+      return tlm::TLM_COMPLETED;
+    }
+    under_way_.erase(known);
+  }
   const bool nested = in_call_;
   const sc_core::sc_time when = sc_core::sc_time_stamp() + delay;
   in_call_ = true;  // what the callbacks send waits: the opposite path is not called from within this one
@@ -72,13 +96,11 @@ tlm::tlm_sync_enum InitiatorCore::nb_transport_bw(tlm::tlm_generic_payload& payl
     current_ = nullptr;
     free_at_ = std::max(free_at_, when);
     if (accepted_) accepted_(payload, when);
-  } else if (phase == tlm::END_REQ) {
-    SC_REPORT_ERROR("/harmonia/bus/initiator", "END_REQ for a transaction that is not in its request phase");
   }
   const bool response = phase == tlm::BEGIN_RESP;
   if (response) {
-    if (calling_ == &payload) answered_in_call_ = true;
-    const PayloadPtr owned = calling_ == &payload ? PayloadPtr(payload) : PayloadPtr::adopt(&payload);
+    if (in_its_call) answered_in_call_ = true;
+    const PayloadPtr owned = in_its_call ? PayloadPtr(payload) : PayloadPtr::adopt(&payload);
     finish(payload, when);
   }
   in_call_ = nested;

@@ -91,7 +91,7 @@ class InitiatorCore final : public tlm::tlm_bw_transport_if<> {
     const tlm::tlm_sync_enum status = forward()->nb_transport_fw(*payload, phase, delay);
     in_call_ = false;
     calling_ = nullptr;
-    if (status == tlm::TLM_COMPLETED) {
+    if (status == tlm::TLM_COMPLETED && !answered_in_call_) {
       free_at_ = now + delay;
       current_ = nullptr;
       finish(*payload, free_at_);
@@ -116,10 +116,11 @@ class InitiatorCore final : public tlm::tlm_bw_transport_if<> {
   Style style_ = Style::approximately_timed;
   std::size_t max_outstanding_ = 0;
   std::size_t outstanding_ = 0;
-  tlm::tlm_generic_payload* current_ = nullptr;  // in its request phase
-  tlm::tlm_generic_payload* calling_ = nullptr;  // being passed to the target right now
-  bool answered_in_call_ = false;                // the target responded to it from within that call
-  bool in_call_ = false;                         // inside a transport call on this socket, either way
+  tlm::tlm_generic_payload* current_ = nullptr;       // in its request phase
+  tlm::tlm_generic_payload* calling_ = nullptr;       // being passed to the target right now
+  bool answered_in_call_ = false;                     // the target responded to it from within that call
+  std::vector<tlm::tlm_generic_payload*> under_way_;  // passed to the target and not answered, oldest first
+  bool in_call_ = false;                              // inside a transport call on this socket, either way
   bool pumping_ = false;
   sc_core::sc_time free_at_;  // when the last request was accepted: no request starts earlier
   Ring<Queued> queue_;

@@ -34,6 +34,9 @@ InterconnectCore::Impl::Impl(AddressMap map, InterconnectConfig config, std::vec
 }
 
 const Region* InterconnectCore::Impl::decode(tlm::tlm_generic_payload& payload) {
+  const tlm::tlm_response_status answer = answer_to_attributes(payload);
+  payload.set_response_status(answer);
+  if (answer != tlm::TLM_INCOMPLETE_RESPONSE) return nullptr;
   const unsigned length = payload.get_data_length();
   const Region* region = map_.find(payload.get_address(), length);
   if (!region) {
@@ -43,7 +46,7 @@ const Region* InterconnectCore::Impl::decode(tlm::tlm_generic_payload& payload) 
   }
   // A request that wraps within its streaming width has no contiguous pieces.
   const bool streams = payload.get_streaming_width() < length;
-  if (length == 0 || (streams && !region->interleave.whole(payload.get_address() - region->base, length))) {
+  if (streams && !region->interleave.whole(payload.get_address() - region->base, length)) {
     payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
     return nullptr;
   }

@@ -12,10 +12,11 @@ using sc_core::sc_time;
 tlm::tlm_sync_enum InterconnectCore::Impl::begin_request(Upstream& port, tlm::tlm_generic_payload& payload,
                                                          tlm::tlm_phase& phase, sc_time& delay) {
   ++statistics_.requests;
-  if (port.requesting_) {
-    SC_REPORT_ERROR("/harmonia/bus/interconnect", "BEGIN_REQ before the previous request was accepted");
+  if (port.requesting_ || !payload.has_mm()) {
     payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
     ++statistics_.responses;
+    violation(port.requesting_ ? "BEGIN_REQ before the previous request was accepted"
+                               : "BEGIN_REQ with a payload that has no memory manager");
     return tlm::TLM_COMPLETED;
   }
   const Region* region = decode(payload);
@@ -25,8 +26,7 @@ tlm::tlm_sync_enum InterconnectCore::Impl::begin_request(Upstream& port, tlm::tl
     return tlm::TLM_COMPLETED;
   }
   const sc_time now = sc_core::sc_time_stamp();
-  Request& request = transactions_.take_request();
-  request.payload = &payload;
+  Request& request = transactions_.take_request(payload, *region);
   request.initiator = port.index_;
   request.arrival = now + delay;
   request.in_call = true;
@@ -70,7 +70,7 @@ tlm::tlm_sync_enum InterconnectCore::Impl::begin_request(Upstream& port, tlm::tl
 tlm::tlm_sync_enum InterconnectCore::Impl::end_response(Upstream& port, tlm::tlm_generic_payload& payload,
                                                         const sc_time& delay) {
   if (!port.in_response_ || port.in_response_->payload != &payload) {
-    SC_REPORT_ERROR("/harmonia/bus/interconnect", "END_RESP for a transaction that is not in its response phase");
+    violation("END_RESP for a transaction that is not in its response phase");
     return tlm::TLM_COMPLETED;
   }
   port.response_free_at_ = sc_core::sc_time_stamp() + delay;
@@ -81,8 +81,20 @@ tlm::tlm_sync_enum InterconnectCore::Impl::end_response(Upstream& port, tlm::tlm
 
 tlm::tlm_sync_enum InterconnectCore::Impl::backward(Downstream& port, tlm::tlm_generic_payload& payload,
                                                     tlm::tlm_phase& phase, const sc_time& delay) {
-  if (phase != tlm::END_REQ && phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;  // ignorable phase
-  auto& child = static_cast<Child&>(payload);
+  if (!is_base_phase(phase)) return tlm::TLM_ACCEPTED;  // ignorable phase
+  if (phase != tlm::END_REQ && phase != tlm::BEGIN_RESP) {
+    violation(on_path(phase, "backward"));
+    return tlm::TLM_ACCEPTED;
+  }
+  Child* const known = transactions_.find(payload);
+  const bool begun = known != nullptr && known->region->first_target + known->piece.channel == port.index_ &&
+                     known->stage != interconnect::Stage::waiting;
+  if (!begun || (phase == tlm::END_REQ && known->stage != interconnect::Stage::requesting)) {
+    violation(std::string(phase.get_name()) + " for a transaction that " +
+              (begun ? "is not in its request phase" : "is not under way"));
+    return phase == tlm::BEGIN_RESP ? tlm::TLM_COMPLETED : tlm::TLM_ACCEPTED;
+  }
+  Child& child = *known;
   Request& request = *child.request;
   const sc_time when = sc_core::sc_time_stamp() + delay;
   const bool was_due = request.accepted != request.pieces;
@@ -126,10 +138,14 @@ void InterconnectCore::Impl::forward(Downstream& port, Child& child) {
   sc_time delay = from_now(begin);
   port.free_at_ = sc_core::sc_time_stamp() + delay + issue_interval_;
   port.current_ = &child;
+  child.stage = interconnect::Stage::requesting;
   child.acquire();  // the target may answer from within the call
   const tlm::tlm_sync_enum status = port.forward().nb_transport_fw(child, phase, delay);
   const sc_time when = sc_core::sc_time_stamp() + delay;
-  if (status == tlm::TLM_COMPLETED || (status == tlm::TLM_UPDATED && phase == tlm::BEGIN_RESP)) {
+  if (status != tlm::TLM_ACCEPTED && child.stage != interconnect::Stage::requesting) {
+    // It has called back already: what it returns is too late.
+    violation("a target answered from within the call and by its return value");
+  } else if (status == tlm::TLM_COMPLETED || (status == tlm::TLM_UPDATED && phase == tlm::BEGIN_RESP)) {
     if (status == tlm::TLM_UPDATED) {
       tlm::tlm_phase end = tlm::END_RESP;
       port.forward().nb_transport_fw(child, end, delay);
@@ -138,6 +154,8 @@ void InterconnectCore::Impl::forward(Downstream& port, Child& child) {
     piece_answered(child, when);
   } else if (status == tlm::TLM_UPDATED && phase == tlm::END_REQ) {
     piece_accepted(port, child, when);
+  } else if (status == tlm::TLM_UPDATED) {
+    violation("TLM_UPDATED with " + on_path(phase, "return") + " of BEGIN_REQ");
   }
   child.release();
 }
@@ -145,6 +163,7 @@ void InterconnectCore::Impl::forward(Downstream& port, Child& child) {
 void InterconnectCore::Impl::piece_accepted(Downstream& port, Child& child, const sc_time& when) {
   Request& request = *child.request;
   port.current_ = nullptr;
+  child.stage = interconnect::Stage::accepted;
   port.free_at_ = std::max(port.free_at_, when);
   ++request.accepted;
   request.accepted_at = std::max(request.accepted_at, when);
@@ -189,6 +208,8 @@ void InterconnectCore::Impl::send_responses(Upstream& port) {
       if (delay > begin) port.response_free_at_ = sc_core::sc_time_stamp() + delay;
       port.in_response_ = nullptr;
       retire(request);
+    } else if (status == tlm::TLM_UPDATED) {
+      violation("TLM_UPDATED with " + on_path(phase, "return") + " of BEGIN_RESP");
     }
   }
 }

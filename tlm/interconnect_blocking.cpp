@@ -42,8 +42,7 @@ void InterconnectCore::Impl::blocking(tlm::tlm_generic_payload& payload, sc_time
   } else {
     // The pieces run side by side: each starts at the same time, the last to end ends the request.
     ++statistics_.split_requests;
-    Request& request = transactions_.take_request();
-    request.payload = &payload;
+    Request& request = transactions_.take_request(payload, *region);
     const sc_time start = sc_core::sc_time_stamp() + delay;
     sc_time end = start;
     region->interleave.split(offset, length, [&](const Interleave::Piece& piece) {
@@ -63,8 +62,8 @@ void InterconnectCore::Impl::blocking(tlm::tlm_generic_payload& payload, sc_time
 }
 
 unsigned InterconnectCore::Impl::debug(tlm::tlm_generic_payload& payload) {
-  const Region* region =
-      payload.get_data_length() == 0 ? nullptr : map_.find(payload.get_address(), payload.get_data_length());
+  const bool nothing = payload.get_data_length() == 0 || payload.get_data_ptr() == nullptr;
+  const Region* region = nothing ? nullptr : map_.find(payload.get_address(), payload.get_data_length());
   if (!region) return 0;
   const std::uint64_t address = payload.get_address();
   const std::uint64_t offset = address - region->base;

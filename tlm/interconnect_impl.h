@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <systemc>
 #include <tlm>
 #include <vector>
 
+#include "harmonia/tlm/attributes.h"
 #include "harmonia/tlm/interconnect.h"
 #include "harmonia/tlm/interconnect_pool.h"
 #include "harmonia/tlm/ring.h"
@@ -16,6 +18,9 @@
 namespace harmonia::bus {
 
 namespace interconnect {
+
+/// A call that the protocol forbids; it has no effect.
+inline void violation(const std::string& what) { SC_REPORT_ERROR("/harmonia/bus/interconnect", what.c_str()); }
 
 inline sc_time from_now(const sc_time& when) {
   const sc_time& now = sc_core::sc_time_stamp();
@@ -29,6 +34,7 @@ class InterconnectCore::Impl {
   using sc_time = sc_core::sc_time;
   using Request = interconnect::Request;
   using Child = interconnect::Child;
+  static void violation(const std::string& what) { interconnect::violation(what); }
 
   Impl(AddressMap map, InterconnectConfig config, std::vector<BackwardPort*> upstream,
        std::vector<ForwardPort*> downstream);
@@ -39,6 +45,7 @@ class InterconnectCore::Impl {
                                        sc_time& delay) override {
       if (phase == tlm::BEGIN_REQ) return impl_.begin_request(*this, payload, phase, delay);
       if (phase == tlm::END_RESP) return impl_.end_response(*this, payload, delay);
+      if (is_base_phase(phase)) violation(on_path(phase, "forward"));
       return tlm::TLM_ACCEPTED;  // ignorable phase
     }
     void b_transport(tlm::tlm_generic_payload& payload, sc_time& delay) override { impl_.blocking(payload, delay); }

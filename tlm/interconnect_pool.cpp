@@ -8,9 +8,10 @@ namespace harmonia::bus::interconnect {
 
 namespace {
 
-/// The more serious of two statuses: an error stays.
+/// The more serious of two statuses: an error stays. A target that answers without a status has failed.
 tlm::tlm_response_status merged(tlm::tlm_response_status a, tlm::tlm_response_status b) {
-  return a != tlm::TLM_OK_RESPONSE ? a : b;
+  if (a != tlm::TLM_OK_RESPONSE) return a;
+  return b == tlm::TLM_INCOMPLETE_RESPONSE ? tlm::TLM_GENERIC_ERROR_RESPONSE : b;
 }
 
 /// Gives a split request's piece bytes and byte enables of its own, gathered from those of the request.
@@ -18,16 +19,16 @@ void gather(Child& child) {
   const tlm::tlm_generic_payload& parent = *child.request->payload;
   child.set_byte_enable_ptr(nullptr);
   child.set_byte_enable_length(0);
-  if (!chunk_of(parent).data_valid) {
+  if (!child.request->data_valid) {
     child.set_data_ptr(scratch_buffer(child.piece.length_bytes));
     return;
   }
   if (child.data.size() < child.piece.length_bytes) child.data.resize(child.piece.length_bytes);
   child.set_data_ptr(child.data.data());
-  const std::uint64_t offset = parent.get_address() - child.region->base;
+  const std::uint64_t offset = child.request->offset;
   if (parent.is_write()) {
     child.region->interleave.runs(child.piece, offset, [&](unsigned in_request, unsigned in_piece, unsigned bytes) {
-      std::memcpy(&child.data[in_piece], parent.get_data_ptr() + in_request, bytes);
+      std::memcpy(&child.data[in_piece], child.request->data + in_request, bytes);
     });
   }
   if (const unsigned char* enables = parent.get_byte_enable_ptr()) {
@@ -52,6 +53,7 @@ Child* ChildPool::take() {
     all_.push_back(new Child);
     free_.reserve(all_.size());
     all_.back()->set_mm(this);
+    all_.back()->owner = this;
     free_.push_back(all_.back());
   }
   Child* child = free_.back();
@@ -70,6 +72,7 @@ void ChildPool::give_up(Child& child) {
   for (unsigned i = 0; child.extensions != 0; ++i, child.extensions >>= 1)
     if (child.extensions & 1) child.set_extension(i, nullptr);
   child.request = nullptr;
+  child.stage = Stage::none;
   child.release();
 }
 
@@ -82,7 +85,7 @@ void ChildPool::abandon() {
     orphan_ = true;
 }
 
-Request& Transactions::take_request() {
+Request& Transactions::take_request(tlm::tlm_generic_payload& payload, const Region& region) {
   if (requests_free_.empty()) {
     requests_.push_back(std::make_unique<Request>());
     requests_free_.reserve(requests_.size());
@@ -91,6 +94,10 @@ Request& Transactions::take_request() {
   Request& request = *requests_free_.back();
   requests_free_.pop_back();
   request = Request{};
+  request.payload = &payload;
+  request.data = payload.get_data_ptr();
+  request.offset = payload.get_address() - region.base;
+  request.data_valid = chunk_of(payload).data_valid;
   return request;
 }
 
@@ -98,6 +105,7 @@ Child& Transactions::make_child(Request& request, const Region& region, const In
   const tlm::tlm_generic_payload& parent = *request.payload;
   Child& child = *children_.take();
   child.request = &request;
+  child.stage = Stage::waiting;
   child.region = &region;
   child.piece = piece;
   child.split = split;
@@ -131,14 +139,13 @@ void Transactions::collect(Child& child) {
   request.status = merged(request.status, child.get_response_status());
   if (!child.split) {
     parent.set_dmi_allowed(child.is_dmi_allowed() && child.region->interleave.channels() == 1);
-  } else if (parent.is_read() && chunk_of(parent).data_valid && child.is_response_ok()) {
-    const std::uint64_t offset = parent.get_address() - child.region->base;
+  } else if (child.is_read() && request.data_valid && child.is_response_ok()) {
+    const std::uint64_t offset = request.offset;
     const unsigned char* enables = child.get_byte_enable_ptr();
     child.region->interleave.runs(child.piece, offset, [&](unsigned in_request, unsigned in_piece, unsigned bytes) {
       for (unsigned i = 0; enables && i < bytes; ++i)
-        if (enables[in_piece + i] != TLM_BYTE_DISABLED)
-          parent.get_data_ptr()[in_request + i] = child.data[in_piece + i];
-      if (!enables) std::memcpy(parent.get_data_ptr() + in_request, &child.data[in_piece], bytes);
+        if (enables[in_piece + i] != TLM_BYTE_DISABLED) request.data[in_request + i] = child.data[in_piece + i];
+      if (!enables) std::memcpy(request.data + in_request, &child.data[in_piece], bytes);
     });
   }
   ChildPool::give_up(child);

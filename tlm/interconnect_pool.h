@@ -9,6 +9,7 @@
 #include <memory>
 #include <systemc>
 #include <tlm>
+#include <typeinfo>
 #include <vector>
 
 #include "harmonia/tlm/address_map.h"
@@ -18,9 +19,12 @@ namespace harmonia::bus::interconnect {
 
 using sc_core::sc_time;
 
-/// An initiator's transaction on its way through.
+/// An initiator's transaction on its way through. What the pieces need of its attributes is kept here.
 struct Request {
   tlm::tlm_generic_payload* payload = nullptr;
+  unsigned char* data = nullptr;
+  std::uint64_t offset = 0;  // of its address in the region
+  bool data_valid = true;
   unsigned initiator = 0;
   unsigned pieces = 0;
   unsigned accepted = 0;
@@ -32,8 +36,13 @@ struct Request {
   sc_time answered_at;
 };
 
+/// Where a child stands in the protocol with its target.
+enum class Stage : std::uint8_t { none, waiting, requesting, accepted };
+
 /// What a target sees of it. Carries the initiator's own extension objects while it is under way.
-struct Child : tlm::tlm_generic_payload {
+struct Child final : tlm::tlm_generic_payload {
+  const void* owner = nullptr;  // the pool that it belongs to
+  Stage stage = Stage::none;
   Request* request = nullptr;
   const Region* region = nullptr;
   Interleave::Piece piece{};
@@ -69,10 +78,16 @@ class Transactions {
   Transactions(const Transactions&) = delete;
   Transactions& operator=(const Transactions&) = delete;
 
-  Request& take_request();
+  Request& take_request(tlm::tlm_generic_payload& payload, const Region& region);
   void give_back(Request& request) { requests_free_.push_back(&request); }
   /// The child that carries a piece of a request to its target; split: the request has several.
   Child& make_child(Request& request, const Region& region, const Interleave::Piece& piece, bool split);
+  /// The child that a target means by a payload, or null when it is not one of these or not under way.
+  Child* find(tlm::tlm_generic_payload& payload) const {
+    if (typeid(payload) != typeid(Child)) return nullptr;
+    auto& child = static_cast<Child&>(payload);
+    return child.owner == &children_ && child.request != nullptr ? &child : nullptr;
+  }
   /// Brings a child's answer, status and bytes, to its request and gives the child up.
   void collect(Child& child);
 

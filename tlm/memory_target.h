@@ -32,6 +32,8 @@ class MemoryTarget : public tlm::tlm_target_socket<BUSWIDTH> {
   void on_blocking(TargetCore::OnBlocking callback) { core_.on_blocking(std::move(callback)); }
   void on_debug(TargetCore::OnDebug callback) { core_.on_debug(std::move(callback)); }
   void on_dmi(TargetCore::OnDmi callback) { core_.on_dmi(std::move(callback)); }
+  /// The owner asks answer_to_attributes() itself, because it counts or times what it refuses.
+  void owner_looks_at_attributes() { core_.owner_looks_at_attributes(); }
 
   /// END_REQ for the pending request at absolute time `when` (earlier than now or than the arrival counts as that).
   void accept(const sc_core::sc_time& when) { core_.accept(when); }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <systemc>
+#include <utility>
 
 #include "harmonia/tlm/activity.h"
 #include "harmonia/tlm/clock.h"
@@ -26,8 +27,12 @@ class StreamBlock : public sc_core::sc_module {
   Cycle free_at() const { return free_; }
 
  protected:
-  StreamBlock(sc_core::sc_module_name name, double clock_mhz)
-      : sc_module(name), command("command", [this] { progress(); }), clock_(clock_mhz) {}
+  /// check: what is wrong with a descriptor (DescriptorPort).
+  StreamBlock(sc_core::sc_module_name name, double clock_mhz, typename DescriptorPort<Descriptor>::Check check = {})
+      : sc_module(name),
+        command(
+            "command", [this] { progress(); }, std::move(check)),
+        clock_(clock_mhz) {}
 
   /// Does one thing: takes a chunk, ends a piece of work, sends a result. False: there is nothing that can be done now.
   virtual bool step() = 0;
@@ -41,7 +46,12 @@ class StreamBlock : public sc_core::sc_module {
     do {
       again_ = false;
       in_progress_ = true;
-      while (step()) {
+      try {
+        while (step()) {
+        }
+      } catch (...) {
+        in_progress_ = false;
+        throw;
       }
       in_progress_ = false;
     } while (again_);

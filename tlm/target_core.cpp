@@ -53,7 +53,11 @@ tlm::tlm_sync_enum TargetCore::answer(tlm::tlm_generic_payload& payload, tlm::tl
 
 tlm::tlm_sync_enum TargetCore::other_phase(tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                            sc_core::sc_time& delay) {
-  if (phase != tlm::END_RESP) return tlm::TLM_ACCEPTED;  // ignorable phase
+  if (!is_base_phase(phase)) return tlm::TLM_ACCEPTED;  // ignorable phase
+  if (phase != tlm::END_RESP) {
+    SC_REPORT_ERROR("/harmonia/bus/target", on_path(phase, "forward").c_str());
+    return tlm::TLM_ACCEPTED;
+  }
   if (in_response_ != &payload) {
     SC_REPORT_ERROR("/harmonia/bus/target", "END_RESP for a transaction that is not in its response phase");
     return tlm::TLM_COMPLETED;
@@ -65,9 +69,10 @@ tlm::tlm_sync_enum TargetCore::other_phase(tlm::tlm_generic_payload& payload, tl
   return tlm::TLM_COMPLETED;
 }
 
-tlm::tlm_sync_enum TargetCore::overrun(tlm::tlm_generic_payload& payload) {
-  SC_REPORT_ERROR("/harmonia/bus/target", "BEGIN_REQ before the previous request was accepted");
+tlm::tlm_sync_enum TargetCore::refuse(tlm::tlm_generic_payload& payload) {
   payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+  SC_REPORT_ERROR("/harmonia/bus/target", pending_ ? "BEGIN_REQ before the previous request was accepted"
+                                                   : "BEGIN_REQ with a payload that has no memory manager");
   return tlm::TLM_COMPLETED;
 }
 
@@ -142,6 +147,9 @@ void TargetCore::send_responses() {
     sending_ = true;
     const tlm::tlm_sync_enum status = backward()->nb_transport_bw(payload, phase, delay);
     sending_ = false;
+    if (status == tlm::TLM_UPDATED && phase != tlm::END_RESP)
+      SC_REPORT_ERROR("/harmonia/bus/target",
+                      ("TLM_UPDATED with " + on_path(phase, "return") + " of BEGIN_RESP").c_str());
     if (status == tlm::TLM_COMPLETED || (status == tlm::TLM_UPDATED && phase == tlm::END_RESP)) {
       // Only an initiator that took time keeps the channel: answers known ahead may come in any order of their times.
       if (delay > begin) response_free_at_ = sc_core::sc_time_stamp() + delay;
@@ -162,6 +170,7 @@ bool TargetCore::answer_blocking(tlm::tlm_generic_payload& payload, const sc_cor
 }
 
 void TargetCore::b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
+  if (answered_at_once(payload)) return;
   if (blocking_) {
     blocking_(payload, delay);
     complete_status(payload);
@@ -175,10 +184,8 @@ void TargetCore::b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time
     delay = from_now(due);
   }
   pending_ = &payload;
-  in_call_ = true;
   pending_arrival_ = sc_core::sc_time_stamp() + delay;
-  const std::optional<sc_core::sc_time> returned = request_(payload, pending_arrival_);
-  in_call_ = false;
+  const std::optional<sc_core::sc_time> returned = ask_owner(payload);
   const std::optional<sc_core::sc_time> in_call = std::exchange(accepted_in_call_, std::nullopt);
   std::optional<sc_core::sc_time> answered = std::exchange(answered_in_call_, std::nullopt);
   const std::optional<sc_core::sc_time> accepted = returned ? returned : in_call;

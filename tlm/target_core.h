@@ -3,8 +3,9 @@
 // Models: one request at a time until it is accepted (END_REQ withheld is the back-pressure), responses in whatever
 // order the owner gives them, one response at a time until the initiator ends it (IEEE 1666-2011, 15.2: the request and
 // response exclusion rules). Short cuts taken: TLM_COMPLETED and TLM_UPDATED when the answer is known at once,
-// BEGIN_RESP without END_REQ when it is not. Every answer of a foreign initiator is handled. Does not model: data; how
-// long anything takes (the owner says so).
+// BEGIN_RESP without END_REQ when it is not. Every answer of a foreign initiator is handled. A request whose attributes
+// break a rule is answered at once and never comes to the owner; a call that breaks the protocol is an SC_REPORT_ERROR and
+// has no other effect. Does not model: data; how long anything takes (the owner says so).
 #pragma once
 
 #include <functional>
@@ -13,6 +14,7 @@
 #include <tlm>
 #include <vector>
 
+#include "harmonia/tlm/attributes.h"
 #include "harmonia/tlm/payload_pool.h"
 #include "harmonia/tlm/ring.h"
 #include "harmonia/tlm/timed_queue.h"
@@ -34,6 +36,8 @@ class TargetCore final : public tlm::tlm_fw_transport_if<> {
   void on_blocking(OnBlocking callback) { blocking_ = std::move(callback); }
   void on_debug(OnDebug callback) { debug_ = std::move(callback); }
   void on_dmi(OnDmi callback) { dmi_ = std::move(callback); }
+  /// The owner asks answer_to_attributes() itself, because it counts or times what it refuses.
+  void owner_looks_at_attributes() { owner_looks_ = true; }
 
   void accept(const sc_core::sc_time& when);
   void respond(tlm::tlm_generic_payload& payload, const sc_core::sc_time& when);
@@ -46,13 +50,12 @@ class TargetCore final : public tlm::tlm_fw_transport_if<> {
   tlm::tlm_sync_enum nb_transport_fw(tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay) override {
     if (phase != tlm::BEGIN_REQ) return other_phase(payload, phase, delay);
-    if (pending_) return overrun(payload);
+    if (pending_ || !payload.has_mm()) return refuse(payload);
+    if (answered_at_once(payload)) return tlm::TLM_COMPLETED;
     const sc_core::sc_time now = sc_core::sc_time_stamp();
     pending_ = &payload;
     pending_arrival_ = now + delay;
-    in_call_ = true;
-    std::optional<sc_core::sc_time> accepted = request_(payload, pending_arrival_);
-    in_call_ = false;
+    std::optional<sc_core::sc_time> accepted = ask_owner(payload);
     if (!accepted && !accepted_in_call_ && !answered_in_call_) {
       payload.acquire();
       return tlm::TLM_ACCEPTED;
@@ -67,7 +70,9 @@ class TargetCore final : public tlm::tlm_fw_transport_if<> {
     return answer(payload, phase, delay, accepted);
   }
   void b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) override;
-  unsigned transport_dbg(tlm::tlm_generic_payload& payload) override { return debug_ ? debug_(payload) : 0; }
+  unsigned transport_dbg(tlm::tlm_generic_payload& payload) override {
+    return debug_ && payload.get_data_ptr() != nullptr ? debug_(payload) : 0;
+  }
   bool get_direct_mem_ptr(tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi) override;
 
  private:
@@ -83,7 +88,25 @@ class TargetCore final : public tlm::tlm_fw_transport_if<> {
   tlm::tlm_sync_enum answer(tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase, sc_core::sc_time& delay,
                             const std::optional<sc_core::sc_time>& accepted);
   tlm::tlm_sync_enum other_phase(tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase, sc_core::sc_time& delay);
-  tlm::tlm_sync_enum overrun(tlm::tlm_generic_payload& payload);
+  tlm::tlm_sync_enum refuse(tlm::tlm_generic_payload& payload);
+  /// Clears what an earlier use left in the response status. True: the attributes alone have answered the request.
+  bool answered_at_once(tlm::tlm_generic_payload& payload) {
+    const tlm::tlm_response_status status = owner_looks_ ? tlm::TLM_INCOMPLETE_RESPONSE : answer_to_attributes(payload);
+    payload.set_response_status(status);
+    return status != tlm::TLM_INCOMPLETE_RESPONSE;
+  }
+  std::optional<sc_core::sc_time> ask_owner(tlm::tlm_generic_payload& payload) {
+    in_call_ = true;
+    try {
+      std::optional<sc_core::sc_time> accepted = request_(payload, pending_arrival_);
+      in_call_ = false;
+      return accepted;
+    } catch (...) {
+      in_call_ = false;
+      pending_ = nullptr;
+      throw;
+    }
+  }
   void free_request_channel();
   void send_responses();
   bool answer_blocking(tlm::tlm_generic_payload& payload, const sc_core::sc_time& when);
@@ -95,6 +118,7 @@ class TargetCore final : public tlm::tlm_fw_transport_if<> {
   OnBlocking blocking_;
   OnDebug debug_;
   OnDmi dmi_;
+  bool owner_looks_ = false;
 
   tlm::tlm_generic_payload* pending_ = nullptr;  // in its request phase
   sc_core::sc_time pending_arrival_;

@@ -42,7 +42,12 @@ class WaitingChunk {
     arrival_ = arrival;
     accepted_.reset();
     in_call_ = true;
-    arrived_();
+    try {
+      arrived_();
+    } catch (...) {
+      in_call_ = false;
+      throw;
+    }
     in_call_ = false;
     return accepted_;
   }

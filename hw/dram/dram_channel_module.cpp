@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "harmonia/config/error.h"
+#include "harmonia/tlm/attributes.h"
 
 namespace harmonia::dram {
 namespace {
@@ -50,20 +51,17 @@ void DramChannelBase::end_of_elaboration() {
 
 bool DramChannelBase::refuse(tlm::tlm_generic_payload& payload) const {
   const std::uint64_t length = payload.get_data_length();
-  if (payload.get_command() == tlm::TLM_IGNORE_COMMAND) {
-    payload.set_response_status(tlm::TLM_OK_RESPONSE);
+  const tlm::tlm_response_status answer = bus::answer_to_attributes(payload);
+  if (answer != tlm::TLM_INCOMPLETE_RESPONSE) {
+    payload.set_response_status(answer);
     return true;
   }
   if (payload.get_address() >= capacity_bytes_ || length > capacity_bytes_ - payload.get_address()) {
     payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
     return true;
   }
-  if (length == 0 || payload.get_streaming_width() < length) {
+  if (payload.get_streaming_width() < length) {
     payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
-    return true;
-  }
-  if (payload.get_byte_enable_ptr() != nullptr && payload.get_byte_enable_length() == 0) {
-    payload.set_response_status(tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE);
     return true;
   }
   return false;

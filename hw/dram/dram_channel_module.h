@@ -141,6 +141,7 @@ class DramChannel final : public DramChannelBase {
   /// no multiple of the time resolution.
   DramChannel(sc_core::sc_module_name name, const Config& config, Contents contents)
       : DramChannelBase(name, config, contents) {
+    tsock.owner_looks_at_attributes();
     tsock.on_request([this](auto& payload, const auto& arrival) { return request(payload, arrival); });
     tsock.on_blocking([this](auto& payload, auto& delay) { blocking(payload, delay); });
     tsock.on_debug([this](auto& payload) { return debug(payload); });

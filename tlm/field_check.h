@@ -1,0 +1,44 @@
+// What is wrong with the fields of a descriptor or of a chunk, in words, without SystemC.
+//
+// Models: nothing; it gathers the first fault that a block's checks find. Does not model: who answers, and how.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace harmonia::bus {
+
+/// The first fault found, as "FIELD is VALUE, expected ...".
+class FieldCheck {
+ public:
+  /// `good` or a fault of the field.
+  FieldCheck& require(bool good, const char* field, std::uint64_t value, const std::string& expected) {
+    if (!good && fault_.empty())
+      fault_ = std::string(field) + " is " + std::to_string(value) + ", expected " + expected;
+    return *this;
+  }
+  FieldCheck& within(const char* field, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
+    return require(value >= least && value <= most, field, value,
+                   std::to_string(least) + " to " + std::to_string(most));
+  }
+  FieldCheck& equal(const char* field, std::uint64_t value, std::uint64_t expected, const char* why) {
+    return require(value == expected, field, value, std::to_string(expected) + " (" + why + ")");
+  }
+  FieldCheck& flag(const char* field, std::uint64_t value) { return within(field, value, 0, 1); }
+  /// A field of an enumeration whose last value is `last`.
+  template <class Enum>
+  FieldCheck& kind(const char* field, Enum value, Enum last) {
+    return within(field, static_cast<std::uint64_t>(value), 0, static_cast<std::uint64_t>(last));
+  }
+
+  bool good() const { return fault_.empty(); }
+  const std::string& fault() const { return fault_; }
+
+ private:
+  std::string fault_;
+};
+
+/// Values of a matrix that one chunk may carry: its bytes as FP16 fit a payload's length.
+inline constexpr std::uint64_t max_chunk_values = std::uint64_t{1} << 29;
+
+}  // namespace harmonia::bus
