@@ -5,6 +5,7 @@
 #include <string>
 
 #include "harmonia/config/error.h"
+#include "harmonia/tlm/field_check.h"
 
 namespace harmonia::accelerator {
 
@@ -236,10 +237,31 @@ void Sequencer::written(Queue q) {
   finish_if_done();
 }
 
+/// What is wrong with a chunk for the host; empty: nothing.
+std::string Sequencer::host_fault(const bus::Chunk& chunk, std::uint64_t bytes) const {
+  const auto* result = std::get_if<bus::HostResult>(&chunk.header);
+  if (result == nullptr) return "the chunk's header is not a HostResult";
+  bus::FieldCheck check;
+  check.kind("HostResult::kind", result->kind, bus::HostResult::Kind::logits);
+  if (!check.good() || result->kind == bus::HostResult::Kind::marker || !chunk.data_valid) return check.fault();
+  const auto vocabulary = static_cast<std::uint64_t>(shape_.vocab_size);
+  check.require(result->row_begin <= logit_rows_ && result->rows <= logit_rows_ - result->row_begin,
+                "HostResult::row_begin", result->row_begin, "rows inside the step's " + std::to_string(logit_rows_));
+  check.require(std::uint64_t{result->column_begin} + result->columns <= vocabulary, "HostResult::column_begin",
+                result->column_begin, "columns inside the vocabulary's " + std::to_string(vocabulary));
+  check.equal("the data length", bytes, 2ull * result->rows * result->columns, "FP16 values of rows and columns");
+  return check.fault();
+}
+
 void Sequencer::host_chunk() {
   const tlm::tlm_generic_payload& payload = *host.waiting();
   const bus::Chunk& c = bus::chunk_of(payload);
   const sc_core::sc_time when = host.arrival();
+  const std::string fault = host_fault(c, payload.get_data_length());
+  if (!fault.empty()) {
+    host.refuse(fault);
+    return;
+  }
   const auto& result = bus::header_of<bus::HostResult>(c);
   if (result.kind == bus::HostResult::Kind::marker) {
     markers_due_.push({c.operation}, when);

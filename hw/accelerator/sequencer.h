@@ -16,6 +16,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
 #include <systemc>
 #include <vector>
 
@@ -97,6 +98,7 @@ class Sequencer : public sc_core::sc_module {
   std::optional<sc_core::sc_time> request(tlm::tlm_generic_payload& payload, const sc_core::sc_time& arrival);
   void start(tlm::tlm_generic_payload& payload);
   void host_chunk();
+  std::string host_fault(const bus::Chunk& chunk, std::uint64_t bytes) const;
   void marker(std::uint32_t number);
   void push_next_batch();
   void push(Batch&& batch);

@@ -7,6 +7,7 @@
 #include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/int_quant.h"
 #include "harmonia/hw/formats/kmeans.h"
+#include "harmonia/tlm/field_check.h"
 
 namespace harmonia::decoder {
 
@@ -39,6 +40,26 @@ std::size_t decoded_row_bytes(const Descriptor& d) {
     default:
       return d.row_elements + 2 * d.blocks_per_row();
   }
+}
+
+std::string fault_of(const Descriptor& d) {
+  bus::FieldCheck c;
+  c.within("rows", d.rows, 1, 1 << 24).within("row_elements", d.row_elements, 1, 1 << 24);
+  c.kind("kind", d.kind, DecodeKind::integer_fp16);
+  c.flag("bit_planes", d.bit_planes).flag("zero_point", d.zero_point);
+  const bool words = d.kind == DecodeKind::to_bfp8 || d.kind == DecodeKind::pass;
+  if (words)
+    c.equal("bits", d.bits, 16, "FP16 words").equal("block", d.block, 0, "FP16 words have no scales");
+  else
+    c.within("bits", d.bits, 1, 8)
+        .require((d.block != 0 || d.uses_codebook()) && d.block % 32 == 0, "block", d.block,
+                 "a multiple of 32, or of a codebook 0");
+  const std::uint64_t entry = d.kind == DecodeKind::codebook_fp16 ? sizeof(float) : 1;
+  if (d.uses_codebook() && d.codebook_size != 0 && c.good())
+    c.within("codebook_size", d.codebook_size, entry, entry << d.bits);
+  else if (!d.uses_codebook())
+    c.equal("codebook_size", d.codebook_size, 0, "integers and words have no codebook");
+  return c.fault();
 }
 
 void decode_row(const Descriptor& d, const std::uint8_t* codes, const std::uint8_t* scales, std::uint8_t* out) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "harmonia/hw/decoder/config.h"
@@ -21,6 +22,9 @@ namespace harmonia::decoder {
 /// Bytes of one decoded row as it leaves: values, then the row's scales.
 ///   codebook, integer: row_elements int8, then 2-byte scales     to_bfp8: BFP8 groups     others: FP16 words
 std::size_t decoded_row_bytes(const Descriptor& d);
+
+/// The first field of a descriptor that is wrong, in words; empty: none.
+std::string fault_of(const Descriptor& d);
 
 /// Decodes one stored row. codes: d.index_row_bytes() bytes; scales: d.blocks_per_row() two-byte words, followed by as
 /// many zero-points for integer codes that have one. out: decoded_row_bytes(d).

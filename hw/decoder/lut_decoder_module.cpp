@@ -3,13 +3,19 @@
 #include <algorithm>
 #include <cstring>
 
+#include "harmonia/tlm/field_check.h"
+
 namespace harmonia::decoder {
 
 using bus::TrafficClass;
 
 LutDecoder::LutDecoder(sc_core::sc_module_name name, const Config& config, std::unique_ptr<DecoderCore> core)
     : sc_module(name),
-      command("command", [this] { progress(); }),
+      command(
+          "command", [this] { progress(); },
+          [](const Descriptor& d, const auto& table) {
+            return table.empty() ? fault_of(d) : std::string("a tile's descriptor has no table");
+          }),
       input("tsock", [this] { progress(); }),
       clock_(config.clock_mhz),
       timing_(config),
@@ -25,10 +31,36 @@ void LutDecoder::progress() {
   while (input.waiting() != nullptr && !command.empty() && !blocked_ && !working_) process();
 }
 
+/// What is wrong with a chunk for the tile at hand; empty: nothing.
+std::string LutDecoder::chunk_fault(const bus::Chunk& chunk, std::uint64_t bytes) const {
+  const Descriptor& d = command.at(0);
+  bus::FieldCheck c;
+  c.require(chunk.traffic == TrafficClass::weights || chunk.traffic == TrafficClass::scales, "Chunk::traffic",
+            static_cast<std::uint64_t>(chunk.traffic), "the class of codes or of scales");
+  if (index_bytes_ + scale_bytes_ != 0)
+    c.equal("Chunk::data_valid", chunk.data_valid, !codes_.empty() || !scales_.empty(),
+            "what the tile's other chunks have");
+  const bool scale = chunk.traffic == TrafficClass::scales;
+  const std::uint64_t left = scale ? d.scale_bytes() - scale_bytes_ : d.index_bytes() - index_bytes_;
+  c.require(
+      bytes <= left, "the data length", bytes,
+      (scale ? "scales that are left of the tile, " : "codes that are left of the tile, ") + std::to_string(left));
+  const std::uint64_t rows = (index_bytes_ + bytes) / d.index_row_bytes();
+  if (!scale && chunk.data_valid)
+    c.require(scale_bytes_ >= rows * d.blocks_per_row() * d.scale_bytes_per_block(), "the data length", bytes,
+              "codes of rows whose scales came before");
+  return c.fault();
+}
+
 void LutDecoder::process() {
   tlm::tlm_generic_payload& payload = *input.waiting();
   const sc_core::sc_time arrival = input.arrival();
   const Descriptor& d = command.front();
+  const std::string fault = chunk_fault(bus::chunk_of(payload), payload.get_data_length());
+  if (!fault.empty()) {
+    input.refuse(fault);
+    return;
+  }
   if (!begun_) {
     begun_ = true;
     timing_.begin(d);
@@ -69,8 +101,6 @@ void LutDecoder::process() {
   const std::size_t out_row = decoded_row_bytes(d);
   const bool by_core = in.data_valid && core_ != nullptr && core_->handles(d);
   if (in.data_valid) {
-    if (scale_bytes_ < whole_rows * d.blocks_per_row() * d.scale_bytes_per_block())
-      SC_REPORT_ERROR("/harmonia/decoder/order", "codes arrived before their scales");
     out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max<unsigned>(1, static_cast<unsigned>(rows * out_row)),
                      bus::Data::buffer);
     const std::uint64_t scale_row = d.blocks_per_row() * d.scale_bytes_per_block();

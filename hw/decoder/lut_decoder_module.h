@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <systemc>
 #include <vector>
 
@@ -42,6 +43,7 @@ class LutDecoder : public sc_core::sc_module {
  private:
   void progress();
   void process();
+  std::string chunk_fault(const bus::Chunk& chunk, std::uint64_t bytes) const;
   void leave(bus::PayloadPtr out, bus::Cycle ready);
   void finish_if_complete();
 

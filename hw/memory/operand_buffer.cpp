@@ -4,11 +4,40 @@
 #include <cstddef>
 #include <cstring>
 
+#include "harmonia/tlm/field_check.h"
+
 namespace harmonia::memory {
 
 std::uint64_t read_cycles(const BufferConfig& activation_buffer, std::uint64_t bytes) {
   const std::uint64_t width = activation_buffer.port_bytes_per_cycle();
   return (bytes + width - 1) / width;
+}
+
+std::string fault_of(const OperandDescriptor& d, std::uint64_t capacity_bytes) {
+  bus::FieldCheck c;
+  c.flag("from_memory", d.from_memory).within("row_bytes", d.row_bytes, 1, capacity_bytes);
+  c.within("rows", d.rows, 1, d.row_bytes == 0 ? 0 : capacity_bytes / d.row_bytes);
+  if (d.from_memory == 0 || d.block_rows == 0) return c.fault();
+  c.require(d.bytes() % d.block_rows == 0, "block_rows", d.block_rows, "a divisor of the operand's bytes");
+  return c.within("block_bytes", d.block_bytes, 1, capacity_bytes).fault();
+}
+
+std::string piece_fault(const bus::OperandPiece& piece, std::uint64_t bytes, std::uint64_t operand_bytes,
+                        std::uint64_t row_bytes) {
+  bus::FieldCheck c;
+  c.require(piece.rows != 0 && bytes % piece.rows == 0, "OperandPiece::rows", piece.rows,
+            "a divisor of the chunk's bytes, " + std::to_string(bytes));
+  c.within("OperandPiece::row_bytes", piece.row_bytes, 1, operand_bytes);
+  if (row_bytes != 0) c.equal("OperandPiece::row_bytes", piece.row_bytes, row_bytes, "row_bytes of the descriptor");
+  if (!c.good()) return c.fault();
+  c.require(piece.column_bytes + bytes / piece.rows <= piece.row_bytes, "OperandPiece::column_bytes",
+            piece.column_bytes, "a piece inside the row's " + std::to_string(piece.row_bytes) + " bytes");
+  const std::uint64_t rows = operand_bytes / piece.row_bytes;
+  c.within("OperandPiece::row_begin", piece.row_begin, 0, rows - 1);
+  c.require(piece.rows == 1 || piece.row_stride != 0, "OperandPiece::row_stride", piece.row_stride, "1 or more");
+  c.require(piece.row_begin + (piece.rows - std::uint64_t{1}) * piece.row_stride < rows, "OperandPiece::row_stride",
+            piece.row_stride, "all rows inside the operand's " + std::to_string(rows));
+  return c.fault();
 }
 
 void place_rows(const bus::OperandPiece& piece, const std::uint8_t* data, std::size_t bytes,

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "harmonia/hw/memory/buffer_config.h"
@@ -19,6 +20,13 @@ namespace harmonia::memory {
 inline std::uint64_t operand_capacity_bytes(const BufferConfig& activation_buffer) {
   return activation_buffer.capacity_bytes / 2;
 }
+
+/// The first field of a descriptor that is wrong for a buffer of so many bytes, in words; empty: none.
+std::string fault_of(const OperandDescriptor& d, std::uint64_t capacity_bytes);
+/// What is wrong with the header of a chunk of `bytes` bytes for an operand of `operand_bytes` bytes (the buffer's capacity
+/// where that is not known yet), whose rows have `row_bytes` (0: not known); empty: nothing.
+std::string piece_fault(const bus::OperandPiece& piece, std::uint64_t bytes, std::uint64_t operand_bytes,
+                        std::uint64_t row_bytes);
 
 /// Cycles that the read port is held by an operand of so many bytes.
 std::uint64_t read_cycles(const BufferConfig& activation_buffer, std::uint64_t bytes);

@@ -3,13 +3,18 @@
 #include <algorithm>
 #include <cstring>
 
+#include "harmonia/tlm/field_check.h"
+
 namespace harmonia::memory {
 
 using bus::Cycle;
 using bus::Wait;
 
 OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const BufferConfig& activation_buffer)
-    : StreamBlock(name, 1e6 / static_cast<double>(activation_buffer.clock_ps)),
+    : StreamBlock(name, 1e6 / static_cast<double>(activation_buffer.clock_ps),
+                  [this](const OperandDescriptor& d, const auto& table) {
+                    return table.empty() ? descriptor_fault(d) : std::string("an operand's descriptor has no table");
+                  }),
       converter("tsock_converter", [this] { progress(); }),
       dma("tsock_dma", [this] { progress(); }),
       config_(activation_buffer),
@@ -29,9 +34,50 @@ bool OperandBuffer::step() {
   return from_converter || from_memory || sent;
 }
 
+std::string OperandBuffer::descriptor_fault(const OperandDescriptor& d) const {
+  std::string fault = fault_of(d, capacity_bytes_);
+  const auto entry = entries_.find(d.operand);
+  if (fault.empty() && entry != entries_.end() && entry->second.bytes > d.bytes())
+    fault = "row_bytes * rows is " + std::to_string(d.bytes()) + ", expected the " +
+            std::to_string(entry->second.bytes) + " bytes or more that came for operand " + std::to_string(d.operand);
+  for (std::size_t i = 0; fault.empty() && i < command.size(); ++i)
+    if (command.at(i).operand == d.operand)
+      fault = "operand is " + std::to_string(d.operand) + ", which is queued already";
+  return fault;
+}
+
+/// What is wrong with a chunk that waits; empty: nothing.
+std::string OperandBuffer::input_fault(const tlm::tlm_generic_payload& payload, bool from_memory) const {
+  const bus::Chunk& chunk = bus::chunk_of(payload);
+  const std::uint64_t bytes = payload.get_data_length();
+  const auto entry = entries_.find(chunk.operation);
+  const std::uint64_t there = entry == entries_.end() ? 0 : entry->second.bytes;
+  std::uint64_t operand_bytes = capacity_bytes_, row_bytes = 0;
+  bus::FieldCheck c;
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    const OperandDescriptor& d = command.at(i);
+    if (d.operand != chunk.operation) continue;
+    operand_bytes = d.bytes();
+    row_bytes = d.row_bytes;
+    c.equal("from_memory", d.from_memory, from_memory ? 1 : 0, "the socket that the chunk came on");
+  }
+  c.within("the data length", bytes, 1, operand_bytes - std::min(there, operand_bytes));
+  if (there != 0)
+    c.equal("Chunk::data_valid", chunk.data_valid, !entry->second.data.empty(), "what the operand's other chunks have");
+  if (!c.good() || !chunk.data_valid) return c.fault();
+  if (const auto* piece = std::get_if<bus::OperandPiece>(&chunk.header))
+    return piece_fault(*piece, bytes, operand_bytes, row_bytes);
+  return {};
+}
+
 bool OperandBuffer::take(bus::ChunkInput& input, bool from_memory) {
   tlm::tlm_generic_payload* payload = input.waiting();
   if (payload == nullptr) return false;
+  const std::string fault = input_fault(*payload, from_memory);
+  if (!fault.empty()) {
+    input.refuse(fault);
+    return true;
+  }
   const std::uint64_t bytes = payload->get_data_length();
   const bus::Chunk& c = bus::chunk_of(*payload);
   const Cycle arrival = clock_.cycle(input.arrival());
@@ -95,8 +141,7 @@ bool OperandBuffer::send() {
   const OperandDescriptor d = command.front();
   const auto it = entries_.find(d.operand);
   if (it == entries_.end() || it->second.bytes < d.bytes()) return false;
-  if (it->second.bytes > d.bytes())
-    SC_REPORT_ERROR("/harmonia/memory/operand", "an A operand is larger than its descriptor says");
+  if (!it->second.data.empty()) it->second.data.resize(d.bytes());
   const Cycle start = std::max(free_, it->second.complete);
   if (start > free_) activity_.wait(Wait::input, start - free_);
   const Cycle cycles = read_cycles(config_, d.bytes());

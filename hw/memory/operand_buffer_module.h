@@ -60,6 +60,8 @@ class OperandBuffer final : public bus::StreamBlock<OperandDescriptor> {
   };
 
   bool step() override;
+  std::string descriptor_fault(const OperandDescriptor& d) const;
+  std::string input_fault(const tlm::tlm_generic_payload& payload, bool from_memory) const;
   bool take(bus::ChunkInput& input, bool from_memory);
   std::optional<std::uint64_t> room_needed(const bus::Chunk& chunk, std::uint64_t bytes, bool from_memory) const;
   std::optional<bus::Cycle> room_from(std::uint64_t bytes) const;

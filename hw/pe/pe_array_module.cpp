@@ -8,7 +8,13 @@ using bus::Cycle;
 using bus::Wait;
 
 PeArray::PeArray(sc_core::sc_module_name name, const Config& config, std::unique_ptr<PeCore> core)
-    : StreamBlock(name, config.clock_mhz),
+    : StreamBlock(name, config.clock_mhz,
+                  [this](const Descriptor& d, const auto& table) {
+                    if (!table.empty()) return std::string("a tile's descriptor has no table");
+                    std::string fault = fault_of(d, queued_ ? &*queued_ : nullptr);
+                    if (fault.empty()) queued_ = d;
+                    return fault;
+                  }),
       weights("tsock_weights", [this] { progress(); }),
       kv("tsock_kv", [this] { progress(); }),
       operand("tsock_operand", [this] { progress(); }),
@@ -40,6 +46,24 @@ void PeArray::give_operand_back() {
   shadow_free_ = free_;
 }
 
+/// The operand at hand is not what the tile needs.
+void PeArray::refuse_operand(const std::string& why) {
+  tlm::tlm_generic_payload& payload = *operands_.front().payload;
+  operands_.pop_front();
+  operand.refuse(payload, clock_.time(free_), why);
+}
+
+/// What is wrong with the operand at hand for a tile; empty: nothing.
+std::string PeArray::operand_fault(const Descriptor& d) const {
+  const tlm::tlm_generic_payload& payload = *operands_.front().payload;
+  if (payload.get_data_length() < tile_a_bytes(d))
+    return "the data length is " + std::to_string(payload.get_data_length()) + ", expected " +
+           std::to_string(tile_a_bytes(d)) + " or more of an A operand for the tile's m and k";
+  if (functional_ && !bus::chunk_of(payload).data_valid)
+    return "Chunk::data_valid is 0, expected 1: the chunks before carried data";
+  return {};
+}
+
 /// Begins the tile at hand if its A operand is there. False: it has to wait.
 bool PeArray::start_tile() {
   take_operand();
@@ -50,17 +74,29 @@ bool PeArray::start_tile() {
   if (d.load_a) {
     // Whatever stands before the wanted operand has been used.
     if (operands_.empty()) return false;
-    if (operands_.front().number != d.a_operand) {
+    if (operands_.front().used && operands_.front().number != d.a_operand) {
       if (operands_.size() < 2) return false;
-      if (operands_[1].number != d.a_operand)
-        SC_REPORT_ERROR("/harmonia/pe/operand", "the A operand that waits is not the one that the tile asks for");
       give_operand_back();
+    }
+    const std::uint32_t number = operands_.front().number;
+    const std::string fault = number != d.a_operand
+                                  ? "Chunk::operation is " + std::to_string(number) + ", expected the A operand " +
+                                        std::to_string(d.a_operand) + " that the tile asks for"
+                                  : operand_fault(d);
+    if (!fault.empty()) {
+      refuse_operand(fault);
+      return start_tile();
     }
     operand_ready = operands_.front().ready;
     take_operand();
   } else if (operands_.empty()) {
     return false;
+  } else if (const std::string fault = operand_fault(d); !fault.empty()) {
+    command.pop();
+    bus::report_refusal(command.tsock.name(), "a tile is dropped: " + fault);
+    return start_tile();
   }
+  operands_.front().used = true;
   started_ = true;
   cycles_ = tile_cycles(config_, d);
   elements_total_ = d.reuses_b() ? 0 : tile_elements(d);
@@ -74,9 +110,26 @@ bool PeArray::start_tile() {
   return true;
 }
 
+/// What is wrong with a chunk for the tile at hand; empty: nothing.
+std::string PeArray::chunk_fault(const bus::Chunk& chunk, std::uint64_t bytes, const bus::DecodedRows* decoded) const {
+  if (functional_ != chunk.data_valid && (functional_ || elements_ != 0))
+    return std::string("Chunk::data_valid is ") + (chunk.data_valid ? "1" : "0") +
+           ", expected what the chunks before had";
+  if (chunk.data_valid && !bus::chunk_of(*operands_.front().payload).data_valid)
+    return "Chunk::data_valid is 1, expected 0: the A operand carries no data";
+  return pe::chunk_fault(command.at(0), {elements_, b_.size(), rows_}, chunk.elements, bytes, decoded,
+                         chunk.data_valid);
+}
+
 void PeArray::take_chunk(bus::ChunkInput& input) {
   const tlm::tlm_generic_payload& payload = *input.waiting();
   const bus::Chunk& chunk = bus::chunk_of(payload);
+  const auto* decoded = std::get_if<bus::DecodedRows>(&chunk.header);
+  const std::string fault = chunk_fault(chunk, payload.get_data_length(), decoded);
+  if (!fault.empty()) {
+    input.refuse(fault);
+    return;
+  }
   const Cycle at = clock_.cycle(input.arrival());
   const Cycle start = std::max(at, free_);
   if (start > free_) {
@@ -84,8 +137,6 @@ void PeArray::take_chunk(bus::ChunkInput& input) {
     activity_.wait(Wait::input, start - free_);
   }
   elements_ += chunk.elements;
-  if (elements_ > elements_total_)
-    SC_REPORT_ERROR("/harmonia/pe/tile", "a tile brought more elements than its descriptor says");
   // The tile's cycles are spread over its elements; the last chunk takes what is left.
   const Cycle given = elements_ == elements_total_
                           ? cycles_
@@ -99,7 +150,7 @@ void PeArray::take_chunk(bus::ChunkInput& input) {
   if (chunk.data_valid) {
     functional_ = true;
     const unsigned char* data = payload.get_data_ptr();
-    const auto* decoded = std::get_if<bus::DecodedRows>(&chunk.header);
+    if (decoded != nullptr) rows_ += decoded->rows;
     if (decoded == nullptr || decoded->rows != 0) b_.insert(b_.end(), data, data + payload.get_data_length());
   }
   input.accept(std::max(input.arrival(), clock_.time(start)));
@@ -107,10 +158,7 @@ void PeArray::take_chunk(bus::ChunkInput& input) {
 
 const std::uint8_t* PeArray::tile_b() {
   const Descriptor& d = command.front();
-  if (d.reuses_b()) {
-    if (kept_b_.empty()) SC_REPORT_ERROR("/harmonia/pe/tile", "a tile is to be used again and none is kept");
-    return kept_b_[kept_next_++ % kept_b_.size()].data();
-  }
+  if (d.reuses_b()) return kept_b_[kept_next_++ % kept_b_.size()].data();
   if (d.operation != kept_operation_ || d.n_begin != kept_column_ || kept_next_ != 0) kept_b_.clear();
   kept_operation_ = d.operation;
   kept_column_ = d.n_begin;
@@ -144,10 +192,7 @@ void PeArray::end_tile() {
     c.header = bus::ResultTile{d.n_begin, d.n};
   }
   if (functional_) {
-    const tlm::tlm_generic_payload& operand_at_work = *operands_.front().payload;
-    if (!bus::chunk_of(operand_at_work).data_valid)
-      SC_REPORT_ERROR("/harmonia/pe/operand", "a functional tile has an A operand without data");
-    const std::uint8_t* a = operand_at_work.get_data_ptr();
+    const std::uint8_t* a = operands_.front().payload->get_data_ptr();
     const std::uint8_t* b = tile_b();
     auto* out = d.emit ? reinterpret_cast<formats::Fp16*>(result_->get_data_ptr()) : nullptr;
     if (core_ != nullptr && core_->handles(d)) {
@@ -180,6 +225,7 @@ void PeArray::leave_tile(Cycle fill) {
   if (observer) observer(record_);
   started_ = false;
   b_.clear();
+  rows_ = 0;
   command.pop();
   if (!emit) return;
   blocked_ = true;
@@ -199,6 +245,7 @@ bool PeArray::step() {
     bus::ChunkInput& input = d.weights() != nullptr ? weights : kv;
     if (input.waiting() == nullptr) return false;
     take_chunk(input);
+    if (elements_ < elements_total_) return true;
   }
   if (reuses_b || elements_ == elements_total_) end_tile();
   return true;

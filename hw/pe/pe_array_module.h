@@ -11,11 +11,14 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <systemc>
 #include <vector>
 
 #include "harmonia/hw/pe/pe_array.h"
 #include "harmonia/hw/pe/pe_core.h"
+#include "harmonia/hw/pe/tile_check.h"
 #include "harmonia/tlm/borrowed_input.h"
 #include "harmonia/tlm/chunk_input.h"
 #include "harmonia/tlm/stream.h"
@@ -52,10 +55,14 @@ class PeArray final : public bus::StreamBlock<Descriptor> {
     std::uint32_t number = 0;
     bus::Cycle ready = 0;
     tlm::tlm_generic_payload* payload = nullptr;
+    bool used = false;  // by a tile
   };
 
   void take_operand();
   void give_operand_back();
+  void refuse_operand(const std::string& why);
+  std::string operand_fault(const Descriptor& d) const;
+  std::string chunk_fault(const bus::Chunk& chunk, std::uint64_t bytes, const bus::DecodedRows* decoded) const;
   bool step() override;
   bool start_tile();
   void end_tile();
@@ -64,8 +71,9 @@ class PeArray final : public bus::StreamBlock<Descriptor> {
   void take_chunk(bus::ChunkInput& input);
 
   Config config_;
-  std::deque<Operand> operands_;  // the one in use first, then at most one that waits
-  bool blocked_ = false;          // the result before is not known to be taken
+  std::optional<Descriptor> queued_;  // the last that was queued
+  std::deque<Operand> operands_;      // the one in use first, then at most one that waits
+  bool blocked_ = false;              // the result before is not known to be taken
   bool started_ = false;
   bool working_ = false;  // the core has the tile at hand
   std::unique_ptr<PeCore> core_;
@@ -75,6 +83,7 @@ class PeArray final : public bus::StreamBlock<Descriptor> {
   std::uint64_t slots_ = 0, macs_ = 0;
   TileRecord record_{};
   std::vector<std::uint8_t> b_;
+  std::uint32_t rows_ = 0;  // decoded rows of b_
   // Functional: the B tiles of the output columns at hand, one or two (gate and up), for the strips that use them
   // again.
   std::vector<std::vector<std::uint8_t>> kept_b_;
