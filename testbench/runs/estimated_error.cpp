@@ -17,8 +17,7 @@ constexpr std::size_t kBytesFigure = 1, kEnergyFigure = 2, kClassTime = 3, kClas
 }  // namespace
 
 std::vector<double> error_figures(const Totals& t, const Scenario& s) {
-  std::vector<double> figures = {t.seconds(), t.pin_bytes(),
-                                 energy_of(t, s.accelerator.pe, s.accelerator.energy, t.seconds()).total_j};
+  std::vector<double> figures = {t.seconds(), t.pin_bytes(), energy_of(t, s.accelerator, t.seconds()).total_j};
   for (const ClassTotals& c : t.classes) figures.push_back(c.elapsed_ps * 1e-12);
   for (const ClassTotals& c : t.classes) figures.push_back(c.bytes);
   return figures;

@@ -61,13 +61,13 @@ TEST_CASE("energy: zeros that fill a group cost an operation and are never taken
   testbench::Totals t;
   t.slots = 10;
   t.macs = 10;
-  accelerator::EnergyConfig e;
-  e.mac_pj = 1;
-  e.mac_two_pass_pj = 3;
+  accelerator::AcceleratorConfig config;
+  config.energy.mac_pj = 1;
+  config.energy.mac_two_pass_pj = 3;
   // 320 operations: 10 products with a second pass each, and 300 beyond.
-  REQUIRE(testbench::energy_of(t, {}, e, 0).components[0].joules == Approx(1e-12 * (10 * 3 + 300)));
-  e.mac_pj = 1000;
-  REQUIRE(testbench::energy_of(t, {}, e, 0).components[0].joules > 0);
+  REQUIRE(testbench::energy_of(t, config, 0).components[0].joules == Approx(1e-12 * (10 * 3 + 300)));
+  config.energy.mac_pj = 1000;
+  REQUIRE(testbench::energy_of(t, config, 0).components[0].joules > 0);
 }
 
 TEST_CASE("figures: busy, waiting and having nothing to do add up to the run") {
