@@ -69,7 +69,7 @@ std::size_t pass_rows(const Rows& d, const Fp16* rows, std::vector<std::uint8_t>
 }
 
 std::size_t convert_rows(const Rows& d, Words words, const Fp16* rows, std::vector<std::uint8_t>& out) {
-  return words == Words::bfp8 ? encode_rows(d, rows, out) : pass_rows(d, rows, out);
+  return words.grouped() ? encode_rows(d, rows, out) : pass_rows(d, rows, out);
 }
 
 std::size_t convert_rows(const Rows& d, PlainRow row, const Fp16* rows, std::vector<std::uint8_t>& out) {
@@ -112,7 +112,7 @@ std::uint64_t plain_bytes(const Rows& d, PlainRow row) {
   return d.rows * (row == PlainRow::int8 ? formats::int8_row_bytes(d.columns) : 2ull * d.columns);
 }
 std::uint64_t bytes_of(const Rows& d, Words words) {
-  return d.rows * (words == Words::bfp8 ? kBfp8.row_bytes(d.columns) : 2ull * d.columns);
+  return d.rows * words.row_bytes(d.columns);
 }
 
 }  // namespace

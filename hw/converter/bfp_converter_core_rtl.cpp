@@ -40,8 +40,8 @@ class RtlCore final : public ConverterCore {
       : instances_(make, static_cast<std::size_t>(lanes)), counted_(instances_.size()), compare_(compare) {}
 
   bool handles(const Descriptor& d) const override {
-    return std::visit(bus::Overloaded{[](const ToOperand& k) { return k.words == Words::bfp8; },
-                                      [](const ToMemory& k) { return k.words == Words::bfp8; },
+    return std::visit(bus::Overloaded{[](const ToOperand& k) { return k.words.grouped(); },
+                                      [](const ToMemory& k) { return k.words.grouped(); },
                                       [](const GroupedKeys&) { return true; },
                                       [](const GroupedValues&) { return true; }, [](const Rows&) { return false; }},
                       d.kind);

@@ -67,7 +67,7 @@ struct StepPlan {
 
  private:
   static converter::Words words(const OperandFormat& operand) {
-    return operand.bfp() ? converter::Words::bfp8 : converter::Words::fp16;
+    return {operand.group, operand.group_bytes};
   }
 };
 
