@@ -111,9 +111,7 @@ std::uint64_t groups_touched(const GroupedValues& d) {
 std::uint64_t plain_bytes(const Rows& d, PlainRow row) {
   return d.rows * (row == PlainRow::int8 ? formats::int8_row_bytes(d.columns) : 2ull * d.columns);
 }
-std::uint64_t bytes_of(const Rows& d, Words words) {
-  return d.rows * words.row_bytes(d.columns);
-}
+std::uint64_t bytes_of(const Rows& d, Words words) { return d.rows * words.row_bytes(d.columns); }
 
 }  // namespace
 

@@ -40,11 +40,11 @@ class RtlCore final : public ConverterCore {
       : instances_(make, static_cast<std::size_t>(lanes)), counted_(instances_.size()), compare_(compare) {}
 
   bool handles(const Descriptor& d) const override {
-    return std::visit(bus::Overloaded{[](const ToOperand& k) { return k.words.grouped(); },
-                                      [](const ToMemory& k) { return k.words.grouped(); },
-                                      [](const GroupedKeys&) { return true; },
-                                      [](const GroupedValues&) { return true; }, [](const Rows&) { return false; }},
-                      d.kind);
+    return std::visit(
+        bus::Overloaded{[](const ToOperand& k) { return k.words.grouped(); },
+                        [](const ToMemory& k) { return k.words.grouped(); }, [](const GroupedKeys&) { return true; },
+                        [](const GroupedValues&) { return true; }, [](const Rows&) { return false; }},
+        d.kind);
   }
 
   void run(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual, Cycle start, Done done) override {

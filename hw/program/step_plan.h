@@ -66,9 +66,7 @@ struct StepPlan {
   std::vector<Part> parts_of(const Strip& strip) const;
 
  private:
-  static converter::Words words(const OperandFormat& operand) {
-    return {operand.group, operand.group_bytes};
-  }
+  static converter::Words words(const OperandFormat& operand) { return {operand.group, operand.group_bytes}; }
 };
 
 }  // namespace harmonia::accelerator

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "harmonia/hw/accelerator/accelerator.h"
+#include "harmonia/hw/dram/energy.h"
 #include "harmonia/testbench/runs/energy.h"
 #include "harmonia/testbench/runs/figures.h"
 
@@ -41,16 +42,36 @@ std::string figure_path(std::size_t figure, bool single_linear) {
          (figure < kClassBytes ? "].simulated_s" : "].bytes");
 }
 
+namespace {
+
+/// Seconds from one refresh of a channel to the next.
+double refresh_interval(const dram::Config& c) {
+  using dram::Param;
+  const auto of = [&](Param p) { return c[p] * c.tCK_ps * 1e-12; };
+  if (c.refresh != dram::RefreshPolicy::kPerBank) return of(Param::REFI);
+  return c[Param::REFIpb] > 0 ? of(Param::REFIpb) : of(Param::REFI) / c.banks_per_unit();
+}
+
+/// What a refresh more or less in each channel makes of the energy of what was simulated: as many as the square root of
+/// their number, and one at least.
+double refresh_energy_noise(const Scenario& s, const Totals& simulated) {
+  const dram::Config c = accelerator::channel_config(s.accelerator);
+  const double seconds = simulated.seconds(), joules = energy_of(simulated, s.accelerator, seconds).total_j;
+  if (c.refresh == dram::RefreshPolicy::kNone || c.currents.devices == 0 || seconds <= 0 || joules <= 0) return 0;
+  const double precharged_w = c.currents.VDD * c.currents.IDD2N * 1e-3 * c.currents.devices;
+  const double refresh_w = std::max(0.0, dram::idle_power_w(c) - precharged_w), interval = refresh_interval(c);
+  const double count = std::sqrt(std::max(1.0, seconds / interval));
+  return std::min(1.0, refresh_w * interval * count * s.accelerator.dram.channels / joules);
+}
+
+}  // namespace
+
 double refresh_noise(const accelerator::AcceleratorConfig& config, double seconds) {
   using dram::Param;
   const dram::Config c = accelerator::channel_config(config);
   if (c.refresh == dram::RefreshPolicy::kNone || seconds <= 0) return 0;
   const bool per_bank = c.refresh == dram::RefreshPolicy::kPerBank;
-  const auto of = [&](Param p) { return c[p] * c.tCK_ps * 1e-12; };
-  const double refresh = of(per_bank ? Param::RFCpb : Param::RFC);
-  const double interval = !per_bank              ? of(Param::REFI)
-                          : c[Param::REFIpb] > 0 ? of(Param::REFIpb)
-                                                 : of(Param::REFI) / c.banks_per_unit();
+  const double refresh = c[per_bank ? Param::RFCpb : Param::RFC] * c.tCK_ps * 1e-12, interval = refresh_interval(c);
   return interval > 0 ? std::min(1.0, refresh / std::sqrt(interval * seconds)) : 0;
 }
 
@@ -60,6 +81,7 @@ double border_noise(const ClassTotals& simulated) {
 
 double chance(std::size_t figure, const Totals& simulated, const Scenario& s) {
   if (figure == kTimeFigure) return refresh_noise(s.accelerator, simulated.seconds());
+  if (figure == kEnergyFigure) return refresh_energy_noise(s, simulated);
   if (figure < kClassTime || figure >= kClassBytes) return 0;
   const ClassTotals& c = simulated.classes[figure - kClassTime];
   return refresh_noise(s.accelerator, c.elapsed_ps * 1e-12) + border_noise(c);

@@ -20,6 +20,7 @@ import argparse
 import collections
 import concurrent.futures
 import json
+import math
 import os
 import pathlib
 import random
@@ -169,6 +170,16 @@ def kind_of(path):
     return re.sub(r"\.(mean|p\d+)$", "", path)
 
 
+def most_by_chance(cases):
+    """The most cases that may be outside when each is so with ALLOWED_OUTSIDE, but for one time in twenty (binomial)."""
+    p, most = ALLOWED_OUTSIDE, 0
+    within = (1 - p) ** cases
+    while within < 0.95:
+        most += 1
+        within += math.comb(cases, most) * p ** most * (1 - p) ** (cases - most)
+    return most
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("program")
@@ -210,7 +221,7 @@ def main():
         faults.append(f"{all_outside} of {all_compared} figures are outside their estimate")
     for kind, numbers_ in sorted(outside.items()):
         print(f"  {kind}: outside in {len(numbers_)} of {compared[kind]} cases: {sorted(numbers_)}")
-        if len(numbers_) > max(1, ALLOWED_OUTSIDE * compared[kind]):
+        if len(numbers_) > most_by_chance(compared[kind]):
             faults.append(f"{kind} is outside its estimate in {len(numbers_)} of {compared[kind]} cases")
     for f in faults:
         print(f)

@@ -214,7 +214,7 @@ TEST_CASE("the summary says in words what ran, how fast, what limits it and how 
   REQUIRE(tb::summary(sampled).find("sampled: 3 of 32 layers and 2 of 4 steps simulated; estimated error 0.4 %") !=
           std::string::npos);
   for (const char* part : {"12.5 token/s, estimated error 0.1 %", "p99 81.0 ms), estimated error 0.2 %",
-                           "125 mJ per token, estimated error 0.3 %", "time's estimated error"})
+                           "125 mJ per output token, estimated error 0.3 %", "time's estimated error"})
     CHECK(tb::summary(sampled).find(part) != std::string::npos);
   REQUIRE(tb::summary(sampled).find("stopped before the end") != std::string::npos);
 }
