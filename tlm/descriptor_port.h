@@ -14,6 +14,7 @@
 #include <systemc>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "harmonia/tlm/attributes.h"
@@ -97,12 +98,24 @@ class DescriptorPort {
     if constexpr (has_encoded_bytes<Descriptor>::value) expected = entry.descriptor.encoded_bytes();
     if (length < std::min(expected, sizeof(Descriptor)) || (!entry.table.empty() && expected != sizeof(Descriptor)))
       return "the descriptor's length is " + std::to_string(length) + " bytes, expected " + std::to_string(expected);
+    // A variant that came as bytes may be of no kind, which std::visit must not meet.
+    if constexpr (kinds_of<Descriptor>::value != 0)
+      if (entry.descriptor.kind.index() >= kinds_of<Descriptor>::value)
+        return "kind is " + std::to_string(entry.descriptor.kind.index()) + ", expected 0 to " +
+               std::to_string(kinds_of<Descriptor>::value - 1);
     return check_ ? check_(entry.descriptor, entry.table) : std::string();
   }
   template <class D, class = void>
   struct has_encoded_bytes : std::false_type {};
   template <class D>
   struct has_encoded_bytes<D, std::void_t<decltype(std::declval<const D&>().encoded_bytes())>> : std::true_type {};
+
+  /// How many kinds a descriptor's `kind` may be of; 0 where that is no variant.
+  template <class D, class = void>
+  struct kinds_of : std::integral_constant<std::size_t, 0> {};
+  template <class D>
+  struct kinds_of<D, std::void_t<decltype(std::variant_size<decltype(D::kind)>::value)>>
+      : std::integral_constant<std::size_t, std::variant_size_v<decltype(D::kind)>> {};
 
   std::function<void()> arrived_;
   Check check_;

@@ -8,21 +8,27 @@
 
 namespace harmonia::bus {
 
-/// The first fault found, as "FIELD is VALUE, expected ...".
+/// The first fault found, as "FIELD is VALUE, expected ...". A text is made only of a fault: blocks check every chunk.
 class FieldCheck {
  public:
   /// `good` or a fault of the field.
-  FieldCheck& require(bool good, const char* field, std::uint64_t value, const std::string& expected) {
-    if (!good && fault_.empty())
-      fault_ = std::string(field) + " is " + std::to_string(value) + ", expected " + expected;
+  FieldCheck& require(bool good, const char* field, std::uint64_t value, const char* expected) {
+    if (!good) add(field, value, expected);
+    return *this;
+  }
+  /// The same with a number between two texts of what was expected.
+  FieldCheck& require(bool good, const char* field, std::uint64_t value, const char* expected, std::uint64_t number,
+                      const char* after = "") {
+    if (!good) add(field, value, expected + std::to_string(number) + after);
     return *this;
   }
   FieldCheck& within(const char* field, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
-    return require(value >= least && value <= most, field, value,
-                   std::to_string(least) + " to " + std::to_string(most));
+    if (value < least || value > most) add(field, value, std::to_string(least) + " to " + std::to_string(most));
+    return *this;
   }
   FieldCheck& equal(const char* field, std::uint64_t value, std::uint64_t expected, const char* why) {
-    return require(value == expected, field, value, std::to_string(expected) + " (" + why + ")");
+    if (value != expected) add(field, value, std::to_string(expected) + " (" + why + ")");
+    return *this;
   }
   FieldCheck& flag(const char* field, std::uint64_t value) { return within(field, value, 0, 1); }
   /// A field of an enumeration whose last value is `last`.
@@ -35,6 +41,10 @@ class FieldCheck {
   const std::string& fault() const { return fault_; }
 
  private:
+  void add(const char* field, std::uint64_t value, const std::string& expected) {
+    if (fault_.empty()) fault_ = std::string(field) + " is " + std::to_string(value) + ", expected " + expected;
+  }
+
   std::string fault_;
 };
 

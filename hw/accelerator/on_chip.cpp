@@ -15,12 +15,8 @@ OnChip on_chip(const AcceleratorConfig& c) {
     chip.weights_per_cycle[bits] = c.decoder.rate(static_cast<int>(bits));
   chip.order = c.sequencer.order;
   chip.fused_attention = c.sequencer.attention == AttentionScores::fused;
-  if (c.pe.kind == PeKind::anda)
-    chip.linear_operand = OperandFormat::anda(c.pe.mantissa_bits);
-  else if (!pe::takes_bfp(c.pe.kind))
-    chip.linear_operand = OperandFormat::fp16();
-  // Of the designs only this one has attention in BFP.
-  if (c.pe.kind != PeKind::harmonia) chip.attention_operand = OperandFormat::fp16();
+  chip.linear_operand = c.pe.linear_operand();
+  chip.attention_operand = c.pe.attention_operand();
   return chip;
 }
 

@@ -246,9 +246,9 @@ std::string Sequencer::host_fault(const bus::Chunk& chunk, std::uint64_t bytes) 
   if (!check.good() || result->kind == bus::HostResult::Kind::marker || !chunk.data_valid) return check.fault();
   const auto vocabulary = static_cast<std::uint64_t>(shape_.vocab_size);
   check.require(result->row_begin <= logit_rows_ && result->rows <= logit_rows_ - result->row_begin,
-                "HostResult::row_begin", result->row_begin, "rows inside the step's " + std::to_string(logit_rows_));
+                "HostResult::row_begin", result->row_begin, "rows inside the step's ", logit_rows_);
   check.require(std::uint64_t{result->column_begin} + result->columns <= vocabulary, "HostResult::column_begin",
-                result->column_begin, "columns inside the vocabulary's " + std::to_string(vocabulary));
+                result->column_begin, "columns inside the vocabulary's ", vocabulary);
   check.equal("the data length", bytes, 2ull * result->rows * result->columns, "FP16 values of rows and columns");
   return check.fault();
 }

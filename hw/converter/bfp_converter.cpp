@@ -5,6 +5,7 @@
 
 #include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/int8_row.h"
+#include "harmonia/tlm/field_check.h"
 
 namespace harmonia::converter {
 
@@ -68,8 +69,9 @@ std::size_t pass_rows(const Rows& d, const Fp16* rows, std::vector<std::uint8_t>
   return 0;
 }
 
-std::size_t convert_rows(const Rows& d, Words words, const Fp16* rows, std::vector<std::uint8_t>& out) {
-  return words.grouped() ? encode_rows(d, rows, out) : pass_rows(d, rows, out);
+std::size_t convert_rows(const Rows& d, const formats::OperandFormat& format, const Fp16* rows,
+                         std::vector<std::uint8_t>& out) {
+  return format.bfp() ? encode_rows(d, rows, out) : pass_rows(d, rows, out);
 }
 
 std::size_t convert_rows(const Rows& d, PlainRow row, const Fp16* rows, std::vector<std::uint8_t>& out) {
@@ -111,14 +113,52 @@ std::uint64_t groups_touched(const GroupedValues& d) {
 std::uint64_t plain_bytes(const Rows& d, PlainRow row) {
   return d.rows * (row == PlainRow::int8 ? formats::int8_row_bytes(d.columns) : 2ull * d.columns);
 }
-std::uint64_t bytes_of(const Rows& d, Words words) { return d.rows * words.row_bytes(d.columns); }
+/// Main parts of `units`, low planes of those that keep them, of so many groups each.
+std::uint64_t plane_bytes(const LowPlanes& low, std::uint64_t first, std::uint64_t units, std::uint64_t groups) {
+  const auto among = [&](std::uint64_t begin, std::uint64_t end) {
+    begin = std::max(begin, first);
+    end = std::min(end, first + units);
+    return end > begin ? end - begin : 0;
+  };
+  const std::uint64_t wide = among(low.begin[0], low.end[0]) + among(low.begin[1], low.end[1]) -
+                             among(std::max(low.begin[0], low.begin[1]), std::min(low.end[0], low.end[1]));
+  return groups * (units * main_bytes + wide * low_bytes);
+}
+
+void check_kind(const ToOperand& k, bus::FieldCheck& c) {
+  if (k.row_bytes == 0) return;
+  c.within("row_stride", k.row_stride, 1, 1 << 24).within("row_begin", k.row_begin, 0, 1 << 24);
+  c.require(k.column_bytes + k.format.row_bytes(k.columns) <= k.row_bytes, "column_bytes", k.column_bytes,
+            "a piece inside the operand's row of ", k.row_bytes, " bytes");
+}
+void check_kind(const GroupedKeys& k, bus::FieldCheck& c) {
+  c.equal("out_bytes", k.out_bytes, plane_bytes(k.low, k.first_position, k.rows, kBfp8.groups(k.columns)),
+          "what the keys become");
+}
+void check_kind(const GroupedValues& k, bus::FieldCheck& c) {
+  const std::uint64_t whole = growing_bytes(k.columns), first = k.first_position / kBfpGroup;
+  const std::uint64_t units = formats::bfp_groups(k.first_position + k.rows) - first;
+  c.require(k.residual_bytes == 0 || k.residual_bytes == whole, "residual_bytes", k.residual_bytes, "0 or ", whole,
+            ", a growing group of the columns");
+  c.require(k.residual_bytes == 0 || k.growing_from == 0, "growing_from", k.growing_from, "0 beside residual_bytes");
+  c.require(k.growing_to == 0 || k.low.contains(static_cast<std::uint32_t>(first + units - 1)), "growing_to",
+            k.growing_to, "0 unless the last group keeps its low plane");
+  if (c.good())
+    c.equal("out_bytes", k.out_bytes, plane_bytes(k.low, first, units, k.columns) - (k.growing_to != 0 ? whole : 0),
+            "what the values become");
+}
+void check_kind(const Rows&, bus::FieldCheck&) {}
+
+std::uint64_t bytes_of(const Rows& d, const formats::OperandFormat& format) {
+  return d.rows * format.row_bytes(d.columns);
+}
 
 }  // namespace
 
 std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* residual,
                     std::vector<std::uint8_t>& out) {
-  return std::visit(bus::Overloaded{[&](const ToOperand& k) { return convert_rows(k, k.words, rows, out); },
-                                    [&](const ToMemory& k) { return convert_rows(k, k.words, rows, out); },
+  return std::visit(bus::Overloaded{[&](const ToOperand& k) { return convert_rows(k, k.format, rows, out); },
+                                    [&](const ToMemory& k) { return convert_rows(k, k.format, rows, out); },
                                     [&](const MeasuredKeys&) { return std::size_t{0}; },  // they do not come so far
                                     [&](const GroupedKeys& k) { return convert_rows(k, rows, out); },
                                     [&](const PlainKeys& k) { return convert_rows(k, k.row, rows, out); },
@@ -128,14 +168,44 @@ std::size_t convert(const Descriptor& d, const Fp16* rows, const std::uint8_t* r
 }
 
 std::uint64_t out_bytes(const Descriptor& d) {
-  return std::visit(bus::Overloaded{[](const ToOperand& k) { return bytes_of(k, k.words); },
-                                    [](const ToMemory& k) { return bytes_of(k, k.words); },
+  return std::visit(bus::Overloaded{[](const ToOperand& k) { return bytes_of(k, k.format); },
+                                    [](const ToMemory& k) { return bytes_of(k, k.format); },
                                     [](const MeasuredKeys&) { return std::uint64_t{0}; },
                                     [](const GroupedKeys& k) { return std::uint64_t{k.out_bytes}; },
                                     [](const PlainKeys& k) { return plain_bytes(k, k.row); },
                                     [](const GroupedValues& k) { return std::uint64_t{k.out_bytes}; },
                                     [](const PlainValues& k) { return plain_bytes(k, k.row); }},
                     d.kind);
+}
+
+std::uint64_t growing_bytes(std::uint64_t columns) { return columns * (main_bytes + low_bytes); }
+
+std::string shape_fault(const Descriptor& d) {
+  bus::FieldCheck c;
+  const Rows& rows = d.rows();
+  c.within("rows", rows.rows, 1, 1 << 24).within("columns", rows.columns, 1, 1 << 24);
+  c.require(std::uint64_t{rows.rows} * rows.columns <= bus::max_chunk_values, "rows", rows.rows,
+            "rows * columns of one chunk to be 2^29 at most");
+  if (const HeadKeys* keys = d.keys()) c.within("first_position", keys->first_position, 0, 1u << 31);
+  if (const auto* values = std::get_if<GroupedValues>(&d.kind))
+    c.within("first_position", values->first_position, 0, 1u << 31);
+  return c.fault();
+}
+
+std::string fault_of(const Descriptor& d) {
+  std::string shape = shape_fault(d);
+  if (!shape.empty()) return shape;
+  bus::FieldCheck c;
+  std::visit([&c](const auto& kind) { check_kind(kind, c); }, d.kind);
+  return c.fault();
+}
+
+std::string chunk_fault(const Descriptor& d, std::uint64_t bytes, std::uint64_t elements) {
+  const std::uint64_t values = std::uint64_t{d.rows().rows} * d.rows().columns;
+  bus::FieldCheck c;
+  c.equal("the data length", bytes, 2 * values, "FP16 values of the descriptor's rows and columns");
+  c.equal("Chunk::elements", elements, values, "rows * columns of the descriptor");
+  return c.fault();
 }
 
 std::uint64_t convert_cycles(const Config& config, const Descriptor& d) {

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "harmonia/hw/converter/config.h"
@@ -27,6 +28,14 @@ std::uint64_t convert_cycles(const Config& config, const Descriptor& d);
 
 /// Bytes of a chunk that leave the converter.
 std::uint64_t out_bytes(const Descriptor& d);
+
+/// The first field of a descriptor that is wrong, in words; empty: none. shape_fault: of those that the smoother needs too.
+std::string shape_fault(const Descriptor& d);
+std::string fault_of(const Descriptor& d);
+/// What is wrong with a chunk of FP16 rows for a descriptor; empty: nothing.
+std::string chunk_fault(const Descriptor& d, std::uint64_t bytes, std::uint64_t elements);
+/// Bytes of a growing V group of so many channels, main parts and low planes.
+std::uint64_t growing_bytes(std::uint64_t columns);
 
 /// Takes the last V group's main parts and low planes out of a converted chunk: what a residual read would bring for the
 /// chunk that goes on with the group.

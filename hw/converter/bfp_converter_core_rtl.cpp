@@ -41,8 +41,8 @@ class RtlCore final : public ConverterCore {
 
   bool handles(const Descriptor& d) const override {
     return std::visit(
-        bus::Overloaded{[](const ToOperand& k) { return k.words.grouped(); },
-                        [](const ToMemory& k) { return k.words.grouped(); }, [](const GroupedKeys&) { return true; },
+        bus::Overloaded{[](const ToOperand& k) { return k.format.bfp(); },
+                        [](const ToMemory& k) { return k.format.bfp(); }, [](const GroupedKeys&) { return true; },
                         [](const GroupedValues&) { return true; }, [](const Rows&) { return false; }},
         d.kind);
   }

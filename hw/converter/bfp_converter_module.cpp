@@ -9,7 +9,10 @@ using bus::Wait;
 using formats::Fp16;
 
 BfpConverter::BfpConverter(sc_core::sc_module_name name, const Config& config, std::unique_ptr<ConverterCore> core)
-    : StreamBlock(name, config.clock_mhz),
+    : StreamBlock(name, config.clock_mhz,
+                  [](const Descriptor& d, const auto& table) {
+                    return table.empty() ? fault_of(d) : std::string("a chunk's descriptor has no table");
+                  }),
       input("tsock", [this] { progress(); }),
       residual("tsock_residual", [this] { progress(); }),
       config_(config),
@@ -21,6 +24,19 @@ BfpConverter::BfpConverter(sc_core::sc_module_name name, const Config& config, s
   isock_operands.on_accepted(accepted);
   isock_kv.on_accepted(accepted);
   isock_out.on_accepted(accepted);
+}
+
+/// What is wrong with the chunk that waits; empty: nothing.
+std::string BfpConverter::input_fault(const Descriptor& d, const bus::Chunk& chunk, std::uint64_t bytes) const {
+  std::string fault = chunk_fault(d, bytes, chunk.elements);
+  const auto* values = std::get_if<GroupedValues>(&d.kind);
+  if (!fault.empty() || values == nullptr || !values->grows()) return fault;
+  const auto kept = growing_.find(values->growing_from);
+  const std::size_t there = values->growing_from == 0 ? residual_data_.size()
+                            : kept == growing_.end()  ? 0
+                                                      : kept->second.size();
+  if (!chunk.data_valid || there == growing_bytes(values->columns)) return fault;
+  return "Chunk::data_valid is 1, expected 0: the growing group came without data";
 }
 
 /// Takes a piece of the growing group, or converts a chunk; false when nothing can be done now.
@@ -35,6 +51,12 @@ bool BfpConverter::step() {
   if (values != nullptr && residual_bytes_ < values->residual_bytes) {
     tlm::tlm_generic_payload* piece = residual.waiting();
     if (piece == nullptr) return false;
+    const std::uint64_t left = values->residual_bytes - residual_bytes_;
+    if (piece->get_data_length() > left) {
+      residual.refuse("the data length is " + std::to_string(piece->get_data_length()) +
+                      ", expected what is left of the descriptor's residual_bytes, " + std::to_string(left));
+      return true;
+    }
     wait_until(clock_.cycle(residual.arrival()), Wait::operand);
     residual_bytes_ += piece->get_data_length();
     if (bus::chunk_of(*piece).data_valid)
@@ -46,6 +68,11 @@ bool BfpConverter::step() {
   tlm::tlm_generic_payload* payload = input.waiting();
   if (payload == nullptr) return false;
   const bus::Chunk in = bus::chunk_of(*payload);
+  const std::string fault = input_fault(d, in, payload->get_data_length());
+  if (!fault.empty()) {
+    input.refuse(fault);
+    return true;
+  }
   wait_until(clock_.cycle(input.arrival()), Wait::input);
   const Cycle start = free_;
   const Cycle cycles = convert_cycles(config_, d);
@@ -55,8 +82,6 @@ bool BfpConverter::step() {
   free_ = start + cycles;
   ready_ = free_ + latency_cycles(config_, d);
 
-  if (payload->get_data_length() != 2ull * elements)
-    SC_REPORT_ERROR("/harmonia/converter/chunk", "a chunk has another size than its descriptor says");
   if (values != nullptr && values->growing_from != 0 && in.data_valid)
     residual_data_ = std::move(growing_[values->growing_from]);
   bus::PayloadPtr out = pool_.make(tlm::TLM_WRITE_COMMAND, 0, std::max(1u, static_cast<unsigned>(out_bytes(d))),

@@ -42,6 +42,7 @@ class BfpConverter final : public bus::StreamBlock<Descriptor> {
 
  private:
   bool step() override;
+  std::string input_fault(const Descriptor& d, const bus::Chunk& chunk, std::uint64_t bytes) const;
   void fill(const Descriptor& d, tlm::tlm_generic_payload& out, std::vector<std::uint8_t>& bytes);
   bus::StreamSource<>& source_of(const Descriptor& d);
   void leave(const Descriptor& d, bus::PayloadPtr out, bus::Cycle ready);

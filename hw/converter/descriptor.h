@@ -7,25 +7,10 @@
 #include <cstdint>
 #include <variant>
 
-#include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/formats/operand_format.h"
 #include "harmonia/tlm/descriptor_kinds.h"
 
 namespace harmonia::converter {
-
-/// What a row becomes: FP16 words as they come, or groups along the row, whose size depends on the design.
-struct Words {
-  std::uint32_t group = 0;        // values that share an exponent; 0: FP16 words
-  std::uint32_t group_bytes = 0;  // as stored
-
-  bool grouped() const { return group != 0; }
-  std::uint64_t row_bytes(std::uint64_t columns) const {
-    return grouped() ? (columns + group - 1) / group * group_bytes : 2 * columns;
-  }
-  static constexpr Words fp16() { return {}; }
-  static constexpr Words bfp8() {
-    return {formats::kBfp8.group_size, static_cast<std::uint32_t>(formats::kBfp8.group_bytes())};
-  }
-};
 
 enum class PlainRow : std::uint8_t { fp16, int8 };  // of a KV cache that is not grouped
 
@@ -38,7 +23,7 @@ struct Rows {
 /// To the operand buffer: row r of the chunk is row `row_begin + r * row_stride` of the A operand, at byte `column_bytes` of
 /// the `row_bytes` that it has. row_bytes 0: whole rows, one after the other.
 struct ToOperand : Rows {
-  Words words = Words::bfp8();
+  formats::OperandFormat format = formats::OperandFormat::bfp8();
   std::uint32_t row_begin = 0;
   std::uint32_t row_stride = 1;
   std::uint32_t column_bytes = 0;
@@ -46,7 +31,7 @@ struct ToOperand : Rows {
 };
 /// To the write DMA of activations.
 struct ToMemory : Rows {
-  Words words = Words::fp16();
+  formats::OperandFormat format = formats::OperandFormat::fp16();
 };
 
 // ---- The KV cache ----

@@ -42,9 +42,8 @@ std::string LutDecoder::chunk_fault(const bus::Chunk& chunk, std::uint64_t bytes
             "what the tile's other chunks have");
   const bool scale = chunk.traffic == TrafficClass::scales;
   const std::uint64_t left = scale ? d.scale_bytes() - scale_bytes_ : d.index_bytes() - index_bytes_;
-  c.require(
-      bytes <= left, "the data length", bytes,
-      (scale ? "scales that are left of the tile, " : "codes that are left of the tile, ") + std::to_string(left));
+  c.require(bytes <= left, "the data length", bytes,
+            scale ? "scales that are left of the tile, " : "codes that are left of the tile, ", left);
   const std::uint64_t rows = (index_bytes_ + bytes) / d.index_row_bytes();
   if (!scale && chunk.data_valid)
     c.require(scale_bytes_ >= rows * d.blocks_per_row() * d.scale_bytes_per_block(), "the data length", bytes,

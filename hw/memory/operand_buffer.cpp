@@ -26,17 +26,17 @@ std::string piece_fault(const bus::OperandPiece& piece, std::uint64_t bytes, std
                         std::uint64_t row_bytes) {
   bus::FieldCheck c;
   c.require(piece.rows != 0 && bytes % piece.rows == 0, "OperandPiece::rows", piece.rows,
-            "a divisor of the chunk's bytes, " + std::to_string(bytes));
+            "a divisor of the chunk's bytes, ", bytes);
   c.within("OperandPiece::row_bytes", piece.row_bytes, 1, operand_bytes);
   if (row_bytes != 0) c.equal("OperandPiece::row_bytes", piece.row_bytes, row_bytes, "row_bytes of the descriptor");
   if (!c.good()) return c.fault();
   c.require(piece.column_bytes + bytes / piece.rows <= piece.row_bytes, "OperandPiece::column_bytes",
-            piece.column_bytes, "a piece inside the row's " + std::to_string(piece.row_bytes) + " bytes");
+            piece.column_bytes, "a piece inside the row's ", piece.row_bytes, " bytes");
   const std::uint64_t rows = operand_bytes / piece.row_bytes;
   c.within("OperandPiece::row_begin", piece.row_begin, 0, rows - 1);
   c.require(piece.rows == 1 || piece.row_stride != 0, "OperandPiece::row_stride", piece.row_stride, "1 or more");
   c.require(piece.row_begin + (piece.rows - std::uint64_t{1}) * piece.row_stride < rows, "OperandPiece::row_stride",
-            piece.row_stride, "all rows inside the operand's " + std::to_string(rows));
+            piece.row_stride, "all rows inside the operand's ", rows);
   return c.fault();
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "harmonia/config/fields.h"
+#include "harmonia/hw/formats/operand_format.h"
 
 namespace harmonia::pe {
 
@@ -34,6 +35,14 @@ struct Config {
   /// Cycles of a one-pass group operation of the linears: bit-serial `anda` takes M/16 of what FP16 takes.
   double linear_cycles_per_group() const {
     return cycles_per_group * (kind == PeKind::anda ? mantissa_bits / 16.0 : 1.0);
+  }
+  /// How A operands of the linears and of attention are stored. Of the designs only `harmonia` has attention in BFP.
+  formats::OperandFormat linear_operand() const {
+    if (kind == PeKind::anda) return formats::OperandFormat::anda(mantissa_bits);
+    return takes_bfp(kind) ? formats::OperandFormat::bfp8() : formats::OperandFormat::fp16();
+  }
+  formats::OperandFormat attention_operand() const {
+    return kind == PeKind::harmonia ? formats::OperandFormat::bfp8() : formats::OperandFormat::fp16();
   }
 };
 

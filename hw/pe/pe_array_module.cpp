@@ -56,10 +56,10 @@ void PeArray::refuse_operand(const std::string& why) {
 /// What is wrong with the operand at hand for a tile; empty: nothing.
 std::string PeArray::operand_fault(const Descriptor& d) const {
   const tlm::tlm_generic_payload& payload = *operands_.front().payload;
-  // Without data only the time counts, and designs with groups of their own have operands of another length.
-  if (bus::chunk_of(payload).data_valid && payload.get_data_length() < tile_a_bytes(d))
-    return "the data length is " + std::to_string(payload.get_data_length()) + ", expected " +
-           std::to_string(tile_a_bytes(d)) + " or more of an A operand for the tile's m and k";
+  const std::uint64_t needed = tile_a_bytes(config_, d);
+  if (payload.get_data_length() < needed)
+    return "the data length is " + std::to_string(payload.get_data_length()) + ", expected " + std::to_string(needed) +
+           " or more of an A operand for the tile's m and k";
   if (functional_ && !bus::chunk_of(payload).data_valid)
     return "Chunk::data_valid is 0, expected 1: the chunks before carried data";
   return {};

@@ -43,8 +43,9 @@ void check_factor(const Descriptor& d, bus::FieldCheck& c) {
 
 }  // namespace
 
-std::uint64_t tile_a_bytes(const Descriptor& d) {
-  return std::uint64_t{d.m} * (d.bfp_a() ? formats::kBfp8.row_bytes(d.k) : 2 * std::uint64_t{d.k});
+std::uint64_t tile_a_bytes(const Config& config, const Descriptor& d) {
+  const formats::OperandFormat groups = d.weights() != nullptr ? config.linear_operand() : config.attention_operand();
+  return d.m * (d.bfp_a() ? groups : formats::OperandFormat::fp16()).row_bytes(d.k);
 }
 
 std::uint64_t tile_b_bytes(const Descriptor& d) {
@@ -86,30 +87,27 @@ std::string chunk_fault(const Descriptor& d, const TileInput& before, std::uint6
                         const bus::DecodedRows* rows, bool data_valid) {
   bus::FieldCheck c;
   const std::uint64_t total = tile_elements(d), left = total - before.elements;
-  c.require(elements <= left, "Chunk::elements", elements, "what is left of the tile, " + std::to_string(left));
+  c.require(elements <= left, "Chunk::elements", elements, "what is left of the tile, ", left);
   if (!data_valid) {
     // Without data a decoded chunk has a byte for an element, and one of no elements has one byte.
-    c.require(elements != 0 || bytes <= 1, "Chunk::elements", elements,
-              "the elements of " + std::to_string(bytes) + " bytes");
+    c.require(elements != 0 || bytes <= 1, "Chunk::elements", elements, "the elements of ", bytes, " bytes");
     return c.fault();
   }
   const std::uint64_t all = tile_b_bytes(d);
   if (rows != nullptr) {
     c.require(rows->rows == 0 || rows->first_row == before.rows, "DecodedRows::first_row", rows->first_row,
-              "the row after the last chunk's, " + std::to_string(before.rows));
-    c.require(rows->rows <= d.n - before.rows, "DecodedRows::rows", rows->rows,
-              "the rows that are left of the tile, " + std::to_string(d.n - before.rows));
+              "the row after the last chunk's, ", before.rows);
+    c.require(rows->rows <= d.n - before.rows, "DecodedRows::rows", rows->rows, "the rows that are left of the tile, ",
+              d.n - before.rows);
     if (rows->rows != 0) c.equal("the data length", bytes, rows->rows * (all / d.n), "the bytes of the chunk's rows");
   }
   const std::uint64_t counted = rows != nullptr && rows->rows == 0 ? 0 : bytes, missing = all - before.bytes;
-  c.require(counted <= missing, "the data length", bytes, "what is left of the tile, " + std::to_string(missing));
+  c.require(counted <= missing, "the data length", bytes, "what is left of the tile, ", missing);
   if (elements == left)
     c.require(counted == missing, rows != nullptr ? "DecodedRows::rows" : "the data length",
-              rows != nullptr ? rows->rows : bytes,
-              "the rest of the tile with its last elements, " + std::to_string(missing) + " bytes");
+              rows != nullptr ? rows->rows : bytes, "the rest of the tile with its last elements, ", missing, " bytes");
   else
-    c.require(counted != missing, "Chunk::elements", elements,
-              "the rest of the tile with its last bytes, " + std::to_string(left));
+    c.require(counted != missing, "Chunk::elements", elements, "the rest of the tile with its last bytes, ", left);
   return c.fault();
 }
 

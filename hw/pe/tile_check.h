@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "harmonia/hw/pe/config.h"
 #include "harmonia/hw/pe/descriptor.h"
 #include "harmonia/tlm/stream_headers.h"
 
@@ -14,8 +15,8 @@ namespace harmonia::pe {
 /// The first field of a descriptor that is wrong; empty: none. `before`: the tile before it, null for the first.
 std::string fault_of(const Descriptor& d, const Descriptor* before);
 
-/// Bytes that multiply() reads of A and of B.
-std::uint64_t tile_a_bytes(const Descriptor& d);
+/// Bytes of A and of B that a tile needs on an array of this design; what multiply() reads where it has the design's values.
+std::uint64_t tile_a_bytes(const Config& config, const Descriptor& d);
 std::uint64_t tile_b_bytes(const Descriptor& d);
 
 /// What a tile's input so far and one chunk more are.

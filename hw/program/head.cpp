@@ -43,7 +43,7 @@ void final_norm(Generation& g, const LayerOperation& operation, const Strip& str
   v.epsilon = static_cast<float>(plan.shape.rms_norm_eps);
   g.out.batch.vector.push_back({op, v});
   converter::ToOperand c;
-  c.words = plan.operand_words();
+  c.format = plan.operand_format();
   c.rows = v.rows;
   c.columns = hidden;
   c.row_bytes = static_cast<std::uint32_t>(plan.operand_row(hidden));

@@ -40,7 +40,7 @@ class Placer {
     t.scale = take(rows * t.scale_row_bytes());
     return t;
   }
-  SpillPlace spill(std::uint64_t columns, std::uint32_t block_columns, const OperandFormat& format) {
+  SpillPlace spill(std::uint64_t columns, std::uint32_t block_columns, const formats::OperandFormat& format) {
     SpillPlace s;
     s.block_columns = std::min<std::uint64_t>(block_columns, columns);
     s.blocks = (columns + s.block_columns - 1) / s.block_columns;
@@ -116,7 +116,7 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
     map.kv.overlap_slots(map.kv.slot_bytes() * r.kv_tokens / r.kv_capacity_tokens, r.tensor_alignment);
   map.end = map.kv.base() + map.kv.bytes();
   place.begin("activations");
-  map.residual = place.spill(h, 128, OperandFormat::fp16());
+  map.residual = place.spill(h, 128, formats::OperandFormat::fp16());
   map.normed = place.spill(h, 128, r.linear_operand);
   map.query = place.spill(q, r.shape.head_dim, r.attention_operand);
   map.attended = place.spill(q, r.shape.head_dim, r.linear_operand);

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "harmonia/hw/formats/operand_format.h"
 #include "harmonia/hw/formats/weights/weight_format.h"
 #include "harmonia/hw/kv_cache/layout.h"
 #include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/model/model_shape.h"
-#include "harmonia/hw/program/operand_format.h"
 #include "harmonia/hw/program/stored_formats.h"
 
 namespace harmonia::accelerator {
@@ -63,7 +63,8 @@ struct MapRequest {
   WeightFormat weights = formats::weight_format("kmeans4");
   WeightFormat lm_head;
   KvPolicy kv;
-  OperandFormat linear_operand = OperandFormat::bfp8(), attention_operand = OperandFormat::bfp8();
+  formats::OperandFormat linear_operand = formats::OperandFormat::bfp8(),
+                         attention_operand = formats::OperandFormat::bfp8();
   std::uint64_t kv_capacity_tokens = 4096;
   std::uint64_t slots = 1;
   std::uint64_t kv_tokens = 0;  // that all slots hold together at most; fewer than their sum: slots overlap. 0: the sum

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 
-#include "harmonia/hw/program/operand_format.h"
+#include "harmonia/hw/formats/operand_format.h"
 
 namespace harmonia::accelerator {
 
@@ -24,7 +24,8 @@ struct OnChip {
   std::array<double, 17> weights_per_cycle{};  // of the decoder, by bits: how long a tile takes that is expanded again
   LoopOrder order = LoopOrder::fewest_bytes;
   bool fused_attention = true;
-  OperandFormat linear_operand = OperandFormat::bfp8(), attention_operand = OperandFormat::bfp8();
+  formats::OperandFormat linear_operand = formats::OperandFormat::bfp8(),
+                         attention_operand = formats::OperandFormat::bfp8();
 };
 
 }  // namespace harmonia::accelerator

@@ -59,14 +59,11 @@ struct StepPlan {
   std::uint64_t operand_row(std::uint64_t columns) const { return chip.linear_operand.row_bytes(columns); }
   std::uint64_t attention_row(std::uint64_t columns) const { return chip.attention_operand.row_bytes(columns); }
   /// How rows become A operands of the linears and of attention.
-  converter::Words operand_words() const { return words(chip.linear_operand); }
-  converter::Words attention_words() const { return words(chip.attention_operand); }
+  const formats::OperandFormat& operand_format() const { return chip.linear_operand; }
+  const formats::OperandFormat& attention_format() const { return chip.attention_operand; }
   /// Where the smoother's offsets follow all keys of a first step that come in strips: they are computed twice.
   bool measures_keys(const SequenceStep& s) const { return !resident && chip.online_smoothing && s.cached == 0; }
   std::vector<Part> parts_of(const Strip& strip) const;
-
- private:
-  static converter::Words words(const OperandFormat& operand) { return {operand.group, operand.group_bytes}; }
 };
 
 }  // namespace harmonia::accelerator

@@ -40,7 +40,7 @@ Batch StepProgram::input() {
   Batch b = embedding();
   g_.head_operand = g_.out.next_operand();
   converter::ToOperand c;
-  c.words = plan.operand_words();
+  c.format = plan.operand_format();
   c.columns = static_cast<std::uint32_t>(plan.shape.hidden_size);
   c.row_bytes = static_cast<std::uint32_t>(plan.operand_row(c.columns));
   // Each gather leaves the vector unit as a chunk of its own.

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
+
+#include "harmonia/hw/converter/bfp_converter.h"
 
 namespace harmonia::smoother {
 
@@ -11,7 +14,11 @@ using formats::Fp16;
 
 OutlierSmoother::OutlierSmoother(sc_core::sc_module_name name, const Config& config, std::unique_ptr<SmootherCore> core)
     : sc_module(name),
-      command("command", [this] { progress(); }),
+      command(
+          "command", [this] { progress(); },
+          [](const converter::Descriptor& d, const auto& table) {
+            return table.empty() ? converter::shape_fault(d) : std::string("a chunk's descriptor has no table");
+          }),
       input("tsock", [this] { progress(); }),
       config_(config),
       clock_(config.clock_mhz),
@@ -29,10 +36,15 @@ void OutlierSmoother::progress() {
 
 void OutlierSmoother::process() {
   const converter::Descriptor d = command.front();
-  command.pop();
   const tlm::tlm_generic_payload& in = *input.waiting();
   const bus::Chunk chunk = bus::chunk_of(in);
   const unsigned bytes = in.get_data_length();
+  const std::string fault = converter::chunk_fault(d, bytes, chunk.elements);
+  if (!fault.empty()) {
+    input.refuse(fault);
+    return;
+  }
+  command.pop();
   if (const auto* measured = std::get_if<converter::MeasuredKeys>(&d.kind)) {
     measure(d.operation, *measured, chunk.data_valid ? reinterpret_cast<const Fp16*>(in.get_data_ptr()) : nullptr);
     return;

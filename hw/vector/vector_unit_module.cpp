@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
+
+#include "harmonia/hw/vector/descriptor_check.h"
 
 namespace harmonia::vector {
 
@@ -10,7 +13,8 @@ using bus::Wait;
 using formats::Fp16;
 
 VectorUnit::VectorUnit(sc_core::sc_module_name name, const Config& config)
-    : StreamBlock(name, config.clock_mhz),
+    : StreamBlock(name, config.clock_mhz,
+                  [](const Descriptor& d, const auto& table) { return fault_of(d, table.size()); }),
       result("tsock_result", [this] { progress(); }),
       operand("tsock_operand", [this] { progress(); }),
       config_(config) {
@@ -42,6 +46,12 @@ void VectorUnit::begin() {
 bool VectorUnit::take_operand() {
   tlm::tlm_generic_payload* payload = operand.waiting();
   if (payload == nullptr) return false;
+  const std::uint64_t left = vector::operand_bytes(command.front().kind) - operand_bytes_;
+  if (payload->get_data_length() > left) {
+    operand.refuse("the data length is " + std::to_string(payload->get_data_length()) +
+                   ", expected what is left of the operation's operand, " + std::to_string(left));
+    return true;
+  }
   wait_until(clock_.cycle(operand.arrival()), Wait::operand);
   operand_bytes_ += payload->get_data_length();
   if (bus::chunk_of(*payload).data_valid) {
@@ -58,8 +68,12 @@ bool VectorUnit::take_result() {
   if (payload == nullptr) return false;
   const Descriptor& d = command.front();
   const bus::Chunk& chunk = bus::chunk_of(*payload);
-  if (chunk.operation != d.operation)
-    SC_REPORT_ERROR("/harmonia/vector/order", "results of another operation than the descriptor's");
+  const std::string fault = result_fault(d, {chunk.operation, chunk.elements, payload->get_data_length(), results_,
+                                             std::get_if<bus::ResultTile>(&chunk.header), chunk.data_valid});
+  if (!fault.empty()) {
+    result.refuse(fault);
+    return true;
+  }
   wait_until(clock_.cycle(result.arrival()), Wait::input);
   const Cycle start = free_;
   if (chunk.data_valid) {
@@ -99,7 +113,6 @@ void VectorUnit::setup(const Setup& d) {
   const std::vector<unsigned char>& table = command.table();
   sequences_.resize(d.sequences);
   const std::size_t bytes = sequences_.size() * sizeof(SequenceRows);
-  if (table.size() < bytes) SC_REPORT_ERROR("/harmonia/vector/setup", "the table is shorter than its descriptor says");
   if (bytes != 0) std::memcpy(static_cast<void*>(sequences_.data()), table.data(), bytes);
   std::vector<float> frequencies((table.size() - bytes) / sizeof(float));
   if (!frequencies.empty()) std::memcpy(frequencies.data(), table.data() + bytes, frequencies.size() * sizeof(float));

@@ -198,7 +198,7 @@ TEST_CASE("converter function: what leaves is what conversion makes of a chunk")
   PlainKeys int8 = chunk<PlainKeys>(3, 70);
   int8.row = PlainRow::int8;
   ToMemory groups = chunk<ToMemory>(3, 70);
-  groups.words = Words::bfp8();
+  groups.format = formats::OperandFormat::bfp8();
   for (const Kind& kind : {Kind{chunk<ToOperand>(3, 70)}, Kind{groups}, Kind{chunk<ToMemory>(3, 70)}, Kind{int8},
                            Kind{chunk<PlainKeys>(3, 70)}, Kind{chunk<PlainValues>(3, 70)}})
     REQUIRE(out_bytes({0, kind}) == converted(kind, x).size());

@@ -2,12 +2,17 @@
 // an error response and a report that names the field, and the right one gives what it gives alone.
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "harmonia/hw/converter/bfp_converter_module.h"
 #include "harmonia/hw/decoder/lut_decoder_module.h"
 #include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/memory/operand_buffer_module.h"
 #include "harmonia/hw/pe/pe_array_module.h"
+#include "harmonia/hw/smoother/outlier_smoother_module.h"
+#include "harmonia/hw/vector/descriptor_check.h"
+#include "harmonia/hw/vector/vector_unit_module.h"
 #include "tests/machine/foreign.h"
 #include "tests/support/catch.h"
 #include "tests/support/child.h"
@@ -112,6 +117,30 @@ Wrong field(std::size_t socket, std::size_t item, const char* name, Value D::*me
           }};
 }
 #define WRONG(socket, item, D, member, value) field(socket, item, #member, &D::member, value)
+
+/// A descriptor whose kind is `Kind` with something of it changed.
+template <class D, class Kind>
+Wrong of_kind(const char* reported, const std::function<void(Kind&)>& change) {
+  return {0, 0, reported, [change](Sent& s) {
+            D d;
+            std::memcpy(static_cast<void*>(&d), s.bytes.data(), sizeof d);
+            change(std::get<Kind>(d.kind));
+            std::memcpy(s.bytes.data(), &d, sizeof d);
+          }};
+}
+/// A descriptor of no kind: the byte that holds the variant's index is another number.
+template <class D>
+Wrong of_no_kind() {
+  return {0, 0, "kind is 77", [](Sent& s) {
+            for (std::uint8_t& byte : s.bytes) {
+              const std::uint8_t was = std::exchange(byte, std::uint8_t{77});
+              D d;
+              std::memcpy(static_cast<void*>(&d), s.bytes.data(), sizeof d);
+              if (d.kind.index() == 77) return;
+              byte = was;
+            }
+          }};
+}
 
 Wrong shorter(std::size_t socket, std::size_t item) {
   return {socket, item, "length is", [](Sent& s) { s.bytes.resize(s.bytes.size() / 2 - 1); }};
@@ -262,4 +291,117 @@ TEST_CASE("refusals: the operand buffer") {
                     chunk(1, 0, "OperandPiece::column_bytes is", place({4, 0, 1, 1, 74})),
                     chunk(1, 0, "OperandPiece::row_bytes is", place({4, 0, 1, 0, 75})),
                     chunk(1, 0, "OperandPiece::row_bytes is", place({4, 0, 1, 0, 0}))});
+}
+
+TEST_CASE("refusals: the converter") {
+  using D = converter::Descriptor;
+  converter::GroupedValues values;
+  values.rows = 8;
+  values.columns = 4;
+  values.first_position = 24;
+  values.low = {{0, 0}, {1, 0}};
+  values.residual_bytes = 4 * 37;
+  values.out_bytes = 4 * 37;
+  Sent growing{std::vector<std::uint8_t>(4 * 37), {}}, rows{std::vector<std::uint8_t>(2 * 8 * 4, 0x3c), {}};
+  rows.chunk.elements = 8 * 4;
+  const Build build = [](Bench& bench) {
+    auto block = std::make_shared<converter::BfpConverter>("converter", converter::Config{});
+    bench.into(block->command.tsock);
+    bench.into(block->input.tsock);
+    bench.into(block->residual.tsock);
+    bench.out_of(block->isock_operands);
+    bench.out_of(block->isock_kv);
+    bench.out_of(block->isock_out);
+    return block;
+  };
+  using V = converter::GroupedValues;
+  require_refusals(
+      build, {{command_of(D{0, values})}, {rows}, {growing}},
+      {shorter(0, 0), longer(1, 0), longer(2, 0),
+       chunk(1, 0, "Chunk::elements is", [](bus::Chunk& c) { c.elements = 31; }),
+       of_kind<D, V>("rows is", [](V& v) { v.rows = 0; }), of_kind<D, V>("columns is", [](V& v) { v.columns = 0; }),
+       of_kind<D, V>("rows is", [](V& v) { v.rows = v.columns = 1 << 24; }),
+       of_kind<D, V>("first_position is", [](V& v) { v.first_position = ~0u; }),
+       of_kind<D, V>("residual_bytes is", [](V& v) { v.residual_bytes = 5; }),
+       of_kind<D, V>("growing_from is", [](V& v) { v.growing_from = 1; }),
+       of_kind<D, V>("growing_to is", [](V& v) { v.growing_to = 1, v.low = {}; }),
+       of_kind<D, V>("out_bytes is", [](V& v) { v.out_bytes = 1; }), of_no_kind<D>()});
+
+  converter::ToOperand operand;
+  operand.rows = 2;
+  operand.columns = 32;
+  operand.row_bytes = 74;
+  Sent two{std::vector<std::uint8_t>(2 * 2 * 32, 0x3c), {}};
+  two.chunk.elements = 2 * 32;
+  using O = converter::ToOperand;
+  require_refusals(build, {{command_of(D{1, operand})}, {two}, {}},
+                   {longer(1, 0), of_kind<D, O>("column_bytes is", [](O& o) { o.column_bytes = 38; }),
+                    of_kind<D, O>("row_stride is", [](O& o) { o.row_stride = 0; })});
+}
+
+TEST_CASE("refusals: the smoother") {
+  using D = converter::Descriptor;
+  converter::PlainKeys keys;
+  keys.rows = 2;
+  keys.columns = 32;
+  Sent rows{std::vector<std::uint8_t>(2 * 2 * 32, 0x3c), {}};
+  rows.chunk.elements = 2 * 32;
+  const Build build = [](Bench& bench) {
+    auto block = std::make_shared<smoother::OutlierSmoother>("smoother", smoother::Config{});
+    bench.into(block->command.tsock);
+    bench.into(block->input.tsock);
+    bench.out_of(block->isock);
+    return block;
+  };
+  using K = converter::PlainKeys;
+  require_refusals(
+      build, {{command_of(D{0, keys})}, {rows}},
+      {shorter(0, 0), longer(1, 0), chunk(1, 0, "Chunk::elements is", [](bus::Chunk& c) { c.elements = 0; }),
+       of_kind<D, K>("rows is", [](K& k) { k.rows = 0; }),
+       of_kind<D, K>("columns is", [](K& k) { k.columns = 1 << 25; }), of_no_kind<D>()});
+}
+
+TEST_CASE("refusals: the vector unit") {
+  using D = vector::Descriptor;
+  vector::SiluMultiply gate_up;
+  gate_up.rows = 2;
+  gate_up.columns = 32;
+  gate_up.column_begin = 64;
+  Sent tile{std::vector<std::uint8_t>(2 * 2 * 32, 0x3c), {}};
+  tile.chunk.operation = 3;
+  tile.chunk.elements = 2 * 32;
+  tile.chunk.header = bus::ResultTile{64, 32};
+  const Build build = [](Bench& bench) {
+    auto block = std::make_shared<vector::VectorUnit>("vector_unit", vector::Config{});
+    bench.into(block->command.tsock);
+    bench.into(block->result.tsock);
+    bench.into(block->operand.tsock);
+    bench.out_of(block->isock);
+    bench.out_of(block->isock_host);
+    return block;
+  };
+  using V = vector::SiluMultiply;
+  const auto header = [](bus::ResultTile t) { return [t](bus::Chunk& c) { c.header = t; }; };
+  require_refusals(
+      build, {{command_of(D{3, gate_up})}, {tile, tile}, {}},
+      {shorter(0, 0), longer(1, 0), of_no_kind<D>(), of_kind<D, V>("rows is", [](V& v) { v.rows = 0; }),
+       of_kind<D, V>("columns is", [](V& v) { v.columns = 0; }),
+       of_kind<D, V>("row_begin is", [](V& v) { v.row_begin = ~0u; }),
+       chunk(1, 0, "Chunk::operation is", [](bus::Chunk& c) { c.operation = 4; }),
+       chunk(1, 0, "Chunk::elements is", [](bus::Chunk& c) { c.elements = 63; }),
+       chunk(1, 0, "header is not a ResultTile", [](bus::Chunk& c) { c.header = {}; }),
+       chunk(1, 0, "ResultTile::columns is", header({64, 33})), chunk(1, 0, "ResultTile::columns is", header({64, 0})),
+       chunk(1, 0, "ResultTile::column_begin is", header({63, 32})),
+       chunk(1, 0, "ResultTile::column_begin is", header({65, 32}))});
+
+  // A setup whose table has fewer sequences than it says, and a softmax of no group.
+  for (const auto& [kind, field] :
+       {std::pair<vector::Kind, const char*>{vector::Setup{4, 2, 64}, "Setup::sequences is 2"},
+        {vector::Softmax{{2, 32, 0}, 0}, "Softmax::group is 0"}})
+    CHECK(vector::fault_of(D{0, kind}, 0).rfind(field, 0) == 0);
+  vector::PassValues heads;
+  heads.rows = heads.columns = 32;
+  heads.head_dim = 5;
+  CHECK(vector::fault_of(D{0, heads}, 0).rfind("Projection::head_dim is 5", 0) == 0);
+  CHECK(vector::fault_of(D{0, vector::Marker{1}}, 0).empty());
 }

@@ -7,6 +7,7 @@
 #include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/pe.h"
 #include "harmonia/hw/pe/kv_operand.h"
+#include "harmonia/hw/pe/tile_check.h"
 #include "tests/support/catch.h"
 
 using namespace harmonia;
@@ -198,4 +199,15 @@ TEST_CASE(
   values.bfp_a = false;
   REQUIRE(tile_cycles(config, tile(values, 4, 64, 128)) == 2 * 4);
   REQUIRE(tile_elements(tile(values, 4, 64, 128)) == 128 * 2 * 64);
+}
+
+TEST_CASE("array: A operands take the groups of the design") {
+  Config config;
+  const Descriptor linear = tile(IntegerWeights{}, 3, 64, 128), cached = tile(Keys{}, 3, 64, 128);
+  REQUIRE(tile_a_bytes(config, linear) == 3 * 4 * 37);
+  REQUIRE(tile_a_bytes(config, cached) == 3 * 4 * 37);
+  config.kind = PeKind::anda;  // 64 values of a sign and 6 bits, and an exponent
+  config.mantissa_bits = 6;
+  REQUIRE(tile_a_bytes(config, linear) == 3 * 2 * 57);
+  REQUIRE(tile_a_bytes(config, tile(Fp16Weights{}, 3, 64, 128)) == 3 * 2 * 128);
 }

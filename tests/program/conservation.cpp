@@ -111,9 +111,9 @@ Machine random_machine(Random& random) {
   m.chip.fused_attention = random() % 3 != 0;
   m.chip.order = pick(random, {LoopOrder::fewest_bytes, LoopOrder::row_first, LoopOrder::column_first});
   if (random() % 4 == 0) {
-    m.chip.linear_operand =
-        random() % 2 == 0 ? OperandFormat::fp16() : OperandFormat::anda(static_cast<int>(4 + random() % 8));
-    m.chip.attention_operand = OperandFormat::fp16();
+    m.chip.linear_operand = random() % 2 == 0 ? formats::OperandFormat::fp16()
+                                              : formats::OperandFormat::anda(static_cast<int>(4 + random() % 8));
+    m.chip.attention_operand = formats::OperandFormat::fp16();
   }
   std::vector<WeightFormat> runnable;
   for (const WeightFormat format : formats::weight_formats())

@@ -205,7 +205,7 @@ void AttentionGenerator::softmax(std::size_t i) {
   }
   g_.out.batch.vector.push_back({score_op_, v});
   converter::ToOperand c;
-  c.words = plan_.attention_words();
+  c.format = plan_.attention_format();
   c.rows = j.m;
   c.columns = v.columns;
   c.row_bytes = static_cast<std::uint32_t>(plan_.attention_row(j.visible));
@@ -244,7 +244,7 @@ void AttentionGenerator::softmax_of_scores(std::size_t i) {
   g_.out.batch.vector.push_back({score_op_, u.softmax});
 
   converter::ToMemory probabilities;
-  probabilities.words = plan_.attention_words();
+  probabilities.format = plan_.attention_format();
   probabilities.rows = u.softmax.rows;
   probabilities.columns = u.softmax.columns;
   g_.out.batch.converter.push_back({score_op_, probabilities});
@@ -302,7 +302,7 @@ void AttentionGenerator::collect(const Job& j, bool last) {
   if (!plan_.resident) return write_attended(j, v.head_begin, v.row_begin);
   if (!last) return;
   converter::ToOperand c;
-  c.words = plan_.operand_words();
+  c.format = plan_.operand_format();
   c.rows = static_cast<std::uint32_t>(plan_.rows);
   c.columns = v.width;
   c.row_bytes = static_cast<std::uint32_t>(plan_.operand_row(v.width));
@@ -311,7 +311,7 @@ void AttentionGenerator::collect(const Job& j, bool last) {
 
 void AttentionGenerator::write_attended(const Job& j, std::uint32_t head_begin, std::uint32_t row_begin) {
   converter::ToMemory c;
-  c.words = plan_.operand_words();
+  c.format = plan_.operand_format();
   c.rows = static_cast<std::uint32_t>(j.tokens);
   c.columns = d_;
   for (std::uint32_t head = head_begin; head < head_begin + group_; ++head) {

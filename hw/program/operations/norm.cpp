@@ -20,7 +20,7 @@ void spilled_norm(Generation& g, const Strip& strip, std::uint32_t op, vector::N
   v.block_columns = normed.block_columns;
   g.out.batch.vector.push_back({op, v});
   converter::ToMemory c;
-  c.words = plan.operand_words();
+  c.format = plan.operand_format();
   c.rows = v.rows;
   for (std::uint64_t block = 0; block < normed.blocks; ++block) {
     c.columns = static_cast<std::uint32_t>(
@@ -45,7 +45,7 @@ void generate_norm(Generation& g, const LayerOperation& operation, int layer) {
     v.gains = true;
     g.out.batch.vector.push_back({op, v});
     converter::ToOperand c;
-    c.words = plan.operand_words();
+    c.format = plan.operand_format();
     c.rows = v.rows;
     c.columns = hidden;
     c.row_bytes = static_cast<std::uint32_t>(plan.operand_row(hidden));

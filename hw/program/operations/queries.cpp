@@ -28,14 +28,14 @@ void append_queries(Generation& g, int /*layer*/, const Unit& u) {
   for (std::uint64_t head = u.column / d; head < (u.column + u.columns) / d; ++head) {
     if (plan.resident) {
       converter::ToOperand c;
-      c.words = plan.attention_words();
+      c.format = plan.attention_format();
       c.columns = d;
       c.row_bytes = row_bytes;
       keep_queries(g, head, u.strip, c);
       continue;
     }
     converter::ToMemory c;
-    c.words = plan.attention_words();
+    c.format = plan.attention_format();
     c.rows = static_cast<std::uint32_t>(u.strip.rows);
     c.columns = d;
     g.out.batch.converter.push_back({u.operation, c});

@@ -13,7 +13,7 @@ void activate(Generation& g, int /*layer*/, const Unit& u) {
   g.out.batch.vector.push_back({u.operation, v});
   if (plan.resident) {
     converter::ToOperand c;
-    c.words = plan.operand_words();
+    c.format = plan.operand_format();
     c.rows = v.rows;
     c.columns = v.columns;
     c.column_bytes = static_cast<std::uint32_t>(plan.operand_row(u.column));
@@ -22,7 +22,7 @@ void activate(Generation& g, int /*layer*/, const Unit& u) {
     return;
   }
   converter::ToMemory c;
-  c.words = plan.operand_words();
+  c.format = plan.operand_format();
   c.rows = v.rows;
   c.columns = v.columns;
   g.out.batch.converter.push_back({u.operation, c});
