@@ -3,6 +3,8 @@
 add_library(harmonia_flags INTERFACE)
 # Results must not depend on whether the compiler fuses a multiply with an add.
 target_compile_options(harmonia_flags INTERFACE -ffp-contract=off)
+# The libraries are position-independent; without this their functions would not be inlined into each other.
+target_compile_options(harmonia_flags INTERFACE -fno-semantic-interposition)
 target_compile_options(harmonia_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
                        $<$<BOOL:${HARMONIA_WERROR}>:-Werror>)
 if(HARMONIA_SANITIZE)
