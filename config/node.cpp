@@ -64,6 +64,12 @@ bool Node::erase(std::string_view key) {
   return true;
 }
 
+bool operator==(const Node& a, const Node& b) {
+  const auto same = [](const Member& x, const Member& y) { return x.key == y.key && x.value == y.value; };
+  return a.kind == b.kind && a.text == b.text && a.quoted == b.quoted && a.items == b.items &&
+         std::equal(a.members.begin(), a.members.end(), b.members.begin(), b.members.end(), same);
+}
+
 void merge(Node& base, const Node& over) {
   if (!base.is_map() || !over.is_map()) {
     base = over;

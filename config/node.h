@@ -49,6 +49,10 @@ struct Member {
   Node value;
 };
 
+/// Equal in kind, text and contents in the order written; where they were written does not count.
+bool operator==(const Node& a, const Node& b);
+inline bool operator!=(const Node& a, const Node& b) { return !(a == b); }
+
 /// Lays `over` on `base`: maps merge key by key, anything else replaces.
 void merge(Node& base, const Node& over);
 

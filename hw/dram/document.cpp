@@ -163,10 +163,9 @@ std::vector<std::string> finish(Config& c, const Document& document) {
 /// Values that nobody published and that the configuration uses, each once.
 class Assumptions {
  public:
-  Assumptions(const Config& config, const Document& document, std::vector<Assumption>& out)
-      : document_(document), out_(out) {
-    for (const auto& [key, value] : describe(config)) values_[key] = value;
-  }
+  Assumptions(const std::vector<std::pair<std::string, std::string>>& described, const Document& document,
+              std::vector<Assumption>& out)
+      : document_(document), out_(out), values_(described.begin(), described.end()) {}
   void add(const std::string& key, const std::string& source) {
     const Field* field = document_.find(key);
     if (field == nullptr || !field->is_used()) return;
@@ -221,8 +220,8 @@ ReadConfig read_config(const std::string& preset, const Node& keys) {
   check_stated(all.burst_cycles, c.burst_cycles(), "burst_cycles", document);
   check_stated(all.peak_GBs, c.peak_GBs(), "peak_GBs", document);
 
-  Assumptions assumptions(c, document, out.assumptions);
   const auto described = describe(c);
+  Assumptions assumptions(described, document, out.assumptions);
   const auto sourced = [&document](const std::string& key) { return !document.source_of(key).empty(); };
   std::map<std::string, std::string> sources;
   if (const Node* given = document.map().find("sources"); given != nullptr)

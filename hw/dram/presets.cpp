@@ -76,6 +76,9 @@ const std::vector<Config>& presets() {
 const Config& find_preset(std::string_view name) { return named(presets(), std::string(name)); }
 
 Config preset_as_written(const std::string& name) {
+  for (const Standard& s : all_standards())
+    for (const Preset& p : s.presets)
+      if (p.name == name) return from_text(s, p);
   static const std::vector<Config> all = written_presets();
   if (name != kCustom) return named(all, name);
   Config c;
