@@ -33,6 +33,13 @@ memory::DmaConfig dma_config(const AcceleratorConfig& c, bool loose) {
   return d;
 }
 
+// The KV buffer takes in a whole transaction, so that none may be larger than the buffer.
+memory::DmaConfig kv_dma_config(const AcceleratorConfig& c, bool loose) {
+  memory::DmaConfig d = dma_config(c, loose);
+  while (d.transaction_bytes > c.kv_buffer.capacity_bytes) d.transaction_bytes /= 2;
+  return d;
+}
+
 memory::StreamBufferConfig buffer_config(const AcceleratorConfig& c, const memory::BufferConfig& buffer,
                                          memory::BufferMode mode) {
   memory::StreamBufferConfig s{buffer, mode};
@@ -92,7 +99,7 @@ Accelerator::Accelerator(sc_core::sc_module_name name, const AcceleratorConfig& 
     : sc_module(name),
       sequencer("sequencer", on_clock(config.sequencer, config), shape_, map_, on_chip(config), options.program),
       weight_dma("weight_dma", dma_config(config, options.loosely_timed)),
-      kv_dma("kv_dma", dma_config(config, options.loosely_timed)),
+      kv_dma("kv_dma", kv_dma_config(config, options.loosely_timed)),
       residual_dma("residual_dma", dma_config(config, options.loosely_timed)),
       vector_dma("vector_dma", dma_config(config, options.loosely_timed)),
       operand_dma("operand_dma", dma_config(config, options.loosely_timed)),

@@ -12,7 +12,10 @@ void DmaConfig::describe(config::Fields& f) {
       .range(32, 1 << 20)
       .power_of_two()
       .unit("bytes")
-      .says("largest transaction; smaller ones resolve finer and simulate slower")
+      .says(
+          "largest transaction; smaller ones resolve finer and simulate slower; those to the KV buffer are halved "
+          "until it "
+          "holds one")
       .assumed("granularity at which results have converged");
   f.add("issue_cycles", issue_cycles)
       .range(1, 1000)

@@ -31,6 +31,9 @@ LARGEST = {
     "workload.tokens": 6, "workload.rows": 1024, "workload.cols": 1024, "workload.max_batch": 8, "workload.prefill_chunk_tokens": 512,
     "workload.limit": 8, "fidelity.sampled_layers": 6, "accelerator.dram.channels": 16,
 }
+# Clock periods between commands of a DRAM channel: more make every burst take milliseconds, with a refresh for each microsecond.
+DRAM_CYCLES = re.compile(r"^accelerator\.dram\.channel\.[A-Z][A-Za-z0-9_]*$")
+SLOWEST_DRAM_CYCLES = 20000
 # Keys that take the name of a file or a text, and those whose fastest or slowest value makes minutes of simulation.
 LEFT_OUT = re.compile(r"^(name|description|.*\.(name|description)|workload\.trace.*|output\..*|blocks\..*|seed|.*\[\].*)$")
 
@@ -65,7 +68,7 @@ def value(key, expected, dice):
     if not found:
         return None
     kind, step, low = found.group(1), int(found.group(2) or 1), float(found.group(3))
-    high = min(float(found.group(4) or 1e6), LARGEST.get(key, math.inf))
+    high = min(float(found.group(4) or 1e6), LARGEST.get(key, SLOWEST_DRAM_CYCLES if DRAM_CYCLES.match(key) else math.inf))
     if kind == "number":
         low = max(low, 1e-6) if "above" in expected else low
         return repr(log_uniform(dice, low, max(low, high)))

@@ -83,7 +83,7 @@ Trial trial_of(Draw& draw) {
   a.activation_buffer.capacity_bytes = draw.between(4, 48) * 512;
   a.weight_buffer.capacity_bytes = draw.between(2, 32) * 1024;
   a.kv_buffer.capacity_bytes = draw.between(1, 8) * 1024;
-  a.dma.transaction_bytes = draw.one_of<std::uint64_t>({256, 512, 1024});
+  a.dma.transaction_bytes = draw.one_of<std::uint64_t>({256, 512, 1024, 4096});
   a.dma.outstanding = static_cast<int>(draw.between(1, 6));
   a.dma.descriptors = static_cast<int>(draw.between(1, 8));
   a.converter.growing_channels = draw.one_of<std::uint32_t>({0, 32, 128});
