@@ -1,0 +1,1 @@
+"""Figures from outside beside ours: what scripts/validate reads, runs, judges and prints."""
