@@ -125,6 +125,7 @@ void AcceleratorConfig::describe(config::Fields& f) {
   f.add("interconnect", interconnect).says("from the engines to the DRAM channels");
   f.add("vector", vector).says("RMSNorm, RoPE, softmax, SiLU, residual add");
   f.add("sequencer", sequencer).says("turns a step into operations and their loop order");
+  f.add("kernels", kernels).says("of a machine that stands for a GPU: what its kernels spend");
   f.add("address_map", address_map).says("placement of tensors in DRAM");
   f.add("dram", dram).says("external memory");
   f.add("energy", energy).says("energy per event");

@@ -16,6 +16,7 @@
 #include "harmonia/hw/memory/buffer_config.h"
 #include "harmonia/hw/memory/dma_config.h"
 #include "harmonia/hw/pe/config.h"
+#include "harmonia/hw/program/kernels.h"
 #include "harmonia/hw/smoother/config.h"
 #include "harmonia/hw/vector/config.h"
 #include "harmonia/tlm/interconnect_config.h"
@@ -74,6 +75,7 @@ struct AcceleratorConfig {
   bus::InterconnectConfig interconnect;
   vector::Config vector;
   SequencerConfig sequencer;
+  KernelConfig kernels;
   AddressMapConfig address_map;
   DramConfig dram;
   EnergyConfig energy;

@@ -17,6 +17,9 @@ OnChip on_chip(const AcceleratorConfig& c) {
   chip.fused_attention = c.sequencer.attention == AttentionScores::fused;
   chip.linear_operand = c.pe.linear_operand();
   chip.attention_operand = c.pe.attention_operand();
+  chip.kernels = c.kernels;
+  chip.macs_per_cycle = static_cast<double>(c.pe.macs_per_cycle());
+  chip.clock_mhz = c.clock_mhz;
   return chip;
 }
 

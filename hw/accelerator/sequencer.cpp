@@ -15,6 +15,8 @@ constexpr const char* queue_names[queue_count] = {
     "isock_weights", "isock_decoder",  "isock_pe",       "isock_vector",      "isock_converter",    "isock_operands",
     "isock_kv_read", "isock_residual", "isock_kv_write", "isock_vector_read", "isock_operand_read", "isock_out_write"};
 
+constexpr std::uint32_t kKernelEnd = ~std::uint32_t{0};  // marker of a kernel that is not the last of its batch
+
 std::size_t index(Queue q) { return static_cast<std::size_t>(q); }
 
 std::vector<unsigned char> raw(const void* data, std::size_t bytes) {
@@ -61,7 +63,12 @@ Sequencer::Sequencer(sc_core::sc_module_name name, const SequencerConfig& config
       settings_(settings),
       writes_done_("writes_done", [this](Queue& q) { written(q); }),
       markers_due_("markers_due", [this](Marker& m) { marker(m.number); }),
-      overhead_done_("overhead_done", [this](int&) { push_next_batch(); }) {
+      overhead_done_("overhead_done", [this](int&) {
+        if (chip_.kernels.on())
+          begin_next_kernel();
+        else
+          push_next_batch();
+      }) {
   for (std::size_t i = 0; i < queue_count; ++i) isock[i] = std::make_unique<bus::MemoryInitiator<>>(queue_names[i]);
   for (Queue q : {Queue::kv_write, Queue::out_write})
     isock[index(q)]->on_response([this, q](tlm::tlm_generic_payload& payload, const sc_core::sc_time& when) {
@@ -131,15 +138,22 @@ void Sequencer::start(tlm::tlm_generic_payload& payload) {
   logit_rows_ = 0;
   for (const SequenceStep& s : work_.sequences) logit_rows_ += s.logits;
   logits_.assign(settings_.data_valid ? std::size_t{logit_rows_} * shape_.vocab_size * 2 : 0, 0);
+  kernels_.clear();
+  kernels_queued_ = kernels_begun_ = kernels_ended_ = 0;
+  ends_kernel_.clear();
   push_next_batch();
+  if (chip_.kernels.on()) {
+    if (single_linear_) push_next_batch();
+    return;
+  }
   if (config_.layer_overhead_us > 0) return;
   for (unsigned i = 0; i < config_.layers_ahead; ++i) push_next_batch();
 }
 
 void Sequencer::add_marker(Batch& batch) { batch.vector.push_back({0, vector::Marker{markers_++}}); }
 
-/// Adds the next batch: embedding, each layer, head. A marker ends each.
-void Sequencer::push_next_batch() {
+/// Adds the next batch: embedding, each layer, head. A marker ends each. overhead_us: before its first kernel.
+void Sequencer::push_next_batch(double overhead_us) {
   if (all_pushed_) return;
   Batch batch;
   if (next_batch_ == 0) {
@@ -154,16 +168,53 @@ void Sequencer::push_next_batch() {
   }
   ++next_batch_;
   part_ends_.push_back(program_->operations());
+  mark_kernels(batch);
   add_marker(batch);
-  push(std::move(batch));
+  push(std::move(batch), overhead_us);
+}
+
+/// A marker behind each kernel but the last, whose end the batch's own marker shows.
+void Sequencer::mark_kernels(Batch& batch) const {
+  std::size_t markers = 0;
+  for (KernelStart& k : batch.kernels) {
+    std::size_t& first = k.first[index(Queue::vector)];
+    first += markers;
+    if (&k == &batch.kernels.front()) continue;
+    batch.vector.insert(batch.vector.begin() + static_cast<std::ptrdiff_t>(first), {0, vector::Marker{kKernelEnd}});
+    ++first;
+    ++markers;
+  }
+}
+
+std::uint64_t Sequencer::kernel_of(const Batch& batch, Queue q, std::size_t item) const {
+  std::uint64_t n = 0;
+  for (const KernelStart& k : batch.kernels) n += k.first[index(q)] <= item || n == 0 ? 1 : 0;
+  return n == 0 ? 0 : kernels_queued_ + n;
+}
+
+/// The next kernel's descriptors may go to their blocks.
+void Sequencer::begin_next_kernel() {
+  kernel_class_ = kernels_.front().operation_class;
+  kernels_.pop_front();
+  ++kernels_begun_;
+  pump_all();
+}
+
+/// The kernel at work has ended: the next one begins behind its constant.
+void Sequencer::end_kernel() {
+  ++kernels_ended_;
+  if (on_kernel) on_kernel(kernel_class_, record_.layer_begin.size());
+  if (!kernels_.empty())
+    overhead_done_.push(0, sc_core::sc_time_stamp() + sc_core::sc_time(kernels_.front().us, sc_core::SC_US));
 }
 
 template <class D>
-void Sequencer::queue_all(Queue q, const std::vector<D>& list) {
+void Sequencer::queue_all(Queue q, const std::vector<D>& list, const Batch& batch) {
   base_[index(q)] = items_[index(q)].size();
   for (const D& d : list) {
     Item item;
     item.bytes = encoded(d);
+    item.kernel = kernel_of(batch, q, static_cast<std::size_t>(&d - list.data()));
     if constexpr (std::is_same_v<D, vector::Descriptor>) {
       if (std::holds_alternative<vector::Setup>(d.kind)) {
         const std::vector<unsigned char> table = program_->setup_table();
@@ -174,19 +225,19 @@ void Sequencer::queue_all(Queue q, const std::vector<D>& list) {
   }
 }
 
-void Sequencer::push(Batch&& batch) {
-  queue_all(Queue::weights, batch.weights);
-  queue_all(Queue::decoder, batch.decoder);
-  queue_all(Queue::pe, batch.pe);
-  queue_all(Queue::vector, batch.vector);
-  queue_all(Queue::converter, batch.converter);
-  queue_all(Queue::operands, batch.operands);
-  queue_all(Queue::kv_read, batch.kv_read);
-  queue_all(Queue::residual, batch.residual);
-  queue_all(Queue::kv_write, batch.kv_write);
-  queue_all(Queue::vector_read, batch.vector_read);
-  queue_all(Queue::operand_read, batch.operand_read);
-  queue_all(Queue::out_write, batch.out_write);
+void Sequencer::push(Batch&& batch, double overhead_us) {
+  queue_all(Queue::weights, batch.weights, batch);
+  queue_all(Queue::decoder, batch.decoder, batch);
+  queue_all(Queue::pe, batch.pe, batch);
+  queue_all(Queue::vector, batch.vector, batch);
+  queue_all(Queue::converter, batch.converter, batch);
+  queue_all(Queue::operands, batch.operands, batch);
+  queue_all(Queue::kv_read, batch.kv_read, batch);
+  queue_all(Queue::residual, batch.residual, batch);
+  queue_all(Queue::kv_write, batch.kv_write, batch);
+  queue_all(Queue::vector_read, batch.vector_read, batch);
+  queue_all(Queue::operand_read, batch.operand_read, batch);
+  queue_all(Queue::out_write, batch.out_write, batch);
   kv_writes_ += batch.kv_write.size();
   out_writes_ += batch.out_write.size();
   for (const Gate& g : batch.gates) {
@@ -198,6 +249,13 @@ void Sequencer::push(Batch&& batch) {
     item.on = g.on;
     item.count = std::max(item.count, g.count);
   }
+  ends_kernel_.push_back(!batch.kernels.empty());
+  const bool waits = kernels_.empty() && kernels_begun_ == kernels_ended_;
+  for (const KernelStart& k : batch.kernels)
+    kernels_.push_back({k.operation_class, k.us + (&k == &batch.kernels.front() ? overhead_us : 0.0)});
+  kernels_queued_ += batch.kernels.size();
+  if (waits && !kernels_.empty())
+    overhead_done_.push(0, sc_core::sc_time_stamp() + sc_core::sc_time(kernels_.front().us, sc_core::SC_US));
   pump_all();
 }
 
@@ -209,6 +267,7 @@ void Sequencer::pump(Queue q) {
   std::deque<Item>& items = items_[index(q)];
   while (!items.empty()) {
     const Item& item = items.front();
+    if (item.kernel > kernels_begun_) return;
     if (item.gated && (item.on == Queue::kv_write ? kv_written_ : out_written_) < item.count) return;
     send(q, item.bytes);
     items.pop_front();
@@ -275,6 +334,11 @@ void Sequencer::host_chunk() {
 }
 
 void Sequencer::marker(std::uint32_t number) {
+  if (number == kKernelEnd) {
+    end_kernel();
+    return;
+  }
+  if (number < ends_kernel_.size() && ends_kernel_[number]) end_kernel();
   // Markers stand behind the embedding, behind each layer and behind the head.
   if (number <= layers_) record_.layer_begin.push_back(sc_core::sc_time_stamp());
   if (on_marker) on_marker(number);
@@ -283,11 +347,11 @@ void Sequencer::marker(std::uint32_t number) {
     finish_if_done();
     return;
   }
-  if (config_.layer_overhead_us > 0)
-    overhead_done_.push(0, sc_core::sc_time_stamp() +
-                               sc_core::sc_time(number < layers_ ? config_.layer_overhead_us : 0.0, sc_core::SC_US));
+  const double overhead_us = number < layers_ ? config_.layer_overhead_us : 0.0;
+  if (config_.layer_overhead_us > 0 && !chip_.kernels.on())
+    overhead_done_.push(0, sc_core::sc_time_stamp() + sc_core::sc_time(overhead_us, sc_core::SC_US));
   else
-    push_next_batch();
+    push_next_batch(overhead_us);
 }
 
 void Sequencer::finish_if_done() {

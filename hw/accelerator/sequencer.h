@@ -3,7 +3,8 @@
 // Models: descriptors per layer, a bounded number of layers ahead; one decision per descriptor; completion of writes as
 // the
 //   condition for reads of the same data (KV appends before attention, spilled activations before their use); a fixed
-//   overhead before each layer where a machine has one (kernel launches of a GPU-like machine).
+//   overhead before each layer where a machine has one; kernels one after another, each behind its constant, on a
+//   machine that stands for a GPU (hw/program/kernels.h).
 // Does not model: a processor that computes the descriptors; their transport takes no bandwidth.
 //
 // Host interface: one TLM write to `tsock` starts a step; its response comes when the step is complete. A TLM read from
@@ -74,6 +75,8 @@ class Sequencer : public sc_core::sc_module {
   /// Called when the vector unit has passed marker `number`: 0 embedding, 1 to L the layers, then the pieces of
   /// lm_head.
   std::function<void(std::uint32_t number)> on_marker;
+  /// Called when a kernel of a machine that stands for a GPU has ended: its class, and the part of the step that it is of.
+  std::function<void(OperationClass, std::size_t part)> on_kernel;
   /// Called for each class of operation number once a batch exists; lets observers of blocks sort their records.
   OperationClass class_of(std::uint32_t operation) const {
     return program_ ? program_->class_of(operation) : OperationClass::elementwise;
@@ -90,6 +93,12 @@ class Sequencer : public sc_core::sc_module {
     bool gated = false;
     Queue on = Queue::kv_write;
     std::uint64_t count = 0;
+    std::uint64_t kernel = 0;  // from 1, in the order of the step; 0: none
+  };
+  /// A kernel that has not begun.
+  struct Kernel {
+    OperationClass operation_class;
+    double us;
   };
   struct Marker {
     std::uint32_t number;
@@ -100,10 +109,14 @@ class Sequencer : public sc_core::sc_module {
   void host_chunk();
   std::string host_fault(const bus::Chunk& chunk, std::uint64_t bytes) const;
   void marker(std::uint32_t number);
-  void push_next_batch();
-  void push(Batch&& batch);
+  void push_next_batch(double overhead_us = 0);
+  void mark_kernels(Batch& batch) const;
+  std::uint64_t kernel_of(const Batch& batch, Queue q, std::size_t item) const;
+  void begin_next_kernel();
+  void end_kernel();
+  void push(Batch&& batch, double overhead_us);
   template <class D>
-  void queue_all(Queue q, const std::vector<D>& list);
+  void queue_all(Queue q, const std::vector<D>& list, const Batch& batch);
   void pump(Queue q);
   void pump_all();
   void send(Queue q, const std::vector<unsigned char>& bytes);
@@ -136,12 +149,17 @@ class Sequencer : public sc_core::sc_module {
   std::array<std::deque<Item>, queue_count> items_;
   std::array<std::size_t, queue_count> base_{};  // number of the first item of the batch being added, in items_
   std::array<sc_core::sc_time, queue_count> free_{};
+  // Kernels: descriptors of those up to `begun_` may go to their blocks.
+  std::deque<Kernel> kernels_;
+  std::uint64_t kernels_queued_ = 0, kernels_begun_ = 0, kernels_ended_ = 0;
+  OperationClass kernel_class_ = OperationClass::elementwise;
+  std::vector<bool> ends_kernel_;  // by marker
   std::uint64_t kv_writes_ = 0, out_writes_ = 0, kv_written_ = 0, out_written_ = 0;
   std::vector<unsigned char> logits_;
   unsigned logit_rows_ = 0;
   bus::TimedQueue<Queue> writes_done_;
   bus::TimedQueue<Marker> markers_due_;
-  bus::TimedQueue<int> overhead_done_;
+  bus::TimedQueue<int> overhead_done_;  // before a layer or a kernel
 };
 
 }  // namespace harmonia::accelerator

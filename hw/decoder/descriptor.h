@@ -16,6 +16,7 @@ struct Descriptor {
   std::uint32_t tensor = 0;  // a change of tensor reloads the codebook registers
   std::uint32_t rows = 0;
   std::uint32_t row_elements = 0;
+  float expansions = 1;  // how often each weight is expanded: a GPU's kernel does it for each block of rows
   DecodeKind kind = DecodeKind::codebook;
   std::uint8_t bits = 4;            // stored bits per code
   std::uint8_t bit_planes = 0;      // 1: codes are packed as bit planes

@@ -46,6 +46,7 @@ std::string fault_of(const Descriptor& d) {
   bus::FieldCheck c;
   c.within("rows", d.rows, 1, 1 << 24).within("row_elements", d.row_elements, 1, 1 << 24);
   c.kind("kind", d.kind, DecodeKind::integer_fp16);
+  c.require(d.expansions >= 1 && d.expansions < 1e6f, "expansions", d.expansions, "1 to 1e6");
   c.flag("bit_planes", d.bit_planes).flag("zero_point", d.zero_point);
   const bool words = d.kind == DecodeKind::to_bfp8 || d.kind == DecodeKind::pass;
   if (words)
@@ -116,7 +117,7 @@ void Timing::begin(const Descriptor& d) {
   else if (d.tensor != tensor_ && d.kind == DecodeKind::integer)
     reload_ = static_cast<std::uint64_t>(config_.reload_cycles_per_entry);
   tensor_ = d.tensor;
-  rate_ = config_.rate(d.bits);
+  rate_ = config_.rate(d.bits) / static_cast<double>(d.expansions);
 }
 
 Timing::Slot Timing::chunk(bus::Cycle arrival, std::uint64_t elements) {

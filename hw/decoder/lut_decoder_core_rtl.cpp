@@ -22,7 +22,7 @@ class RtlCore final : public DecoderCore {
       : instances_(make, count), lane_free_(count, 0), compare_(compare) {}
 
   bool handles(const Descriptor& d) const override {
-    if (d.bit_planes != 0) return false;
+    if (d.bit_planes != 0 || d.expansions != 1.0f) return false;
     if (d.kind == DecodeKind::codebook) return d.block == 64 && (d.bits == 1 || d.bits == 2 || d.bits == 4);
     return d.kind == DecodeKind::integer && d.block == 128 && d.bits == 4;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <type_traits>
@@ -42,6 +43,9 @@ std::string decode(const void* data, std::size_t length, DmaDescriptor* into) {
       into->encoded_bytes() != length) {
     return "a DMA descriptor of " + std::to_string(into->segment_count) + " segments in " + std::to_string(length) +
            " bytes, expected one to eight segments and exactly their length";
+  }
+  if (!(into->bytes_per_cycle >= 0) || !std::isfinite(into->bytes_per_cycle)) {
+    return "bytes_per_cycle of the DMA descriptor is neither 0 nor a rate";
   }
   if (into->direction != DmaDirection::kRead && into->direction != DmaDirection::kWrite) {
     return "the direction of the DMA descriptor is neither read nor write";

@@ -55,6 +55,7 @@ struct DmaDescriptor {
   DmaDirection direction = DmaDirection::kRead;
   std::uint8_t segment_count = 0;
   std::uint32_t transaction_bytes = 0;  // 0: the engine's
+  float bytes_per_cycle = 0;            // reads: requested no faster than that; 0: no limit
   bool data_valid = true;               // reads: whether bytes are moved, or only time passes
   bool begins_tile = true;              // the first chunk is the first of a tile,
   bool ends_tile = true;                // the last one the last

@@ -1,6 +1,7 @@
 #include "harmonia/hw/memory/dma_module.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <sstream>
 #include <utility>
@@ -169,6 +170,17 @@ void DmaBase::check_answer(const tlm::tlm_generic_payload& payload) {
 DmaReaderBase::DmaReaderBase(sc_core::sc_module_name name, const DmaConfig& config)
     : DmaBase(name, config, DmaDirection::kRead), slots_(config.outstanding) {}
 
+/// How long a transaction that is issued at `start` keeps the issue port. A descriptor with a rate keeps to it over
+/// several transactions: one that comes a few cycles late does not make all behind it late.
+Cycle DmaReaderBase::issue_cycles(const DmaDescriptor& descriptor, const DmaTransaction& transaction, Cycle start) {
+  if (descriptor.bytes_per_cycle <= 0) return config_.issue_cycles;
+  constexpr double kCatchUp = 16;
+  const auto at = static_cast<double>(start);
+  pace_next_ = std::max(pace_next_, at - kCatchUp) +
+               static_cast<double>(transaction.bytes) / static_cast<double>(descriptor.bytes_per_cycle);
+  return std::max<Cycle>(config_.issue_cycles, pace_next_ <= at ? 0 : static_cast<Cycle>(std::ceil(pace_next_ - at)));
+}
+
 void DmaReaderBase::step() {
   const Cycle limit = horizon();
   stepping_ = true;
@@ -188,11 +200,11 @@ void DmaReaderBase::step() {
     count_wait(memory_free_, cursor, statistics_.stall_memory);
     count_wait(answered, cursor, statistics_.stall_outstanding);
     count_wait(taken, cursor, statistics_.stall_stream);
-    statistics_.busy += config_.issue_cycles;
-    port_free_ = start + config_.issue_cycles;
-
     const DmaDescriptor& descriptor = plan_.descriptor();
     const DmaTransaction transaction = plan_.next();
+    const Cycle issue = issue_cycles(descriptor, transaction, start);
+    statistics_.busy += issue;
+    port_free_ = start + issue;
     bus::PayloadPtr payload = make_payload(tlm::TLM_READ_COMMAND, transaction, descriptor.data_valid);
     bus::PayloadPool::chunk(payload).tag = issued_;
     if (transaction.first) offset_ = 0;

@@ -150,6 +150,7 @@ class DmaReaderBase : public DmaBase {
   };
 
   void step() override;
+  Cycle issue_cycles(const DmaDescriptor& descriptor, const DmaTransaction& transaction, Cycle start);
   void deliver();
   Slot& slot(std::uint64_t number) { return slots_[number % slots_.size()]; }
 
@@ -162,6 +163,7 @@ class DmaReaderBase : public DmaBase {
   bool delivering_ = false;
   bool stepping_ = false;
   Cycle port_free_ = 0;    // the issue port's next cycle
+  double pace_next_ = 0;   // cycle from which the rate of a descriptor allows the next transaction
   Cycle memory_free_ = 0;  // the previous request was accepted
 };
 

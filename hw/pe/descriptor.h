@@ -18,6 +18,7 @@ struct Weights {
   std::uint8_t passes = 1;          // of the array per group of 32 MACs
   bool reuse_b = false;             // B is that of the previous tile, expanded again from the weight buffer,
   std::uint32_t replay_cycles = 0;  // for which the decoder needs so many cycles
+  std::uint64_t cycles = 0;         // the tile's share of a GPU kernel's time; 0: the array's own
 };
 /// int8 values with a bf16 scale for each `block` of them.
 struct CodebookWeights : Weights {

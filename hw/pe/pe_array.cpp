@@ -58,6 +58,7 @@ std::uint64_t tile_slots(const Descriptor& d) {
 }
 
 std::uint64_t tile_cycles(const Config& c, const Descriptor& d) {
+  if (d.weights() != nullptr && d.weights()->cycles != 0) return d.weights()->cycles;
   const std::uint64_t rows_used = std::min<std::uint64_t>(d.m, c.rows);
   const std::uint64_t columns = static_cast<std::uint64_t>(c.cols) * (c.spread_idle_rows ? c.rows / rows_used : 1);
   const std::uint64_t repeats = ceil_div(d.m, c.rows), groups = d.groups(), rounds = ceil_div(d.n, columns);

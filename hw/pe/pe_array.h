@@ -20,6 +20,7 @@ namespace harmonia::pe {
 /// Cycles that the array needs for a tile when nothing keeps it waiting.
 ///   weights, keys: ceil(n / p) * groups * ceil(m / rows) * passes, low planes of keys one pass more
 ///   values:        ceil(n / p) * (groups * passes + groups with a low plane) * ceil(m / rows)
+/// Weights that bring their cycles with them take those.
 /// p = columns at work = cols * (floor(rows / m) when idle rows are spread, else 1).
 std::uint64_t tile_cycles(const Config& config, const Descriptor& d);
 /// 32-lane group operations of a tile, passes included: what is conserved whatever the shape of the array.

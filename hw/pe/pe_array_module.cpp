@@ -108,7 +108,23 @@ bool PeArray::start_tile() {
     activity_.wait(Wait::operand, record_.waited_operand);
     free_ = operand_ready;
   }
+  if (d.weights() != nullptr && d.weights()->cycles != 0) work_ahead(d, operand_ready);
   return true;
+}
+
+/// A GPU's kernel takes up A as it comes, not when all of it is there: what it waited for A is work done on what had
+/// come, and the tiles that use A need so much less.
+void PeArray::work_ahead(const Descriptor& d, Cycle operand_ready) {
+  if (d.load_a) {
+    const Cycle from = std::max(clock_.cycle(command.arrival()), free_ - record_.waited_operand);
+    ahead_ = operand_ready > from ? operand_ready - from : 0;
+  }
+  const Cycle done = std::min(ahead_, cycles_ - 1);
+  ahead_ -= done;
+  cycles_ -= done;
+  record_.busy += done;
+  activity_.busy += done;
+  activity_.waiting[static_cast<std::size_t>(Wait::operand)] -= done;
 }
 
 /// What is wrong with a chunk for the tile at hand; empty: nothing.

@@ -65,6 +65,7 @@ class PeArray final : public bus::StreamBlock<Descriptor> {
   std::string chunk_fault(const bus::Chunk& chunk, std::uint64_t bytes, const bus::DecodedRows* decoded) const;
   bool step() override;
   bool start_tile();
+  void work_ahead(const Descriptor& d, bus::Cycle operand_ready);
   void end_tile();
   const std::uint8_t* tile_b();
   void leave_tile(bus::Cycle fill);
@@ -79,6 +80,7 @@ class PeArray final : public bus::StreamBlock<Descriptor> {
   std::unique_ptr<PeCore> core_;
   bus::PayloadPtr result_;  // of the tile that ends
   bus::Cycle output_free_ = 0, shadow_free_ = 0;
+  bus::Cycle ahead_ = 0;  // cycles of tiles to come that passed while their operand came (kernels of a GPU)
   std::uint64_t cycles_ = 0, elements_total_ = 0, elements_ = 0, cycles_given_ = 0;
   std::uint64_t slots_ = 0, macs_ = 0;
   TileRecord record_{};

@@ -25,6 +25,11 @@ std::vector<memory::DmaDescriptor>& Batch::dma(Queue queue) {
   }
 }
 
+std::array<std::size_t, queue_count> Batch::sizes() const {
+  return {weights.size(), decoder.size(),  pe.size(),       vector.size(),      converter.size(),    operands.size(),
+          kv_read.size(), residual.size(), kv_write.size(), vector_read.size(), operand_read.size(), out_write.size()};
+}
+
 void mark_last_uses(Batch& b, bool goes_on) {
   for (std::size_t i = 0; i + 1 < b.pe.size(); ++i) b.pe[i].last_a = b.pe[i + 1].load_a;
   if (!b.pe.empty()) b.pe.back().last_a = !goes_on;

@@ -3,6 +3,7 @@
 // the queues, time.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "harmonia/hw/decoder/descriptor.h"
 #include "harmonia/hw/memory/dma.h"
 #include "harmonia/hw/memory/operand_descriptor.h"
+#include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/pe/descriptor.h"
 #include "harmonia/hw/vector/descriptor.h"
 
@@ -42,6 +44,14 @@ struct Gate {
   std::uint64_t count;
 };
 
+/// Where a kernel begins of a machine that stands for a GPU: descriptors [first, ..) of each queue are its own, up to the
+/// next one's. It begins `us` after the one before has ended.
+struct KernelStart {
+  OperationClass operation_class;
+  double us;
+  std::array<std::size_t, queue_count> first;
+};
+
 struct Batch {
   std::vector<memory::DmaDescriptor> weights, kv_read, residual, kv_write, vector_read, operand_read, out_write;
   std::vector<decoder::Descriptor> decoder;
@@ -50,9 +60,12 @@ struct Batch {
   std::vector<converter::Descriptor> converter;
   std::vector<memory::OperandDescriptor> operands;
   std::vector<Gate> gates;
+  std::vector<KernelStart> kernels;  // none on a machine that is no GPU, or for what belongs to the kernel before
 
   /// The list of a DMA engine's queue. Throws std::logic_error for a queue of a block.
   std::vector<memory::DmaDescriptor>& dma(Queue queue);
+  /// How many descriptors each queue has so far.
+  std::array<std::size_t, queue_count> sizes() const;
 };
 
 /// The array gives an A operand's room back after the last tile that uses it: the one before another operand is loaded,

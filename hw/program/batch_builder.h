@@ -37,6 +37,9 @@ class BatchBuilder {
   /// Hands over the batch and begins the next.
   Batch take();
 
+  /// What follows is a kernel of its own, which begins `us` after the one before.
+  void begin_kernel(OperationClass c, double us) { batch.kernels.push_back({c, us, batch.sizes()}); }
+
   // ---- Numbers ----
   /// Operations are numbered from 1 in the order of generation.
   std::uint32_t next_operation(OperationClass c);

@@ -1,6 +1,7 @@
 #include "harmonia/hw/program/conservation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "harmonia/hw/kv_cache/head.h"
@@ -144,11 +145,13 @@ void Count::linear(const Gemm& gemm) {
   const Reads reads = reads_of(gemm);
   const auto passes =
       static_cast<std::uint64_t>(linear_mode(gemm.format, codebook_, chip_.linear_operand.bfp()).passes);
+  const double each = expansions(chip_.kernels, std::min(gemm.m, reads.rows), is_codebook(gemm.format));
   for (const std::uint64_t n : gemm.n) {
     bytes(gemm.c, TrafficClass::weights, reads.b * n * storage.index_row_bytes(gemm.k));
     bytes(gemm.c, TrafficClass::scales, reads.b * n * storage.scale_row_bytes(gemm.k));
     e_.weights += reads.b * n * gemm.k;
-    e_.of_class[static_cast<std::size_t>(gemm.c)].weights += reads.b * n * gemm.k;
+    e_.of_class[static_cast<std::size_t>(gemm.c)].weights +=
+        static_cast<std::uint64_t>(std::llround(static_cast<double>(reads.b * n * gemm.k) * each));
     macs(gemm.c, gemm.m * n * gemm.k, gemm.m * n * formats::bfp_groups(gemm.k) * passes);
   }
   bytes(gemm.c, TrafficClass::activations, reads.a * gemm.m * a_bytes(gemm.k));

@@ -27,7 +27,7 @@ struct Expected {
   std::uint64_t pe_slots = 0;  // 32-lane group operations, passes included
   std::uint64_t weights = 0;   // decoded
   struct OfClass {
-    std::uint64_t bytes = 0, macs = 0, weights = 0;
+    std::uint64_t bytes = 0, macs = 0, weights = 0;  // weights: by their expansions on a machine that is a GPU
   };
   std::array<OfClass, operation_class_count> of_class{};
 

@@ -68,7 +68,13 @@ void generate_head(Generation& g, std::uint64_t from, std::uint64_t to, bool mor
   const LayerOperation &norm = layer_graph(plan.shape).head.at(0), &product = layer_graph(plan.shape).head.at(1);
   const bool normed = g.head_operand != 0;  // an earlier piece's, or the vectors of a single linear
   const std::vector<Strip> strips = strips_of(wanted, normed ? wanted : head_strip_rows(plan.shape, plan.chip, wanted));
+  const KernelConfig& kernels = plan.chip.kernels;
+  if (kernels.on() && !normed)
+    g.out.begin_kernel(
+        norm.operation_class,
+        elementwise_us(kernels, plan.chip.clock_mhz, 8 * wanted * static_cast<std::uint64_t>(plan.shape.hidden_size)));
   if (!normed) final_norm(g, norm, strips[0]);
+  if (kernels.on() && from == 0) g.out.begin_kernel(product.operation_class, kernels.linear_us);
   TensorPlace piece = plan.map.lm_head;
   piece.rows = std::min(to, piece.rows) - from;
   piece.index += from * piece.index_row_bytes();
@@ -79,6 +85,7 @@ void generate_head(Generation& g, std::uint64_t from, std::uint64_t to, bool mor
     linear.operation_class = product.operation_class;
     linear.rows = strips[i].rows;
     linear.operand = g.head_operand;
+    linear.kernel_columns = plan.map.lm_head.rows;
     const std::uint64_t first_row = strips[i].first;
     linear.matrices.push_back(
         {&piece, [=](Generation& inner, const Unit& u) { hand_out_logits(inner, u, first_row, from); }});

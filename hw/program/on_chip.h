@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "harmonia/hw/formats/operand_format.h"
+#include "harmonia/hw/program/kernels.h"
 
 namespace harmonia::accelerator {
 
@@ -26,6 +27,8 @@ struct OnChip {
   bool fused_attention = true;
   formats::OperandFormat linear_operand = formats::OperandFormat::bfp8(),
                          attention_operand = formats::OperandFormat::bfp8();
+  KernelConfig kernels;
+  double macs_per_cycle = 0, clock_mhz = 0;  // of the array and of the machine, for the kernels
 };
 
 }  // namespace harmonia::accelerator

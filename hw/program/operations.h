@@ -58,6 +58,7 @@ struct Linear {
   bool paired = false;  // the matrices are computed unit beside unit, and the first one's `results` takes both
   std::uint64_t unit_columns = 128;
   std::uint64_t rows = 0;
+  std::uint64_t kernel_columns = 0;     // output features of all pieces of a matrix that comes in pieces; 0: those here
   std::uint32_t operand = 0;            // number of A when it is on chip
   const SpillPlace* spilled = nullptr;  // where A is when it is not
 };

@@ -1,5 +1,6 @@
 #include "harmonia/hw/program/step_program.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "harmonia/config/error.h"
@@ -27,9 +28,48 @@ std::vector<unsigned char> StepProgram::setup_table() const {
   return bytes;
 }
 
+namespace {
+
+/// The kernel of an operation. A norm's adds to the residual stream too: it reads two streams and writes two.
+void begin_kernel(Generation& g, const LayerOperation& operation) {
+  const KernelConfig& kernels = g.plan.chip.kernels;
+  if (!kernels.on()) return;
+  const std::uint64_t stream = 2 * g.plan.rows * static_cast<std::uint64_t>(g.plan.shape.hidden_size);
+  double us = kernels.linear_us;
+  if (operation.kind == "norm") us = elementwise_us(kernels, g.plan.chip.clock_mhz, 4 * stream);
+  if (operation.kind == "gather") us = elementwise_us(kernels, g.plan.chip.clock_mhz, 2 * stream);
+  if (operation.kind == "attention") us = kernels.attention_us;
+  g.out.begin_kernel(operation.operation_class, us);
+}
+
+/// Kernels that take up an operation's results, where our machine's units do so as they come: rotation of queries and
+/// keys, the activation function, putting together attention's parts. All that they do is in their time.
+void follow_up_kernel(Generation& g, const LayerOperation& operation) {
+  const KernelConfig& kernels = g.plan.chip.kernels;
+  if (!kernels.on()) return;
+  const ModelShape& shape = g.plan.shape;
+  const double clock = g.plan.chip.clock_mhz;
+  if (operation.kind == "attention") {
+    std::uint64_t longest = 0;
+    for (const SequenceStep& s : g.plan.work.sequences) longest = std::max<std::uint64_t>(longest, s.context());
+    const double us = combine_us(kernels, g.plan.work.sequences.size(), longest);
+    if (us > 0) g.out.begin_kernel(OperationClass::attention_values, us);
+  } else if (operation.operation_class == OperationClass::qkv) {
+    const auto width = static_cast<std::uint64_t>(shape.q_width() + shape.kv_width());
+    g.out.begin_kernel(OperationClass::elementwise, elementwise_us(kernels, clock, 4 * g.plan.rows * width));
+  } else if (operation.operation_class == OperationClass::gate_up) {
+    const auto width = static_cast<std::uint64_t>(shape.intermediate_size);
+    g.out.begin_kernel(OperationClass::elementwise, elementwise_us(kernels, clock, 6 * g.plan.rows * width));
+  }
+}
+
+}  // namespace
+
 Batch StepProgram::embedding() {
-  for (const LayerOperation& operation : layer_graph(g_.plan.shape).input)
+  for (const LayerOperation& operation : layer_graph(g_.plan.shape).input) {
+    begin_kernel(g_, operation);
     generators().of(operation.kind)(g_, operation, 0);
+  }
   return g_.out.take();
 }
 
@@ -38,6 +78,7 @@ Batch StepProgram::input() {
   if (!plan.resident)
     throw config::InputError("accelerator.activation_buffer.capacity_bytes: the vectors of a single linear must fit");
   Batch b = embedding();
+  b.kernels.clear();  // a kernel reads its own vectors
   g_.head_operand = g_.out.next_operand();
   converter::ToOperand c;
   c.format = plan.operand_format();
@@ -58,7 +99,9 @@ Batch StepProgram::input() {
 Batch StepProgram::layer(int index) {
   for (const LayerOperation& operation : layer_graph(g_.plan.shape).layer) {
     g_.number_result(operation.result);
+    begin_kernel(g_, operation);
     generators().of(operation.kind)(g_, operation, index);
+    follow_up_kernel(g_, operation);
   }
   mark_last_uses(g_.out.batch);
   return g_.out.take();

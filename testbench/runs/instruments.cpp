@@ -36,6 +36,9 @@ Instruments::Instruments(accelerator::Accelerator& machine, const InstrumentOpti
     times_.vector(machine_, w);
     work(vector_unit, w);
   };
+  machine.sequencer.on_kernel = [this](accelerator::OperationClass c, std::size_t part) {
+    times_.kernel(c, part, now());
+  };
   if (!options_.timeline_file.empty()) {
     timeline_ = std::make_unique<bus::PftraceWriter>(options_.timeline_file);
     const auto units = timeline_->add_group("units"), counters = timeline_->add_group("counters");
@@ -59,6 +62,7 @@ Instruments::Instruments(accelerator::Accelerator& machine, const InstrumentOpti
 }
 
 Instruments::~Instruments() {
+  machine_.sequencer.on_kernel = nullptr;
   machine_.pe_array.observer = nullptr;
   machine_.vector_unit.observer = nullptr;
   machine_.decoder.observer = nullptr;

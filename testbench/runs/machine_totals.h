@@ -36,6 +36,16 @@ class ClassTimes {
   void vector(const accelerator::Accelerator& a, const bus::Work& work) {
     of(a.sequencer.class_of(work.operation)).vector_ps += static_cast<double>(work.busy_ps);
   }
+  /// A kernel of a machine that stands for a GPU has ended: what the array did not work of its time, constants and passes
+  /// over activations, counts for it.
+  void kernel(accelerator::OperationClass c, std::size_t part, std::uint64_t now_ps) {
+    ClassTotals more;
+    more.elapsed_ps = static_cast<double>(now_ps - std::min(now_ps, pe_end_ps_));
+    pe_end_ps_ = std::max(pe_end_ps_, now_ps);
+    add(of(c), more);
+    if (parts_.size() <= part) parts_.resize(part + 1);
+    add(parts_[part][static_cast<std::size_t>(c)], more);
+  }
   /// Between two steps the array's time line starts anew: what lies between belongs to no step.
   void step_begins(std::uint64_t now_ps) {
     pe_end_ps_ = std::max(pe_end_ps_, now_ps);

@@ -58,11 +58,19 @@ CHANNELS = {
 ALONE = ["dram", "--config", "LPDDR5-6400", "--traffic", "mix", "--requests", "2000", "--gap", "60", "--set", "power_down_idle_cycles=8", "--json"]
 TRACE = [MODEL, "workload={trace: TRACE, max_batch: 3, prefill_chunk_tokens: 64}", "fidelity.mode=sampled"]
 FUNCTIONAL = [MODEL, "workload={phase: decode, batch: 1, context: 40, tokens: 1}", "fidelity.data=functional"]
+# A machine that stands for a GPU: small tiles on few multiprocessors, so that each rule of its kernels decides something.
+KERNELS = [MODEL, "workload={phase: decode, batch: 40, context: 100, tokens: 1}",
+           "accelerator.kernels={multiprocessors: 8, tile_rows: 32, tile_columns: 64, split_k: 2, efficiency: 0.5, stream_bytes_per_cycle: 8,"
+           " decode_rows: 16, decode_factor: 1.5, linear_us: 2, attention_us: 3, combine_us: 1, elementwise_us: 1, l2_bytes: 50000,"
+           " l2_bytes_per_cycle: 64, memory_bytes_per_cycle: 32, single_pass_tokens: 64}"]
+ONE_ROW = KERNELS + ["workload={phase: decode, batch: 1, context: 100, tokens: 1}"]
 # Keys that work only beside others: the first entry whose text begins the key decides the scenario.
 BESIDE = {
     "accelerator.pe.mantissa_bits": SCENARIOS["prefill"] + ["accelerator=anda", "kv=fp16"],
     "accelerator.energy.dram_pj_per_bit": SCENARIOS["decode"] + ["accelerator.dram.channel={devices: 0}"],
     "accelerator.sequencer.order": PREFILL + SMALL[:1],
+    "accelerator.kernels.split_k": ONE_ROW, "accelerator.kernels.single_pass_tokens": ONE_ROW,
+    "accelerator.kernels.": KERNELS + ["weights=kmeans2"],
     "accelerator.decoder.rates[]": SCENARIOS["decode"] + ["accelerator.decoder.rates=[{bits: 4, weights_per_cycle: 3}]"],
     "weights.zero_point": SCENARIOS["decode"] + ["weights=int4"],
     "weights.group_size": SCENARIOS["decode"] + ["weights=int4"],
@@ -76,6 +84,7 @@ VALUES = {
     "accelerator.dram.preset": ["HBM2-2000"],
     "accelerator.dram.channel": ["{page_policy: closed}"],
     "accelerator.pe.kind": ["fp16"],
+    "accelerator.kernels.single_pass_tokens": ["200"],
     "accelerator.decoder.rates": ["[{bits: 4, weights_per_cycle: 3}]"],
     "accelerator.decoder.rates[].bits": ["[{bits: 2, weights_per_cycle: 3}]"],  # of an item: the list with the item changed
     "accelerator.decoder.rates[].weights_per_cycle": ["[{bits: 4, weights_per_cycle: 6}]"],

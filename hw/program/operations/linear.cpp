@@ -33,8 +33,9 @@ class LinearGenerator {
   std::uint32_t load_a(const Strip& strip);
   void unit(const UnitAt& at, const Strip& strip, std::uint32_t operand, bool load, bool reuse);
   void read_tile(const Tile& tile);
-  void decode_tile(const Tile& tile);
-  pe::Factor factor(const Tile& tile, bool reuse) const;
+  void decode_tile(const Tile& tile, const Strip& strip);
+  std::uint64_t kernel_cycles(const Tile& tile, const Strip& strip);
+  pe::Factor factor(const Tile& tile, const Strip& strip, bool reuse);
   void multiply_tile(const Tile& tile, const Strip& strip, std::uint32_t operand, bool load, bool reuse);
 
   Generation& g_;
@@ -43,7 +44,18 @@ class LinearGenerator {
   const LinearMode mode_;
   LinearTiling tiling_;
   std::uint32_t operation_ = 0;
+  // Of a GPU's kernel: its cycles for one output, and what the tiles so far have taken of them.
+  double cycles_per_output_ = 0, due_ = 0;
+  std::uint64_t given_ = 0;
 };
+
+/// Output features of the kernel that a linear is part of.
+std::uint64_t kernel_columns(const Linear& linear) {
+  if (linear.kernel_columns != 0) return linear.kernel_columns;
+  std::uint64_t n = 0;
+  for (const Linear::Matrix& m : linear.matrices) n += m.place->rows;
+  return n;
+}
 
 LinearShape shape_of(const Generation& g, const Linear& linear) {
   LinearShape s;
@@ -68,7 +80,13 @@ LinearGenerator::LinearGenerator(Generation& g, const Linear& linear)
       mode_(linear_mode(linear.matrices.front().place->format, g.plan.settings.codebook,
                         g.plan.chip.linear_operand.bfp())),
       tiling_(tile_linear(shape_of(g, linear), g.plan.chip)),
-      operation_(g.out.next_operation(linear.operation_class)) {}
+      operation_(g.out.next_operation(linear.operation_class)) {
+  const OnChip& chip = g.plan.chip;
+  if (!chip.kernels.on()) return;
+  const std::uint64_t n = kernel_columns(linear);
+  cycles_per_output_ = mode_.passes * product_cycles(chip.kernels, chip.macs_per_cycle, linear.rows, n, k_) /
+                       static_cast<double>(linear.rows * n);
+}
 
 std::vector<LinearGenerator::UnitAt> LinearGenerator::units() const {
   std::vector<UnitAt> all;
@@ -101,6 +119,8 @@ void LinearGenerator::read_tile(const Tile& t) {
   DmaDescriptor d;
   d.operation = operation_;
   d.paced = true;
+  if (g_.plan.chip.kernels.on() && linear_.rows > 1)
+    d.bytes_per_cycle = static_cast<float>(g_.plan.chip.kernels.stream_bytes_per_cycle);
   // Scales first: the engine reads each so far ahead that the decoder never waits for one behind the codes.
   if (t.place.storage().block != 0) {
     DmaSegment scales = dma_segment(t.place.scale + t.row * t.place.scale_row_bytes(),
@@ -117,7 +137,7 @@ void LinearGenerator::read_tile(const Tile& t) {
   g_.out.push(Queue::weights, d);
 }
 
-void LinearGenerator::decode_tile(const Tile& t) {
+void LinearGenerator::decode_tile(const Tile& t, const Strip& strip) {
   const WeightStorage storage = t.place.storage();
   decoder::Descriptor d;
   d.operation = operation_;
@@ -125,6 +145,7 @@ void LinearGenerator::decode_tile(const Tile& t) {
   d.rows = static_cast<std::uint32_t>(t.count);
   d.row_elements = static_cast<std::uint32_t>(k_);
   d.kind = mode_.decode;
+  d.expansions = static_cast<float>(expansions(g_.plan.chip.kernels, strip.rows, is_codebook(t.place.format)));
   d.bits = static_cast<std::uint8_t>(storage.bits);
   d.bit_planes = t.place.format->storage.bit_planes();
   d.zero_point = t.place.format->zero_point;
@@ -139,13 +160,24 @@ void LinearGenerator::decode_tile(const Tile& t) {
   g_.out.batch.decoder.push_back(d);
 }
 
+/// A tile's share of the cycles of a GPU's kernel; 0: the machine has none.
+std::uint64_t LinearGenerator::kernel_cycles(const Tile& t, const Strip& strip) {
+  if (cycles_per_output_ == 0) return 0;
+  due_ += cycles_per_output_ * static_cast<double>(t.count * strip.rows);
+  const auto due = static_cast<std::uint64_t>(std::llround(due_));
+  const std::uint64_t cycles = due > given_ ? due - given_ : 1;
+  given_ += cycles;
+  return cycles;
+}
+
 /// What the array is told of a tile's weights. reuse: B is that of the tile before, expanded again.
-pe::Factor LinearGenerator::factor(const Tile& t, bool reuse) const {
+pe::Factor LinearGenerator::factor(const Tile& t, const Strip& strip, bool reuse) {
   const WeightStorage storage = t.place.storage();
   pe::Weights common;
   common.passes = static_cast<std::uint8_t>(mode_.passes);
   common.reuse_b = reuse;
   const double rate = g_.plan.chip.weights_per_cycle.at(static_cast<std::size_t>(storage.bits));
+  common.cycles = kernel_cycles(t, strip);
   if (reuse) common.replay_cycles = static_cast<std::uint32_t>(std::ceil(static_cast<double>(t.count * k_) / rate));
   switch (mode_.operand) {
     case formats::Operand::integer:
@@ -170,7 +202,7 @@ void LinearGenerator::multiply_tile(const Tile& t, const Strip& strip, std::uint
   d.k = static_cast<std::uint32_t>(k_);
   d.n_begin = static_cast<std::uint32_t>(t.row);
   d.load_a = load;
-  d.b = factor(t, reuse);
+  d.b = factor(t, strip, reuse);
   g_.out.batch.pe.push_back(d);
 }
 
@@ -181,7 +213,7 @@ void LinearGenerator::unit(const UnitAt& at, const Strip& strip, std::uint32_t o
       const Tile tile{*linear_.matrices[m].place, at.column + rows.first, rows.rows};
       if (!reuse) {
         read_tile(tile);
-        decode_tile(tile);
+        decode_tile(tile, strip);
       }
       multiply_tile(tile, strip, operand, load, reuse);
       load = false;
