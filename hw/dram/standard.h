@@ -82,7 +82,8 @@ struct Standard {
   // --- refresh
   /// A refresh of less than all banks takes the same bank of every group (REFsb), not a single bank.
   bool same_bank_refresh = false;
-  /// What `refresh_urgency: auto` stands for. The reference simulator of each standard decides.
+  /// What `refresh_urgency: auto` stands for. A refresh is not postponed unless `refresh_postpone` says so, hence at
+  /// once; after the access where an activate takes two commands, of which the first must not be left alone.
   RefreshUrgency refresh_urgency = RefreshUrgency::kAtOnce;
   /// Refreshes of less than all banks that cover every bank once.
   int partial_refreshes(const Config& c) const { return same_bank_refresh ? c.banks_per_group : c.banks_per_unit(); }

@@ -212,14 +212,11 @@ int dram_command(const std::vector<std::string>& arguments) {
     if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
       fail("unknown traffic '" + config::printable(kind) + "'" + config::nearest_hint(kind, kinds, "traffic"));
     try {
-      source = make_traffic(kind, static_cast<std::uint64_t>(requests), result.request_bytes);
+      result.window_bytes = traffic_window(channel);
+      source = make_traffic(kind, static_cast<std::uint64_t>(requests), result.request_bytes, result.window_bytes);
     } catch (const InputError& e) {
       fail(e.what());
     }
-    constexpr std::uint64_t kWindow = std::uint64_t{512} << 20;
-    if (channel.capacity_bytes() < kWindow)
-      fail("the channel holds " + std::to_string(channel.capacity_bytes()) +
-           " bytes, expected at least 512 MiB, the window of generated traffic");
     result.traffic = kind;
   }
 

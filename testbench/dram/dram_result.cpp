@@ -94,6 +94,8 @@ std::string described_traffic(const DramResult& r) {
   text += ", " + std::to_string(r.run.requests) + " requests (" + std::to_string(s.requests[0]) + " reads, " +
           std::to_string(s.requests[1]) + " writes) of " + std::to_string(r.run.bytes) + " bytes, at most " +
           std::to_string(r.in_flight) + " in flight";
+  if (r.window_bytes > 0 && r.window_bytes != kTrafficWindow)
+    text += ", within " + si(static_cast<double>(r.window_bytes), "B", 4) + " of the channel instead of 512 MiB";
   if (r.gap_cycles > 0) text += ", one every " + Json(r.gap_cycles).dump() + " cycles";
   return text;
 }
@@ -162,6 +164,7 @@ std::string to_json(const DramResult& r) {
     traffic[std::string("bytes_") + (op == 0 ? "read" : "written")] = s.bytes[op];
   }
   traffic["request_bytes"] = r.request_bytes;
+  if (r.window_bytes > 0) traffic["window_bytes"] = r.window_bytes;
   traffic["in_flight"] = r.in_flight;
   traffic["gap_cycles"] = r.gap_cycles;
 

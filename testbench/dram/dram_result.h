@@ -26,6 +26,7 @@ struct DramResult {
   int in_flight = 0;
   double gap_cycles = 0;
   std::uint32_t request_bytes = 0;
+  std::uint64_t window_bytes = 0;  // of generated traffic
 
   TrafficResult run;
   bool complete = true;

@@ -17,7 +17,6 @@ using dram::Cycle;
 using dram::Op;
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
-constexpr std::uint64_t kWindow = 512 * kMiB;
 
 /// splitmix64 (Steele, Lea, Flood 2014).
 class SplitMix {
@@ -36,51 +35,58 @@ class SplitMix {
 
 class Sequence : public TrafficSource {
  public:
-  Sequence(std::uint64_t count, std::uint64_t step, std::uint32_t length)
-      : left_(count), step_(step), length_(length) {}
+  Sequence(std::uint64_t count, std::uint64_t step, std::uint32_t length, std::uint64_t window)
+      : left_(count), step_(step), window_(window), length_(length) {}
   bool next(TrafficRequest& r) override {
     if (left_ == 0) return false;
     --left_;
     r = {address_, length_, Op::kRead, 0};
-    address_ = (address_ + step_) % kWindow;
+    address_ = (address_ + step_) % window_;
     return true;
   }
 
  private:
-  std::uint64_t left_, step_, address_ = 0;
+  std::uint64_t left_, step_, window_, address_ = 0;
   std::uint32_t length_;
 };
 
 class Random : public TrafficSource {
  public:
-  Random(std::uint64_t count, bool mixed) : left_(count), mixed_(mixed) {}
+  Random(std::uint64_t count, bool mixed, std::uint64_t window) : left_(count), places_(window / 64), mixed_(mixed) {}
   bool next(TrafficRequest& r) override {
     if (left_ == 0) return false;
     --left_;
-    const std::uint64_t address = 64 * (generator_.next() % (kWindow / 64));
+    const std::uint64_t address = 64 * (generator_.next() % places_);
     const bool write = mixed_ && generator_.next() % 100 >= 70;
     r = {address, 64, write ? Op::kWrite : Op::kRead, 0};
     return true;
   }
 
  private:
-  std::uint64_t left_;
+  std::uint64_t left_, places_;
   bool mixed_;
   SplitMix generator_{1};
 };
 
 class Decode : public TrafficSource {
  public:
-  Decode(std::uint64_t count, std::uint32_t chunk, std::uint32_t request)
-      : left_(count), chunk_(chunk), request_(request) {}
+  Decode(std::uint64_t count, std::uint32_t chunk, std::uint32_t request, std::uint64_t window)
+      : left_(count),
+        unit_(window / 512),
+        chunk_(chunk),
+        request_(request),
+        streams_{{{0, 256 * unit_, 0},
+                  {256 * unit_, 64 * unit_, 0},
+                  {320 * unit_, 64 * unit_, 0},
+                  {384 * unit_, 64 * unit_, 0}}} {}
   bool next(TrafficRequest& r) override {
     if (left_ == 0) return false;
     --left_;
     if (appends_ > 0) {
       --appends_;
       std::uint64_t& offset = append_[appends_ == 1 ? 0 : 1];
-      r = {(appends_ == 1 ? 448 : 480) * kMiB + offset, 64, Op::kWrite, 0};
-      offset = (offset + 64) % (32 * kMiB);
+      r = {(appends_ == 1 ? 448 : 480) * unit_ + offset, 64, Op::kWrite, 0};
+      offset = (offset + 64) % (32 * unit_);
       return true;
     }
     // 16 weights, 1 scales, 2 K, 2 V.
@@ -101,12 +107,11 @@ class Decode : public TrafficSource {
   struct Stream {
     std::uint64_t base, size, offset;
   };
-  std::uint64_t left_;
+  std::uint64_t left_, unit_;  // 1 MiB of a window of 512
   std::uint32_t chunk_, request_, in_chunk_ = 0;
   int chunk_index_ = 0, appends_ = 0;
   std::uint64_t group_ = 0;
-  std::array<Stream, 4> streams_{
-      {{0, 256 * kMiB, 0}, {256 * kMiB, 64 * kMiB, 0}, {320 * kMiB, 64 * kMiB, 0}, {384 * kMiB, 64 * kMiB, 0}}};
+  std::array<Stream, 4> streams_;
   std::array<std::uint64_t, 2> append_{};
 };
 
@@ -115,22 +120,34 @@ class Decode : public TrafficSource {
 std::vector<std::string> traffic_kinds() { return {"seq", "stride", "rand", "mix", "decode64", "decode4k"}; }
 
 std::unique_ptr<TrafficSource> make_traffic(const std::string& kind, std::uint64_t requests,
-                                            std::uint32_t request_bytes) {
+                                            std::uint32_t request_bytes, std::uint64_t window) {
+  if (window < kMiB || (window & (window - 1)) != 0)
+    throw config::InputError(fmt::format("window of traffic {}: expected a power of two from 1 MiB on", window));
   if (request_bytes == 0 || (request_bytes & (request_bytes - 1)) != 0 || request_bytes > kMiB)
     throw config::InputError(fmt::format("request size {}: expected a power of two up to 1 MiB", request_bytes));
   const auto only_64 = [&] {
     if (request_bytes != 64) throw config::InputError("traffic '" + kind + "' has requests of 64 bytes");
   };
-  if (kind == "seq") return std::make_unique<Sequence>(requests, request_bytes, request_bytes);
-  if (kind == "stride") return only_64(), std::make_unique<Sequence>(requests, 4096, 64);
-  if (kind == "rand") return only_64(), std::make_unique<Random>(requests, false);
-  if (kind == "mix") return only_64(), std::make_unique<Random>(requests, true);
-  if (kind == "decode64") return only_64(), std::make_unique<Decode>(requests, 64, 64);
+  if (kind == "seq") return std::make_unique<Sequence>(requests, request_bytes, request_bytes, window);
+  if (kind == "stride") return only_64(), std::make_unique<Sequence>(requests, 4096, 64, window);
+  if (kind == "rand") return only_64(), std::make_unique<Random>(requests, false, window);
+  if (kind == "mix") return only_64(), std::make_unique<Random>(requests, true, window);
+  if (kind == "decode64") return only_64(), std::make_unique<Decode>(requests, 64, 64, window);
   if (kind == "decode4k") {
     if (request_bytes > 4096) throw config::InputError("traffic 'decode4k' has requests of at most 4096 bytes");
-    return std::make_unique<Decode>(requests, 4096, request_bytes);
+    return std::make_unique<Decode>(requests, 4096, request_bytes, window);
   }
   throw config::InputError("unknown traffic '" + kind + "', expected seq, stride, rand, mix, decode64 or decode4k");
+}
+
+std::uint64_t traffic_window(const dram::Config& channel) {
+  const std::uint64_t capacity = channel.capacity_bytes();
+  if (capacity < kMiB)
+    throw config::InputError(
+        fmt::format("the channel holds {} bytes, expected at least 1 MiB for generated traffic", capacity));
+  std::uint64_t window = kTrafficWindow;
+  while (window > capacity) window /= 2;
+  return window;
 }
 
 TrafficResult run_traffic(dram::Engine& engine, TrafficSource& source, const TrafficLimits& limits,

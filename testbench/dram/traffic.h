@@ -1,8 +1,8 @@
 // Request streams for one bare DRAM channel and the closed loop that feeds them: the unit to hold against other
 // simulators.
 //
-// Models: the reference patterns seq, stride, rand, mix, decode64, decode4k over a 512 MiB window; address traces; at
-// most one burst offered per clock, k requests in flight, an optional pacing gap. Does not model: a processor's caches
+// Models: the reference patterns seq, stride, rand, mix, decode64, decode4k over a 512 MiB window (less in
+// a smaller channel); address traces; at most one burst offered per clock, k requests in flight, an optional pacing gap. Does not model: a processor's caches
 // or dependences between requests.
 #pragma once
 
@@ -31,6 +31,8 @@ class TrafficSource {
   virtual bool next(TrafficRequest& r) = 0;
 };
 
+constexpr std::uint64_t kTrafficWindow = std::uint64_t{512} << 20;
+
 /// `kind` is one of seq, stride, rand, mix, decode64, decode4k:
 ///   seq     address 64 i
 ///   stride  address 4096 i
@@ -40,10 +42,14 @@ class TrafficSource {
 ///   each
 ///           sequential in a region of 256, 64, 64 and 64 MiB; after every 64 groups a 64-byte write at 448 MiB and at
 ///           480 MiB
-/// all within 512 MiB, in requests of `request_bytes` (64 in the reference; larger ones cover the same addresses in
+/// all within a window of 512 MiB. A smaller window, a power of two from 1 MiB on, scales bases and regions; rand and mix
+/// take the draw modulo as much less. In requests of `request_bytes` (64 in the reference; larger ones cover the same addresses in
 /// fewer requests: seq and decode only). Throws config::InputError on an unknown kind or size.
 std::unique_ptr<TrafficSource> make_traffic(const std::string& kind, std::uint64_t requests,
-                                            std::uint32_t request_bytes = 64);
+                                            std::uint32_t request_bytes = 64, std::uint64_t window = kTrafficWindow);
+/// The window of a channel: 512 MiB or, when it holds less, the largest power of two that it holds. Throws
+/// config::InputError below 1 MiB.
+std::uint64_t traffic_window(const dram::Config& channel);
 std::vector<std::string> traffic_kinds();
 
 struct TrafficLimits {

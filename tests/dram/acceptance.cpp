@@ -363,6 +363,18 @@ TEST_CASE("Acceptance: the pattern of decoding a token") {
   report.publish();
 }
 
+TEST_CASE("Acceptance: decoding keeps HBM busy under every mapping") {
+  // Streams of decoding meet in the banks of each mapping otherwise. Peers reach about as much with as many in flight.
+  for (const char* mapping : {"rbc", "bgi", "cbg"})
+    for (const auto& [preset, least] : {std::pair<const char*, double>{"HBM2-2000", 90}, {"HBM3-6400", 85}}) {
+      INFO(preset << " " << mapping);
+      CheckedEngine e(configured(preset, {{"mapping", mapping}}));
+      const auto r = e.run("decode64", 200000, {256, 0, false});
+      e.check();
+      CHECK(100 * r.utilisation(e.engine.config()) >= least);
+    }
+}
+
 TEST_CASE("Acceptance: load curve up to 90 % of the ceiling") {
   HARMONIA_REQUIRE_DATA(data);
   const Reference reference(data);

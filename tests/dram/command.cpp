@@ -143,6 +143,27 @@ TEST_CASE("dram: every kind of traffic on every preset") {
   }
 }
 
+TEST_CASE("dram: a channel smaller than the window of generated traffic gets a window that it holds") {
+  const Scratch s;
+  for (const auto& [rows, window] : {std::pair<int, std::uint64_t>{2048, 256 << 20}, {8, 1 << 20}}) {
+    s.write("c.yaml", "base: DDR4-3200\nrows: " + std::to_string(rows) + "\n");
+    for (const std::string kind : {"seq", "stride", "rand", "mix", "decode64", "decode4k"}) {
+      CAPTURE(rows, kind);
+      const Json j = run(s, "--config c.yaml --traffic " + kind + " --requests 9000 --per-request r.csv");
+      CHECK(j["traffic"]["window_bytes"] == window);
+      CHECK(j["traffic"]["requests"] == 9000);
+      std::uint64_t highest = 0;
+      const std::vector<std::string> lines = lines_of(Scratch::read(s / "r.csv"));
+      REQUIRE(lines.size() == 9001);
+      for (std::size_t i = 1; i < lines.size(); ++i)
+        highest = std::max<std::uint64_t>(
+            highest, std::stoull(lines[i].substr(lines[i].find(',', lines[i].find(',') + 1) + 1), nullptr, 16));
+      CHECK(highest < window);
+    }
+  }
+  CHECK(run(s, "--config DDR4-3200 --traffic seq --requests 100")["traffic"]["window_bytes"] == 512 << 20);
+}
+
 TEST_CASE("dram: an energy below 0 or a time below bytes / peak fails the run") {
   harmonia::testbench::DramResult r;
   r.channel.config = harmonia::dram::find_preset("DDR4-3200");
@@ -460,8 +481,8 @@ TEST_CASE("dram: wrong configuration files are told with line and column") {
   CHECK(check("base: DDR4-3200\nIDD3N: 200\n").find("c.yaml:2:8: IDD4R: IDD4R < IDD3N (168 < 200 mA)") == 0);
   CHECK(check("base: DDR4-3200\nrho: 1.5\n").find("c.yaml:2:6: rho is '1.5', expected a number from 0 to 1") == 0);
   CHECK(check("base: DDR5-4800\nrho: 0.5\n").find("c.yaml:2:6: IDD0: 103 mA is less than the 112.8") == 0);
-  // 64 MiB would not hold the traffic's window.
-  CHECK(check("base: DDR4-3200\nrows: 512\n").find("command line: the channel holds 67108864 bytes") == 0);
+  CHECK(check("base: DDR4-3200\nrows: 4\n")
+            .find("command line: the channel holds 524288 bytes, expected at least 1 MiB for generated traffic") == 0);
 }
 
 TEST_CASE("dram: broken traces are told with line and column") {

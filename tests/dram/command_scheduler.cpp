@@ -71,6 +71,24 @@ TEST_CASE("Scheduler: opens the bank of the oldest access, as soon as the rules 
   }
 }
 
+TEST_CASE("Scheduler: of the hits that are ready those go first whose bank an older access wants for another row") {
+  for (const bool keep : {true, false}) {
+    Scheduled s(ddr4(), keep);
+    s.open(0, 1, 100);
+    s.open(4, 1, 104);
+    s.add(Op::kRead, 4, 1);
+    s.add(Op::kRead, 0, 1);
+    check(s.at(200), Action::kColumn, 4, 200);  // the oldest
+    Scheduled t(ddr4(), keep);
+    t.open(0, 1, 100);
+    t.open(4, 1, 104);
+    t.add(Op::kRead, 4, 1);
+    t.add(Op::kRead, 0, 9);
+    t.add(Op::kRead, 0, 1);
+    check(t.at(200), Action::kColumn, 0, 200);  // row 9 waits for it
+  }
+}
+
 TEST_CASE("Scheduler: FR-FCFS takes the oldest of the hits that are ready") {
   for (const bool keep : {true, false}) {
     Scheduled s(ddr4(), keep);

@@ -94,6 +94,26 @@ TEST_CASE("Standards: a parameter left at 0 follows the standard's default, else
   CHECK(filled("HBM2-2000", Param::REFIpb) == find_preset("HBM2-2000")[Param::REFI] / 16);
 }
 
+TEST_CASE("Standards: a file that leaves out what its standard fixes gets what the presets of the standard have") {
+  // Of the parameters with a default, those that do not depend on the speed.
+  for (const Standard& s : all_standards())
+    for (const Preset& p : s.presets) {
+      const Config& preset = find_preset(p.name);
+      for (const Param parameter : {Param::PPD, Param::AAD, Param::WCKPST, Param::BLMAX, Param::RTRS}) {
+        Config c = preset;
+        c[parameter] = 0;
+        c.finish();
+        INFO(p.name << " " << param_name(parameter));
+        CHECK(c[parameter] == preset[parameter]);
+      }
+    }
+  CHECK(find_preset("LPDDR4-3200")[Param::PPD] == 4);
+  CHECK(find_preset("LPDDR5-6400")[Param::PPD] == 2);
+  CHECK(find_preset("DDR5-4800")[Param::PPD] == 2);
+  CHECK(find_preset("HBM3-6400")[Param::PPD] == 2);
+  CHECK(find_preset("DDR4-3200")[Param::PPD] == 1);
+}
+
 TEST_CASE("Standards: a distance is a sum of parameters, numbers and the burst") {
   const Config& c = find_preset("DDR4-3200");
   CHECK(evaluate("CWL + BURST + WTR_L", c) == 16 + 4 + 12);

@@ -360,16 +360,19 @@ void CommandScheduler::after_arrival(std::uint32_t id) {
     invalidate();
     return;
   }
-  const auto stands = [&](const Decision& d, Cmd cmd) {
+  // What waited for a shorter command on the bus may be overtaken by the time of the arrival.
+  if (column_.t < floor_) column_known_ = false;
+  if (row_->t < floor_) row_known_ = false;
+  const auto stands = [&](const Decision& d, Cmd cmd, bool before_others) {
     const Cycle t = std::max(floor_, state_.timing.earliest(cmd, unit, bank));
-    return t > d.t || (t == d.t && unit == d.unit && t < kNever);
+    return t > d.t || (t == d.t && unit == d.unit && t < kNever && !before_others);
   };
   const BankQueue& queue = state_.queues.of(op, bank);
   if (queue.hit == id) {
-    if (!stands(column_, column_command(op))) column_known_ = false;
+    if (!stands(column_, column_command(op), state_.queues.precedence(op, bank) != 0)) column_known_ = false;
     if (queue.candidate != id) row_known_ = false;  // the bank was going to be closed
   } else if (queue.candidate == id) {
-    if (!stands(*row_, state_.banks.open_row(bank) < 0 ? Cmd::kAct : Cmd::kPre)) row_known_ = false;
+    if (!stands(*row_, state_.banks.open_row(bank) < 0 ? Cmd::kAct : Cmd::kPre, false)) row_known_ = false;
   }
 }
 

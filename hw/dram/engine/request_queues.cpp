@@ -145,7 +145,7 @@ void RequestQueues::unblock(int bank) {
 
 void RequestQueues::advance_to(std::uint32_t id, std::uint64_t next_burst) {
   runs_[id].burst = next_burst;
-  update_ages(id, runs_[id].age());
+  update_ages(id);
 }
 
 void RequestQueues::find_hit(int op, int bank, std::uint32_t from) {
@@ -179,6 +179,7 @@ void RequestQueues::update_masks(int op, int bank) {
     q.hit_age = runs_[q.hit].age();
     if (q.hit != q.candidate) {
       u.older_conflict[op] |= bit;
+      q.hit_age -= kBeforeOthers;
       if (in_order_)
         q.capped_from = 0;
       else if (fairness_cap_ > 0)

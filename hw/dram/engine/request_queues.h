@@ -35,11 +35,16 @@ struct Run {
   std::int64_t age() const { return age_bias + static_cast<std::int64_t>(burst); }
 };
 
+/// Of the hits that can go first those go first whose bank an older access wants for another row: the sooner they are
+/// served, the sooner that row can be opened, while the other banks keep the data bus busy. More than any age.
+constexpr std::int64_t kBeforeOthers = std::int64_t{1} << 56;
+
 /// Runs of one kind that wait for a bank, in order of arrival.
 struct BankQueue {
   std::uint32_t head = kNone, tail = kNone;
   std::uint32_t candidate = kNone, hit = kNone;  // the oldest that may go, and the oldest of those in the open row
-  std::int64_t candidate_age = 0, hit_age = 0;
+  std::int64_t candidate_age = 0;
+  std::int64_t hit_age = 0;    // less kBeforeOthers where an older access waits for another row
   Cycle capped_from = kNever;  // from here on hits let an older conflict go first
 };
 
@@ -124,12 +129,17 @@ class RequestQueues {
   }
   /// The first burst of the run has been issued, and others are left.
   void advance_to(std::uint32_t id, std::uint64_t next_burst);
+  /// What is taken off the age of a bank's hits.
+  std::int64_t precedence(int op, int bank) const {
+    return (of_unit(organisation_.unit_of(bank)).older_conflict[op] & organisation_.bit_of(bank)) != 0 ? kBeforeOthers
+                                                                                                       : 0;
+  }
   /// The ages of the run, the oldest hit of its bank, have been advanced by the caller.
-  void update_ages(std::uint32_t id, std::int64_t age) {
+  void update_ages(std::uint32_t id) {
     const Run& run = runs_[id];
     BankQueue& queue = queues_[run.op][run.bank];
-    queue.hit_age = age;
-    if (queue.candidate == id) queue.candidate_age = age;
+    queue.hit_age = run.age() - precedence(run.op, run.bank);
+    if (queue.candidate == id) queue.candidate_age = run.age();
     changes_.bank(run.bank);
   }
 

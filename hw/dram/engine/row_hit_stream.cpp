@@ -119,7 +119,7 @@ void RowHitStream::load_run(Bank& b) {
   b.run = state_.queues.of(op_, b.bank).hit;
   const Run& run = state_.queues.run(b.run);
   b.burst = run.burst;
-  b.age_bias = run.age_bias;
+  b.age_bias = run.age_bias - state_.queues.precedence(op_, b.bank);
   b.left = run.count;
 }
 
@@ -239,7 +239,10 @@ void RowHitStream::end_run(int place) {
   if (state_.queues.of(op_, b.bank).hit != kNone) {
     load_run(b);
     older_came_ = older_came_ || b.age() < youngest_;
-    sort_younger(place);
+    if (place > 0 && b.age() < at_place(place - 1).age())
+      sort_all();  // behind the access that ended, a conflict waits
+    else
+      sort_younger(place);
   } else {
     const std::uint64_t bit = state_.organisation.bit_of(b.bank);
     banks_ &= ~bit;
@@ -274,7 +277,7 @@ void RowHitStream::write_back_bank(Bank& b) {
   if (!b.unwritten) return;
   b.unwritten = false;
   count_bank(b);
-  state_.queues.update_ages(b.run, b.age());
+  state_.queues.update_ages(b.run);
   state_.timing.apply_to_bank_and_group(cmd_, b.bank, b.last);
   state_.banks.use(b.bank, b.last);
 }

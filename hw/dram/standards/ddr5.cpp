@@ -10,6 +10,7 @@ Standard ddr5() {
   s.name = "DDR5";
   s.set_command_cycles({{Cmd::kAct, 2}, {Cmd::kRd, 2}, {Cmd::kWr, 2}});
   s.same_bank_refresh = true;
+  s.defaults = {{Param::PPD, "2"}};
   s.rules = with_common_rules(usual_recovery_rules());
   s.presets = {
       {"DDR5-4800", "DDR5-4800B 16Gb x8, one 32-bit sub-channel, 1 rank",

@@ -12,7 +12,7 @@ Standard hbm3() {
   s.split_command_bus = true;
   s.from_last_edge = true;
   s.set_command_cycles({{Cmd::kAct, 2}});
-  s.refresh_urgency = RefreshUrgency::kAfterAccess;
+  s.defaults = {{Param::PPD, "2"}};
   s.rules = with_common_rules(usual_recovery_rules());
   s.presets = {
       {"HBM3-6400", "HBM3 6.4 Gb/s 8Gb per channel, one 32-bit pseudo channel",

@@ -19,6 +19,7 @@ Standard lpddr4() {
   s.write_data_delay = 1;
   s.read_recovery_after_burst = true;
   s.has_read_strobe_delay = true;
+  s.defaults = {{Param::PPD, "4"}};
   // JESD209-4: from the read, BL/2 + max(8, RTP) - 8; a write needs one clock (tDQSS) before its data.
   s.rules = with_common_rules({
       {Level::kBank, Cmd::kRd, Cmd::kPre, "BURST + RTP - 8"},

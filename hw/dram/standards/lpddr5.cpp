@@ -14,7 +14,7 @@ Standard lpddr5() {
   s.refresh_urgency = RefreshUrgency::kAfterAccess;
   // JESD209-5 reads as RPab before REF here too. Ramulator 2.1, the only outside measurement of LPDDR5, and the checkers
   // that go with it count RP; set RPREF to be strict.
-  s.defaults = {{Param::RPREF, "RP"}, {Param::BLMAX, "CCD_L"}, {Param::WCKPST, "1"}};
+  s.defaults = {{Param::RPREF, "RP"}, {Param::BLMAX, "CCD_L"}, {Param::WCKPST, "1"}, {Param::PPD, "2"}};
   s.rules = with_common_rules({
       {Level::kBank, Cmd::kRd, Cmd::kPre, "RTP"},
       {Level::kBank, Cmd::kWr, Cmd::kPre, "CWL + BURST + WR"},
