@@ -30,6 +30,8 @@ InterconnectCore::Impl::Impl(AddressMap map, InterconnectConfig config, std::vec
   for (unsigned j = 0; j < downstream.size(); ++j)
     downstream_.push_back(std::make_unique<Downstream>(*this, *downstream[j], j, upstream.size()));
   statistics_.bytes_per_target.resize(downstream.size());
+  statistics_.requests_per_target.resize(downstream.size());
+  statistics_.one_at_a_time_per_target.resize(downstream.size());
   statistics_.waited_per_initiator.resize(upstream.size());
 }
 

@@ -28,7 +28,9 @@ struct InterconnectStatistics {
   std::uint64_t split_requests = 0;  ///< those that touched more than one channel
   std::uint64_t address_errors = 0;
   std::vector<std::uint64_t> bytes_per_target;
-  std::vector<sc_core::sc_time> waited_per_initiator;  ///< AT: time from a request's arrival until it was taken
+  std::vector<std::uint64_t> requests_per_target;       ///< AT: sent to the target
+  std::vector<std::uint64_t> one_at_a_time_per_target;  ///< of them those that the target ended with their response
+  std::vector<sc_core::sc_time> waited_per_initiator;   ///< AT: time from a request's arrival until it was taken
 };
 
 /// The machinery behind the sockets.

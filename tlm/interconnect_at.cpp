@@ -99,6 +99,7 @@ tlm::tlm_sync_enum InterconnectCore::Impl::backward(Downstream& port, tlm::tlm_g
   const sc_time when = sc_core::sc_time_stamp() + delay;
   const bool was_due = request.accepted != request.pieces;
   if (port.current_ == &child) {
+    if (phase == tlm::BEGIN_RESP) ++statistics_.one_at_a_time_per_target[port.index_];
     piece_accepted(port, child, when);
     if (port.waiting_count_ != 0) wakeup_.next_delta();  // the next request may not be sent from within this call
   }
@@ -139,6 +140,7 @@ void InterconnectCore::Impl::forward(Downstream& port, Child& child) {
   port.free_at_ = sc_core::sc_time_stamp() + delay + issue_interval_;
   port.current_ = &child;
   child.stage = interconnect::Stage::requesting;
+  ++statistics_.requests_per_target[port.index_];
   child.acquire();  // the target may answer from within the call
   const tlm::tlm_sync_enum status = port.forward().nb_transport_fw(child, phase, delay);
   const sc_time when = sc_core::sc_time_stamp() + delay;
@@ -150,6 +152,7 @@ void InterconnectCore::Impl::forward(Downstream& port, Child& child) {
       tlm::tlm_phase end = tlm::END_RESP;
       port.forward().nb_transport_fw(child, end, delay);
     }
+    ++statistics_.one_at_a_time_per_target[port.index_];
     piece_accepted(port, child, when);
     piece_answered(child, when);
   } else if (status == tlm::TLM_UPDATED && phase == tlm::END_REQ) {

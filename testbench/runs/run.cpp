@@ -28,6 +28,42 @@ InstrumentOptions instrument_options(const Scenario& s, const RunOptions& option
   return o;
 }
 
+/// The scenario's machine with the caller's blocks in it.
+accelerator::MachineOptions options_of(const Scenario& s, const RunOptions& options) {
+  accelerator::MachineOptions machine = machine_options(s);
+  machine.connect = options.connect;
+  const auto take = [](auto& core, const auto& own) {
+    if (own) core = own;
+  };
+  take(machine.cores.converter, options.cores.converter);
+  take(machine.cores.smoother, options.cores.smoother);
+  take(machine.cores.decoder, options.cores.decoder);
+  take(machine.cores.pe, options.cores.pe);
+  return machine;
+}
+
+/// What of the machine was not the model's own, and what that does to its time.
+void note_replaced_blocks(const RunOptions& options, const accelerator::Accelerator& a, RunResult& result) {
+  std::string blocks;
+  for (const auto& [given, name] : {std::pair<bool, const char*>{bool(options.cores.converter), "converter"},
+                                    {bool(options.cores.smoother), "smoother"},
+                                    {bool(options.cores.decoder), "decoder"},
+                                    {bool(options.cores.pe), "pe"}})
+    if (given) blocks += (blocks.empty() ? "" : ", ") + std::string(name);
+  if (!blocks.empty())
+    result.notices.push_back("datapaths of the caller in place of the model's: " + blocks +
+                             "; area and energy are those of the model's blocks");
+  if (options.connect) result.notices.push_back("the caller made the connections between the machine's blocks");
+  const bus::InterconnectStatistics& s = a.interconnect.statistics();
+  for (std::size_t target = 0; target < s.requests_per_target.size(); ++target)
+    if (s.requests_per_target[target] > 1 && s.one_at_a_time_per_target[target] == s.requests_per_target[target])
+      result.notices.push_back(
+          "memory channel " + std::to_string(target) +
+          " has one request under way at a time: it ended each request (END_REQ) only with its response, as "
+          "targets with b_transport alone do, so that its latency is paid for every request. A target that returns "
+          "END_REQ when it has taken a request is served with several");
+}
+
 BandwidthBins empty_series(const Scenario& s) {
   const double interval = s.output.bandwidth_interval_us * 1e-6;
   return BandwidthBins::asked(interval, accelerator::peak_bandwidth(s.accelerator) / s.accelerator.dram.channels,
@@ -123,7 +159,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
       result.complete = false;
     }
   };
-  Machine machine(s, workload->capacity(), body, machine_options(s));
+  Machine machine(s, workload->capacity(), body, options_of(s, options));
   // A step that cannot run must be refused before anything is simulated or written.
   refuse_impossible_step(machine, s, workload->largest_step(), workload->single_linear());
   Instruments instruments(*machine.accelerator, instrument_options(s, options));
@@ -140,6 +176,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   collector.report(s, workload->single_linear(), channel_facts(*machine.accelerator), result);
   workload->report(result);
   check(*workload, *steps, collector, result);
+  note_replaced_blocks(options, *machine.accelerator, result);
   for (const std::string& notice : narrow_ports(s.accelerator)) result.notices.push_back(notice);
   const BandwidthBins& series = workload->own_time_line() ? collector.series() : instruments.bins();
   result.bandwidth_interval_s = series.bin_s();

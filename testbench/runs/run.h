@@ -6,14 +6,17 @@
 
 #include <string>
 
+#include "harmonia/hw/accelerator/accelerator.h"
 #include "harmonia/testbench/results/run_result.h"
 #include "harmonia/testbench/scenario/scenario.h"
 
 namespace harmonia::testbench {
 
 struct RunOptions {
-  std::string timeline_file;  // where to write timeline.pftrace; empty: not written
-  std::string waves_file;     // VCD of block activity
+  std::string timeline_file;      // where to write timeline.pftrace; empty: not written
+  std::string waves_file;         // VCD of block activity
+  accelerator::BlockCores cores;  // your own datapaths; those left empty are the scenario's
+  accelerator::Connect connect;   // makes the machine's connections (accelerator.h); empty: binds directly
 };
 
 /// Throws config::InputError when the scenario cannot run (a model that does not fit, a tile that does not),
