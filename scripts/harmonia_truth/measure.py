@@ -59,7 +59,10 @@ def runs(group, inputs, data):
 def bare(result):
     """Seconds that bytes at peak bandwidth, or operations at peak rate if they take longer, would need."""
     memory = result["bandwidth"]["bytes"] / result["bandwidth"]["peak_bytes_per_s"]
-    return max(memory, sum(o["compute_s"] for o in result["operations"]))
+    accelerator = result["provenance"]["config"]["accelerator"]
+    pe = accelerator["pe"]
+    peak = 1e6 * accelerator["clock_mhz"] * pe["rows"] * pe["cols"] * pe["lanes"]
+    return max(memory, sum(o["macs"] for o in result["operations"]) / peak)
 
 
 def column(text, name, index):
