@@ -295,7 +295,7 @@ Field& Fields::add_pairs(std::string key, std::vector<std::pair<int, int>>& pair
       for (const Node& number : item.is_list() ? item.items : std::vector<Node>{item})
         flat.push_back(static_cast<int>(f.to_integer(number, path)));
     if (flat.size() % 2 != 0)
-      throw InputError(n.where, path + " has " + std::to_string(flat.size()) + " numbers, expected pairs");
+      throw InputError(n.where, fmt::format("{} has {} numbers, expected pairs", path, flat.size()));
     pairs.clear();
     for (std::size_t i = 0; i < flat.size(); i += 2) pairs.emplace_back(flat[i], flat[i + 1]);
   };

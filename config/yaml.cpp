@@ -1,5 +1,6 @@
 #include "harmonia/config/yaml.h"
 
+#include <fmt/format.h>
 #include <yaml-cpp/emitter.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -100,11 +101,10 @@ class Builder : public YAML::EventHandler {
   Location at(const YAML::Mark& mark) const { return {file_, mark.line + 1, mark.column + 1}; }
 
   [[noreturn]] static void too_many(const Location& where) {
-    throw InputError(where,
-                     "too many values, expected at most " + std::to_string(kMostValues) + " with aliases expanded");
+    throw InputError(where, fmt::format("too many values, expected at most {} with aliases expanded", kMostValues));
   }
   [[noreturn]] static void too_deep(const Location& where) {
-    throw InputError(where, "nested too deeply, expected at most " + std::to_string(kDeepest) + " levels");
+    throw InputError(where, fmt::format("nested too deeply, expected at most {} levels", kDeepest));
   }
 
   void check_tag(const YAML::Mark& mark, const std::string& tag) const {
@@ -140,9 +140,8 @@ class Builder : public YAML::EventHandler {
       if (!node.is_scalar()) throw InputError(node.where, describe_found(node) + " as a key, expected a name");
       const auto [earlier, is_new] = top.seen.emplace(node.text, node.where.line);
       if (!is_new)
-        throw InputError(node.where, "key '" + printable(node.text) +
-                                         "' appears twice, expected it once (first at line " +
-                                         std::to_string(earlier->second) + ")");
+        throw InputError(node.where, fmt::format("key '{}' appears twice, expected it once (first at line {})",
+                                                 printable(node.text), earlier->second));
       top.has_key = true;
       top.key = node.text;
       top.key_where = node.where;
@@ -250,8 +249,7 @@ namespace {
 
 Node parse_yaml_document(std::string_view text, const std::string& file) {
   if (text.size() > kMostBytes)
-    throw InputError({file, 0, 0},
-                     std::to_string(text.size()) + " bytes, expected at most " + std::to_string(kMostBytes));
+    throw InputError({file, 0, 0}, fmt::format("{} bytes, expected at most {}", text.size(), kMostBytes));
   const bool has_bom = text.substr(0, 3) == "\xef\xbb\xbf";
   // yaml-cpp would replace such bytes without a word.
   if (const TextFault found = find_fault(text); found.fault != Fault::kNone)
@@ -320,7 +318,7 @@ std::string read_text_file(const std::string& file, std::size_t most_bytes) {
   while (in->read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in->gcount() > 0) {
     text.append(buffer.data(), static_cast<std::size_t>(in->gcount()));
     if (text.size() > most_bytes)
-      throw InputError({file, 0, 0}, "larger than " + std::to_string(most_bytes) + " bytes, expected a smaller file");
+      throw InputError({file, 0, 0}, fmt::format("larger than {} bytes, expected a smaller file", most_bytes));
   }
   if (in->bad() || (text.empty() && file != "-" && opened.bad()))
     throw InputError({file, 0, 0}, "cannot be read, expected a readable file");

@@ -1,5 +1,7 @@
 #include "harmonia/tlm/interconnect.h"
 
+#include <fmt/format.h>
+
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -23,8 +25,8 @@ InterconnectCore::Impl::Impl(AddressMap map, InterconnectConfig config, std::vec
       issue_interval_(cycle(config) * config.issue_cycles),
       wakeup_("interconnect_pump", [this] { pump(); }) {
   if (map_.targets() > downstream.size())
-    throw std::invalid_argument("the address map names target " + std::to_string(map_.targets() - 1) + ", there are " +
-                                std::to_string(downstream.size()) + " targets");
+    throw std::invalid_argument(
+        fmt::format("the address map names target {}, there are {} targets", map_.targets() - 1, downstream.size()));
   for (unsigned i = 0; i < upstream.size(); ++i)
     upstream_.push_back(std::make_unique<Upstream>(*this, *upstream[i], i));
   for (unsigned j = 0; j < downstream.size(); ++j)

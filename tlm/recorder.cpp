@@ -1,5 +1,7 @@
 #include "harmonia/tlm/recorder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -43,7 +45,7 @@ void TimelineRecorder::write(const BandwidthSeries& series) {
     for (std::size_t c = 0; c < traffic_class_count; ++c) {
       if (series.total(channel, static_cast<TrafficClass>(c)) == 0) continue;
       const PftraceWriter::Track track = writer_.add_counter(
-          "channel " + std::to_string(channel) + " " + name_of(static_cast<TrafficClass>(c)), "GB/s", counters_);
+          fmt::format("channel {} {}", channel, name_of(static_cast<TrafficClass>(c))), "GB/s", counters_);
       for (std::size_t i = 0; i < bins.size(); ++i) {
         if (i > 0 && bins[i].bytes[c] == bins[i - 1].bytes[c]) continue;
         writer_.counter(track, i * bin_ps, static_cast<double>(bins[i].bytes[c]) / bin_ns);
@@ -139,8 +141,7 @@ void VcdWriter::finish(const std::string& path) {
   for (const auto& [scope, members] : scopes) {
     header += "$scope module " + scope + " $end\n";
     for (const Signal signal : members)
-      header += "$var wire " + std::to_string(signals_[signal].width) + " " + code(signal) + " " +
-                signals_[signal].name + " $end\n";
+      header += fmt::format("$var wire {} {} {} $end\n", signals_[signal].width, code(signal), signals_[signal].name);
     header += "$upscope $end\n";
   }
   header += "$enddefinitions $end\n$dumpvars\n";

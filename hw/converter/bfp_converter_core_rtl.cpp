@@ -1,5 +1,7 @@
 #include "harmonia/hw/converter/bfp_converter_core_rtl.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -63,14 +65,15 @@ class RtlCore final : public ConverterCore {
 
   std::string name(const Work& work) const {
     const auto from = [](const char* what, std::uint32_t position) {
-      return std::string(what) + " from position " + std::to_string(position);
+      return fmt::format("{} from position {}", what, position);
     };
-    return "converter, operation " + std::to_string(work.d.operation) + ", " +
-           std::visit(bus::Overloaded{[&](const ToOperand& k) { return from("rows", k.row_begin); },
-                                      [&](const HeadKeys& k) { return from("keys", k.first_position); },
-                                      [&](const GroupedValues& k) { return from("values", k.first_position); },
-                                      [](const Rows&) { return std::string("rows"); }},
-                      work.d.kind);
+    return fmt::format(
+        "converter, operation {}, {}", work.d.operation,
+        std::visit(bus::Overloaded{[&](const ToOperand& k) { return from("rows", k.row_begin); },
+                                   [&](const HeadKeys& k) { return from("keys", k.first_position); },
+                                   [&](const GroupedValues& k) { return from("values", k.first_position); },
+                                   [](const Rows&) { return std::string("rows"); }},
+                   work.d.kind));
   }
 
   /// Beats dealt to the lanes in turn; `take` gets each group's number and its bytes.
@@ -88,7 +91,7 @@ class RtlCore final : public ConverterCore {
       (*order)[lane].push_back(beats[i].first);
       if (compare_) {
         job.expected.push_back(golden_beat(beats[i].second, &golden_nonfinite_));
-        job.what = name(*work) + ", lane " + std::to_string(lane);
+        job.what = fmt::format("{}, lane {}", name(*work), lane);
       }
     }
     for (rtl::StreamJob& job : jobs) {
@@ -114,9 +117,9 @@ class RtlCore final : public ConverterCore {
             first_result = std::max(first_result, o.result_end - static_cast<Cycle>(o.results.size()) + Cycle{1});
           }
           if (compare_ && nonfinite != golden_nonfinite_)
-            throw rtl::Difference(name(*work) + ", cycle " + std::to_string(work->result.free) +
-                                  " of the block's clock: the RTL counted " + std::to_string(nonfinite) +
-                                  " nonfinite elements, the model " + std::to_string(golden_nonfinite_));
+            throw rtl::Difference(
+                fmt::format("{}, cycle {} of the block's clock: the RTL counted {} nonfinite elements, the model {}",
+                            name(*work), work->result.free, nonfinite, golden_nonfinite_));
           work->result.nonfinite += nonfinite;
           next(first_result);
         });

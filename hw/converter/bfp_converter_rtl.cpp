@@ -1,6 +1,7 @@
 #include "harmonia/hw/converter/bfp_converter_rtl.h"
 
 #include <Vbfp_converter.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -86,9 +87,9 @@ struct BfpConverterRtl::State {
     const std::uint32_t delta = now - counted;
     counted = now;
     if (engine.compare() && delta != golden_nonfinite) {
-      throw rtl::Difference("bfp_converter: the RTL counted " + std::to_string(delta) +
-                            " nonfinite elements, the model " + std::to_string(golden_nonfinite) + ", at cycle " +
-                            std::to_string(engine.driver().cycles()));
+      throw rtl::Difference(
+          fmt::format("bfp_converter: the RTL counted {} nonfinite elements, the model {}, at cycle {}", delta,
+                      golden_nonfinite, engine.driver().cycles()));
     }
     golden_nonfinite = 0;
     return delta;

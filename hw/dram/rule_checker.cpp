@@ -1,5 +1,7 @@
 #include "harmonia/hw/dram/rule_checker.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -9,9 +11,9 @@ namespace harmonia::dram {
 namespace {
 
 std::string text_of(const Command& c) {
-  std::string s = std::string(cmd_name(c.cmd)) + " at " + std::to_string(c.cycle) + " unit " + std::to_string(c.unit);
-  if (c.bankgroup >= 0) s += " bank " + std::to_string(c.bankgroup) + "." + std::to_string(c.bank_in_group);
-  if (c.row >= 0) s += " row " + std::to_string(c.row);
+  std::string s = fmt::format("{} at {} unit {}", cmd_name(c.cmd), c.cycle, c.unit);
+  if (c.bankgroup >= 0) s += fmt::format(" bank {}.{}", c.bankgroup, c.bank_in_group);
+  if (c.row >= 0) s += fmt::format(" row {}", c.row);
   return s;
 }
 
@@ -68,7 +70,7 @@ void RuleChecker::need(Rule rule, const Command& c, Cycle t, Cycle since, Cycle 
   const Cycle slack = t - since - distance;
   Cycle& smallest = slack_[static_cast<std::size_t>(rule)];
   if (slack < smallest) smallest = slack;
-  if (slack < 0) bad(rule, c, std::to_string(t - since) + " cycles, expected at least " + std::to_string(distance));
+  if (slack < 0) bad(rule, c, fmt::format("{} cycles, expected at least {}", t - since, distance));
 }
 
 std::uint64_t RuleChecker::violations() const {
@@ -79,15 +81,15 @@ std::string RuleChecker::report() const {
   std::string text;
   for (int r = 0; r < kRuleCount; ++r)
     if (broken_[static_cast<std::size_t>(r)] != 0)
-      text += std::string(rule_name(static_cast<Rule>(r))) + " (" + rule_definition(static_cast<Rule>(r)) +
-              ") broken " + std::to_string(broken_[static_cast<std::size_t>(r)]) + " times, first " +
-              example_[static_cast<std::size_t>(r)] + "\n";
+      text += fmt::format("{} ({}) broken {} times, first {}\n", rule_name(static_cast<Rule>(r)),
+                          rule_definition(static_cast<Rule>(r)), broken_[static_cast<std::size_t>(r)],
+                          example_[static_cast<std::size_t>(r)]);
   return text;
 }
 
 void RuleChecker::on_command(const Command& c) {
   ++commands_;
-  if (c.cycle < now_) bad(Rule::order, c, "after a command at " + std::to_string(now_));
+  if (c.cycle < now_) bad(Rule::order, c, fmt::format("after a command at {}", now_));
   now_ = std::max(now_, c.cycle);
   const int bank = c.bankgroup * config_.banks_per_group + c.bank_in_group;
   const bool whole = c.cmd == Cmd::kPreAll || c.cmd == Cmd::kRef || c.cmd == Cmd::kPdEnter || c.cmd == Cmd::kPdExit;
@@ -125,8 +127,7 @@ void RuleChecker::on_command(const Command& c) {
       if (u.half_open != bank)
         bad(Rule::tAAD, c, "no ACT1 before");
       else if (t - u.act1 > at(Param::AAD))
-        bad(Rule::tAAD, c,
-            std::to_string(t - u.act1) + " cycles after ACT1, expected at most " + std::to_string(at(Param::AAD)));
+        bad(Rule::tAAD, c, fmt::format("{} cycles after ACT1, expected at most {}", t - u.act1, at(Param::AAD)));
       u.half_open = -1;
       break;
     case Cmd::kRd:
@@ -172,7 +173,7 @@ void RuleChecker::on_command(const Command& c) {
 }
 
 void RuleChecker::activate(const Command& c, Unit& u, Bank& b, Cycle t) {
-  if (b.row >= 0) bad(Rule::act_closed, c, "row " + std::to_string(b.row) + " is open");
+  if (b.row >= 0) bad(Rule::act_closed, c, fmt::format("row {} is open", b.row));
   need(Rule::tRP, c, t, b.pre, at(Param::RP));
   need(Rule::tRPab, c, t, u.pre_all, at(Param::RPab));
   need(Rule::tRC, c, t, b.act, at(Param::RC));
@@ -194,7 +195,7 @@ void RuleChecker::activate(const Command& c, Unit& u, Bank& b, Cycle t) {
 void RuleChecker::column(const Command& c, Unit& u, Bank& b, Cycle t) {
   const bool write = c.cmd == Cmd::kWr;
   if (b.row != c.row)
-    bad(Rule::cas_row, c, b.row < 0 ? std::string("the bank is closed") : "row " + std::to_string(b.row) + " is open");
+    bad(Rule::cas_row, c, b.row < 0 ? std::string("the bank is closed") : fmt::format("row {} is open", b.row));
   need(Rule::tRCD, c, t, b.act, at(write ? Param::RCDWR : Param::RCDRD));
   const int write_data = at(Param::CWL) + write_lead_;  // WR to its first data beat
   for (int g = 0; g < config_.bankgroups; ++g) {
@@ -220,7 +221,7 @@ void RuleChecker::column(const Command& c, Unit& u, Bank& b, Cycle t) {
 
   if (standard_.wck_sync) {
     if (c.cycle >= u.wck_until && u.cas[write ? 1 : 0] != c.cycle - 1)
-      bad(Rule::tWCK, c, "WCK is out of step since " + std::to_string(u.wck_until));
+      bad(Rule::tWCK, c, fmt::format("WCK is out of step since {}", u.wck_until));
     u.wck_until = end + at(Param::WCKPST);
   }
   (write ? u.wr : u.rd)[static_cast<std::size_t>(c.bankgroup)] = t;
@@ -248,13 +249,13 @@ void RuleChecker::refresh_time(const Command& c, Unit& u) {
   const Cycle late = c.cycle - due;
   if (late > (all ? config_.refresh_postpone * interval : 0) + refresh_slack_ ||
       late < -(all ? config_.refresh_pull_in * interval : 0))
-    bad(Rule::tREFI, c, "number " + std::to_string(u.refreshes) + " was due at " + std::to_string(due));
+    bad(Rule::tREFI, c, fmt::format("number {} was due at {}", u.refreshes, due));
 }
 
 void RuleChecker::refresh(const Command& c, Unit& u, Cycle t) {
   for (std::size_t i = 0; i < u.banks.size(); ++i) {
     const Bank& b = u.banks[i];
-    if (b.row >= 0) bad(Rule::refresh_closed, c, "bank " + std::to_string(i) + " holds row " + std::to_string(b.row));
+    if (b.row >= 0) bad(Rule::refresh_closed, c, fmt::format("bank {} holds row {}", i, b.row));
     need(Rule::tRP_refresh, c, t, b.pre, at(Param::RP));
     need(Rule::tRFCpb, c, t, b.refresh, at(Param::RFCpb));
   }
@@ -273,7 +274,7 @@ void RuleChecker::refresh_banks(const Command& c, Unit& u, Cycle t) {
         need(Rule::tRC_refresh, c, t, b.act, at(Param::RRD_S));
         continue;
       }
-      if (b.row >= 0) bad(Rule::refresh_closed, c, "the bank holds row " + std::to_string(b.row));
+      if (b.row >= 0) bad(Rule::refresh_closed, c, fmt::format("the bank holds row {}", b.row));
       need(Rule::tRP_refresh, c, t, b.pre, at(Param::RP));
       need(Rule::tRC_refresh, c, t, b.act, at(Param::RC));
       need(Rule::tRFCpb, c, t, b.refresh, at(Param::RFCpb));
@@ -294,8 +295,7 @@ void RuleChecker::finish(Cycle now) {
     const Cycle due = static_cast<Cycle>(units_[i].refreshes + 1) * interval;
     if (now > due + (all ? config_.refresh_postpone * interval : 0) + refresh_slack_)
       bad(Rule::tREFI, {now, all ? Cmd::kRef : Cmd::kRefPb, static_cast<std::int16_t>(i), -1, -1, -1, -1},
-          "number " + std::to_string(units_[i].refreshes + 1) + " was due at " + std::to_string(due) +
-              " and has not come");
+          fmt::format("number {} was due at {} and has not come", units_[i].refreshes + 1, due));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "harmonia/hw/memory/dma.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -27,8 +29,8 @@ DmaDescriptor& DmaDescriptor::add(const DmaSegment& segment) {
 std::string decode(const void* data, std::size_t length, DmaDescriptor* into) {
   constexpr std::size_t kHeader = offsetof(DmaDescriptor, segments);
   if (length < kHeader + sizeof(DmaSegment) || length > sizeof(DmaDescriptor)) {
-    return "a DMA descriptor of " + std::to_string(length) + " bytes, expected a header of " + std::to_string(kHeader) +
-           " and one to eight segments of " + std::to_string(sizeof(DmaSegment));
+    return fmt::format("a DMA descriptor of {} bytes, expected a header of {} and one to eight segments of {}", length,
+                       kHeader, sizeof(DmaSegment));
   }
   // Flags are read as bytes first: any other value than 0 or 1 in a bool would be undefined.
   const auto* bytes = static_cast<const unsigned char*>(data);
@@ -41,8 +43,9 @@ std::string decode(const void* data, std::size_t length, DmaDescriptor* into) {
   std::memcpy(static_cast<void*>(into), data, length);
   if (into->segment_count == 0 || into->segment_count > DmaDescriptor::kMaxSegments ||
       into->encoded_bytes() != length) {
-    return "a DMA descriptor of " + std::to_string(into->segment_count) + " segments in " + std::to_string(length) +
-           " bytes, expected one to eight segments and exactly their length";
+    return fmt::format(
+        "a DMA descriptor of {} segments in {} bytes, expected one to eight segments and exactly their length",
+        into->segment_count, length);
   }
   if (!(into->bytes_per_cycle >= 0) || !std::isfinite(into->bytes_per_cycle)) {
     return "bytes_per_cycle of the DMA descriptor is neither 0 nor a rate";
@@ -52,7 +55,7 @@ std::string decode(const void* data, std::size_t length, DmaDescriptor* into) {
   }
   for (std::size_t i = 0; i < into->segment_count; ++i) {
     const DmaSegment& segment = into->segments[i];
-    const std::string where = "segment " + std::to_string(i) + " of the DMA descriptor: ";
+    const std::string where = fmt::format("segment {} of the DMA descriptor: ", i);
     if (segment.row_bytes == 0 || segment.rows == 0) return where + "it is empty";
     if (segment.group_bytes == 0) return where + "group_bytes is 0";
     if (static_cast<std::size_t>(segment.traffic) >= bus::traffic_class_count) return where + "unknown traffic class";

@@ -1,5 +1,7 @@
 #include "harmonia/hw/memory/operand_buffer_module.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -38,11 +40,10 @@ std::string OperandBuffer::descriptor_fault(const OperandDescriptor& d) const {
   std::string fault = fault_of(d, capacity_bytes_);
   const auto entry = entries_.find(d.operand);
   if (fault.empty() && entry != entries_.end() && entry->second.bytes > d.bytes())
-    fault = "row_bytes * rows is " + std::to_string(d.bytes()) + ", expected the " +
-            std::to_string(entry->second.bytes) + " bytes or more that came for operand " + std::to_string(d.operand);
+    fault = fmt::format("row_bytes * rows is {}, expected the {} bytes or more that came for operand {}", d.bytes(),
+                        entry->second.bytes, d.operand);
   for (std::size_t i = 0; fault.empty() && i < command.size(); ++i)
-    if (command.at(i).operand == d.operand)
-      fault = "operand is " + std::to_string(d.operand) + ", which is queued already";
+    if (command.at(i).operand == d.operand) fault = fmt::format("operand is {}, which is queued already", d.operand);
   return fault;
 }
 
@@ -179,18 +180,17 @@ void OperandBuffer::handed_over(Cycle when) {
 std::string OperandBuffer::state() const {
   std::uint64_t held = held_bytes_;
   for (std::size_t i = 0; i < departures_.size(); ++i) held -= departures_[i].bytes;
-  std::string text = std::to_string(held) + " of " + std::to_string(capacity_bytes_) + " bytes held";
+  std::string text = fmt::format("{} of {} bytes held", held, capacity_bytes_);
   for (const bus::ChunkInput* input : {&converter, &dma})
     if (input->waiting() != nullptr)
-      text += "; " + std::to_string(input->waiting()->get_data_length()) + " bytes " +
-              (input == &dma ? "from memory" : "from the converter") + " wait for operand " +
-              std::to_string(bus::chunk_of(*input->waiting()).operation);
+      text += fmt::format("; {} bytes {} wait for operand {}", input->waiting()->get_data_length(),
+                          (input == &dma ? "from memory" : "from the converter"),
+                          bus::chunk_of(*input->waiting()).operation);
   if (!command.empty()) {
     const OperandDescriptor& d = command.at(0);
     const auto entry = entries_.find(d.operand);
-    text += "; next is operand " + std::to_string(d.operand) + " with " +
-            std::to_string(entry == entries_.end() ? 0 : entry->second.bytes) + " of " + std::to_string(d.bytes()) +
-            " bytes there";
+    text += fmt::format("; next is operand {} with {} of {} bytes there", d.operand,
+                        entry == entries_.end() ? 0 : entry->second.bytes, d.bytes());
   }
   return text;
 }

@@ -1,5 +1,7 @@
 #include "harmonia/hw/pe/pe_array_core_rtl.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -68,9 +70,8 @@ class RtlCore final : public PeCore {
         if (job.inputs.empty()) {
           job.inputs.resize(2);
           if (compare_)
-            job.what = "PE " + std::to_string(pe) + ", operation " + std::to_string(d.operation) +
-                       ", tile from output column " + std::to_string(d.n_begin) + ", first output: token " +
-                       std::to_string(t) + ", column " + std::to_string(r);
+            job.what = fmt::format("PE {}, operation {}, tile from output column {}, first output: token {}, column {}",
+                                   pe, d.operation, d.n_begin, t, r);
         }
         (*order)[pe].push_back({t, r});
         for (std::size_t g = 0; g < groups; ++g) {

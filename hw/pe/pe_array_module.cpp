@@ -1,5 +1,7 @@
 #include "harmonia/hw/pe/pe_array_module.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace harmonia::pe {
@@ -58,8 +60,8 @@ std::string PeArray::operand_fault(const Descriptor& d) const {
   const tlm::tlm_generic_payload& payload = *operands_.front().payload;
   const std::uint64_t needed = tile_a_bytes(config_, d);
   if (payload.get_data_length() < needed)
-    return "the data length is " + std::to_string(payload.get_data_length()) + ", expected " + std::to_string(needed) +
-           " or more of an A operand for the tile's m and k";
+    return fmt::format("the data length is {}, expected {} or more of an A operand for the tile's m and k",
+                       payload.get_data_length(), needed);
   if (functional_ && !bus::chunk_of(payload).data_valid)
     return "Chunk::data_valid is 0, expected 1: the chunks before carried data";
   return {};
@@ -80,10 +82,10 @@ bool PeArray::start_tile() {
       give_operand_back();
     }
     const std::uint32_t number = operands_.front().number;
-    const std::string fault = number != d.a_operand
-                                  ? "Chunk::operation is " + std::to_string(number) + ", expected the A operand " +
-                                        std::to_string(d.a_operand) + " that the tile asks for"
-                                  : operand_fault(d);
+    const std::string fault =
+        number != d.a_operand ? fmt::format("Chunk::operation is {}, expected the A operand {} that the tile asks for",
+                                            number, d.a_operand)
+                              : operand_fault(d);
     if (!fault.empty()) {
       refuse_operand(fault);
       return start_tile();

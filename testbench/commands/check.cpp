@@ -1,6 +1,8 @@
 // `harmonia check FILE...`: what kind of file is it, and is it usable?
 #include "harmonia/testbench/commands/check.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -55,8 +57,7 @@ std::string check_sweep(const std::string& file, const Library& library) {
   const Sweep sweep = load_sweep(file, {}, library);
   for (const SweepPoint& p : sweep.points)
     if (!p.failure.empty()) throw config::InputError({file}, "the point " + label_of(p.settings) + ": " + p.failure);
-  return "a sweep: " + std::to_string(sweep.points.size()) + " points over " + std::to_string(sweep.keys.size()) +
-         " keys";
+  return fmt::format("a sweep: {} points over {} keys", sweep.points.size(), sweep.keys.size());
 }
 
 std::string check_accelerator(const std::string& file, const Library& library) {
@@ -80,10 +81,9 @@ std::string check_address_trace(const std::string& file) {
   AddressTrace trace(file, dram::presets().front(), options);
   for (TrafficRequest r; trace.next(r);) {
   }
-  std::string text = std::string("an address trace: ") + name_of(trace.format()) + ", " +
-                     std::to_string(trace.requests()) + " requests, " + std::to_string(trace.writes()) +
-                     " of them writes";
-  if (trace.has_cycles()) text += ", up to cycle " + std::to_string(trace.last_cycle());
+  std::string text = fmt::format("an address trace: {}, {} requests, {} of them writes", name_of(trace.format()),
+                                 trace.requests(), trace.writes());
+  if (trace.has_cycles()) text += fmt::format(", up to cycle {}", trace.last_cycle());
   return text;
 }
 
@@ -92,8 +92,8 @@ std::string check_channel(const std::string& file, const Library&) {
   const dram::Config& c = read.config;
   std::vector<std::string> notes;
   for (const std::string& w : read.warnings) notes.push_back("warning: " + w);
-  return with_notices("a DRAM channel: " + c.name + ", " + c.standard->name + ", " + si(c.peak_GBs() * 1e9, "B/s") +
-                          ", " + std::to_string(read.assumptions.size()) + " assumed inputs",
+  return with_notices(fmt::format("a DRAM channel: {}, {}, {}, {} assumed inputs", c.name, c.standard->name,
+                                  si(c.peak_GBs() * 1e9, "B/s"), read.assumptions.size()),
                       notes);
 }
 
@@ -133,7 +133,7 @@ std::string check_document(const std::string& file, const Library& library) {
   if (!node.members.empty() && std::all_of(node.members.begin(), node.members.end(), [&](const config::Member& m) {
         return m.value.is_map() && (m.value.find("tCK_ps") || m.value.find("base"));
       })) {
-    std::string text = std::to_string(node.members.size()) + " DRAM channels";
+    std::string text = fmt::format("{} DRAM channels", node.members.size());
     for (const config::Member& m : node.members)
       text += "\n  " + m.key + ": " + check_channel(as_path(file) + ':' + m.key, library);
     return text;

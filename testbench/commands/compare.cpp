@@ -1,6 +1,8 @@
 // `harmonia compare`: the same scenario over variants, each a run in a process of its own; one table.
 #include "harmonia/testbench/compare/compare.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -64,8 +66,10 @@ int run(const std::vector<std::string>& arguments) {
   double count = 1;
   for (const Axis& axis : axes) count *= static_cast<double>(axis.values.size());
   if (count > static_cast<double>(kMostVariants))
-    throw config::InputError({"command line"}, "the --over axes make more than " + std::to_string(kMostVariants) +
-                                                   " variants, expected fewer (`harmonia sweep` takes many points)");
+    throw config::InputError(
+        {"command line"},
+        fmt::format("the --over axes make more than {} variants, expected fewer (`harmonia sweep` takes many points)",
+                    kMostVariants));
 
   // Variants are compared at one fidelity, and five of them should not take five times as long as one.
   const auto sets_fidelity = [](const std::string& text) { return text.compare(0, 8, "fidelity") == 0; };
@@ -167,8 +171,8 @@ int run(const std::vector<std::string>& arguments) {
   std::size_t failed = 0;
   for (const Variant& v : c.variants) failed += v.metrics ? 0 : 1;
   if (failed > 0)
-    throw config::RunError(std::to_string(failed) + " of " + std::to_string(c.variants.size()) +
-                           " variants failed; each is named above with its reason");
+    throw config::RunError(
+        fmt::format("{} of {} variants failed; each is named above with its reason", failed, c.variants.size()));
   return 0;
 }
 

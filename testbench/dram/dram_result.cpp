@@ -1,5 +1,7 @@
 #include "harmonia/testbench/dram/dram_result.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -91,9 +93,8 @@ std::string line(const std::string& name, const std::string& value) {
 std::string described_traffic(const DramResult& r) {
   std::string text = r.traffic == "trace" ? "trace " + r.trace_file + " (" + r.trace_format + ")" : r.traffic;
   const dram::Statistics& s = r.run.statistics;
-  text += ", " + std::to_string(r.run.requests) + " requests (" + std::to_string(s.requests[0]) + " reads, " +
-          std::to_string(s.requests[1]) + " writes) of " + std::to_string(r.run.bytes) + " bytes, at most " +
-          std::to_string(r.in_flight) + " in flight";
+  text += fmt::format(", {} requests ({} reads, {} writes) of {} bytes, at most {} in flight", r.run.requests,
+                      s.requests[0], s.requests[1], r.run.bytes, r.in_flight);
   if (r.window_bytes > 0 && r.window_bytes != kTrafficWindow)
     text += ", within " + si(static_cast<double>(r.window_bytes), "B", 4) + " of the channel instead of 512 MiB";
   if (r.gap_cycles > 0) text += ", one every " + Json(r.gap_cycles).dump() + " cycles";
@@ -241,10 +242,11 @@ std::string summary(const DramResult& r) {
   std::string out = line("channel", c.name + ": " + c.description);
   out += line("traffic", described_traffic(r));
   if (r.inside_burst > 0)
-    out +=
-        line("", std::to_string(r.inside_burst) +
-                     " addresses lie inside a burst: each is taken as the burst that holds it, as other simulators do");
-  if (r.wrapped > 0) out += line("", std::to_string(r.wrapped) + " requests beyond the capacity were wrapped");
+    out += line(
+        "",
+        fmt::format("{} addresses lie inside a burst: each is taken as the burst that holds it, as other simulators do",
+                    r.inside_burst));
+  if (r.wrapped > 0) out += line("", fmt::format("{} requests beyond the capacity were wrapped", r.wrapped));
   if (!r.complete) out += line("", "interrupted: what follows is of the requests before");
   out += line("time", si(n.seconds, "s") + ", " + fixed(n.cycles, 0) + " cycles of " + Json(c.tCK_ps).dump() + " ps");
   out += line("bandwidth", si(n.achieved, "B/s", 4) + " of " + si(n.peak, "B/s", 4) + ", " +
@@ -253,8 +255,8 @@ std::string summary(const DramResult& r) {
                              fixed(n.ceiling.share > 0 ? 100 * n.utilisation / n.ceiling.share : 0, 1) +
                              " % of it reached");
   if (n.pin_bytes != r.run.bytes)
-    out += line("", si(static_cast<double>(n.pin_bytes), "B") + " over the pins: bursts of " +
-                        std::to_string(c.burst_bytes()) + " bytes are whole");
+    out += line("", fmt::format("{} over the pins: bursts of {} bytes are whole",
+                                si(static_cast<double>(n.pin_bytes), "B"), c.burst_bytes()));
   out += '\n';
 
   const auto ns = [&](dram::Cycle cycles) { return fixed(static_cast<double>(cycles) * c.tCK_ps * 1e-3, 1); };
@@ -267,22 +269,21 @@ std::string summary(const DramResult& r) {
   }
   out += table(rows) + '\n';
 
-  out += line("rows", std::to_string(s.row_hits) + " hits (" + percent(n.hit_rate) + "), " +
-                          std::to_string(s.row_misses) + " misses, " + std::to_string(s.row_conflicts) + " conflicts");
+  out += line("rows", fmt::format("{} hits ({}), {} misses, {} conflicts", s.row_hits, percent(n.hit_rate),
+                                  s.row_misses, s.row_conflicts));
   std::string commands;
   const bool split = c.standard->split_activate;
   for (int i = 0; i < dram::kCmdCount; ++i)
     if (const std::uint64_t count = s.commands[static_cast<std::size_t>(i)]; count > 0)
       commands +=
-          (commands.empty() ? "" : ", ") + std::to_string(count) + ' ' + dram::cmd_name(static_cast<Cmd>(i), split);
+          fmt::format("{}{} {}", (commands.empty() ? "" : ", "), count, dram::cmd_name(static_cast<Cmd>(i), split));
   out += line("commands", commands);
   out += line("refresh", percent(n.refresh_share) + " of the time");
-  out += line("queues", "reads " + fixed(n.occupancy[0], 2) + " mean, " + std::to_string(s.queue_peak[0]) +
-                            " most; writes " + fixed(n.occupancy[1], 2) + " mean, " + std::to_string(s.queue_peak[1]) +
-                            " most, of " + std::to_string(c.queue_entries) + " bursts each");
+  out += line("queues", fmt::format("reads {} mean, {} most; writes {} mean, {} most, of {} bursts each",
+                                    fixed(n.occupancy[0], 2), s.queue_peak[0], fixed(n.occupancy[1], 2),
+                                    s.queue_peak[1], c.queue_entries));
   if (s.requests[1] > 0)
-    out += line("turnarounds",
-                std::to_string(s.turnarounds) + ", " + std::to_string(s.write_batches) + " batches of writes");
+    out += line("turnarounds", fmt::format("{}, {} batches of writes", s.turnarounds, s.write_batches));
   out += '\n';
   if (n.energy) {
     out += line("energy", si(n.joules, "J") + ", " + si(n.per_bit, "J/bit") + ", " + si(n.watts, "W") + " mean");
@@ -298,7 +299,7 @@ std::string summary(const DramResult& r) {
   for (const std::string& w : r.channel.warnings) out += "warning: " + w + '\n';
   if (!r.channel.warnings.empty()) out += '\n';
   out += "source: " + (c.source.empty() ? std::string("none stated") : c.source) + '\n';
-  out += std::to_string(r.channel.assumptions.size()) + " assumed inputs:\n";
+  out += fmt::format("{} assumed inputs:\n", r.channel.assumptions.size());
   std::vector<std::vector<std::string>> assumed = {{"key", "value", "why"}};
   for (const config::Assumption& a : r.channel.assumptions)
     assumed.push_back({a.key, a.unit.empty() ? a.value : a.value + ' ' + a.unit, a.source});

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/replay/request_trace.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -178,8 +180,8 @@ class Reader {
   void csv_line(const std::string& line) {
     split(line, cells_);
     if (cells_.size() != columns_)
-      throw InputError(lines_.here(1), std::to_string(cells_.size()) + " columns, expected " +
-                                           std::to_string(columns_) + " as in the heading");
+      throw InputError(lines_.here(1),
+                       fmt::format("{} columns, expected {} as in the heading", cells_.size(), columns_));
     const Cell& when = cells_[positions_[0]];
     double seconds = 0;
     std::int64_t ns = 0;
@@ -204,7 +206,7 @@ class Reader {
   std::int64_t count(const Cell& cell, std::string_view name) const {
     std::int64_t value = 0;
     if (!parse_number(cell.text, value) || value < 1 || value > kMostTokens)
-      fail(cell, name, "a whole number from 1 to " + std::to_string(kMostTokens));
+      fail(cell, name, fmt::format("a whole number from 1 to {}", kMostTokens));
     return value;
   }
 
@@ -235,10 +237,10 @@ class Reader {
     const auto tokens = [&](const char* key) {
       const json& value = member(key);
       if (!value.is_number_integer() || value < 1 || value > kMostTokens)
-        throw InputError(lines_.here(1),
-                         std::string(key) + " is " +
-                             config::printable(value.dump(-1, ' ', true, json::error_handler_t::replace)) +
-                             ", expected a whole number from 1 to " + std::to_string(kMostTokens));
+        throw InputError(
+            lines_.here(1),
+            fmt::format("{} is {}, expected a whole number from 1 to {}", key,
+                        config::printable(value.dump(-1, ' ', true, json::error_handler_t::replace)), kMostTokens));
       return value.get<std::int64_t>();
     };
     const json& when = member("timestamp");
@@ -280,8 +282,7 @@ class Reader {
       throw InputError(lines_.here(column),
                        "a request that arrives before the one above it, expected requests in order of arrival");
     if (trace_.requests.size() >= kMostRequests)
-      throw InputError(lines_.here(),
-                       "more than " + std::to_string(kMostRequests) + " requests, expected fewer, or a limit");
+      throw InputError(lines_.here(), fmt::format("more than {} requests, expected fewer, or a limit", kMostRequests));
     trace_.requests.push_back({arrival, prompt, output, lines_.line_number(), prompt_column});
   }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -11,7 +13,7 @@ namespace harmonia::testbench {
 namespace {
 
 std::string counted(std::uint64_t n, const std::string& one) {
-  return std::to_string(n) + ' ' + one + (n == 1 ? "" : "s");
+  return fmt::format("{} {}{}", n, one, (n == 1 ? "" : "s"));
 }
 
 std::string distribution_text(const Distribution& d) {
@@ -104,16 +106,16 @@ void overview(std::string& out, const RunResult& r) {
   for (const CheckResult& c : r.checks) passed += c.passed ? 1 : 0;
   out += "Sure     ";
   if (r.fidelity.mode == "sampled") {
-    out += "sampled: " + std::to_string(r.fidelity.layers_simulated) + " of " +
-           counted(r.fidelity.layers_total, "layer") + " and " + std::to_string(r.fidelity.steps_simulated) + " of " +
-           counted(r.fidelity.steps_total, "step") + " simulated; estimated error " +
-           percent(r.fidelity.error_estimate) + ", the largest of the figures";
+    out +=
+        fmt::format("sampled: {} of {} and {} of {} simulated; estimated error {}, the largest of the figures",
+                    r.fidelity.layers_simulated, counted(r.fidelity.layers_total, "layer"), r.fidelity.steps_simulated,
+                    counted(r.fidelity.steps_total, "step"), percent(r.fidelity.error_estimate));
   } else {
     out += "every transaction was simulated";
   }
-  out += " (" + r.fidelity.timing + ", " + r.fidelity.data + ")\n         " + std::to_string(passed) + " of " +
-         counted(r.checks.size(), "check") + " passed; " + counted(r.assumptions.size(), "input") +
-         " assumed, listed in result.json\n";
+  out +=
+      fmt::format(" ({}, {})\n         {} of {} passed; {} assumed, listed in result.json\n", r.fidelity.timing,
+                  r.fidelity.data, passed, counted(r.checks.size(), "check"), counted(r.assumptions.size(), "input"));
 }
 
 void operations(std::string& out, const RunResult& r) {

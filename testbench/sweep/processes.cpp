@@ -1,6 +1,7 @@
 #include "harmonia/testbench/sweep/processes.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -22,7 +23,7 @@ namespace harmonia::testbench {
 namespace {
 
 std::string error_file(const std::string& scratch, std::size_t index) {
-  return scratch + "/" + std::to_string(index) + ".stderr";
+  return fmt::format("{}/{}.stderr", scratch, index);
 }
 
 // Only what is safe between fork and exec.
@@ -69,11 +70,11 @@ TaskOutcome outcome_of(int wait_status, const std::string& errors) {
     o.status = WEXITSTATUS(wait_status);
     o.succeeded = o.status == 0;
     if (!o.succeeded) o.reason = last_line(errors);
-    if (!o.succeeded && o.reason.empty()) o.reason = "exit status " + std::to_string(o.status) + " without a message";
+    if (!o.succeeded && o.reason.empty()) o.reason = fmt::format("exit status {} without a message", o.status);
   } else {
     const int signal = WTERMSIG(wait_status);
     o.status = 128 + signal;
-    o.reason = std::string("killed by signal ") + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
+    o.reason = fmt::format("killed by signal {} ({})", signal, ::strsignal(signal));
   }
   return o;
 }

@@ -1,5 +1,6 @@
 #include "harmonia/testbench/sweep/sweep.h"
 
+#include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -53,7 +54,7 @@ std::string contents_hash(const std::string& file) {
     }
     std::fclose(f);
   }
-  return std::to_string(bytes) + "-" + std::to_string(hash);
+  return fmt::format("{}-{}", bytes, hash);
 }
 
 /// Of the program: results of two programs must not be mixed.
@@ -137,8 +138,8 @@ std::string csv_of(const Sweep& s, const std::vector<Json>& rows) {
   for (const std::string& f : figures) out += "," + f;
   out += "\n";
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    out += std::to_string(i + 1) + "," + rows[i].at("status").get<std::string>() + "," +
-           csv_cell(rows[i].at("reason").get<std::string>());
+    out += fmt::format("{},{},{}", i + 1, rows[i].at("status").get<std::string>(),
+                       csv_cell(rows[i].at("reason").get<std::string>()));
     for (const std::string& k : s.keys) {
       out += ",";
       for (const auto& [key, value] : s.points[i].settings)
@@ -209,7 +210,7 @@ Sweep load_sweep(const std::string& file, const std::vector<std::string>& overri
   double count = static_cast<double>(listed.size());
   for (const Axis& axis : axes) count *= static_cast<double>(axis.values.size());
   if (count > static_cast<double>(kMostPoints))
-    throw InputError(document.where, "more than " + std::to_string(kMostPoints) + " points, expected fewer");
+    throw InputError(document.where, fmt::format("more than {} points, expected fewer", kMostPoints));
 
   config::FilesRead read;
   std::set<std::string> traces;

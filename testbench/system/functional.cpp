@@ -1,5 +1,7 @@
 #include "harmonia/testbench/system/functional.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
@@ -45,14 +47,14 @@ class Loader {
   }
   void tensor(const TensorPlace& place, const LinearWeights& w, const std::string& what) {
     if (place.format != w.format() || place.rows != w.rows() || place.k != w.cols())
-      throw std::invalid_argument(what + " is " + w.format()->name + " [" + std::to_string(w.rows()) + ", " +
-                                  std::to_string(w.cols()) + "], but the machine was built for " + place.format->name +
-                                  " [" + std::to_string(place.rows) + ", " + std::to_string(place.k) + "]");
+      throw std::invalid_argument(fmt::format("{} is {} [{}, {}], but the machine was built for {} [{}, {}]", what,
+                                              w.format()->name, w.rows(), w.cols(), place.format->name, place.rows,
+                                              place.k));
     if (w.format()->storage.coding == formats::Coding::integers &&
         w.integers().format.group != static_cast<std::size_t>(place.storage().block))
-      throw std::invalid_argument(what + " shares a scale among " + std::to_string(w.integers().format.group) +
-                                  " columns; the machine's integer weights do among " +
-                                  std::to_string(place.storage().block));
+      throw std::invalid_argument(
+          fmt::format("{} shares a scale among {} columns; the machine's integer weights do among {}", what,
+                      w.integers().format.group, place.storage().block));
     const LinearWeights::Streams s = w.streams();
     machine_.loader->write(place.index, s.codes, w.rows() * s.code_row_bytes);
     if (s.scales == nullptr) return;
@@ -83,12 +85,10 @@ std::vector<std::uint8_t> group(Machine& m, std::uint64_t main, std::uint64_t lo
 
 std::string difference(const std::string& where, const std::vector<std::uint8_t>& is,
                        const accelerator::GoldenKvCache::Stored& expected) {
-  if (is.size() != expected.bytes)
-    return where + " has " + std::to_string(is.size()) + " bytes, expected " + std::to_string(expected.bytes);
+  if (is.size() != expected.bytes) return fmt::format("{} has {} bytes, expected {}", where, is.size(), expected.bytes);
   for (std::size_t i = 0; i < is.size(); ++i)
     if (is[i] != expected.data[i])
-      return where + ", byte " + std::to_string(i) + ": " + std::to_string(is[i]) + ", expected " +
-             std::to_string(expected.data[i]);
+      return fmt::format("{}, byte {}: {}, expected {}", where, i, is[i], expected.data[i]);
   return {};
 }
 
@@ -154,7 +154,7 @@ void load_weights(Machine& machine, const GoldenModelWeights& weights) {
     load.words(map.layers[l].gains[ModelTensor::ffn_norm], from.gains[ModelTensor::ffn_norm]);
     for (std::size_t i = 0; i < matrices.size(); ++i)
       load.tensor(map.layers[l].matrix[matrices[i]], from.matrices[matrices[i]],
-                  "layer " + std::to_string(l) + ", " + accelerator::name_of(matrices[i]));
+                  fmt::format("layer {}, {}", l, accelerator::name_of(matrices[i])));
   }
   load.words(map.final_norm, weights.final_norm);
   // A tied output head is the embedding, which is there already.
@@ -195,29 +195,27 @@ std::string compare_kv(Machine& m, std::uint64_t slot, int layer, const accelera
   for (int head = 0; head < m.shape.num_key_value_heads; ++head) {
     const KvCacheLayout::Place place{slot, layer, head};
     const auto h = static_cast<std::size_t>(head);
-    const std::string where = "slot " + std::to_string(slot) + ", layer " + std::to_string(layer) + ", kv head " +
-                              std::to_string(head) + ": ";
+    const std::string where = fmt::format("slot {}, layer {}, kv head {}: ", slot, layer, head);
     if (!m.map.kv.policy().grouped()) {
       for (std::uint64_t t = 0; t < context; ++t) {
         std::string d =
-            difference(where + "key of token " + std::to_string(t), key_row(m, place, t), golden.key_row(h, t));
+            difference(fmt::format("{}key of token {}", where, t), key_row(m, place, t), golden.key_row(h, t));
         if (d.empty())
-          d = difference(where + "value of token " + std::to_string(t), value_row(m, place, t), golden.value_row(h, t));
+          d = difference(fmt::format("{}value of token {}", where, t), value_row(m, place, t), golden.value_row(h, t));
         if (!d.empty()) return d;
       }
       continue;
     }
     for (std::uint64_t t = 0; t < context; ++t)
       for (std::uint64_t g = 0; g < golden.key_groups(); ++g) {
-        const std::string d = difference(where + "key of token " + std::to_string(t) + ", group " + std::to_string(g),
+        const std::string d = difference(fmt::format("{}key of token {}, group {}", where, t, g),
                                          key_group(m, place, t, g, context), golden.key_group(h, t, g));
         if (!d.empty()) return d;
       }
     for (std::uint64_t g = 0; g < golden.value_groups(); ++g)
       for (std::uint64_t c = 0; c < head_dim; ++c) {
-        const std::string d =
-            difference(where + "values of channel " + std::to_string(c) + ", token group " + std::to_string(g),
-                       value_group(m, place, c, g, context), golden.value_group(h, c, g));
+        const std::string d = difference(fmt::format("{}values of channel {}, token group {}", where, c, g),
+                                         value_group(m, place, c, g, context), golden.value_group(h, c, g));
         if (!d.empty()) return d;
       }
   }

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/system/machine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iomanip>
 #include <sstream>
@@ -39,16 +41,16 @@ accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity)
   }
   const formats::WeightStorage& stored = r.weights->storage;
   if (stored.coding == formats::Coding::integers && s.weights.group_size != stored.block)
-    throw config::InputError("weights.group_size: the machine's integer weights share a scale among " +
-                             std::to_string(stored.block) + " input features; got " +
-                             std::to_string(s.weights.group_size));
+    throw config::InputError(
+        fmt::format("weights.group_size: the machine's integer weights share a scale among {} input features; got {}",
+                    stored.block, s.weights.group_size));
   r.lm_head = formats::weight_format(s.weights.lm_head);
   r.kv.format = accelerator::kv_format(s.kv.format);
   r.kv.n_initial = s.kv.n_initial;
   r.kv.n_local = s.kv.n_local;
   if (s.kv.exponent_bits != 8)
-    throw config::InputError("kv.exponent_bits: the machine stores shared exponents in 8 bits, byte-aligned; got " +
-                             std::to_string(s.kv.exponent_bits));
+    throw config::InputError(fmt::format(
+        "kv.exponent_bits: the machine stores shared exponents in 8 bits, byte-aligned; got {}", s.kv.exponent_bits));
   r.kv_capacity_tokens = capacity.tokens_per_slot;
   r.slots = capacity.slots;
   r.kv_tokens = capacity.kv_tokens;
