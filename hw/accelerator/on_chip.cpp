@@ -14,7 +14,8 @@ OnChip on_chip(const AcceleratorConfig& c) {
   for (std::size_t bits = 0; bits < chip.weights_per_cycle.size(); ++bits)
     chip.weights_per_cycle[bits] = c.decoder.rate(static_cast<int>(bits));
   chip.order = c.sequencer.order;
-  chip.fused_attention = c.sequencer.attention == AttentionScores::fused;
+  chip.fused_attention = c.sequencer.attention != AttentionScores::unfused;
+  if (c.sequencer.attention == AttentionScores::online) chip.online_block = c.sequencer.attention_block_tokens;
   chip.linear_operand = c.pe.linear_operand();
   chip.attention_operand = c.pe.attention_operand();
   chip.kernels = c.kernels;

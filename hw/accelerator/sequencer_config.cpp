@@ -13,8 +13,20 @@ void SequencerConfig::describe(config::Fields& f) {
          {"row_first", LoopOrder::row_first},
          {"column_first", LoopOrder::column_first}})
       .says("loop order of each GEMM: the one that moves fewest bytes outside, or a forced one");
-  f.add("attention", attention, {{"fused", AttentionScores::fused}, {"unfused", AttentionScores::unfused}})
-      .says("scores stay on chip, or pass through DRAM between QK^T, softmax and PV");
+  f.add("attention", attention,
+        {{"online", AttentionScores::online}, {"fused", AttentionScores::fused}, {"unfused", AttentionScores::unfused}})
+      .says(
+          "online softmax over blocks of keys; scores of whole rows on chip; or through DRAM between QK^T, softmax and "
+          "PV");
+  f.add("attention_block_tokens", attention_block_tokens)
+      .range(32, 65536)
+      .unit("tokens")
+      .says("keys of a block of online softmax, a multiple of 32")
+      .assumed("accumulators of 512 queries of Llama-3.1-8B fit 2 MiB beside their scores");
+  f.check("attention_block_tokens", [this] {
+    return std::string(attention_block_tokens % 32 != 0 ? "must be a multiple of 32, a group of the cache's values"
+                                                        : "");
+  });
   f.add("double_buffer", double_buffer)
       .says("the next tile loads while the present one computes")
       .assumed("as every published design");

@@ -8,12 +8,13 @@
 
 namespace harmonia::accelerator {
 
-enum class AttentionScores : std::uint8_t { fused, unfused };
+enum class AttentionScores : std::uint8_t { online, fused, unfused };
 
 struct SequencerConfig {
   int cycles_per_decision = 1;
   LoopOrder order = LoopOrder::fewest_bytes;
   AttentionScores attention = AttentionScores::fused;
+  std::uint64_t attention_block_tokens = 128;
   bool double_buffer = true;
   double layer_overhead_us = 0;
   unsigned layers_ahead = 2;

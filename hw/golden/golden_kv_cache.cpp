@@ -197,29 +197,30 @@ std::size_t GoldenKvCache::live_bytes() const {
   return KvHead(policy_, static_cast<int>(head_dim_)).live_bytes(tokens_) * kv_heads_;
 }
 
-void GoldenKvCache::scores(const void* q, std::size_t kv_head, std::size_t count, Fp16* out) const {
+void GoldenKvCache::scores(const void* q, std::size_t kv_head, std::size_t first, std::size_t count, Fp16* out) const {
   if (settings_.activations == formats::ActivationFormat::bfp8) {
     const std::size_t row = key_groups_ * kSlot;
-    formats::gemv_bfp(kBfp8, static_cast<const std::uint8_t*>(q), kBfp8, key_slots_.data() + kv_head * capacity_ * row,
-                      row, count, head_dim_, out);
+    formats::gemv_bfp(kBfp8, static_cast<const std::uint8_t*>(q), kBfp8,
+                      key_slots_.data() + (kv_head * capacity_ + first) * row, row, count, head_dim_, out);
     return;
   }
   for (std::size_t t = 0; t < count; ++t)
-    out[t] = formats::to_fp16(formats::dot_fp16(static_cast<const Fp16*>(q),
-                                                key_fp16_.data() + (kv_head * capacity_ + t) * head_dim_, head_dim_));
+    out[t] = formats::to_fp16(formats::dot_fp16(
+        static_cast<const Fp16*>(q), key_fp16_.data() + (kv_head * capacity_ + first + t) * head_dim_, head_dim_));
 }
 
-void GoldenKvCache::attend(const void* p, std::size_t kv_head, std::size_t count, Fp16* out) const {
+void GoldenKvCache::attend(const void* p, std::size_t kv_head, std::size_t first, std::size_t count, Fp16* out) const {
   if (settings_.activations == formats::ActivationFormat::bfp8) {
     // P is zero beyond `count`, so that younger tokens in the last group add nothing.
     const std::size_t row = capacity_ / kGroup * kSlot;
     formats::gemv_bfp(kBfp8, static_cast<const std::uint8_t*>(p), kBfp8,
-                      value_slots_.data() + kv_head * head_dim_ * row, row, head_dim_, count, out);
+                      value_slots_.data() + kv_head * head_dim_ * row + first / kGroup * kSlot, row, head_dim_, count,
+                      out);
     return;
   }
   for (std::size_t c = 0; c < head_dim_; ++c)
-    out[c] = formats::to_fp16(formats::dot_fp16(static_cast<const Fp16*>(p),
-                                                value_fp16_.data() + (kv_head * head_dim_ + c) * capacity_, count));
+    out[c] = formats::to_fp16(formats::dot_fp16(
+        static_cast<const Fp16*>(p), value_fp16_.data() + (kv_head * head_dim_ + c) * capacity_ + first, count));
 }
 
 }  // namespace harmonia::accelerator

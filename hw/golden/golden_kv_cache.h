@@ -56,10 +56,10 @@ class GoldenKvCache {
   std::size_t append(const formats::Fp16* k, const formats::Fp16* v, std::size_t tokens);
 
   // The operands that the PE array reads.
-  /// out[t] = q . K(t) of one kv head, t < count. q: a stored BFP8 row of head_dim values, or head_dim FP16 values.
-  void scores(const void* q, std::size_t kv_head, std::size_t count, formats::Fp16* out) const;
-  /// out[c] = sum_t p(t) V(t, c) of one kv head, c < head_dim. p: a stored BFP8 row of `count` values, or FP16 values.
-  void attend(const void* p, std::size_t kv_head, std::size_t count, formats::Fp16* out) const;
+  /// out[t] = q . K(first + t) of one kv head, t < count. q: a stored BFP8 row of head_dim values, or head_dim FP16 values.
+  void scores(const void* q, std::size_t kv_head, std::size_t first, std::size_t count, formats::Fp16* out) const;
+  /// out[c] = sum_t p(t) V(first + t, c) of one kv head, c < head_dim; first begins a group of 32. p: a stored BFP8 row of `count` values, or FP16 values.
+  void attend(const void* p, std::size_t kv_head, std::size_t first, std::size_t count, formats::Fp16* out) const;
 
  private:
   bool stores_bfp() const { return policy_.grouped(); }

@@ -17,6 +17,8 @@ struct GoldenSettings {
   bool online_smoothing = false;
   std::size_t smoothed_channels = formats::kDefaultOffsets;  ///< per kv head
 
+  std::size_t online_block = 0;  ///< keys of a block of online softmax, a multiple of 32; 0: softmax of whole rows
+
   KvPolicy kv_policy() const { return {kv, static_cast<int>(n_initial), static_cast<int>(n_local)}; }
 };
 

@@ -55,6 +55,11 @@ struct KvHead {
   WideUnits wide_groups(std::uint64_t visible, std::uint64_t context) const {
     return policy.wide_groups({0, kv_groups(visible)}, context);
   }
+  /// Wide keys among tokens [from, to), which begin with a group; wide groups among those that hold them.
+  WideUnits wide_keys(UnitRange tokens, std::uint64_t context) const { return policy.wide_keys(tokens, context); }
+  WideUnits wide_groups(UnitRange tokens, std::uint64_t context) const {
+    return policy.wide_groups({tokens.from / kv_group, kv_groups(tokens.to)}, context);
+  }
   /// The same among what appending tokens [first, first + count) writes.
   WideUnits wide_keys_written(std::uint64_t first, std::uint64_t count, std::uint64_t context) const {
     return policy.wide_keys({first, first + count}, context);

@@ -84,14 +84,25 @@ void KvCacheLayout::overlap_slots(std::uint64_t region, std::uint64_t alignment)
 
 void KvCacheLayout::k_read(const Place& p, std::uint64_t context, std::uint64_t visible, std::vector<Segment>& main,
                            std::vector<Segment>& low) const {
-  add(main, k_main(p), visible * head_.key_main_bytes());
-  k_low_ranges(p, head_.wide_keys(visible, context), low);
+  k_read(p, context, UnitRange{0, visible}, main, low);
 }
 
 void KvCacheLayout::v_read(const Place& p, std::uint64_t context, std::uint64_t visible, std::vector<Segment>& main,
                            std::vector<Segment>& low) const {
-  add(main, v_main(p), head_.value_units(visible) * head_.value_main_bytes());
-  v_low_ranges(p, head_.wide_groups(visible, context), low);
+  v_read(p, context, UnitRange{0, visible}, main, low);
+}
+
+void KvCacheLayout::k_read(const Place& p, std::uint64_t context, UnitRange tokens, std::vector<Segment>& main,
+                           std::vector<Segment>& low) const {
+  add(main, k_main_address(p, tokens.from), tokens.count() * head_.key_main_bytes());
+  k_low_ranges(p, head_.wide_keys(tokens, context), low);
+}
+
+void KvCacheLayout::v_read(const Place& p, std::uint64_t context, UnitRange tokens, std::vector<Segment>& main,
+                           std::vector<Segment>& low) const {
+  const std::uint64_t begin = tokens.from / head_.value_unit_tokens();
+  add(main, v_main_address(p, begin), (head_.value_units(tokens.to) - begin) * head_.value_main_bytes());
+  v_low_ranges(p, head_.wide_groups(tokens, context), low);
 }
 
 void KvCacheLayout::k_write(const Place& p, std::uint64_t first, std::uint64_t count, std::uint64_t context,

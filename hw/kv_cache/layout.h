@@ -61,6 +61,11 @@ class KvCacheLayout {
   /// What P V reads: the groups that hold the first `visible` tokens.
   void v_read(const Place& p, std::uint64_t context, std::uint64_t visible, std::vector<Segment>& main,
               std::vector<Segment>& low) const;
+  /// The same of keys [tokens.from, tokens.to), and of the values of those tokens, which begin with a group.
+  void k_read(const Place& p, std::uint64_t context, UnitRange tokens, std::vector<Segment>& main,
+              std::vector<Segment>& low) const;
+  void v_read(const Place& p, std::uint64_t context, UnitRange tokens, std::vector<Segment>& main,
+              std::vector<Segment>& low) const;
   /// What appending tokens [first, first + count) writes, in a step after which the context is `context`: low planes
   /// only where they will be read.
   void k_write(const Place& p, std::uint64_t first, std::uint64_t count, std::uint64_t context,

@@ -17,6 +17,8 @@ std::string fault_of(const OperandDescriptor& d, std::uint64_t capacity_bytes) {
   bus::FieldCheck c;
   c.flag("from_memory", d.from_memory).within("row_bytes", d.row_bytes, 1, capacity_bytes);
   c.within("rows", d.rows, 1, d.row_bytes == 0 ? 0 : capacity_bytes / d.row_bytes);
+  c.flag("keep", *reinterpret_cast<const unsigned char*>(&d.keep));
+  c.flag("again", *reinterpret_cast<const unsigned char*>(&d.again));
   if (d.from_memory == 0 || d.block_rows == 0) return c.fault();
   c.require(d.bytes() % d.block_rows == 0, "block_rows", d.block_rows, "a divisor of the operand's bytes");
   return c.within("block_bytes", d.block_bytes, 1, capacity_bytes).fault();

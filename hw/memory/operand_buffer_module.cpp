@@ -25,8 +25,9 @@ OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const BufferConfig& a
     handed_over(clock_.cycle(when));
     progress();
   });
-  isock.on_response([this](tlm::tlm_generic_payload& payload, const sc_core::sc_time& when) {
-    departures_.push({clock_.cycle(when), payload.get_data_length()});
+  isock.on_response([this](tlm::tlm_generic_payload& /*payload*/, const sc_core::sc_time& when) {
+    const std::uint64_t bytes = given_back_.pop();
+    if (bytes != 0) departures_.push({clock_.cycle(when), bytes});
     progress();
   });
 }
@@ -43,7 +44,8 @@ std::string OperandBuffer::descriptor_fault(const OperandDescriptor& d) const {
     fault = fmt::format("row_bytes * rows is {}, expected the {} bytes or more that came for operand {}", d.bytes(),
                         entry->second.bytes, d.operand);
   for (std::size_t i = 0; fault.empty() && i < command.size(); ++i)
-    if (command.at(i).operand == d.operand) fault = fmt::format("operand is {}, which is queued already", d.operand);
+    if (command.at(i).operand == d.operand && !(d.again && command.at(i).keep))
+      fault = fmt::format("operand is {}, which is queued already", d.operand);
   return fault;
 }
 
@@ -117,6 +119,7 @@ std::optional<std::uint64_t> OperandBuffer::room_needed(const bus::Chunk& chunk,
   std::uint64_t needed = 0;
   for (std::size_t i = 0; i < command.size(); ++i) {
     const OperandDescriptor& d = command.at(i);
+    if (d.again) continue;  // it is there, or counted already
     const auto entry = entries_.find(d.operand);
     needed += d.bytes() - std::min(d.bytes(), entry == entries_.end() ? 0 : entry->second.bytes);
     // Where those before it fill the buffer it has to wait, wherever it stands behind them.
@@ -161,7 +164,8 @@ bool OperandBuffer::send() {
   c.traffic = bus::TrafficClass::activations;
   c.operation = d.operand;
   c.last_of_tile = true;
-  entries_.erase(it);
+  given_back_.push(d.keep ? 0 : d.bytes());
+  if (!d.keep) entries_.erase(it);
   command.pop();
   blocked_ = true;
   const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(free_ + config_.latency_cycles));

@@ -4,7 +4,7 @@
 // Models: operands under a number, put together from chunks of the converter or of a DMA engine in any order of
 // columns; capacity: a chunk waits while it does not fit; hand-over in the order of the descriptors, when the operand
 // is complete; the read port's width. An operand's room is given back when the PE array answers, which it does when the
-// last tile that uses it has ended. Does not model: the contents' place in the banks, the vector unit's scratch
+// last tile that uses it has ended; that of an operand which is read several times, after the last time. Does not model: the contents' place in the banks, the vector unit's scratch
 // half.
 //
 // Who may come in. Operands are used in the order of their descriptors; what comes from memory is read ahead of its
@@ -77,7 +77,8 @@ class OperandBuffer final : public bus::StreamBlock<OperandDescriptor> {
     std::uint64_t bytes;
   };
   std::uint64_t held_bytes_ = 0, peak_bytes_ = 0, bytes_read_ = 0;
-  bus::Ring<Departure> departures_;  // given back, at times that may lie ahead; counted in held_bytes_ until then
+  bus::Ring<std::uint64_t> given_back_;  // by the array's answer to each operand that it has; 0: it is kept here
+  bus::Ring<Departure> departures_;      // given back, at times that may lie ahead; counted in held_bytes_ until then
 };
 
 }  // namespace harmonia::memory

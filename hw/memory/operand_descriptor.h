@@ -10,6 +10,8 @@ struct OperandDescriptor {
   std::uint32_t row_bytes = 0;
   std::uint32_t rows = 0;
   std::uint8_t from_memory = 0;  // 1: the bytes come through the DMA socket, otherwise from the converter
+  bool keep = false;             // the operand stays for a descriptor that comes later and reads it again,
+  bool again = false;            // which is one of these
   // From memory the operand comes as blocks of columns, one after the other, each with a piece of every row:
   std::uint32_t block_rows = 0;   // pieces in a block; of queries the tokens, the blocks being their heads
   std::uint32_t block_bytes = 0;  // of a piece; the last block's may be shorter

@@ -52,6 +52,10 @@ class Count {
   void attention(const SequenceStep& s);
   void attention_strip(const SequenceStep& s, std::uint64_t first, std::uint64_t tokens);
   std::uint64_t query_strip(const SequenceStep& s) const;
+  std::uint64_t online_scratch(const SequenceStep& s) const;
+  std::uint64_t keys_on_chip(const SequenceStep& s) const {
+    return chip_.online_block == 0 ? s.context() : std::min(chip_.online_block, s.context());
+  }
   std::uint64_t heads_kept_in_converter(bool column_first) const;
   std::uint64_t a_bytes(std::uint64_t values) const { return chip_.linear_operand.row_bytes(values); }
   std::uint64_t q_bytes(std::uint64_t values) const { return chip_.attention_operand.row_bytes(values); }
@@ -105,9 +109,12 @@ void Count::macs(OperationClass c, std::uint64_t count, std::uint64_t slots) {
 /// linear behind it makes of that, and queries beside the probabilities of one token.
 bool Count::fits_on_chip() const {
   const std::uint64_t queries = kv_heads_ * group_ * q_bytes(d_);
-  std::uint64_t longest = 0;
-  for (const SequenceStep& s : work_.sequences) longest = std::max(longest, q_bytes(s.context()));
-  return rows_ * 2 * (hidden_ + q_width_) <= chip_.scratch_bytes &&
+  std::uint64_t longest = 0, online = 0;
+  for (const SequenceStep& s : work_.sequences) {
+    longest = std::max(longest, q_bytes(keys_on_chip(s)));
+    online = std::max(online, online_scratch(s));
+  }
+  return rows_ * 2 * (hidden_ + q_width_) + online <= chip_.scratch_bytes &&
          rows_ * (a_bytes(hidden_) + std::max(a_bytes(feed_forward_), queries)) <= chip_.operand_bytes &&
          rows_ * queries + group_ * (q_bytes(d_) + longest) <= chip_.operand_bytes;
 }
@@ -244,14 +251,19 @@ void Count::append_values(const SequenceStep& s, std::uint64_t position, std::ui
     bytes(OperationClass::qkv, TrafficClass::kv_read, heads * kv_.residual_bytes(position));
 }
 
+/// A token's rows of one kv head, online: FP32 output, maximum, two sums, two factors; FP16 scores or outputs of a block.
+std::uint64_t Count::online_scratch(const SequenceStep& s) const {
+  return chip_.online_block == 0 ? 0 : group_ * (4 * d_ + 20 + 2 * std::max(d_, keys_on_chip(s)));
+}
+
 /// Query tokens whose scores fit half of the free scratch memory and whose operands half of the free operand memory, in
 /// whole groups where they are more than one.
 std::uint64_t Count::query_strip(const SequenceStep& s) const {
   const std::uint64_t scratch = chip_.scratch_bytes - (on_chip_ ? rows_ * 2 * (hidden_ + q_width_) : 0);
   const std::uint64_t room = chip_.operand_bytes - (on_chip_ ? rows_ * kv_heads_ * group_ * q_bytes(d_) : 0);
   const std::uint64_t tokens = std::max<std::uint64_t>(
-      1,
-      std::min(scratch / 2 / (2 * group_ * s.context()), room / 2 / (group_ * (q_bytes(d_) + q_bytes(s.context())))));
+      1, std::min(chip_.online_block != 0 ? scratch / online_scratch(s) : scratch / 2 / (2 * group_ * s.context()),
+                  room / 2 / (group_ * (q_bytes(d_) + q_bytes(keys_on_chip(s))))));
   return std::min(s.tokens, tokens > kv_group ? tokens - tokens % kv_group : tokens);
 }
 

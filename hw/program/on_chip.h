@@ -24,7 +24,8 @@ struct OnChip {
   std::uint32_t growing_channels = 0;          // of V groups kept in the converter from strip to strip
   std::array<double, 17> weights_per_cycle{};  // of the decoder, by bits: how long a tile takes that is expanded again
   LoopOrder order = LoopOrder::fewest_bytes;
-  bool fused_attention = true;
+  bool fused_attention = true;     // scores and probabilities stay on chip
+  std::uint64_t online_block = 0;  // keys of a block of online softmax; 0: softmax of whole rows
   formats::OperandFormat linear_operand = formats::OperandFormat::bfp8(),
                          attention_operand = formats::OperandFormat::bfp8();
   KernelConfig kernels;

@@ -1,6 +1,7 @@
 #include "harmonia/hw/program/tiling.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "harmonia/config/error.h"
 #include "harmonia/hw/kv_cache/policy.h"
@@ -8,11 +9,24 @@
 namespace harmonia::accelerator {
 namespace {
 
+/// Keys whose probabilities of a row are on chip at a time.
+std::uint64_t keys_at_once(const OnChip& chip, std::uint64_t context) {
+  return chip.online_block == 0 ? context : std::min(chip.online_block, context);
+}
+
+/// Online softmax of one token and one kv head in the vector unit's scratch memory, in bytes: FP32 sums of the outputs,
+/// maximum, sum, the sum of the strip before and the factors of two blocks, and FP16 results at work, scores or outputs of a block.
+std::uint64_t online_token_bytes(const ModelShape& shape, const OnChip& chip, std::uint64_t context) {
+  const auto d = static_cast<std::uint64_t>(shape.head_dim);
+  return static_cast<std::uint64_t>(shape.queries_per_kv_head()) *
+         (4 * d + 4 * 5 + 2 * std::max(d, keys_at_once(chip, context)));
+}
+
 /// Queries and probabilities of one token and one kv head: the least that attention needs on chip.
 std::uint64_t token_operands(const ModelShape& shape, const OnChip& chip, const SequenceStep& s) {
   return static_cast<std::uint64_t>(shape.queries_per_kv_head()) *
          (chip.attention_operand.row_bytes(static_cast<std::uint64_t>(shape.head_dim)) +
-          chip.attention_operand.row_bytes(s.context()));
+          chip.attention_operand.row_bytes(keys_at_once(chip, s.context())));
 }
 
 /// FP16 values of a row that stay in the vector unit's scratch memory, in bytes.
@@ -111,6 +125,10 @@ bool activations_stay(const ModelShape& shape, const OnChip& chip, const StepWor
               rows * operand_row_bytes(shape, chip) <= chip.operand_bytes;
   for (const SequenceStep& s : work.sequences)
     stay = stay && rows * query_row_bytes(shape, chip) + token_operands(shape, chip, s) <= chip.operand_bytes;
+  if (chip.online_block != 0)
+    for (const SequenceStep& s : work.sequences)
+      stay =
+          stay && rows * scratch_row_bytes(shape) + online_token_bytes(shape, chip, s.context()) <= chip.scratch_bytes;
   const std::uint32_t group = chip.linear_operand.group;
   if (!stay && group != 0 && shape.head_dim % static_cast<int>(group) != 0)
     throw config::InputError("accelerator.activation_buffer.capacity_bytes: the activations of " +
@@ -127,7 +145,14 @@ std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip
   // Scores (FP16) and probabilities (A operand) of a strip must fit beside the residual stream.
   const std::uint64_t context = s.context(), group = static_cast<std::uint64_t>(shape.queries_per_kv_head());
   const std::uint64_t held = resident ? work.tokens() * scratch_row_bytes(shape) : 0;
-  const std::uint64_t by_scores = (chip.scratch_bytes - held) / 2 / (group * context * 2);
+  const std::uint64_t online = chip.online_block == 0 ? 0 : online_token_bytes(shape, chip, context);
+  if (online > chip.scratch_bytes - held)
+    throw config::InputError("accelerator.activation_buffer.capacity_bytes: online softmax of one token takes " +
+                             std::to_string(online) + " bytes of the vector unit's half and " +
+                             std::to_string(chip.scratch_bytes - held) +
+                             " are there; take a larger buffer or fewer accelerator.sequencer.attention_block_tokens");
+  const std::uint64_t by_scores =
+      online != 0 ? (chip.scratch_bytes - held) / online : (chip.scratch_bytes - held) / 2 / (group * context * 2);
   const std::uint64_t free = chip.operand_bytes - (resident ? work.tokens() * query_row_bytes(shape, chip) : 0);
   const std::uint64_t of_token = token_operands(shape, chip, s);
   if (of_token > free)
@@ -153,6 +178,7 @@ std::uint64_t rows_on_chip(const ModelShape& shape, const OnChip& chip) {
 }
 
 std::uint64_t longest_context(const ModelShape& shape, const OnChip& chip) {
+  if (chip.online_block != 0) return std::numeric_limits<std::uint64_t>::max();
   const std::uint64_t of_head = chip.operand_bytes / static_cast<std::uint64_t>(shape.queries_per_kv_head()),
                       query = chip.attention_operand.row_bytes(static_cast<std::uint64_t>(shape.head_dim)),
                       group = chip.attention_operand.row_bytes(kv_group);

@@ -72,7 +72,8 @@ std::uint64_t query_row_bytes(const ModelShape& shape, const OnChip& chip);
 /// Whether the activations of a step stay on chip: residual stream, attention outputs and all operands. Throws
 /// config::InputError when they do not and cannot leave it either.
 bool activations_stay(const ModelShape& shape, const OnChip& chip, const StepWork& work);
-/// Query tokens of a strip: scores and probabilities of one strip are on chip at a time. Throws config::InputError when
+/// Query tokens of a strip: scores and probabilities of one strip are on chip at a time, of whole rows or, online, of a
+/// block of keys beside the FP32 sums of the outputs. Throws config::InputError when
 /// those of one token do not fit.
 std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip, const StepWork& work,
                                      const SequenceStep& sequence, bool resident);
@@ -81,7 +82,7 @@ std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip
 std::uint64_t head_strip_rows(const ModelShape& shape, const OnChip& chip, std::uint64_t wanted);
 /// Most rows of a step whose activations stay on chip.
 std::uint64_t rows_on_chip(const ModelShape& shape, const OnChip& chip);
-/// Longest context that a token can attend to: its probabilities must fit beside its queries.
+/// Longest context that a token can attend to: its probabilities must fit beside its queries. Online there is no limit.
 std::uint64_t longest_context(const ModelShape& shape, const OnChip& chip);
 /// Values that a strip reads of which the last token sees `visible` of `context`. Those of a plain cache become groups
 /// of 32 tokens on the way to a BFP array, and a group has the exponent of all its tokens that are in the cache, also

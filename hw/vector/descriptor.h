@@ -24,6 +24,7 @@ namespace harmonia::vector {
 struct Cost {
   std::uint64_t arriving = 0;    // as results of the array arrive; of a kind that takes none, when its operand is there
   std::uint64_t afterwards = 0;  // over all values, when the last is there
+  std::uint64_t of_row = 0;      // over one value a row, then
 };
 
 /// Rows of the step from `row_begin` on: of the result, or in the scratch memory.
@@ -108,6 +109,20 @@ struct Softmax : Rows {
   Cost cost(const Config& config) const { return {1, static_cast<std::uint64_t>(config.exp_cycles_per_element) + 1}; }
 };
 
+/// Online softmax of a block of keys: maximum as scores arrive, then exponential with sum. Of each row the largest score and the
+/// sum stay in the scratch memory, rescaled by an exponential, a product and a sum. A row that sees none of the block's keys is
+/// left as it is. `columns` from key `first_key` on; rows as those of Softmax; visible: of all keys.
+struct OnlineSoftmax : Rows {
+  std::uint32_t group = 1, visible = 0, head_dim = 0;
+  std::uint32_t first_key = 0;  // 0 begins the rows
+
+  std::uint64_t results() const { return elements(); }
+  Cost cost(const Config& config) const {
+    const auto exponential = static_cast<std::uint64_t>(config.exp_cycles_per_element);
+    return {1, exponential, exponential + 2};
+  }
+};
+
 /// Results of the attention's second product, [token][query head of the group], to their rows.
 struct CollectAttention : Results {
   enum class Leaves : std::uint8_t { nothing, heads, all_rows };  // these rows head by head; whole rows of the step
@@ -116,6 +131,14 @@ struct CollectAttention : Results {
   std::uint32_t head_begin = 0;  // first query head
   std::uint32_t width = 0;       // of all heads
   Leaves leaves = Leaves::nothing;
+};
+
+/// The same of one block of keys: the rows' FP32 sums in the scratch memory are rescaled by what the block's OnlineSoftmax
+/// found, and the results added. The last block's are divided by the rows' sums of exponentials, and go where attention's go.
+struct AccumulateAttention : CollectAttention {
+  bool first = false, last = false;  // of the rows' blocks
+
+  Cost cost(const Config& /*config*/) const { return {2, last ? std::uint64_t{1} : 0}; }
 };
 
 /// Results of the array change rows of the residual stream, which stand in the scratch memory, or come and go as bytes. A kind
@@ -151,8 +174,8 @@ struct Marker {
   Cost cost(const Config& /*config*/) const { return {}; }
 };
 
-using Kind = std::variant<Setup, Embed, Norm, RotateQueries, RotateKeys, PassValues, PassScores, Softmax,
-                          CollectAttention, AddResidual, SiluMultiply, Logits, Marker>;
+using Kind = std::variant<Setup, Embed, Norm, RotateQueries, RotateKeys, PassValues, PassScores, Softmax, OnlineSoftmax,
+                          CollectAttention, AccumulateAttention, AddResidual, SiluMultiply, Logits, Marker>;
 
 struct Descriptor {
   std::uint32_t operation = 0;

@@ -32,6 +32,8 @@ std::string fault_of(const Descriptor& d, std::size_t table_bytes) {
               projection->head_dim, "0 or a divisor of columns");
   if (const auto* softmax = std::get_if<Softmax>(&d.kind); softmax != nullptr)
     c.within("Softmax::group", softmax->group, 1, most);
+  if (const auto* online = std::get_if<OnlineSoftmax>(&d.kind); online != nullptr)
+    c.within("OnlineSoftmax::group", online->group, 1, most);
   return c.fault();
 }
 

@@ -171,6 +171,34 @@ void softmax(const Fp16* scores, std::size_t n, float scale, Fp16* out) noexcept
   });
 }
 
+float online_softmax(const Fp16* scores, std::size_t n, float scale, OnlineRow& row, Fp16* out) noexcept {
+  const float before = row.largest;
+  float largest = before;
+  for_pieces(scores, n, [&](std::size_t, std::size_t count, const Piece& v) {
+    for (std::size_t i = 0; i < count; ++i) largest = v[i] * scale > largest ? v[i] * scale : largest;
+  });
+  float sum = 0.0f;
+  for_pieces(scores, n, [&](std::size_t first, std::size_t count, Piece& v) {
+    for (std::size_t i = 0; i < count; ++i) v[i] = exp_f32(v[i] * scale - largest);
+    for (std::size_t i = 0; i < count; ++i) sum += v[i];
+    to_fp16(v.data(), count, out + first);
+  });
+  const float factor = exp_f32(before - largest);
+  row.largest = largest;
+  row.sum = row.sum * factor + sum;
+  return factor;
+}
+
+void online_accumulate(const Fp16* block, std::size_t n, float factor, float* accumulated) noexcept {
+  for_pieces(block, n, [&](std::size_t first, std::size_t count, const Piece& v) {
+    for (std::size_t i = 0; i < count; ++i) accumulated[first + i] = accumulated[first + i] * factor + v[i];
+  });
+}
+
+void online_divide(const float* accumulated, std::size_t n, float sum, Fp16* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(accumulated[i] / sum);
+}
+
 void silu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexcept {
   Piece u;
   for_pieces(gate, n, [&](std::size_t first, std::size_t count, Piece& g) {

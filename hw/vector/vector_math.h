@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "harmonia/hw/formats/fp16.h"
@@ -41,6 +42,21 @@ float attention_scale(std::size_t head_dim) noexcept;
 /// out[i] = fp16(e_i / sum e), e_i = exp(scores[i] * scale - max_j(scores[j] * scale)), sum ascending. out may be
 /// scores.
 void softmax(const Fp16* scores, std::size_t n, float scale, Fp16* out) noexcept;
+
+/// Running softmax of one row over blocks of its scores, all in FP32: the largest scaled score and the sum of exponentials
+/// relative to it.
+struct OnlineRow {
+  float largest = -std::numeric_limits<float>::infinity(), sum = 0.0f;
+};
+/// The next block of a row's scores: largest' = max(largest, max_i(scores[i] * scale)), e_i = exp(scores[i] * scale -
+/// largest'), out[i] = fp16(e_i), sum' = sum * f + sum_i e_i, the block's own sum first and ascending. Returns f =
+/// exp(largest - largest'), by which what was accumulated before is rescaled: exactly 1 while the maximum does not grow.
+/// out may be scores.
+float online_softmax(const Fp16* scores, std::size_t n, float scale, OnlineRow& row, Fp16* out) noexcept;
+/// accumulated[i] = accumulated[i] * factor + block[i], product and sum rounded to FP32 each.
+void online_accumulate(const Fp16* block, std::size_t n, float factor, float* accumulated) noexcept;
+/// out[i] = fp16(accumulated[i] / sum).
+void online_divide(const float* accumulated, std::size_t n, float sum, Fp16* out) noexcept;
 
 /// out[i] = fp16(silu(gate[i]) * up[i]). out may be gate or up.
 void silu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexcept;

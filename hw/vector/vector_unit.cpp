@@ -8,6 +8,10 @@ std::uint64_t on_lanes(const Config& config, std::uint64_t passes) {
   return (passes + lanes - 1) / lanes;
 }
 
+std::uint64_t rows_of(const Rows& kind) { return kind.rows; }
+std::uint64_t rows_of(const Setup& /*kind*/) { return 0; }
+std::uint64_t rows_of(const Marker& /*kind*/) { return 0; }
+
 }  // namespace
 
 std::uint64_t results(const Kind& kind) {
@@ -30,7 +34,8 @@ std::uint64_t final_cycles(const Config& config, const Kind& kind) {
   return std::visit(
       [&](const auto& k) {
         const Cost c = k.cost(config);
-        return on_lanes(config, k.elements() * (c.afterwards + (k.results() == 0 ? c.arriving : 0)));
+        return on_lanes(config,
+                        k.elements() * (c.afterwards + (k.results() == 0 ? c.arriving : 0)) + rows_of(k) * c.of_row);
       },
       kind);
 }

@@ -214,6 +214,35 @@ void VectorUnit::compute(const Softmax& d) {
   }
 }
 
+void VectorUnit::compute(const OnlineSoftmax& d) {
+  const float scale = attention_scale(d.head_dim);
+  if (d.first_key == 0) online_.assign(d.rows, {});
+  online_blocks_.push_back({std::vector<std::optional<float>>(d.rows), std::vector<float>(d.rows)});
+  OnlineBlock& block = online_blocks_.back();
+  for (std::size_t r = 0; r < d.rows; ++r) {
+    Fp16* row = gathered_.data() + r * d.columns;
+    const std::size_t end = d.visible + r / d.group;
+    const std::size_t visible = end > d.first_key ? std::min<std::size_t>(d.columns, end - d.first_key) : 0;
+    if (visible != 0) block.factors[r] = online_softmax(row, visible, scale, online_[r], row);
+    block.sums[r] = online_[r].sum;
+    std::fill(row + visible, row + d.columns, Fp16{});
+  }
+}
+
+void VectorUnit::compute(const AccumulateAttention& d) {
+  const std::size_t columns = d.columns;
+  if (d.first) accumulated_.assign(d.elements(), 0.0f);
+  const OnlineBlock block = std::move(online_blocks_.front());
+  online_blocks_.pop_front();
+  for (std::size_t r = 0; r < d.rows; ++r)
+    if (block.factors[r])
+      online_accumulate(gathered_.data() + r * columns, columns, *block.factors[r], accumulated_.data() + r * columns);
+  if (!d.last) return;
+  for (std::size_t r = 0; r < d.rows; ++r)
+    online_divide(accumulated_.data() + r * columns, columns, block.sums[r], gathered_.data() + r * columns);
+  compute(static_cast<const CollectAttention&>(d));
+}
+
 void VectorUnit::compute(const CollectAttention& d) {
   const std::size_t width = d.width, columns = d.columns;
   attended_.resize(step_rows_ * width);
@@ -300,6 +329,11 @@ void VectorUnit::send(const Softmax& d) { send_blocks(d, 0, gathered_.data()); }
 void VectorUnit::send(const SiluMultiply& d) { send_blocks(d, 0, gathered_.data()); }
 void VectorUnit::send(const StreamUpdate& d) {
   if (d.in_memory) send_blocks(d, 0, gathered_.data());
+}
+
+void VectorUnit::send(const OnlineSoftmax& d) { send_blocks(d, 0, gathered_.data()); }
+void VectorUnit::send(const AccumulateAttention& d) {
+  if (d.last) send(static_cast<const CollectAttention&>(d));
 }
 
 void VectorUnit::send(const CollectAttention& d) {

@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <systemc>
 #include <type_traits>
 #include <vector>
@@ -54,7 +56,9 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void compute(const Norm& d);
   void compute(const Rotation& d);
   void compute(const Softmax& d);
+  void compute(const OnlineSoftmax& d);
   void compute(const CollectAttention& d);
+  void compute(const AccumulateAttention& d);
   template <class Update>
   std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> compute(const Update& d);
   void compute(const SiluMultiply& d);
@@ -74,7 +78,9 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void send(const PassValues& d);
   void send(const PassScores& d);
   void send(const Softmax& d);
+  void send(const OnlineSoftmax& d);
   void send(const CollectAttention& d);
+  void send(const AccumulateAttention& d);
   void send(const StreamUpdate& d);
   void send(const SiluMultiply& d);
   void send(const Logits& d);
@@ -102,6 +108,15 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   std::vector<std::uint8_t> operand_data_;
   std::vector<float> gamma_;
   std::vector<formats::Fp16> residual_, attended_, gathered_, second_, out_;
+  // Online softmax: of the rows whose blocks are under way. A block's results come when the scores of the next may have been
+  // taken already; a row that sees nothing of a block has no factor.
+  struct OnlineBlock {
+    std::vector<std::optional<float>> factors;
+    std::vector<float> sums;
+  };
+  std::vector<OnlineRow> online_;
+  std::deque<OnlineBlock> online_blocks_;
+  std::vector<float> accumulated_;
   std::vector<float> frequencies_;  // of the setup table; empty: from theta
   std::unique_ptr<RopeTable> rope_;
   double rope_theta_ = 0;

@@ -120,6 +120,7 @@ accelerator::GoldenSettings golden_settings(const Scenario& scenario) {
   g.n_local = static_cast<std::size_t>(scenario.kv.n_local);
   g.online_smoothing = scenario.accelerator.smoother.online;
   g.smoothed_channels = static_cast<std::size_t>(scenario.accelerator.smoother.channels_per_head);
+  g.online_block = accelerator::on_chip(scenario.accelerator).online_block;
   return g;
 }
 

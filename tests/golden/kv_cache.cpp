@@ -85,7 +85,7 @@ TEST_CASE("golden KV cache: on a BFP array an INT8 cache multiplies what it read
   std::vector<std::uint8_t> operand(kBfp8.row_bytes(32));
   formats::encode_row(kBfp8, query.data(), 32, operand.data());
   Fp16 score;
-  cache.scores(operand.data(), 0, 1, &score);
+  cache.scores(operand.data(), 0, 0, 1, &score);
   // 127 and -3 share an exponent in 8 bits without loss.
   REQUIRE(formats::to_float(score) == 121.0F);
 }

@@ -71,6 +71,7 @@ BESIDE = {
     "accelerator.sequencer.order": PREFILL + SMALL[:1],
     "accelerator.kernels.split_k": ONE_ROW, "accelerator.kernels.single_pass_tokens": ONE_ROW,
     "accelerator.kernels.": KERNELS + ["weights=kmeans2"],
+    "accelerator.sequencer.attention_block_tokens": PREFILL + ["accelerator.sequencer.attention=online"],
     "accelerator.decoder.rates[]": SCENARIOS["decode"] + ["accelerator.decoder.rates=[{bits: 4, weights_per_cycle: 3}]"],
     "weights.zero_point": SCENARIOS["decode"] + ["weights=int4"],
     "weights.group_size": SCENARIOS["decode"] + ["weights=int4"],

@@ -89,7 +89,9 @@ Trial trial_of(Draw& draw) {
   a.converter.growing_channels = draw.one_of<std::uint32_t>({0, 32, 128});
   a.sequencer.order = draw.one_of(
       {accelerator::LoopOrder::fewest_bytes, accelerator::LoopOrder::row_first, accelerator::LoopOrder::column_first});
-  if (draw.yes(30)) a.sequencer.attention = accelerator::AttentionScores::unfused;
+  a.sequencer.attention = draw.one_of({accelerator::AttentionScores::online, accelerator::AttentionScores::online,
+                                       accelerator::AttentionScores::fused, accelerator::AttentionScores::unfused});
+  a.sequencer.attention_block_tokens = draw.one_of<std::uint64_t>({32, 64, 96, 128});
   if (draw.yes(20)) a.pe.kind = accelerator::PeKind::fp16;
   a.pe.rows = static_cast<int>(draw.between(1, 16));
   a.pe.cols = static_cast<int>(draw.between(1, 16));

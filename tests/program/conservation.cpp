@@ -109,6 +109,7 @@ Machine random_machine(Random& random) {
   m.chip.growing_channels = pick<std::uint32_t>(random, {0, 64, 128, 256, 1024});
   m.chip.online_smoothing = random() % 2 == 0;
   m.chip.fused_attention = random() % 3 != 0;
+  if (m.chip.fused_attention && random() % 2 == 0) m.chip.online_block = 32 * (1 + random() % 4);
   m.chip.order = pick(random, {LoopOrder::fewest_bytes, LoopOrder::row_first, LoopOrder::column_first});
   if (random() % 4 == 0) {
     m.chip.linear_operand = random() % 2 == 0 ? formats::OperandFormat::fp16()

@@ -82,3 +82,22 @@ TEST_CASE("vector unit: operand bytes are rows that come from memory, and the ga
   REQUIRE(operand_bytes(add) == 768);
   REQUIRE(operand_bytes(values<PassValues>()) == 0);
 }
+
+// 4 lanes; a row's exponential is 2 cycles and two passes more.
+TEST_CASE("Online softmax: passes over scores, rows and outputs") {
+  Config config;
+  config.lanes = 4;
+  config.exp_cycles_per_element = 2;
+  OnlineSoftmax scores;
+  scores.rows = 3;
+  scores.columns = 32;
+  REQUIRE(arriving_cycles(config, scores, 96) == 24);
+  REQUIRE(final_cycles(config, scores) == (96 * 2 + 3 * 4) / 4);
+  AccumulateAttention outputs;
+  outputs.rows = 3;
+  outputs.columns = 32;
+  REQUIRE(arriving_cycles(config, outputs, 96) == 48);
+  REQUIRE(final_cycles(config, outputs) == 0);
+  outputs.last = true;
+  REQUIRE(final_cycles(config, outputs) == 24);
+}

@@ -1,5 +1,5 @@
 // Attention of every sequence and kv head, strip of queries by strip: scores, softmax, values; with scores on chip
-// (fused) or through memory (unfused).
+// (fused) or through memory (unfused), or block of keys by block with a running softmax (online).
 #include <algorithm>
 
 #include "harmonia/config/error.h"
@@ -21,6 +21,20 @@ struct Job {
   KvCacheLayout::Place place;
 };
 
+/// Online: keys [begin, end) of a job, the end as the last token sees it.
+struct Block {
+  std::size_t job;
+  std::uint64_t begin, end;
+  bool last;
+};
+
+/// Online: a product of a block. Scores take the queries that the array has, or have them brought (again).
+struct Product {
+  std::size_t block;
+  bool scores;
+  bool brings = false, again = false, keep = false;
+};
+
 class AttentionGenerator {
  public:
   AttentionGenerator(Generation& g, const LayerOperation& operation, int layer);
@@ -38,13 +52,22 @@ class AttentionGenerator {
   void values(std::size_t i);
   void fused();
   void unfused();
+  void online();
+  void find_blocks();
+  std::vector<Product> order_of_blocks() const;
+  bool room_for_two(const Block& a, const Block& b) const;
+  void block_scores(const Product& product);
+  void block_values(std::size_t block);
+  void collect(const Job& j, bool last_job, vector::AccumulateAttention v);
   std::uint32_t bring_queries(const Job& j);
   void bring_probabilities(std::size_t i);
   void softmax(std::size_t i);
   void write_scores(std::size_t i);
   void softmax_of_scores(std::size_t i);
   void collect(const Job& j, bool last);
-  void write_attended(const Job& j, std::uint32_t head_begin, std::uint32_t row_begin);
+  void fill(vector::CollectAttention& v, const Job& j, bool last) const;
+  void take_away(const Job& j, bool last);
+  void write_attended(const Job& j);
   pe::Descriptor product(std::uint32_t operation, std::uint32_t operand, const Job& j) const;
   template <class Grouped, class Plain>
   pe::Factor cached(const WideUnits& wide) const;
@@ -57,7 +80,20 @@ class AttentionGenerator {
   const std::uint32_t attended_;
   std::vector<Job> jobs_;
   std::vector<UnderWay> under_way_;
+  // Online:
+  std::vector<Block> blocks_;
+  std::vector<memory::OperandDescriptor> queries_;  // of each job
+  std::vector<std::uint32_t> probabilities_;        // operand of each block
 };
+
+/// Ranges of wide units counted from unit `first` on.
+WideUnits within(WideUnits wide, std::uint64_t first) {
+  for (UnitRange* range : {&wide.initial, &wide.local}) {
+    range->from -= first;
+    range->to -= first;
+  }
+  return wide;
+}
 
 std::vector<Job> jobs_of(const StepPlan& plan, int layer) {
   const auto group = static_cast<std::uint32_t>(plan.shape.queries_per_kv_head());
@@ -94,7 +130,9 @@ AttentionGenerator::AttentionGenerator(Generation& g, const LayerOperation& oper
 
 void AttentionGenerator::generate() {
   g_.out.gate(Queue::kv_read, Queue::kv_write, g_.out.kv_writes());
-  if (plan_.chip.fused_attention)
+  if (plan_.chip.online_block != 0)
+    online();
+  else if (plan_.chip.fused_attention)
     fused();
   else
     unfused();
@@ -285,9 +323,138 @@ void AttentionGenerator::values(std::size_t i) {
   collect(j, i + 1 == jobs_.size());
 }
 
+// ---- Online softmax ----
+
+void AttentionGenerator::find_blocks() {
+  for (std::size_t i = 0; i < jobs_.size(); ++i)
+    for (std::uint64_t begin = 0; begin < jobs_[i].visible; begin += plan_.chip.online_block) {
+      const std::uint64_t end = std::min(begin + plan_.chip.online_block, jobs_[i].visible);
+      blocks_.push_back({i, begin, end, end == jobs_[i].visible});
+    }
+}
+
+/// Whether queries and probabilities of two blocks fit at the same time.
+bool AttentionGenerator::room_for_two(const Block& a, const Block& b) const {
+  const auto bytes = [&](const Block& block) {
+    return jobs_[block.job].m * (plan_.attention_row(d_) + plan_.attention_row(block.end - block.begin));
+  };
+  const std::uint64_t queries = plan_.resident ? plan_.rows * query_row_bytes(plan_.shape, plan_.chip) : 0;
+  return queries + bytes(a) + bytes(b) <= plan_.chip.operand_bytes;
+}
+
+/// Scores of a block run on the array while the vector unit works on those before, where there is room. The array has an
+/// operand at a time, so that queries come again after probabilities.
+std::vector<Product> AttentionGenerator::order_of_blocks() const {
+  std::vector<Product> order;
+  std::size_t next = 0;  // whose values are to come
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    if (next < i && !room_for_two(blocks_[i - 1], blocks_[i])) order.push_back({next++, false});
+    order.push_back({i, true});
+    if (next < i) order.push_back({next++, false});
+  }
+  while (next < blocks_.size()) order.push_back({next++, false});
+
+  std::vector<std::size_t> brought(jobs_.size(), order.size());  // where a job's queries were brought last
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (!order[i].scores) continue;
+    const std::size_t job = blocks_[order[i].block].job;
+    if (i > 0 && order[i - 1].scores && blocks_[order[i - 1].block].job == job) continue;
+    order[i].brings = true;
+    order[i].again = brought[job] != order.size();
+    if (order[i].again) order[brought[job]].keep = true;
+    brought[job] = i;
+  }
+  return order;
+}
+
+void AttentionGenerator::online() {
+  find_blocks();
+  queries_.resize(jobs_.size());
+  probabilities_.resize(blocks_.size());
+  for (const Product& p : order_of_blocks())
+    if (p.scores)
+      block_scores(p);
+    else
+      block_values(p.block);
+}
+
+void AttentionGenerator::block_scores(const Product& product_) {
+  const Block& block = blocks_[product_.block];
+  const Job& j = jobs_[block.job];
+  const UnitRange keys{block.begin, block.end};
+  if (product_.again) {
+    g_.out.batch.operands.push_back(queries_[block.job]);
+  } else if (product_.brings) {
+    bring_queries(j);
+    queries_[block.job] = g_.out.batch.operands.back();
+  }
+  if (product_.brings) {
+    g_.out.batch.operands.back().keep = product_.keep;
+    g_.out.batch.operands.back().again = product_.again;
+  }
+  KvPieces pieces;
+  kv_.k_read(j.place, j.context, keys, pieces.main, pieces.low);
+  g_.out.move_kv(Queue::kv_read, pieces, kv_.policy().grouped(), score_op_);
+  pe::Descriptor p = product(score_op_, queries_[block.job].operand, j);
+  p.load_a = product_.brings;
+  p.n = static_cast<std::uint32_t>(keys.count());
+  p.k = d_;
+  p.b = cached<pe::Keys, pe::PlainKeys>(within(kv_.head().wide_keys(keys, j.context), block.begin));
+  g_.out.batch.pe.push_back(p);
+
+  vector::OnlineSoftmax v;
+  v.rows = j.m;
+  v.columns = p.n;
+  v.group = group_;
+  v.head_dim = d_;
+  v.visible = static_cast<std::uint32_t>(plan_.work.sequences[j.sequence].cached + j.first_token + 1);
+  v.first_key = static_cast<std::uint32_t>(block.begin);
+  g_.out.batch.vector.push_back({score_op_, v});
+  converter::ToOperand c;
+  c.format = plan_.attention_format();
+  c.rows = j.m;
+  c.columns = v.columns;
+  c.row_bytes = static_cast<std::uint32_t>(plan_.attention_row(v.columns));
+  probabilities_[product_.block] = g_.out.next_operand();
+  g_.out.batch.converter.push_back({probabilities_[product_.block], c});
+}
+
+void AttentionGenerator::block_values(std::size_t number) {
+  const Block& block = blocks_[number];
+  const Job& j = jobs_[block.job];
+  const auto keys = static_cast<std::uint32_t>(block.end - block.begin);
+  g_.out.batch.operands.push_back({probabilities_[number], static_cast<std::uint32_t>(plan_.attention_row(keys)), j.m});
+  const UnitRange read{block.begin, values_read(kv_.policy().grouped(), plan_.chip, block.end, j.context)};
+  KvPieces pieces;
+  kv_.v_read(j.place, j.context, read, pieces.main, pieces.low);
+  g_.out.move_kv(Queue::kv_read, pieces, kv_.policy().grouped(), value_op_);
+  pe::Descriptor p = product(value_op_, probabilities_[number], j);
+  p.n = d_;
+  p.k = static_cast<std::uint32_t>(read.count());
+  p.b = cached<pe::Values, pe::PlainValues>(
+      within(kv_.head().wide_groups(UnitRange{block.begin, block.end}, j.context), block.begin / kv_group));
+  g_.out.batch.pe.push_back(p);
+  vector::AccumulateAttention v;
+  v.first = block.begin == 0;
+  v.last = block.last;
+  collect(j, number + 1 == blocks_.size(), v);
+}
+
 /// Results of the second product to their rows; the last of a layer that stays on chip makes them an operand.
 void AttentionGenerator::collect(const Job& j, bool last) {
   vector::CollectAttention v;
+  fill(v, j, last);
+  g_.out.batch.vector.push_back({value_op_, v});
+  take_away(j, last);
+}
+
+void AttentionGenerator::collect(const Job& j, bool last_job, vector::AccumulateAttention v) {
+  fill(v, j, last_job);
+  g_.out.batch.vector.push_back({value_op_, v});
+  if (v.last) take_away(j, last_job);
+}
+
+void AttentionGenerator::fill(vector::CollectAttention& v, const Job& j, bool last) const {
   v.rows = j.m;
   v.columns = d_;
   v.group = group_;
@@ -298,18 +465,22 @@ void AttentionGenerator::collect(const Job& j, bool last) {
     v.leaves = vector::CollectAttention::Leaves::heads;
   else if (last)
     v.leaves = vector::CollectAttention::Leaves::all_rows;
-  g_.out.batch.vector.push_back({value_op_, v});
-  if (!plan_.resident) return write_attended(j, v.head_begin, v.row_begin);
+}
+
+void AttentionGenerator::take_away(const Job& j, bool last) {
+  if (!plan_.resident) return write_attended(j);
   if (!last) return;
   converter::ToOperand c;
   c.format = plan_.operand_format();
   c.rows = static_cast<std::uint32_t>(plan_.rows);
-  c.columns = v.width;
-  c.row_bytes = static_cast<std::uint32_t>(plan_.operand_row(v.width));
+  c.columns = static_cast<std::uint32_t>(plan_.shape.q_width());
+  c.row_bytes = static_cast<std::uint32_t>(plan_.operand_row(c.columns));
   g_.out.batch.converter.push_back({attended_, c});
 }
 
-void AttentionGenerator::write_attended(const Job& j, std::uint32_t head_begin, std::uint32_t row_begin) {
+void AttentionGenerator::write_attended(const Job& j) {
+  const auto head_begin = static_cast<std::uint32_t>(j.head) * group_;
+  const std::uint64_t row_begin = plan_.first_row[j.sequence] + j.first_token;
   converter::ToMemory c;
   c.format = plan_.operand_format();
   c.rows = static_cast<std::uint32_t>(j.tokens);
