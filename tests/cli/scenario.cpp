@@ -387,3 +387,19 @@ TEST_CASE("the energy of a bit is an input only where the DRAM channel states no
   REQUIRE(without.notices.size() == 1);
   CHECK_THAT(without.notices[0], ContainsSubstring("flat 18.75 pJ a bit"));
 }
+
+TEST_CASE("blocks: what the RTL does not have is refused where the block is asked for") {
+  const std::string smoother =
+      "accelerator: harmonia\nmodel: stories260k\nfidelity: {data: functional}\nblocks: {smoother: {model: rtl}}\n";
+#ifdef HARMONIA_HAS_RTL
+  CHECK(error_of(smoother) == "no error");
+  CHECK(error_of(smoother, {"model.head_dim=256", "model.hidden_size=2048"}) == "no error");
+  CHECK_THAT(error_of(smoother, {"model.head_dim=258", "model.hidden_size=2064"}),
+             ContainsSubstring("s.yaml:4:28: blocks.smoother.model is rtl, but the RTL's smoother has") &&
+                 ContainsSubstring("model.head_dim 258"));
+  CHECK_THAT(error_of(smoother, {"accelerator.smoother.lanes=48"}),
+             ContainsSubstring("accelerator.smoother.lanes is 48"));
+#else
+  CHECK_THAT(error_of(smoother), ContainsSubstring("built without Verilator"));
+#endif
+}

@@ -63,7 +63,13 @@ TEST_CASE("every storage format is written and loads back with the values that t
         const double snr = formats::quantisation_error(w.data(), expected.values.data(), w.size()).snr_db;
         REQUIRE((r.snr_db == snr || std::abs(r.snr_db - snr) < 1e-9));
       }
-    // What is not quantised keeps its values: those of the tiny model are exact in FP16.
+    // What is not quantised keeps its values, those of the tiny model being exact in FP16, and takes 16 bits.
+    const auto plain = [](const WeightView& v) { return 2 * static_cast<std::size_t>(v.rows * v.cols); };
+    std::size_t others = plain(model->embedding) + plain(model->final_norm) +
+                         (model->lm_head.data == model->embedding.data ? 0 : plain(model->lm_head));
+    for (const LayerWeights& l : model->layers)
+      others += plain(l[ModelTensor::attention_norm]) + plain(l[ModelTensor::ffn_norm]);
+    REQUIRE(report.other_bytes == others);
     REQUIRE(back.embedding.read() == model->embedding.read());
     REQUIRE(back.layers[1][ModelTensor::ffn_norm].read() == model->layers[1][ModelTensor::ffn_norm].read());
   }

@@ -2,6 +2,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/program/step_program.h"
+#include "harmonia/testbench/system/capacity.h"
 #include "harmonia/testbench/system/machine.h"
 #include "tests/support/catch.h"
 
@@ -178,4 +179,21 @@ TEST_CASE("operands: Anda stores as many bits as its mantissa has, and queries i
     s.fidelity.data = testbench::DataMode::functional;
     REQUIRE_THAT(refusal(s), ContainsSubstring("fidelity.data"));
   }
+}
+
+TEST_CASE("capacity: a cache holds the context and what a decode appends, a step the tokens of a prompt's chunk") {
+  testbench::WorkloadConfig w;
+  w.batch = 3;
+  w.context = 100;
+  w.tokens = 7;
+  w.phase = testbench::Phase::decode;
+  CHECK(testbench::fixed_capacity(w).slots == 3);
+  CHECK(testbench::fixed_capacity(w).tokens_per_slot == 107);
+  CHECK(testbench::fixed_capacity(w).max_step_tokens == 3);
+  w.phase = testbench::Phase::prefill;
+  CHECK(testbench::fixed_capacity(w).tokens_per_slot == 100);
+  w.prefill_chunk_tokens = 0;
+  CHECK(testbench::fixed_capacity(w).max_step_tokens == 300);
+  w.prefill_chunk_tokens = 32;
+  CHECK(testbench::fixed_capacity(w).max_step_tokens == 96);
 }
