@@ -102,7 +102,7 @@ TEST_CASE("derived files lie on their base") {
   REQUIRE(hbm.pe.rows == 16);
   REQUIRE(hbm.dram.preset == "HBM2-2000");
   const auto l40s = tb::load_accelerator("l40s", library);
-  REQUIRE(l40s.decoder.rate(4) == 1360);
+  REQUIRE(l40s.decoder.rate(4) == 1460);
   REQUIRE(l40s.decoder.rate(2) == 1840);
   REQUIRE(l40s.decoder.rate(1) == 2800);
   REQUIRE(l40s.decoder.rate(16) == 100000);
