@@ -15,7 +15,10 @@ using bus::Wait;
 OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const BufferConfig& activation_buffer)
     : StreamBlock(name, 1e6 / static_cast<double>(activation_buffer.clock_ps),
                   [this](const OperandDescriptor& d, const auto& table) {
-                    return table.empty() ? descriptor_fault(d) : std::string("an operand's descriptor has no table");
+                    if (!table.empty()) return std::string("an operand's descriptor has no table");
+                    std::string fault = descriptor_fault(d);
+                    if (fault.empty()) queued_.emplace(d.operand, d);  // the port queues what has no fault
+                    return fault;
                   }),
       converter("tsock_converter", [this] { progress(); }),
       dma("tsock_dma", [this] { progress(); }),
@@ -43,9 +46,9 @@ std::string OperandBuffer::descriptor_fault(const OperandDescriptor& d) const {
   if (fault.empty() && entry != entries_.end() && entry->second.bytes > d.bytes())
     fault = fmt::format("row_bytes * rows is {}, expected the {} bytes or more that came for operand {}", d.bytes(),
                         entry->second.bytes, d.operand);
-  for (std::size_t i = 0; fault.empty() && i < command.size(); ++i)
-    if (command.at(i).operand == d.operand && !(d.again && command.at(i).keep))
-      fault = fmt::format("operand is {}, which is queued already", d.operand);
+  const auto [first, last] = queued_.equal_range(d.operand);
+  for (auto queued = first; fault.empty() && queued != last; ++queued)
+    if (!(d.again && queued->second.keep)) fault = fmt::format("operand is {}, which is queued already", d.operand);
   return fault;
 }
 
@@ -57,9 +60,9 @@ std::string OperandBuffer::input_fault(const tlm::tlm_generic_payload& payload, 
   const std::uint64_t there = entry == entries_.end() ? 0 : entry->second.bytes;
   std::uint64_t operand_bytes = capacity_bytes_, row_bytes = 0;
   bus::FieldCheck c;
-  for (std::size_t i = 0; i < command.size(); ++i) {
-    const OperandDescriptor& d = command.at(i);
-    if (d.operand != chunk.operation) continue;
+  const auto [first, last] = queued_.equal_range(chunk.operation);
+  for (auto queued = first; queued != last; ++queued) {
+    const OperandDescriptor& d = queued->second;
     operand_bytes = d.bytes();
     row_bytes = d.row_bytes;
     c.equal("from_memory", d.from_memory, from_memory ? 1 : 0, "the socket that the chunk came on");
@@ -166,6 +169,7 @@ bool OperandBuffer::send() {
   c.last_of_tile = true;
   given_back_.push(d.keep ? 0 : d.bytes());
   if (!d.keep) entries_.erase(it);
+  queued_.erase(queued_.find(d.operand));
   command.pop();
   blocked_ = true;
   const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(free_ + config_.latency_cycles));
