@@ -166,6 +166,18 @@ void follow_class(ClassTotals& c, const ClassTotals& formulas, const PeakRates& 
   c.weights = formulas.weights;
 }
 
+/// Of a whole step, in picoseconds. Work is fetched ahead within a step, never before it.
+double step_bound_ps(const Totals& formulas, const PeakRates& peak) {
+  double bytes = 0;
+  for (const double of_traffic : formulas.expected_bytes) bytes += of_traffic;
+  return 1e12 * std::max(bytes / peak.bytes_per_s, 32 * formulas.expected_slots / peak.macs_per_s);
+}
+
+void scale_time(Totals& t, double factor) {
+  t.time_ps *= factor;
+  for (ClassTotals& c : t.classes) c.elapsed_ps *= factor;
+}
+
 }  // namespace
 
 void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak) {
@@ -180,6 +192,8 @@ void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak) {
     weights_after += c.weights;
   }
   t.time_ps *= ratio(after, before);
+  if (const double bound = step_bound_ps(formulas, peak); t.time_ps > 0 && t.time_ps < bound)
+    scale_time(t, bound / t.time_ps);
   const double weights = ratio(weights_after, weights_before);
   t.weights *= weights;
   if (t.units.size() > 1) t.units[1].busy *= weights;  // the decoder, in the order of unit_names()

@@ -103,7 +103,8 @@ PeakRates peak_rates(const accelerator::AcceleratorConfig& config);
 /// What was predicted although the formulas know it becomes theirs: bytes of each class of traffic and of operations, and
 /// operations. What goes with it follows in proportion: bytes at the pins, bursts and commands, busy time of the decoder,
 /// and the time of a class whose bytes at peak rate take longer than its operations. No class is further below its bound,
-/// the longer of the two, than in the simulated steps, where work fetched ahead is the only reason to be below it.
+/// the longer of the two, than in the simulated steps, where work fetched ahead is the only reason to be below it. The
+/// step as a whole takes no less than all of its bytes at peak bandwidth and all of its operations at peak rate.
 /// formulas: totals of which what expect() sets counts.
 void follow_formulas(Totals& predicted, const Totals& formulas, const PeakRates& peak);
 

@@ -178,6 +178,28 @@ TEST_CASE("sampler: what the formulas know of a predicted step is theirs, and it
   REQUIRE(t.expected_slots == 100000);
 }
 
+TEST_CASE("sampler: a predicted step is no faster than all its bytes and all its operations allow") {
+  const testbench::PeakRates peak = {1e9, 1e12};
+  accelerator::Expected e;
+  e.pe_slots = 1000000;  // 32 us at peak
+  e.bytes[0] = 1000;     // 1 us
+  const auto time_of = [&](double predicted_ps) {
+    Totals t, formulas;
+    t.time_ps = predicted_ps;
+    t.classes[0].elapsed_ps = 0.75 * predicted_ps;
+    t.classes[1].elapsed_ps = 0.25 * predicted_ps;
+    formulas.expect(e);
+    testbench::follow_formulas(t, formulas, peak);
+    REQUIRE(t.elapsed_ps() == Approx(t.time_ps));
+    REQUIRE(t.classes[0].elapsed_ps == Approx(0.75 * t.time_ps));
+    return t.time_ps;
+  };
+  REQUIRE(time_of(31e6) == Approx(32e6));
+  REQUIRE(time_of(33e6) == Approx(33e6));
+  e.bytes[0] = 40000;
+  REQUIRE(time_of(33e6) == Approx(40e6));
+}
+
 TEST_CASE("sampler: layers are left out of sampled runs only, and never of a single product") {
   REQUIRE_FALSE(LayerSample({}, shape(32, 1000), false).partial());
   REQUIRE(LayerSample({}, shape(32, 1000), false).layers() == 32);
