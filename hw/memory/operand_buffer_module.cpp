@@ -169,7 +169,7 @@ bool OperandBuffer::send() {
   c.last_of_tile = true;
   given_back_.push(d.keep ? 0 : d.bytes());
   if (!d.keep) entries_.erase(it);
-  queued_.erase(queued_.find(d.operand));
+  queued_.erase(queued_.lower_bound(d.operand));
   command.pop();
   blocked_ = true;
   const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(free_ + config_.latency_cycles));

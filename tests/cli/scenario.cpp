@@ -103,8 +103,8 @@ TEST_CASE("derived files lie on their base") {
   REQUIRE(hbm.dram.preset == "HBM2-2000");
   const auto l40s = tb::load_accelerator("l40s", library);
   REQUIRE(l40s.decoder.rate(4) == 1460);
-  REQUIRE(l40s.decoder.rate(2) == 1840);
-  REQUIRE(l40s.decoder.rate(1) == 2800);
+  REQUIRE(l40s.decoder.rate(2) == 2030);
+  REQUIRE(l40s.decoder.rate(1) == 3260);
   REQUIRE(l40s.decoder.rate(16) == 100000);
   REQUIRE(l40s.peak_macs_per_second() * 2 == Approx(362e12).epsilon(0.005));
   const auto rtx = tb::load_accelerator("rtx4090", library);
