@@ -20,13 +20,13 @@ void SequencerConfig::describe(config::Fields& f) {
           "PV");
   f.add("attention_block_tokens", attention_block_tokens)
       .range(32, 65536)
+      .multiple_of(32)
       .unit("tokens")
-      .says("keys of a block of online softmax, a multiple of 32")
+      .says(
+          "keys of a block of online softmax, in whole groups of the cache's values; without effect unless attention "
+          "is "
+          "online")
       .assumed("accumulators of 512 queries of Llama-3.1-8B fit 2 MiB beside their scores");
-  f.check("attention_block_tokens", [this] {
-    return std::string(attention_block_tokens % 32 != 0 ? "must be a multiple of 32, a group of the cache's values"
-                                                        : "");
-  });
   f.add("double_buffer", double_buffer)
       .says("the next tile loads while the present one computes")
       .assumed("as every published design");

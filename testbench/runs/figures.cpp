@@ -165,7 +165,7 @@ WeightFigures weights_of(const accelerator::MemoryMap& map, const accelerator::M
   return w;
 }
 
-std::vector<std::string> narrow_ports(const accelerator::AcceleratorConfig& config) {
+std::vector<std::string> machine_notices(const accelerator::AcceleratorConfig& config) {
   std::vector<std::string> notices;
   const double peak = accelerator::peak_bandwidth(config);
   const std::pair<const char*, const memory::BufferConfig*> buffers[] = {{"weight_buffer", &config.weight_buffer},
@@ -177,6 +177,11 @@ std::vector<std::string> narrow_ports(const accelerator::AcceleratorConfig& conf
                       ", half of what its banks move, and the DRAM gives up to " + si(peak, "B/s") +
                       ": more banks or wider ones (banks, bank_bytes_per_cycle) would not hold it back");
   }
+  if (config.kernels.on())
+    notices.push_back(
+        "accelerator.kernels: the machine stands for a GPU; its area is that of the buffers and lanes that stand for "
+        "the "
+        "card's, not the card's, and the energy of what is on chip is this project's of such blocks");
   return notices;
 }
 

@@ -40,8 +40,9 @@ struct WeightFigures {
 };
 WeightFigures weights_of(const accelerator::MemoryMap& map, const accelerator::ModelShape& shape, bool single_linear);
 
-/// A port slower than the memory bounds a run without being one of the four resources that `bound` tells apart: a
-/// sentence for each buffer that has one.
-std::vector<std::string> narrow_ports(const accelerator::AcceleratorConfig& config);
+/// What a reader of the figures has to know of the machine, a sentence each. A port slower than the memory bounds a run
+/// without being one of the four resources that `bound` tells apart; buffers and lanes that stand for a GPU's have no area
+/// of the card.
+std::vector<std::string> machine_notices(const accelerator::AcceleratorConfig& config);
 
 }  // namespace harmonia::testbench

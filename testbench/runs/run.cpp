@@ -177,7 +177,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   workload->report(result);
   check(*workload, *steps, collector, result);
   note_replaced_blocks(options, *machine.accelerator, result);
-  for (const std::string& notice : narrow_ports(s.accelerator)) result.notices.push_back(notice);
+  for (const std::string& notice : machine_notices(s.accelerator)) result.notices.push_back(notice);
   const BandwidthBins& series = workload->own_time_line() ? collector.series() : instruments.bins();
   result.bandwidth_interval_s = series.bin_s();
   result.bandwidth_series = series.samples();

@@ -132,10 +132,18 @@ TEST_CASE("figures: a channel's bytes at the pins are read or written, and its s
 
 TEST_CASE("figures: a buffer whose port is slower than the memory is named") {
   testbench::Scenario s;
-  REQUIRE(testbench::narrow_ports(s.accelerator).empty());
+  REQUIRE(testbench::machine_notices(s.accelerator).empty());
   s.accelerator.kv_buffer.banks = 1;
   s.accelerator.kv_buffer.bank_bytes_per_cycle = 2;
-  const std::vector<std::string> notices = testbench::narrow_ports(s.accelerator);
+  const std::vector<std::string> notices = testbench::machine_notices(s.accelerator);
   REQUIRE(notices.size() == 1);
   REQUIRE_THAT(notices[0], ContainsSubstring("accelerator.kv_buffer takes in at most"));
+}
+
+TEST_CASE("figures: of a machine that stands for a GPU the area is said not to be the card's") {
+  testbench::Scenario s;
+  s.accelerator.kernels.multiprocessors = 142;
+  const std::vector<std::string> notices = testbench::machine_notices(s.accelerator);
+  REQUIRE(notices.size() == 1);
+  REQUIRE_THAT(notices[0], ContainsSubstring("its area is that of the buffers and lanes that stand for the card's"));
 }
