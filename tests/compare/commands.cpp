@@ -280,14 +280,14 @@ TEST_CASE("sweep: what it did not make beside its output is left alone") {
   s.write("sweep.yaml",
           "{scenario: default, set: {model: stories260k, workload: {tokens: 1, context: 8}}, "
           "grid: {workload.batch: [1, 2]}}");
-  s.write("out.partial/work/thesis.txt", "mine");
+  s.write("out.partial/notes/thesis.txt", "mine");
   s.write("out.partial/points/000001.json", "mine");
   for (const char* resume : {"", " --resume"}) {
     const Outcome o = run_harmonia(s, std::string("sweep sweep.yaml -o out") + resume);
     INFO(o.err);
     REQUIRE(o.status == 2);
     REQUIRE_THAT(o.err, ContainsSubstring("out.partial: exists and was not made by a sweep of harmonia"));
-    REQUIRE(Scratch::read(s / "out.partial/work/thesis.txt") == "mine");
+    REQUIRE(Scratch::read(s / "out.partial/notes/thesis.txt") == "mine");
     REQUIRE(Scratch::read(s / "out.partial/points/000001.json") == "mine");
     REQUIRE_FALSE(fs::exists(s / "out"));
   }

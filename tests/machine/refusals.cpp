@@ -152,6 +152,18 @@ Wrong chunk(std::size_t socket, std::size_t item, const char* name, std::functio
   return {socket, item, name, [make](Sent& s) { make(s.chunk); }};
 }
 
+/// A block with one input stream beside its descriptors, and one output.
+template <class Block, class Config>
+Build with_one_input(const char* name) {
+  return [name](Bench& bench) {
+    auto block = std::make_shared<Block>(name, Config{});
+    bench.into(block->command.tsock);
+    bench.into(block->input.tsock);
+    bench.out_of(block->isock);
+    return block;
+  };
+}
+
 }  // namespace
 
 TEST_CASE("refusals: the PE array") {
@@ -244,13 +256,7 @@ TEST_CASE("refusals: the decoder") {
   Sent scales{std::vector<std::uint8_t>(2 * 4, 0x3f), {}}, codes{std::vector<std::uint8_t>(2 * 64, 0xb1), {}};
   scales.chunk.traffic = bus::TrafficClass::scales;
   codes.chunk.traffic = bus::TrafficClass::weights;
-  const Build build = [](Bench& bench) {
-    auto block = std::make_shared<decoder::LutDecoder>("decoder", decoder::Config{});
-    bench.into(block->command.tsock);
-    bench.into(block->input.tsock);
-    bench.out_of(block->isock);
-    return block;
-  };
+  const Build build = with_one_input<decoder::LutDecoder, decoder::Config>("decoder");
   using D = decoder::Descriptor;
   require_refusals(
       build, {{command_of(d, d.encoded_bytes())}, {scales, codes}},
@@ -346,13 +352,7 @@ TEST_CASE("refusals: the smoother") {
   keys.columns = 32;
   Sent rows{std::vector<std::uint8_t>(2 * 2 * 32, 0x3c), {}};
   rows.chunk.elements = 2 * 32;
-  const Build build = [](Bench& bench) {
-    auto block = std::make_shared<smoother::OutlierSmoother>("smoother", smoother::Config{});
-    bench.into(block->command.tsock);
-    bench.into(block->input.tsock);
-    bench.out_of(block->isock);
-    return block;
-  };
+  const Build build = with_one_input<smoother::OutlierSmoother, smoother::Config>("smoother");
   using K = converter::PlainKeys;
   require_refusals(
       build, {{command_of(D{0, keys})}, {rows}},
