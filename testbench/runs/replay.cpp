@@ -1,5 +1,7 @@
 #include "harmonia/testbench/runs/replay.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -127,11 +129,16 @@ void Replay::find_room(const std::vector<Request>& requests) {
   capacity_.kv_tokens = limits_.kv_tokens;
   capacity_.tokens_per_slot = longest;
   if (longest == 0)
-    throw config::InputError({trace_file_, 0, 0}, "no request of the trace fits the KV cache of " +
-                                                      std::to_string(limits_.kv_tokens) +
-                                                      " tokens, expected at least one that does");
+    throw config::InputError(
+        {trace_file_, 0, 0},
+        fmt::format("no request of the trace fits the KV cache of {} tokens, expected at least one that does; {}",
+                    limits_.kv_tokens,
+                    wanted != 0 && wanted < room
+                        ? "workload.kv_capacity_tokens asks for no more"
+                        : "weights, activations and accelerator.address_map leave no more of the DRAM"));
   longest_context_ = capacity_.tokens_per_slot;
-  longest_chunk_ = std::min(chunk, longest_prompt);
+  // Requests that do not fit are refused, and so are in no step.
+  longest_chunk_ = std::min({chunk, longest_prompt, longest});
 }
 
 void Replay::check_contexts(const std::vector<Request>& requests) {

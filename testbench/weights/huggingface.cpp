@@ -53,6 +53,8 @@ json parse_json(const std::string& text, const std::string& file) {
     return j;
   } catch (const json::parse_error& e) {
     throw config::InputError(location(text, file, e.byte == 0 ? 0 : e.byte - 1), "is not valid JSON");
+  } catch (const json::out_of_range&) {
+    throw config::InputError({file}, "has a number beyond the range of a double");
   }
 }
 

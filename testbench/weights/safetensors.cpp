@@ -125,6 +125,8 @@ nlohmann::json parse_header(const std::string& file, const char* begin, const ch
     header = nlohmann::json::parse(begin, end, note_keys);
   } catch (const nlohmann::json::parse_error& e) {
     throw InputError({file, 0, 0}, fmt::format("the header is not JSON (at byte {} of the file)", 8 + e.byte));
+  } catch (const nlohmann::json::out_of_range&) {
+    throw InputError({file, 0, 0}, "the header has a number beyond the range of a double, expected sizes and offsets");
   }
   if (!twice.empty()) throw InputError({file, 0, 0}, "the header names '" + twice + "' twice");
   if (!header.is_object()) throw InputError({file, 0, 0}, "the header is not a JSON object");

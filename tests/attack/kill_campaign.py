@@ -115,7 +115,8 @@ class Campaign:
         version = self.version_of(case)
         need(version == 1 or cut, f"{case.name}: status 0, and the earlier result is still there")
         more, finished = [], 0
-        if case.name == "sweep" and (self.work / "out.partial").exists():
+        # Without its sweep.json what is left is no sweep to go on with: one that had just begun, or had ended.
+        if case.name == "sweep" and (self.work / "out.partial/sweep.json").exists():
             more = ["--resume"]
             finished = len([f for f in self.work.glob("out.partial/points/*.json") if self.whole(f)])
         text = self.finish(self.start(case, 1, *more), case.name + " again")

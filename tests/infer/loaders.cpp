@@ -158,6 +158,23 @@ TEST_CASE("a file cut at any 1/64 of its length is refused, or does not need wha
   REQUIRE_FALSE(refused([&] { load_weights(folder.file("hf")); }));
 }
 
+TEST_CASE("safetensors: a number beyond the range of a double is refused, in the header and in an index") {
+  const test::TemporaryFolder folder;
+  const auto write = [&](const char* name, const std::string& text) {
+    folder.write(name, Blob(text.begin(), text.end()));
+  };
+  const std::string header = R"({"a": {"dtype": "F32", "shape": [1e999], "data_offsets": [0, 4]}})";
+  std::string file(8, '\0');
+  file[0] = static_cast<char>(header.size());
+  write("huge.safetensors", file + header + std::string(4, '\0'));
+  REQUIRE(contains(refusal([&] { load_weights(folder.file("huge.safetensors")); }),
+                   "the header has a number beyond the range of a double"));
+  test::write_huggingface(TinyModel(5), folder.file("hf"), Dtype::kF16);
+  std::filesystem::remove(folder.file("hf/model.safetensors"));
+  write("hf/model.safetensors.index.json", R"({"weight_map": {"a": 1e999}})");
+  REQUIRE(contains(refusal([&] { load_weights(folder.file("hf")); }), "beyond the range of a double"));
+}
+
 TEST_CASE("absurd sizes anywhere in a header are refused without asking for memory") {
   for (const Loader& l : loaders()) {
     INFO(l.name);

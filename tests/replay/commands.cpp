@@ -112,7 +112,8 @@ TEST_CASE("replay: requests longer than the KV cache are refused and counted") {
 
   const Outcome none = run_harmonia(s, "run scenario.yaml --set workload.kv_capacity_tokens=5 -o none");
   REQUIRE(none.status == 2);
-  REQUIRE_THAT(none.err, ContainsSubstring("trace.csv") && ContainsSubstring("no request of the trace fits"));
+  REQUIRE_THAT(none.err, ContainsSubstring("trace.csv") && ContainsSubstring("no request of the trace fits") &&
+                             ContainsSubstring("workload.kv_capacity_tokens asks for no more"));
   REQUIRE(!fs::exists(s / "none"));
 }
 

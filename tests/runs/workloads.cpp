@@ -232,3 +232,16 @@ TEST_CASE("workload: a replay serves every request, and reports each with its la
   for (const testbench::CheckResult& c : done.result.checks) REQUIRE(c.passed);
   REQUIRE(done.result.checks.size() == 3);
 }
+
+TEST_CASE("workload: a prompt that the cache has no room for is in no step of a replay") {
+  const test::Scratch scratch;
+  scratch.write("trace.csv", "arrival_s,prompt_tokens,output_tokens\n0,64,3\n1,10,2\n");
+  Scenario s = small(testbench::Phase::decode);
+  s.workload.trace = "trace.csv";
+  s.workload.kv_capacity_tokens = 13;
+  s.workload.prefill_chunk_tokens = 64;
+  const auto w = workload_of(s, scratch / "trace.csv");
+  REQUIRE(w->capacity().tokens_per_slot == 12);
+  REQUIRE(w->largest_step().sequences.front().tokens == 12);
+  REQUIRE(run(*w).result.serving.refused == 1);
+}
