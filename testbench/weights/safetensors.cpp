@@ -114,10 +114,11 @@ TensorView read_entry(const std::string& file, const std::string& name, const nl
 nlohmann::json parse_header(const std::string& file, const char* begin, const char* end) {
   // nlohmann keeps the last of two equal keys without a word; the format forbids them.
   std::set<std::string> seen;
-  std::string twice;
+  std::string twice, last;
   const auto note_keys = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
-    if (event == nlohmann::json::parse_event_t::key && depth == 1 && !seen.insert(parsed.get<std::string>()).second)
-      twice = parsed.get<std::string>();
+    if (event != nlohmann::json::parse_event_t::key) return true;
+    last = parsed.get<std::string>();
+    if (depth == 1 && !seen.insert(last).second) twice = last;
     return true;
   };
   nlohmann::json header;
@@ -126,7 +127,8 @@ nlohmann::json parse_header(const std::string& file, const char* begin, const ch
   } catch (const nlohmann::json::parse_error& e) {
     throw InputError({file, 0, 0}, fmt::format("the header is not JSON (at byte {} of the file)", 8 + e.byte));
   } catch (const nlohmann::json::out_of_range&) {
-    throw InputError({file, 0, 0}, "the header has a number beyond the range of a double, expected sizes and offsets");
+    throw InputError({file, 0, 0}, "the header has a number beyond the range of a double at key '" +
+                                       config::printable(last) + "', expected sizes and offsets");
   }
   if (!twice.empty()) throw InputError({file, 0, 0}, "the header names '" + twice + "' twice");
   if (!header.is_object()) throw InputError({file, 0, 0}, "the header is not a JSON object");
