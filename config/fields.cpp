@@ -251,7 +251,7 @@ std::size_t Field::to_choice(const Node& node, const std::string& path) const {
   const auto at = std::find(choices_.begin(), choices_.end(), text);
   if (at != choices_.end()) return static_cast<std::size_t>(at - choices_.begin());
   const std::string near = nearest(node.text, choices_);
-  fail(node, path, near.empty() ? "" : "; nearest is '" + near + "'");
+  fail(node, path, near.empty() ? "" : "; nearest is '" + printable(near) + "'");
 }
 
 void Field::check_list(const Node& node, const std::string& path) const {

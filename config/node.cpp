@@ -176,11 +176,11 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 
 std::string nearest_hint(std::string_view word, const std::vector<std::string>& candidates, std::string_view what) {
   const std::string near = nearest(word, candidates);
-  if (!near.empty()) return "; nearest known " + std::string(what) + " is '" + near + "'";
+  if (!near.empty()) return "; nearest known " + std::string(what) + " is '" + printable(near) + "'";
   if (candidates.empty()) return "; there are no known " + std::string(what) + "s here";
   std::string text = "; expected one of: ";
   constexpr std::size_t kMost = 20;
-  for (std::size_t i = 0; i < candidates.size() && i < kMost; ++i) text += (i ? ", " : "") + candidates[i];
+  for (std::size_t i = 0; i < candidates.size() && i < kMost; ++i) text += (i ? ", " : "") + printable(candidates[i]);
   if (candidates.size() > kMost) text += ", ...";
   return text;
 }

@@ -102,14 +102,12 @@ void KernelConfig::describe(config::Fields& f) {
       .says("activations that such a kernel may read and write before they are moved at the memory's rate")
       .from("0: always the memory's");
   f.add("l2_bytes_per_cycle", l2_bytes_per_cycle)
-      .more_than(0)
-      .range(0, 1e7)
+      .range(1, 1e7)
       .unit("bytes/cycle")
       .says("rate of such a kernel in the L2 cache")
       .from("without effect at 0 multiprocessors");
   f.add("memory_bytes_per_cycle", memory_bytes_per_cycle)
-      .more_than(0)
-      .range(0, 1e7)
+      .range(1, 1e7)
       .unit("bytes/cycle")
       .says("rate of such a kernel in memory")
       .from("without effect at 0 multiprocessors");

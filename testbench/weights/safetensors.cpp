@@ -130,7 +130,7 @@ nlohmann::json parse_header(const std::string& file, const char* begin, const ch
     throw InputError({file, 0, 0}, "the header has a number beyond the range of a double at key '" +
                                        config::printable(last) + "', expected sizes and offsets");
   }
-  if (!twice.empty()) throw InputError({file, 0, 0}, "the header names '" + twice + "' twice");
+  if (!twice.empty()) throw InputError({file, 0, 0}, "the header names '" + config::printable(twice) + "' twice");
   if (!header.is_object()) throw InputError({file, 0, 0}, "the header is not a JSON object");
   return header;
 }
@@ -241,11 +241,11 @@ const TensorView* SafetensorsFile::find(const std::string& name) const {
 
 const TensorView& SafetensorsFile::at(const std::string& name) const {
   if (const TensorView* found = find(name)) return *found;
-  std::string message = "no tensor '" + name + "'";
+  std::string message = "no tensor '" + config::printable(name) + "'";
   std::vector<std::string> names;
   for (const TensorView& t : state_->tensors) names.push_back(t.name);
   const std::string nearest = config::nearest(name, names);
-  if (!nearest.empty()) message += ", nearest: '" + nearest + "'";
+  if (!nearest.empty()) message += ", nearest: '" + config::printable(nearest) + "'";
   throw InputError({state_->path.string(), 0, 0}, message);
 }
 

@@ -118,7 +118,7 @@ TEST_CASE("check recognises each kind of file and says what is wrong where") {
   REQUIRE(
       bad.err ==
       "bad-m.yaml:7:1: unknown key 'hidden_sise'; nearest known key is 'hidden_size'\n"
-      "bad-a.yaml:1:12: clock_mhz is '-1', expected a number from 0.001 to 100000 (MHz)\n"
+      "bad-a.yaml:1:12: clock_mhz is '-1', expected a number from 1 to 100000 (MHz)\n"
       "bad-s.yaml:2:14: accelerator file 'b.yaml' does not exist, expected a file or a built-in name (`harmonia list "
       "accelerators`)\n"
       "bad-t.csv:2:5: output_tokens is 'x', expected a whole number from 1 to 100000000\n"

@@ -175,6 +175,19 @@ TEST_CASE("safetensors: a number beyond the range of a double is refused, in the
   REQUIRE(contains(refusal([&] { load_weights(folder.file("hf")); }), "beyond the range of a double"));
 }
 
+TEST_CASE("safetensors: names of a file cannot steer the terminal") {
+  const test::TemporaryFolder folder;
+  const std::string header = R"({"norm.\u001bweight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})";
+  std::string text(8, '\0');
+  text[0] = static_cast<char>(header.size());
+  text += header + std::string(4, '\0');
+  folder.write("names.safetensors", Blob(text.begin(), text.end()));
+  const SafetensorsFile file(folder.file("names.safetensors"));
+  const std::string said = refusal([&] { file.at("norm.weight"); });
+  REQUIRE(contains(said, "no tensor 'norm.weight', nearest: 'norm."));
+  REQUIRE(said.find('\x1b') == std::string::npos);
+}
+
 TEST_CASE("absurd sizes anywhere in a header are refused without asking for memory") {
   for (const Loader& l : loaders()) {
     INFO(l.name);
