@@ -11,7 +11,7 @@
 
 #include "harmonia/testbench/infer/engines.h"
 #include "harmonia/testbench/infer/evaluate.h"
-#include "tests/infer/model_files.h"
+#include "tests/support/model_files.h"
 
 namespace {
 

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <limits>
 #include <map>
@@ -151,102 +152,115 @@ void put_in_place(OutputFile& file, const std::string& name, bool complete) {
               << '\n';
 }
 
-int dram_command(const std::vector<std::string>& arguments) {
-  Arguments a(kDramCommand);
+struct Options {
   std::string config_name, trace, kind, commands, per_request, output;
   std::vector<std::string> set;
   std::int64_t requests = 0, in_flight = 64, request_bytes = 64;
   double gap = 0, trace_mhz = 0;
   bool wrap = false, json = false;
-  a.text("config", config_name, "PRESET|FILE", "channel: a preset (`harmonia list drams`), a YAML file, or FILE:NAME")
-      .text("trace", trace, "FILE", "address trace, gzip or not (docs/dram-command.md)")
-      .text("traffic", kind, "KIND", "generated: seq, stride, rand, mix, decode64 or decode4k")
-      .integer("requests", requests, 1, kMostRequests, "N",
+};
+
+/// False when only help was asked for.
+bool parse(const std::vector<std::string>& arguments, Options& o) {
+  Arguments a(kDramCommand);
+  a.text("config", o.config_name, "PRESET|FILE", "channel: a preset (`harmonia list drams`), a YAML file, or FILE:NAME")
+      .text("trace", o.trace, "FILE", "address trace, gzip or not (docs/dram-command.md)")
+      .text("traffic", o.kind, "KIND", "generated: seq, stride, rand, mix, decode64 or decode4k")
+      .integer("requests", o.requests, 1, kMostRequests, "N",
                "requests to generate (100000), or to take of a trace (all)")
-      .integer("in-flight", in_flight, 1, 65535, "K", "most requests under way (64)")
-      .number("gap", gap, 0, 1e9, "G", "request i is offered not before cycle i x G (0)")
-      .integer("request-bytes", request_bytes, 1, 1 << 20, "B",
+      .integer("in-flight", o.in_flight, 1, 65535, "K", "most requests under way (64)")
+      .number("gap", o.gap, 0, 1e9, "G", "request i is offered not before cycle i x G (0)")
+      .integer("request-bytes", o.request_bytes, 1, 1 << 20, "B",
                "bytes of a request: of a trace any, of seq and decode4k a power of two (64)")
-      .number("trace-mhz", trace_mhz, 0.001, 1e6, "F", "clock of the trace's cycles (the channel's clock)")
-      .flag("wrap", wrap, "wrap addresses of a trace that lie beyond the channel")
-      .text("commands", commands, "FILE", "write every command as CSV, gzip when the name ends in .gz")
-      .text("per-request", per_request, "FILE", "write every request with its times as CSV")
-      .flag("json", json, "print result.json instead of the summary")
-      .texts("set", set, "KEY=VALUE", "replace one key of the channel; may be repeated, later ones win")
-      .text("output,o", output, "DIR", "result folder; appears complete or not at all");
-  if (!a.parse(arguments)) return 0;
-  if (config_name.empty()) fail("--config is missing, expected a DRAM preset (`harmonia list drams`) or a file");
-  if (trace.empty() == kind.empty())
-    fail(trace.empty() ? "expected --trace FILE or --traffic KIND"
-                       : "--trace and --traffic are both given, expected one of them");
-  if (!kind.empty() && (wrap || trace_mhz > 0)) fail("--wrap and --trace-mhz are of a trace, expected --trace");
+      .number("trace-mhz", o.trace_mhz, 0.001, 1e6, "F", "clock of the trace's cycles (the channel's clock)")
+      .flag("wrap", o.wrap, "wrap addresses of a trace that lie beyond the channel")
+      .text("commands", o.commands, "FILE", "write every command as CSV, gzip when the name ends in .gz")
+      .text("per-request", o.per_request, "FILE", "write every request with its times as CSV")
+      .flag("json", o.json, "print result.json instead of the summary")
+      .texts("set", o.set, "KEY=VALUE", "replace one key of the channel; may be repeated, later ones win")
+      .text("output,o", o.output, "DIR", "result folder; appears complete or not at all");
+  if (!a.parse(arguments)) return false;
+  if (o.config_name.empty()) fail("--config is missing, expected a DRAM preset (`harmonia list drams`) or a file");
+  if (o.trace.empty() == o.kind.empty())
+    fail(o.trace.empty() ? "expected --trace FILE or --traffic KIND"
+                         : "--trace and --traffic are both given, expected one of them");
+  if (!o.kind.empty() && (o.wrap || o.trace_mhz > 0)) fail("--wrap and --trace-mhz are of a trace, expected --trace");
+  if (!o.kind.empty() && o.requests == 0) o.requests = kDefaultRequests;
+  return true;
+}
 
-  DramResult result;
-  result.channel = load_channel(config_name, set);
-  result.config_name = config_name;
-  result.in_flight = static_cast<int>(in_flight);
-  result.gap_cycles = gap;
-  result.request_bytes = static_cast<std::uint32_t>(request_bytes);
-  result.version = HARMONIA_VERSION;
-  const dram::Config& channel = result.channel.config;
+std::unique_ptr<AddressTrace> open_trace(const Options& o, DramResult& result) {
+  AddressTraceOptions options;
+  options.request_bytes = result.request_bytes;
+  options.clock_mhz = o.trace_mhz;
+  options.wrap = o.wrap;
+  options.limit = static_cast<std::uint64_t>(o.requests);
+  auto opened = std::make_unique<AddressTrace>(o.trace, result.channel.config, options);
+  result.traffic = "trace";
+  result.trace_file = o.trace;
+  result.trace_format = name_of(opened->format());
+  return opened;
+}
 
-  std::unique_ptr<TrafficSource> source;
-  const AddressTrace* read_trace = nullptr;
-  if (!trace.empty()) {
-    AddressTraceOptions options;
-    options.request_bytes = result.request_bytes;
-    options.clock_mhz = trace_mhz;
-    options.wrap = wrap;
-    options.limit = static_cast<std::uint64_t>(requests);
-    auto opened = std::make_unique<AddressTrace>(trace, channel, options);
-    read_trace = opened.get();
-    source = std::move(opened);
-    result.traffic = "trace";
-    result.trace_file = trace;
-    result.trace_format = name_of(read_trace->format());
-  } else {
-    if (requests == 0) requests = kDefaultRequests;
-    if (gap * static_cast<double>(requests) > static_cast<double>(kLatestTraceCycle))
-      fail("--gap times --requests is more than " + std::to_string(kLatestTraceCycle) + " cycles");
-    const std::vector<std::string> kinds = traffic_kinds();
-    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
-      fail("unknown traffic '" + config::printable(kind) + "'" + config::nearest_hint(kind, kinds, "traffic"));
-    try {
-      result.window_bytes = traffic_window(channel);
-      source = make_traffic(kind, static_cast<std::uint64_t>(requests), result.request_bytes, result.window_bytes);
-    } catch (const InputError& e) {
-      fail(e.what());
-    }
-    result.traffic = kind;
+std::unique_ptr<TrafficSource> generate(const Options& o, DramResult& result) {
+  if (o.gap * static_cast<double>(o.requests) > static_cast<double>(kLatestTraceCycle))
+    fail("--gap times --requests is more than " + std::to_string(kLatestTraceCycle) + " cycles");
+  const std::vector<std::string> kinds = traffic_kinds();
+  if (std::find(kinds.begin(), kinds.end(), o.kind) == kinds.end())
+    fail("unknown traffic '" + config::printable(o.kind) + "'" + config::nearest_hint(o.kind, kinds, "traffic"));
+  result.traffic = o.kind;
+  try {
+    result.window_bytes = traffic_window(result.channel.config);
+    return make_traffic(o.kind, static_cast<std::uint64_t>(o.requests), result.request_bytes, result.window_bytes);
+  } catch (const InputError& e) {
+    fail(e.what());
   }
+}
+
+void simulate(const Options& o, TrafficSource& source, CommandFile* commands, RequestFile* per_request,
+              DramResult& result) {
+  const auto started = std::chrono::steady_clock::now();
+  std::unique_ptr<Progress> progress;
+  if (o.requests > 0) progress = std::make_unique<Progress>("requests", static_cast<double>(o.requests));
+  Watched watched(source, progress.get());
+  dram::Engine engine(result.channel.config);
+  if (commands) engine.add_observer(commands);
+  TrafficLimits limits;
+  limits.in_flight = result.in_flight;
+  limits.gap_cycles = o.gap;
+  std::function<void(const RequestRecord&)> on_done;
+  if (per_request) on_done = [&](const RequestRecord& r) { per_request->add(r); };
+  result.run = run_traffic(engine, watched, limits, on_done);
+  result.complete = !watched.stopped();
+  result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+}
+
+int dram_command(const std::vector<std::string>& arguments) {
+  Options o;
+  if (!parse(arguments, o)) return 0;
+  DramResult result;
+  result.channel = load_channel(o.config_name, o.set);
+  result.config_name = o.config_name;
+  result.in_flight = static_cast<int>(o.in_flight);
+  result.gap_cycles = o.gap;
+  result.request_bytes = static_cast<std::uint32_t>(o.request_bytes);
+  result.version = HARMONIA_VERSION;
+  const std::unique_ptr<AddressTrace> trace = o.trace.empty() ? nullptr : open_trace(o, result);
+  const std::unique_ptr<TrafficSource> generated = trace ? nullptr : generate(o, result);
 
   const InterruptGuard guard;
   std::unique_ptr<OutputFolder> folder;
-  if (!output.empty()) folder = std::make_unique<OutputFolder>(output);
-  std::unique_ptr<CommandFile> command_file;
-  std::unique_ptr<RequestFile> request_file;
-  if (!commands.empty()) command_file = std::make_unique<CommandFile>(placed(commands, folder.get()), channel);
-  if (!per_request.empty()) request_file = std::make_unique<RequestFile>(placed(per_request, folder.get()));
+  if (!o.output.empty()) folder = std::make_unique<OutputFolder>(o.output);
+  std::unique_ptr<CommandFile> commands;
+  std::unique_ptr<RequestFile> per_request;
+  if (!o.commands.empty())
+    commands = std::make_unique<CommandFile>(placed(o.commands, folder.get()), result.channel.config);
+  if (!o.per_request.empty()) per_request = std::make_unique<RequestFile>(placed(o.per_request, folder.get()));
 
-  const auto started = std::chrono::steady_clock::now();
-  {
-    std::unique_ptr<Progress> progress;
-    if (requests > 0) progress = std::make_unique<Progress>("requests", static_cast<double>(requests));
-    Watched watched(*source, progress.get());
-    dram::Engine engine(channel);
-    if (command_file) engine.add_observer(command_file.get());
-    TrafficLimits limits;
-    limits.in_flight = result.in_flight;
-    limits.gap_cycles = gap;
-    std::function<void(const RequestRecord&)> on_done;
-    if (request_file) on_done = [&](const RequestRecord& r) { request_file->add(r); };
-    result.run = run_traffic(engine, watched, limits, on_done);
-    result.complete = !watched.stopped();
-  }
-  result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  if (read_trace) {
-    result.wrapped = read_trace->wrapped();
-    result.inside_burst = read_trace->inside_burst();
+  simulate(o, trace ? *trace : *generated, commands.get(), per_request.get(), result);
+  if (trace) {
+    result.wrapped = trace->wrapped();
+    result.inside_burst = trace->inside_burst();
   }
 
   const std::string text = summary(result), document = to_json(result);
@@ -255,16 +269,16 @@ int dram_command(const std::vector<std::string>& arguments) {
     folder->write("summary.txt", text);
   }
   std::string written;
-  if (command_file) put_in_place(command_file->file(), commands, result.complete);
-  if (request_file) put_in_place(request_file->file(), per_request, result.complete);
+  if (commands) put_in_place(commands->file(), o.commands, result.complete);
+  if (per_request) put_in_place(per_request->file(), o.per_request, result.complete);
   if (folder && result.complete) {
     folder->commit();
     written = "written to " + folder->target().string();
   } else if (folder) {
     written = folder->commit_interrupted();
   }
-  std::cout << (json ? document : text);
-  if (folder && !json) std::cout << '\n' << written << '\n';
+  std::cout << (o.json ? document : text);
+  if (folder && !o.json) std::cout << '\n' << written << '\n';
   require_checks(result);
   return result.complete ? 0 : 1;
 }

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "harmonia/testbench/dram/dram_result.h"
-#include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
 #include "tests/support/data.h"
+#include "tests/support/scratch.h"
 
 namespace fs = std::filesystem;
 using harmonia::test::Outcome;

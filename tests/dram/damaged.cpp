@@ -10,8 +10,8 @@
 #include "harmonia/testbench/dram/address_trace.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/dram/traffic.h"
-#include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
+#include "tests/support/scratch.h"
 
 namespace tb = harmonia::testbench;
 namespace dram = harmonia::dram;

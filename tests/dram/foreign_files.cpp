@@ -7,7 +7,7 @@
 #include "harmonia/testbench/dram/address_trace.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/dram/foreign_file.h"
-#include "tests/cli/scratch.h"
+#include "tests/support/scratch.h"
 
 using namespace harmonia;
 using namespace harmonia::testbench;

@@ -11,8 +11,8 @@
 #include <iterator>
 
 #include "harmonia/config/error.h"
-#include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
+#include "tests/support/scratch.h"
 
 using namespace harmonia;
 using namespace harmonia::testbench;

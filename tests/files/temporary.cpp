@@ -12,8 +12,8 @@
 
 #include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/files/output_folder.h"
-#include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
+#include "tests/support/scratch.h"
 
 using namespace harmonia::testbench;
 using harmonia::test::Scratch;

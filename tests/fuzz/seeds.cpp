@@ -9,7 +9,7 @@
 #include <fstream>
 #include <string>
 
-#include "tests/infer/model_files.h"
+#include "tests/support/model_files.h"
 
 namespace {
 

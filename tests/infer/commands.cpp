@@ -3,10 +3,10 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "tests/cli/scratch.h"
-#include "tests/infer/model_files.h"
 #include "tests/support/catch.h"
 #include "tests/support/data.h"
+#include "tests/support/model_files.h"
+#include "tests/support/scratch.h"
 
 namespace harmonia::test {
 namespace {

@@ -9,9 +9,9 @@
 #include "harmonia/testbench/infer/golden_engine.h"
 #include "harmonia/testbench/infer/machine_engine.h"
 #include "harmonia/testbench/system/functional.h"
-#include "tests/infer/model_files.h"
 #include "tests/support/catch.h"
 #include "tests/support/data.h"
+#include "tests/support/model_files.h"
 
 namespace harmonia::testbench {
 namespace {

@@ -116,11 +116,11 @@ NO_FIGURE = {
     "model.other_parameters": "counted, not read; tests/models",
     "accelerator.name": "a name",
     "accelerator.description": "a text of `harmonia list accelerators`",
-    "model.rope_theta": "changes values, not time or bytes; tests/machine/functional.cpp compares values",
-    "model.rms_norm_eps": "changes values, not time or bytes; tests/machine/functional.cpp compares values",
-    "workload.trace_fallback": "stands in for a trace that is not found; tests/cli/scenario.cpp",
-    "accelerator.smoother.channels_per_head": "changes values, not time: a pass takes every channel; tests/machine/functional.cpp",
-    "fidelity.data": "a run with data has the same figures; tests/machine/modes.cpp",
+    "model.rope_theta": "changes values, not time or bytes; tests/accelerator/functional.cpp compares values",
+    "model.rms_norm_eps": "changes values, not time or bytes; tests/accelerator/functional.cpp compares values",
+    "workload.trace_fallback": "stands in for a trace that is not found; tests/scenario/scenario.cpp",
+    "accelerator.smoother.channels_per_head": "changes values, not time: a pass takes every channel; tests/accelerator/functional.cpp",
+    "fidelity.data": "a run with data has the same figures; tests/accelerator/modes.cpp",
     "blocks.": "results with RTL are those of the model, clock for clock; tests/rtl",
     CHANNEL + "name": "a name",
     CHANNEL + "description": "a text of `harmonia list drams`",
@@ -132,8 +132,8 @@ NO_FIGURE = {
     CHANNEL + "burst_cycles": "follows from other keys and is checked; tests/dram/command.cpp",
     CHANNEL + "peak_GBs": "follows from other keys and is checked; tests/dram/command.cpp",
     CHANNEL + "engine": "the same commands and times; tests/dram/engine_equality.cpp",
-    "output.": "what is written beside the result; tests/cli/outputs.py",
-    "seed": "of functional data only, and values change no figure; tests/machine/functional.cpp",
+    "output.": "what is written beside the result; tests/commands/outputs.py",
+    "seed": "of functional data only, and values change no figure; tests/accelerator/functional.cpp",
 }
 
 

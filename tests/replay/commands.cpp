@@ -2,8 +2,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
+#include "tests/support/scratch.h"
 
 namespace harmonia::test {
 namespace {

@@ -10,9 +10,9 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/testbench/results/metrics.h"
-#include "tests/cli/scratch.h"
 #include "tests/results/example.h"
 #include "tests/support/catch.h"
+#include "tests/support/scratch.h"
 
 namespace tb = harmonia::testbench;
 using harmonia::test::example;

@@ -12,9 +12,9 @@
 #include "harmonia/testbench/results/percentiles.h"
 #include "harmonia/testbench/results/run_result.h"
 #include "harmonia/testbench/results/text.h"
-#include "tests/cli/scratch.h"
 #include "tests/results/example.h"
 #include "tests/support/catch.h"
+#include "tests/support/scratch.h"
 
 namespace tb = harmonia::testbench;
 using harmonia::test::example;

@@ -21,7 +21,7 @@
 #include "harmonia/hw/pe/pe_ports.h"
 #include "harmonia/hw/smoother/outlier_smoother_core_rtl.h"
 #include "harmonia/hw/smoother/outlier_smoother_ports.h"
-#include "tests/machine/support.h"
+#include "tests/accelerator/support.h"
 
 namespace harmonia {
 namespace {

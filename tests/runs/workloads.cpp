@@ -5,8 +5,8 @@
 
 #include "harmonia/testbench/runs/replay.h"
 #include "harmonia/testbench/runs/workload.h"
-#include "tests/cli/scratch.h"
 #include "tests/support/catch.h"
+#include "tests/support/scratch.h"
 
 using namespace harmonia;
 using accelerator::StepWork;

@@ -1,0 +1,371 @@
+// The loaders: every file format stands for the same model, and no file, however broken, does more than fail with a
+// message.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <limits>
+#include <memory>
+
+#include "harmonia/config/error.h"
+#include "harmonia/testbench/infer/reference_llama.h"
+#include "harmonia/testbench/tokenizer/tokenizer.h"
+#include "harmonia/testbench/weights/gguf.h"
+#include "harmonia/testbench/weights/llama2c.h"
+#include "tests/support/catch.h"
+#include "tests/support/data.h"
+#include "tests/support/model_files.h"
+#include "tests/weights/allocations.h"
+
+namespace harmonia::testbench {
+namespace {
+
+using test::Blob;
+using test::GgufType;
+using test::TinyModel;
+
+Bytes view(const Blob& blob, const std::string& name = "test") { return {blob.data(), blob.size(), name}; }
+
+std::vector<float> logits_of(std::shared_ptr<const ModelWeights> model) {
+  ReferenceLlama engine(std::move(model));
+  std::vector<float> logits;
+  engine.step({1, 260, 261, 262, 100}, logits);
+  return logits;
+}
+
+std::vector<float> logits_of_file(const std::string& path) {
+  return logits_of(std::make_shared<const ModelWeights>(load_weights(path)));
+}
+
+/// Largest difference relative to the largest magnitude.
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0, difference = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    largest = std::max(largest, static_cast<double>(std::fabs(a[i])));
+    difference = std::max(difference, static_cast<double>(std::fabs(a[i] - b[i])));
+  }
+  return difference / largest;
+}
+
+TEST_CASE("llama2.c, GGUF and Hugging Face files of one model give the same logits") {
+  const bool tied = GENERATE(true, false);
+  const TinyModel m(7, tied);
+  const test::TemporaryFolder folder;
+  const std::vector<float> expected = logits_of_file(folder.write("model.bin", test::llama2c_bytes(m)));
+
+  SECTION("GGUF keeps the adjacent pairing and the same arithmetic: equal bits") {
+    for (const GgufType type : {GgufType::kF32, GgufType::kF16, GgufType::kBf16, GgufType::kQ8_0})
+      REQUIRE(logits_of_file(folder.write("model.gguf", test::gguf_bytes(m, type))) == expected);
+    REQUIRE(logits_of_file(folder.write("model.gguf", test::gguf_bytes(m, GgufType::kF32, false, 2))) == expected);
+  }
+  SECTION("Hugging Face rotates half-split pairs: the sums of a score come in another order") {
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kF16, Dtype::kBf16}) {
+      test::write_huggingface(m, folder.file("hf"), dtype);
+      REQUIRE(distance(logits_of_file(folder.file("hf")), expected) < 1e-5);
+      REQUIRE(distance(logits_of_file(folder.file("hf/model.safetensors")), expected) < 1e-5);
+    }
+    test::write_huggingface(m, folder.file("sharded"), Dtype::kF32, 3);
+    REQUIRE(distance(logits_of_file(folder.file("sharded")), expected) < 1e-5);
+  }
+  SECTION("a checkpoint in the other pairing is another model") {
+    TinyModel permuted = m;
+    for (TinyModel::Layer& l : permuted.layers) l.q = test::half_split(l.q, 8);
+    REQUIRE(distance(logits_of_file(folder.write("permuted.bin", test::llama2c_bytes(permuted))), expected) > 1e-3);
+  }
+}
+
+TEST_CASE("Q4_0 blocks decode as ggml defines them") {
+  const TinyModel m(3);
+  const Blob bytes = test::gguf_bytes(m, GgufType::kQ4_0);
+  const ModelWeights model = parse_gguf(view(bytes));
+  const std::vector<float> q = model.layers[1][ModelTensor::q].read();
+  for (std::size_t i = 0; i < q.size(); ++i) {
+    const float exact = std::nearbyint(m.layers[1].q.values[i] * 8) / 8;
+    REQUIRE(q[i] == std::min(7.0F / 8, std::max(-1.0F, exact)));
+  }
+}
+
+/// What a loader says when it refuses, empty when it does not; anything but InputError escapes and fails the test.
+template <typename F>
+std::string refusal(const F& load) {
+  try {
+    load();
+    return {};
+  } catch (const config::InputError& e) {
+    REQUIRE(std::string(e.what()).size() > 10);
+    return e.what();
+  }
+}
+
+template <typename F>
+bool refused(const F& load) {
+  return !refusal(load).empty();
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+struct Loader {
+  const char* name;
+  Blob bytes;
+  std::function<void(const Bytes&)> load;
+};
+
+std::vector<Loader> loaders() {
+  const TinyModel m(5);
+  return {{"llama2.c", test::llama2c_bytes(m), [](const Bytes& b) { parse_llama2c(b); }},
+          {"GGUF", test::gguf_bytes(m, GgufType::kQ8_0), [](const Bytes& b) { parse_gguf(b); }},
+          {"GGUF tokenizer", test::gguf_bytes(m, GgufType::kQ8_0), [](const Bytes& b) { parse_gguf_tokenizer(b); }},
+          {"tokenizer.bin", test::llama2c_tokenizer_bytes(), [](const Bytes& b) { parse_llama2c_tokenizer(b, 263); }}};
+}
+
+TEST_CASE("a file cut at any 1/64 of its length is refused, or does not need what was cut") {
+  for (const Loader& l : loaders()) {
+    INFO(l.name);
+    REQUIRE_FALSE(refused([&] { l.load(view(l.bytes)); }));
+    int accepted = 0;
+    for (std::size_t part = 0; part < 64; ++part) {
+      const Blob cut(l.bytes.begin(), l.bytes.begin() + static_cast<std::ptrdiff_t>(l.bytes.size() * part / 64));
+      accepted += refused([&] { l.load(view(cut)); }) ? 0 : 1;
+    }
+    // Only the tokenizer inside a GGUF lies wholly in the front of its file.
+    REQUIRE((accepted == 0 || std::string(l.name) == "GGUF tokenizer"));
+  }
+  const TinyModel m(5);
+  const test::TemporaryFolder folder;
+  test::write_huggingface(m, folder.file("hf"), Dtype::kF16);
+  std::ifstream in(folder.file("hf/model.safetensors"), std::ios::binary);
+  const Blob whole((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  for (std::size_t part = 0; part < 64; ++part) {
+    folder.write("hf/model.safetensors",
+                 {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(whole.size() * part / 64)});
+    REQUIRE(refused([&] { load_weights(folder.file("hf")); }));
+  }
+  folder.write("hf/model.safetensors", whole);
+  REQUIRE_FALSE(refused([&] { load_weights(folder.file("hf")); }));
+}
+
+TEST_CASE("safetensors: a number beyond the range of a double is refused, in the header and in an index") {
+  const test::TemporaryFolder folder;
+  const auto write = [&](const char* name, const std::string& text) {
+    folder.write(name, Blob(text.begin(), text.end()));
+  };
+  const std::string header = R"({"a": {"dtype": "F32", "shape": [1e999], "data_offsets": [0, 4]}})";
+  std::string file(8, '\0');
+  file[0] = static_cast<char>(header.size());
+  write("huge.safetensors", file + header + std::string(4, '\0'));
+  REQUIRE(contains(refusal([&] { load_weights(folder.file("huge.safetensors")); }),
+                   "the header has a number beyond the range of a double at key 'shape'"));
+  test::write_huggingface(TinyModel(5), folder.file("hf"), Dtype::kF16);
+  std::filesystem::remove(folder.file("hf/model.safetensors"));
+  write("hf/model.safetensors.index.json", R"({"weight_map": {"a": 1e999}})");
+  REQUIRE(contains(refusal([&] { load_weights(folder.file("hf")); }), "beyond the range of a double"));
+}
+
+TEST_CASE("safetensors: names of a file cannot steer the terminal") {
+  const test::TemporaryFolder folder;
+  const std::string header = R"({"norm.\u001bweight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})";
+  std::string text(8, '\0');
+  text[0] = static_cast<char>(header.size());
+  text += header + std::string(4, '\0');
+  folder.write("names.safetensors", Blob(text.begin(), text.end()));
+  const SafetensorsFile file(folder.file("names.safetensors"));
+  const std::string said = refusal([&] { file.at("norm.weight"); });
+  REQUIRE(contains(said, "no tensor 'norm.weight', nearest: 'norm."));
+  REQUIRE(said.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("absurd sizes anywhere in a header are refused without asking for memory") {
+  for (const Loader& l : loaders()) {
+    INFO(l.name);
+    const std::size_t header = std::min<std::size_t>(l.bytes.size(), 2600);
+    for (const std::uint64_t absurd :
+         {~std::uint64_t{0}, std::uint64_t{0x7fffffffffffffff}, std::uint64_t{0x7fffffff7fffffff},
+          std::uint64_t{1} << 40, std::uint64_t{0x8000000080000000}, std::uint64_t{0}}) {
+      for (std::size_t at = 0; at + 8 <= header; ++at) {
+        Blob broken = l.bytes;
+        std::memcpy(broken.data() + at, &absurd, 8);
+        test::largest_allocation = 0;
+        refused([&] {
+          l.load(view(broken));
+        });  // weights and strings may hold anything; a crash or a wild allocation may not happen
+        if (test::largest_allocation > 16 * l.bytes.size())
+          FAIL("byte " << at << ": allocated " << test::largest_allocation.load());
+      }
+    }
+  }
+}
+
+TEST_CASE("every header field of llama2.c is checked by itself") {
+  const Blob good = test::llama2c_bytes(TinyModel());
+  for (std::size_t field = 0; field < 7; ++field)
+    for (const std::int32_t value : {0, -1, INT32_MIN, INT32_MAX, 3}) {
+      Blob broken = good;
+      std::memcpy(broken.data() + 4 * field, &value, 4);
+      INFO("field " << field << " = " << value);
+      REQUIRE(refused([&] { parse_llama2c(view(broken)); }));
+    }
+  Blob longer = good;
+  longer.push_back(0);
+  REQUIRE(refused([&] { parse_llama2c(view(longer)); }));
+  Blob versioned = good;
+  const std::uint32_t magic = 0x616b3432;
+  std::memcpy(versioned.data(), &magic, 4);
+  REQUIRE(contains(refusal([&] { parse_llama2c(view(versioned)); }), "expected 1 or 2"));
+}
+
+TEST_CASE("GGUF: the alignment that a file states leaves the place of its tensors as it is") {
+  const TinyModel m;
+  const std::vector<float> plain =
+      parse_gguf(view(test::gguf_bytes(m, GgufType::kF32))).layers[0][ModelTensor::q].read();
+  for (const bool first : {true, false}) {
+    test::GgufExtra extra;
+    extra.numbers = {{"general.alignment", 32}};
+    extra.first = first;
+    const Blob stated = test::gguf_bytes(m, GgufType::kF32, true, 3, extra);
+    REQUIRE(parse_gguf(view(stated)).layers[0][ModelTensor::q].read() == plain);
+  }
+}
+
+TEST_CASE("GGUF: what changes a model's values is refused by name, and neutral values are not") {
+  const TinyModel m;
+  const auto says = [&](const test::GgufExtra& extra, const std::string& message) {
+    const Blob file = test::gguf_bytes(m, GgufType::kF32, true, 3, extra);
+    const std::string is = refusal([&] { parse_gguf(view(file)); });
+    INFO(is);
+    REQUIRE((message.empty() ? is.empty() : contains(is, message)));
+  };
+  const auto with = [](auto member, auto value) {
+    test::GgufExtra extra;
+    (extra.*member).push_back(value);
+    return extra;
+  };
+  using Real = std::pair<std::string, float>;
+  using Number = std::pair<std::string, std::uint32_t>;
+  using Text = std::pair<std::string, std::string>;
+  says(with(&test::GgufExtra::reals, Real("llama.rope.scale_linear", 4.0F)), "llama.rope.scale_linear is 4");
+  says(with(&test::GgufExtra::reals, Real("llama.rope.scale_linear", 1.0F)), "");
+  says(with(&test::GgufExtra::reals, Real("llama.final_logit_softcapping", 30.0F)),
+       "llama.final_logit_softcapping is 30");
+  says(with(&test::GgufExtra::reals, Real("llama.embedding_scale", 12.0F)), "llama.embedding_scale");
+  says(with(&test::GgufExtra::texts, Text("llama.rope.scaling.type", "linear")), "llama.rope.scaling.type is 'linear'");
+  says(with(&test::GgufExtra::texts, Text("llama.rope.scaling.type", "none")), "");
+  says(with(&test::GgufExtra::numbers, Number("llama.expert_count", 8)), "mixtures of experts");
+  says(with(&test::GgufExtra::numbers, Number("llama.attention.value_length", 4)), "llama.attention.value_length is 4");
+  says(with(&test::GgufExtra::numbers, Number("llama.attention.sliding_window", 4)), "attention windows");
+  says(with(&test::GgufExtra::numbers, Number("llama.new_thing", 1)), "llama.new_thing is not known");
+  says(with(&test::GgufExtra::texts, Text("general.type", "adapter")), "general.type is 'adapter'");
+  says(with(&test::GgufExtra::texts, Text("general.license", "mit")), "");
+  says(with(&test::GgufExtra::tensors, std::make_pair(std::string("blk.0.attn_q.bias"), &m.final_norm)),
+       "tensor blk.0.attn_q.bias");
+}
+
+TEST_CASE("GGUF: tensors off the alignment or on each other's bytes are refused") {
+  const TinyModel m;
+  const auto message = [&](const std::string& tensor, std::uint64_t offset) {
+    test::GgufExtra extra;
+    extra.offsets[tensor] = offset;
+    const Blob file = test::gguf_bytes(m, GgufType::kF32, true, 3, extra);
+    return refusal([&] { parse_gguf(view(file)); });
+  };
+  REQUIRE(contains(message("blk.0.attn_k.weight", 2), "begins at offset 2, expected a multiple of the alignment (32)"));
+  REQUIRE(contains(message("blk.0.attn_k.weight", 0), "reaches into tensor"));
+}
+
+TEST_CASE("weights that are not finite are refused, the tensor named") {
+  TinyModel m;
+  m.layers[1].up.values[7] = std::numeric_limits<float>::quiet_NaN();
+  const Blob file = test::llama2c_bytes(m);
+  const ModelWeights weights = parse_llama2c(view(file));
+  REQUIRE(contains(refusal([&] { weights.require_finite(); }), "tensor layers.1.w3 holds nan in row 0, column 7"));
+}
+
+TEST_CASE("llama2.c version 2: 8-bit integers with a scale per group, and version 1") {
+  HARMONIA_REQUIRE_DATA(data);
+  const ModelWeights fp32 = load_weights((data / "data/models/stories260K.bin").string());
+  const ModelWeights q80 = load_weights((data / "data/models/stories260K_q80.bin").string());
+  REQUIRE(q80.info.shape.hidden_size == fp32.info.shape.hidden_size);
+  REQUIRE(q80.layers[0][ModelTensor::q].type == ElementType::kInt8Float);
+  REQUIRE(q80.layers[0][ModelTensor::attention_norm].read() == fp32.layers[0][ModelTensor::attention_norm].read());
+  // Half a percent of the root mean square, as the data's notes say.
+  const std::vector<float> a = fp32.layers[0][ModelTensor::q].read(), b = q80.layers[0][ModelTensor::q].read();
+  double error = 0, power = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    error += (a[i] - b[i]) * (a[i] - b[i]);
+    power += a[i] * a[i];
+  }
+  REQUIRE(std::sqrt(error / power) == Approx(0.005).margin(0.001));
+}
+
+TEST_CASE("Hugging Face configs: what is missing, wrong or unsupported is named") {
+  const std::string good = test::config_json(TinyModel());
+  REQUIRE(parse_huggingface_config(good, "config.json").shape.head_dim == 8);
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    const std::size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, from.size(), to);
+    return text;
+  };
+  const auto says = [&](const std::string& text, const std::string& message) {
+    const std::string is = refusal([&] { parse_huggingface_config(text, "config.json"); });
+    INFO(is);
+    REQUIRE((!is.empty() && contains(is, message)));
+  };
+  says(with("\"hidden_size\": 32", "\"hidden_size\": -32"), "hidden_size is '-32'");
+  says(with("\"hidden_size\": 32", "\"hidden_size\": 1e300"), "hidden_size");
+  says(with("\"hidden_size\": 32", "\"hidden_size\": \"32\""), "hidden_size");
+  says(with("\"vocab_size\"", "\"vocabulary\""), "key 'vocabulary' is not known");
+  says(with("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"yarn\"}"), "yarn");
+  says(with("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3"), "multiple");
+  says("[1, 2]", "a list");
+  says("{\n \"hidden_size\": 32,\n oops", "config.json:3:");
+  says(std::string(100000, '['), "");
+  // Written and read back, Llama-3 scaling included.
+  ModelInfo info = parse_huggingface_config(
+      with("\"rope_scaling\": null",
+           "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0, "
+           "\"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 8192}"),
+      "config.json");
+  const ModelInfo back = parse_huggingface_config(huggingface_config(info), "back");
+  for (std::int64_t i = 0; i < 4; ++i) REQUIRE(rope_frequency(back, i) == rope_frequency(info, i));
+  REQUIRE(back.rope_pairing == formats::RopePairing::kHalfSplit);
+}
+
+TEST_CASE("Llama-3 RoPE scaling leaves short wavelengths, divides long ones by the factor, blends between") {
+  ModelInfo info;
+  info.shape.head_dim = 128;
+  info.shape.rope_theta = 500000.0;
+  ModelInfo plain = info;
+  info.rope_scaling = {8.0, 1.0, 4.0, 8192.0};
+  REQUIRE(rope_frequency(info, 0) == rope_frequency(plain, 0));
+  REQUIRE(rope_frequency(info, 63) == Approx(rope_frequency(plain, 63) / 8));
+  int between = 0;
+  for (std::int64_t i = 0; i < 64; ++i) {
+    const double ratio = rope_frequency(info, i) / rope_frequency(plain, i);
+    REQUIRE(ratio >= 0.125 - 1e-12);
+    REQUIRE(ratio <= 1.0);
+    between += ratio > 0.1251 && ratio < 0.999 ? 1 : 0;
+  }
+  REQUIRE(between > 0);
+}
+
+TEST_CASE("random damage to a whole file never does more than fail") {
+  const std::uint64_t seed = 20240607;
+  INFO("seed " << seed);
+  formats::SplitMix64 random(seed);
+  for (const Loader& l : loaders()) {
+    for (int round = 0; round < 400; ++round) {
+      Blob broken = l.bytes;
+      for (std::uint64_t hits = random.next() % 8 + 1; hits > 0; --hits)
+        broken[random.next() % std::min<std::size_t>(broken.size(), 8192)] = static_cast<std::uint8_t>(random.next());
+      if (random.next() % 4 == 0) broken.resize(random.next() % broken.size());
+      test::largest_allocation = 0;
+      refused([&] { l.load(view(broken)); });
+      REQUIRE(test::largest_allocation <= 16 * l.bytes.size());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace harmonia::testbench
