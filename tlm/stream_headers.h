@@ -44,9 +44,9 @@ struct ResultTile {
 };
 
 /// What the host gets: logits, rows x columns FP16 values from (row_begin, column_begin) on, or a marker, which says that
-/// everything before it is done.
+/// everything before it is done, or a routing: numbers of the experts of each row, `columns` of them.
 struct HostResult {
-  enum class Kind : std::uint8_t { marker, logits };
+  enum class Kind : std::uint8_t { marker, logits, routing };
   Kind kind = Kind::marker;
   std::uint32_t row_begin = 0;
   std::uint32_t rows = 0;

@@ -63,6 +63,7 @@ Sequencer::Sequencer(sc_core::sc_module_name name, const SequencerConfig& config
       settings_(settings),
       writes_done_("writes_done", [this](Queue& q) { written(q); }),
       markers_due_("markers_due", [this](Marker& m) { marker(m.number); }),
+      routings_due_("routings_due", [this](int&) { routed(); }),
       overhead_done_("overhead_done", [this](int&) {
         if (chip_.kernels.on())
           begin_next_kernel();
@@ -131,6 +132,8 @@ void Sequencer::start(tlm::tlm_generic_payload& payload) {
   record_.begin = sc_core::sc_time_stamp();
   record_.resident = program_->resident();
   next_batch_ = 0;
+  due_.clear();
+  routing_due_ = false;
   markers_ = 0;
   part_ends_.clear();
   all_pushed_ = last_marker_seen_ = false;
@@ -152,20 +155,47 @@ void Sequencer::start(tlm::tlm_generic_payload& payload) {
 
 void Sequencer::add_marker(Batch& batch) { batch.vector.push_back({0, vector::Marker{markers_++}}); }
 
-/// Adds the next batch: embedding, each layer, head. A marker ends each. overhead_us: before its first kernel.
+/// Adds the next batch, or as soon as the layer before it is whole.
 void Sequencer::push_next_batch(double overhead_us) {
+  due_.push_back(overhead_us);
+  push_due();
+}
+
+void Sequencer::push_due() {
+  for (; !due_.empty() && !routing_due_; due_.pop_front()) push_batch(due_.front());
+}
+
+/// The router's results are here: the rest of its layer.
+void Sequencer::routed() {
+  routing_due_ = false;
+  end_part(program_->after_routing(static_cast<int>(next_batch_) - 1), 0);
+  push_due();
+}
+
+/// Adds embedding, a layer, or head. A marker ends each. overhead_us: before its first kernel.
+void Sequencer::push_batch(double overhead_us) {
   if (all_pushed_) return;
   Batch batch;
   if (next_batch_ == 0) {
     batch = single_linear_ ? program_->input() : program_->embedding();
   } else if (next_batch_ <= layers_) {
-    batch = program_->layer(static_cast<int>(next_batch_) - 1);
+    const int layer = static_cast<int>(next_batch_) - 1;
+    if (shape_.is_mixture(layer)) {
+      routing_due_ = true;
+      push(program_->before_routing(layer), 0);
+      return;
+    }
+    batch = program_->layer(layer);
   } else {
     const std::uint64_t part = next_batch_ - layers_ - 1;
     all_pushed_ = part + 1 == head_parts_;
     batch = head_columns_ == 0 ? program_->head()
                                : program_->head(part * head_columns_, (part + 1) * head_columns_, !all_pushed_);
   }
+  end_part(std::move(batch), overhead_us);
+}
+
+void Sequencer::end_part(Batch&& batch, double overhead_us) {
   ++next_batch_;
   part_ends_.push_back(program_->operations());
   mark_kernels(batch);
@@ -301,8 +331,11 @@ std::string Sequencer::host_fault(const bus::Chunk& chunk, std::uint64_t bytes) 
   const auto* result = std::get_if<bus::HostResult>(&chunk.header);
   if (result == nullptr) return "the chunk's header is not a HostResult";
   bus::FieldCheck check;
-  check.kind("HostResult::kind", result->kind, bus::HostResult::Kind::logits);
-  if (!check.good() || result->kind == bus::HostResult::Kind::marker || !chunk.data_valid) return check.fault();
+  check.kind("HostResult::kind", result->kind, bus::HostResult::Kind::routing);
+  if (result->kind == bus::HostResult::Kind::routing)
+    check.require(routing_due_, "HostResult::kind", static_cast<unsigned>(result->kind),
+                  "a layer that waits for a routing");
+  if (!check.good() || result->kind != bus::HostResult::Kind::logits || !chunk.data_valid) return check.fault();
   const auto vocabulary = static_cast<std::uint64_t>(shape_.vocab_size);
   check.require(result->row_begin <= logit_rows_ && result->rows <= logit_rows_ - result->row_begin,
                 "HostResult::row_begin", result->row_begin, "rows inside the step's ", logit_rows_);
@@ -324,6 +357,8 @@ void Sequencer::host_chunk() {
   const auto& result = bus::header_of<bus::HostResult>(c);
   if (result.kind == bus::HostResult::Kind::marker) {
     markers_due_.push({c.operation}, when);
+  } else if (result.kind == bus::HostResult::Kind::routing) {
+    routings_due_.push(0, when);
   } else if (c.data_valid) {
     const std::size_t bytes = std::size_t{result.columns} * 2;
     for (std::size_t r = 0; r < result.rows; ++r)
@@ -362,7 +397,8 @@ void Sequencer::finish_if_done() {
   extent.layers = layers_;
   extent.single_linear = single_linear_;
   if (head_columns_ != 0) extent.head_columns = head_columns_ * head_parts_;
-  record_.expected = expected_of_step(shape_, map_.formats(), settings_.codebook, chip_, work_, extent);
+  record_.expected =
+      expected_of_step(shape_, map_.formats(), settings_.codebook, chip_, work_, extent, settings_.routing.get());
   expected_ += record_.expected;
   ++steps_;
   bus::PayloadPtr done = std::move(command_);

@@ -5,6 +5,7 @@
 //   condition for reads of the same data (KV appends before attention, spilled activations before their use); a fixed
 //   overhead before each layer where a machine has one; kernels one after another, each behind its constant, on a
 //   machine that stands for a GPU (hw/program/kernels.h).
+//   Of a mixture layer the experts are ordered when the router's results are here, the next layer behind them.
 // Does not model: a processor that computes the descriptors; their transport takes no bandwidth.
 //
 // Host interface: one TLM write to `tsock` starts a step; its response comes when the step is complete. A TLM read from
@@ -115,6 +116,10 @@ class Sequencer : public sc_core::sc_module {
   void begin_next_kernel();
   void end_kernel();
   void push(Batch&& batch, double overhead_us);
+  void push_due();
+  void push_batch(double overhead_us);
+  void routed();
+  void end_part(Batch&& batch, double overhead_us);
   template <class D>
   void queue_all(Queue q, const std::vector<D>& list, const Batch& batch);
   void pump(Queue q);
@@ -145,6 +150,8 @@ class Sequencer : public sc_core::sc_module {
   unsigned next_batch_ = 0;               // 0 embedding, 1.. layers, then head
   std::uint32_t markers_ = 0;             // sent
   std::vector<std::uint32_t> part_ends_;  // last operation of each part of the step
+  std::deque<double> due_;                // batches that may be added, each with the time before its first kernel
+  bool routing_due_ = false;              // the second half of a mixture layer waits for the router's results
   bool all_pushed_ = false, last_marker_seen_ = false;
   std::array<std::deque<Item>, queue_count> items_;
   std::array<std::size_t, queue_count> base_{};  // number of the first item of the batch being added, in items_
@@ -159,6 +166,7 @@ class Sequencer : public sc_core::sc_module {
   unsigned logit_rows_ = 0;
   bus::TimedQueue<Queue> writes_done_;
   bus::TimedQueue<Marker> markers_due_;
+  bus::TimedQueue<int> routings_due_;
   bus::TimedQueue<int> overhead_done_;  // before a layer or a kernel
 };
 

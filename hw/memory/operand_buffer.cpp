@@ -19,6 +19,13 @@ std::string fault_of(const OperandDescriptor& d, std::uint64_t capacity_bytes) {
   c.within("rows", d.rows, 1, d.row_bytes == 0 ? 0 : capacity_bytes / d.row_bytes);
   c.flag("keep", *reinterpret_cast<const unsigned char*>(&d.keep));
   c.flag("again", *reinterpret_cast<const unsigned char*>(&d.again));
+  c.flag("keeps_source", d.keeps_source);
+  if (d.source != 0) {
+    c.equal("from_memory", d.from_memory, 0, "rows are picked of what the converter sent");
+    c.require(d.source != d.operand, "source", d.source, "another number than the operand's");
+    c.require(d.source_rows >= d.rows && d.row_bytes != 0 && d.source_rows <= capacity_bytes / d.row_bytes,
+              "source_rows", d.source_rows, "rows or more, as many as the buffer holds");
+  }
   if (d.from_memory == 0 || d.block_rows == 0) return c.fault();
   c.require(d.bytes() % d.block_rows == 0, "block_rows", d.block_rows, "a divisor of the operand's bytes");
   return c.within("block_bytes", d.block_bytes, 1, capacity_bytes).fault();

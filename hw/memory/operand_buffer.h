@@ -1,7 +1,8 @@
 // The activation buffer's operand side, without SystemC: how the bytes of an A operand stand, and how long reading one takes.
 //
 // Models: the order of an operand's bytes, rows one after the other, whichever way they came; the read port's width.
-// Does not model: who may come in when (operand_buffer_module.h), the contents' place in the banks.
+// Does not model: who may come in when (operand_buffer_module.h), the contents' place in the banks; which rows of an operand
+//   are picked (their number is, in time and room).
 // Source: our definition; capacity and width are configuration values.
 #pragma once
 

@@ -17,7 +17,7 @@ OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const BufferConfig& a
                   [this](const OperandDescriptor& d, const auto& table) {
                     if (!table.empty()) return std::string("an operand's descriptor has no table");
                     std::string fault = descriptor_fault(d);
-                    if (fault.empty()) queued_.emplace(d.operand, d);  // the port queues what has no fault
+                    if (fault.empty()) queued_.emplace(d.arrives_as(), d);  // the port queues what has no fault
                     return fault;
                   }),
       converter("tsock_converter", [this] { progress(); }),
@@ -42,13 +42,14 @@ bool OperandBuffer::step() {
 
 std::string OperandBuffer::descriptor_fault(const OperandDescriptor& d) const {
   std::string fault = fault_of(d, capacity_bytes_);
-  const auto entry = entries_.find(d.operand);
-  if (fault.empty() && entry != entries_.end() && entry->second.bytes > d.bytes())
-    fault = fmt::format("row_bytes * rows is {}, expected the {} bytes or more that came for operand {}", d.bytes(),
-                        entry->second.bytes, d.operand);
-  const auto [first, last] = queued_.equal_range(d.operand);
+  const auto entry = entries_.find(d.arrives_as());
+  if (fault.empty() && entry != entries_.end() && entry->second.bytes > d.arriving_bytes())
+    fault = fmt::format("row_bytes * rows is {}, expected the {} bytes or more that came for operand {}",
+                        d.arriving_bytes(), entry->second.bytes, d.arrives_as());
+  const auto [first, last] = queued_.equal_range(d.arrives_as());
   for (auto queued = first; fault.empty() && queued != last; ++queued)
-    if (!(d.again && queued->second.keep)) fault = fmt::format("operand is {}, which is queued already", d.operand);
+    if (queued->second.operand == d.operand && !(d.again && queued->second.keep))
+      fault = fmt::format("operand is {}, which is queued already", d.operand);
   return fault;
 }
 
@@ -63,7 +64,7 @@ std::string OperandBuffer::input_fault(const tlm::tlm_generic_payload& payload, 
   const auto [first, last] = queued_.equal_range(chunk.operation);
   for (auto queued = first; queued != last; ++queued) {
     const OperandDescriptor& d = queued->second;
-    operand_bytes = d.bytes();
+    operand_bytes = d.arriving_bytes();
     row_bytes = d.row_bytes;
     c.equal("from_memory", d.from_memory, from_memory ? 1 : 0, "the socket that the chunk came on");
   }
@@ -122,7 +123,8 @@ std::optional<std::uint64_t> OperandBuffer::room_needed(const bus::Chunk& chunk,
   std::uint64_t needed = 0;
   for (std::size_t i = 0; i < command.size(); ++i) {
     const OperandDescriptor& d = command.at(i);
-    if (d.again) continue;  // it is there, or counted already
+    if (d.again) continue;        // it is there, or counted already
+    if (d.source != 0) continue;  // what it is picked of is let in when it fits
     const auto entry = entries_.find(d.operand);
     needed += d.bytes() - std::min(d.bytes(), entry == entries_.end() ? 0 : entry->second.bytes);
     // Where those before it fill the buffer it has to wait, wherever it stands behind them.
@@ -146,9 +148,9 @@ std::optional<Cycle> OperandBuffer::room_from(std::uint64_t bytes) const {
 bool OperandBuffer::send() {
   if (blocked_ || command.empty()) return false;
   const OperandDescriptor d = command.front();
-  const auto it = entries_.find(d.operand);
-  if (it == entries_.end() || it->second.bytes < d.bytes()) return false;
-  if (!it->second.data.empty()) it->second.data.resize(d.bytes());
+  const auto it = entries_.find(d.arrives_as());
+  if (it == entries_.end() || it->second.bytes < d.arriving_bytes()) return false;
+  if (!it->second.data.empty()) it->second.data.resize(d.arriving_bytes());
   const Cycle start = std::max(free_, it->second.complete);
   if (start > free_) activity_.wait(Wait::input, start - free_);
   const Cycle cycles = read_cycles(config_, d.bytes());
@@ -167,9 +169,10 @@ bool OperandBuffer::send() {
   c.traffic = bus::TrafficClass::activations;
   c.operation = d.operand;
   c.last_of_tile = true;
-  given_back_.push(d.keep ? 0 : d.bytes());
-  if (!d.keep) entries_.erase(it);
-  queued_.erase(queued_.lower_bound(d.operand));
+  const bool stays = d.keep || (d.source != 0 && d.keeps_source != 0);
+  given_back_.push(stays ? 0 : d.arriving_bytes());
+  if (!stays) entries_.erase(it);
+  queued_.erase(queued_.lower_bound(d.arrives_as()));  // of those that share it the one that was queued first
   command.pop();
   blocked_ = true;
   const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(free_ + config_.latency_cycles));
@@ -196,9 +199,9 @@ std::string OperandBuffer::state() const {
                           bus::chunk_of(*input->waiting()).operation);
   if (!command.empty()) {
     const OperandDescriptor& d = command.at(0);
-    const auto entry = entries_.find(d.operand);
+    const auto entry = entries_.find(d.arrives_as());
     text += fmt::format("; next is operand {} with {} of {} bytes there", d.operand,
-                        entry == entries_.end() ? 0 : entry->second.bytes, d.bytes());
+                        entry == entries_.end() ? 0 : entry->second.bytes, d.arriving_bytes());
   }
   return text;
 }

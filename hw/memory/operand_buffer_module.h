@@ -72,7 +72,7 @@ class OperandBuffer final : public bus::StreamBlock<OperandDescriptor> {
   std::uint64_t capacity_bytes_;
   bool blocked_ = false;
   std::map<std::uint32_t, Entry> entries_;
-  std::multimap<std::uint32_t, OperandDescriptor> queued_;  // those in `command` by operand, in the same order
+  std::multimap<std::uint32_t, OperandDescriptor> queued_;  // those in `command` by the number that comes, in order
   struct Departure {
     bus::Cycle when;
     std::uint64_t bytes;

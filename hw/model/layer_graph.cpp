@@ -22,7 +22,25 @@ LayerOperation linears(const char* name, OperationClass c, Value operand, std::v
   return {name, "linear", c, operand, std::nullopt, std::move(products), false, result};
 }
 
-std::vector<LayerOperation> decoder_layer() {
+/// Gate and up of a feed-forward, computed together.
+LayerOperation gated(const char* name, ModelTensor gate, ModelTensor up) {
+  using V = Value;
+  constexpr auto c = OperationClass::gate_up;
+  LayerOperation operation = linears(name, c, V::normed,
+                                     {linear(c, V::normed, gate, "silu_multiply", V::activated),
+                                      linear(c, V::normed, up, "silu_multiply", V::activated)},
+                                     V::activated);
+  operation.paired = true;
+  return operation;
+}
+
+LayerOperation down_of(const char* name, ModelTensor down, Step step) {
+  constexpr auto c = OperationClass::down;
+  return linears(name, c, Value::activated, {linear(c, Value::activated, down, step, Value::residual)},
+                 Value::residual);
+}
+
+std::vector<LayerOperation> attention_block() {
   using T = ModelTensor;
   using V = Value;
   using C = OperationClass;
@@ -37,18 +55,43 @@ std::vector<LayerOperation> decoder_layer() {
                         cached(C::attention_values, V::probabilities, V::values, "pass", V::attended)};
   LayerOperation output = linears("output", C::output, V::attended,
                                   {linear(C::output, V::attended, T::o, "add", V::residual)}, V::residual);
-  LayerOperation gate_up = linears("gate_up", C::gate_up, V::normed,
-                                   {linear(C::gate_up, V::normed, T::gate, "silu_multiply", V::activated),
-                                    linear(C::gate_up, V::normed, T::up, "silu_multiply", V::activated)},
-                                   V::activated);
-  gate_up.paired = true;
-  LayerOperation down =
-      linears("down", C::down, V::activated, {linear(C::down, V::activated, T::down, "add", V::residual)}, V::residual);
-  return {
-      norm("attention_norm", T::attention_norm), qkv, attention, output, norm("ffn_norm", T::ffn_norm), gate_up, down};
+  return {norm("attention_norm", T::attention_norm), qkv, attention, output, norm("ffn_norm", T::ffn_norm)};
 }
 
-LayerGraph dense_decoder() {
+std::vector<LayerOperation> dense_layer() {
+  std::vector<LayerOperation> layer = attention_block();
+  layer.push_back(gated("gate_up", ModelTensor::gate, ModelTensor::up));
+  layer.push_back(down_of("down", ModelTensor::down, "add"));
+  return layer;
+}
+
+/// The router first, so that its results are with the sequencer while the shared experts are at work.
+std::vector<LayerOperation> mixture_layer(bool shared, bool scaled) {
+  using T = ModelTensor;
+  using V = Value;
+  constexpr auto c = OperationClass::gate_up;
+  std::vector<LayerOperation> layer = attention_block();
+  const auto keeping = [&](LayerOperation operation) {
+    operation.keeps_operand = true;
+    layer.push_back(std::move(operation));
+  };
+  keeping(linears("router", c, V::normed, {linear(c, V::normed, T::router, "route", V::routing)}, V::routing));
+  if (scaled)
+    keeping(linears("shared_scale", c, V::normed, {linear(c, V::normed, T::shared_scale, "scale", V::shared_scale)},
+                    V::shared_scale));
+  if (shared) {
+    keeping(gated("shared_gate_up", T::shared_gate, T::shared_up));
+    layer.push_back(down_of("shared_down", T::shared_down, scaled ? "add_scaled" : "add"));
+  }
+  LayerOperation experts = gated("experts", T::expert_gate, T::expert_up);
+  experts.kind = "experts";
+  experts.result = V::residual;
+  experts.products.push_back(down_of("", T::expert_down, "add_scaled").products.front());
+  layer.push_back(experts);
+  return layer;
+}
+
+LayerGraph decoder(std::vector<LayerOperation> layer) {
   LayerGraph graph;
   graph.input = {{"embedding",
                   "gather",
@@ -58,7 +101,7 @@ LayerGraph dense_decoder() {
                   {},
                   false,
                   Value::residual}};
-  graph.layer = decoder_layer();
+  graph.layer = std::move(layer);
   graph.head = {norm("final_norm", ModelTensor::final_norm),
                 linears("lm_head", OperationClass::lm_head, Value::normed,
                         {linear(OperationClass::lm_head, Value::normed, ModelTensor::lm_head, "pass", Value::logits)},
@@ -82,6 +125,16 @@ std::uint64_t size_of(Width width, const ModelShape& shape) {
       return static_cast<std::uint64_t>(shape.intermediate_size);
     case Width::vocabulary:
       return static_cast<std::uint64_t>(shape.vocab_size);
+    case Width::experts:
+      return static_cast<std::uint64_t>(shape.mixture.experts);
+    case Width::expert:
+      return static_cast<std::uint64_t>(shape.mixture.expert_width);
+    case Width::expert_channels:
+      return size_of(Width::experts, shape) * size_of(Width::expert, shape);
+    case Width::expert_outputs:
+      return size_of(Width::experts, shape) * size_of(Width::hidden, shape);
+    case Width::shared:
+      return static_cast<std::uint64_t>(shape.mixture.shared_width);
   }
   return 0;
 }
@@ -103,6 +156,14 @@ const std::array<TensorInfo, model_tensor_count>& model_tensors() {
       {T::down, "down", "down projection", K::matrix, true, W::hidden, W::intermediate},
       {T::final_norm, "final_norm", "final norm", K::gains, false, W::one, W::hidden},
       {T::lm_head, "lm_head", "output head", K::matrix, false, W::vocabulary, W::hidden},
+      {T::router, "router", "router", K::matrix, true, W::experts, W::hidden},
+      {T::expert_gate, "expert_gate", "experts' gate projections", K::matrix, true, W::expert_channels, W::hidden},
+      {T::expert_up, "expert_up", "experts' up projections", K::matrix, true, W::expert_channels, W::hidden},
+      {T::expert_down, "expert_down", "experts' down projections", K::matrix, true, W::expert_outputs, W::expert},
+      {T::shared_gate, "shared_gate", "shared experts' gate projection", K::matrix, true, W::shared, W::hidden},
+      {T::shared_up, "shared_up", "shared experts' up projection", K::matrix, true, W::shared, W::hidden},
+      {T::shared_down, "shared_down", "shared experts' down projection", K::matrix, true, W::hidden, W::shared},
+      {T::shared_scale, "shared_scale", "scale of the shared experts", K::matrix, true, W::one, W::hidden},
   }};
   return tensors;
 }
@@ -143,24 +204,32 @@ const LayerOperation& LayerGraph::user_of(ModelTensor tensor) const {
 }
 
 std::uint64_t LayerGraph::parameters(const ModelShape& shape) const {
-  std::uint64_t of_layer = 0, of_model = 0;
-  for (const ModelTensor tensor : layer_tensors()) of_layer += info_of(tensor).elements(shape);
+  std::uint64_t sum = 0;
+  for (int l = 0; l < shape.num_hidden_layers; ++l)
+    for (const ModelTensor tensor : layer_graph(shape, l).layer_tensors()) sum += info_of(tensor).elements(shape);
   for (const TensorInfo& tensor : model_tensors())
     if (!tensor.of_layer && !(tensor.tensor == ModelTensor::lm_head && shape.tie_word_embeddings))
-      of_model += tensor.elements(shape);
-  return static_cast<std::uint64_t>(shape.num_hidden_layers) * of_layer + of_model;
+      sum += tensor.elements(shape);
+  return sum;
 }
 
 double LayerGraph::bytes(const ModelShape& shape, double bits) const {
   std::uint64_t matrices = 0;
-  for (const ModelTensor tensor : layer_matrices()) matrices += info_of(tensor).elements(shape);
-  matrices *= static_cast<std::uint64_t>(shape.num_hidden_layers);
+  for (int l = 0; l < shape.num_hidden_layers; ++l)
+    for (const ModelTensor tensor : layer_graph(shape, l).layer_matrices()) matrices += info_of(tensor).elements(shape);
   return (static_cast<double>(matrices) * bits + static_cast<double>(parameters(shape) - matrices) * 16.0) / 8.0;
 }
 
 const LayerGraph& layer_graph(const ModelShape& /*shape*/) {
-  static const LayerGraph dense = dense_decoder();
+  static const LayerGraph dense = decoder(dense_layer());
   return dense;
+}
+
+const LayerGraph& layer_graph(const ModelShape& shape, int index) {
+  static const LayerGraph plain = decoder(mixture_layer(false, false)), shared = decoder(mixture_layer(true, false)),
+                          scaled = decoder(mixture_layer(true, true));
+  if (!shape.is_mixture(index)) return layer_graph(shape);
+  return shape.mixture.shared_gate ? scaled : shape.mixture.shared_width > 0 ? shared : plain;
 }
 
 }  // namespace harmonia::accelerator

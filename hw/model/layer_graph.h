@@ -1,8 +1,8 @@
 // A decoder model as data: its weight tensors, and the operations of a step in the order in which they run.
 //
-// Models: the dense Llama decoder: RMSNorm, grouped-query attention with rotary positions, a SwiGLU feed-forward, each
-//   with its weights, operands, shapes, operation class and the place where its results go.
-// Does not model: mixture of experts, biases, query and key norms, norms behind a block, sliding windows, a feed-forward
+// Models: the Llama decoder: RMSNorm, grouped-query attention with rotary positions, a SwiGLU feed-forward or a mixture of
+//   such, each with its weights, operands, shapes, operation class and the place where its results go.
+// Does not model: biases, query and key norms, norms behind a block, sliding windows, a feed-forward
 //   of two matrices. Each of these is a further entry or a further member of an entry: a tensor in the table of tensors,
 //   a product or an operation in the list.
 //
@@ -36,12 +36,32 @@ enum class ModelTensor : std::uint8_t {
   up,
   down,
   final_norm,
-  lm_head
+  lm_head,
+  router,
+  expert_gate,  // those of all experts of a layer stand one after the other
+  expert_up,
+  expert_down,
+  shared_gate,
+  shared_up,
+  shared_down,
+  shared_scale
 };
-inline constexpr std::size_t model_tensor_count = 12;
+inline constexpr std::size_t model_tensor_count = 20;
 
 /// A dimension of a tensor, which the shape of the model gives a size.
-enum class Width : std::uint8_t { one, hidden, query, key_value, intermediate, vocabulary };
+enum class Width : std::uint8_t {
+  one,
+  hidden,
+  query,
+  key_value,
+  intermediate,
+  vocabulary,
+  experts,
+  expert,           // of one expert
+  expert_channels,  // the same of all experts
+  expert_outputs,   // the residual stream's, of all experts
+  shared
+};
 /// Channels, features or tokens of the vocabulary.
 std::uint64_t size_of(Width width, const ModelShape& shape);
 
@@ -65,6 +85,11 @@ struct TensorInfo {
 const std::array<TensorInfo, model_tensor_count>& model_tensors();
 const TensorInfo& info_of(ModelTensor tensor);
 inline const char* name_of(ModelTensor tensor) { return info_of(tensor).name; }
+
+/// Matrices of a layer that weight formats do not apply to: what decides about experts is stored in 16 bits.
+inline bool stays_16_bit(ModelTensor tensor) {
+  return tensor == ModelTensor::router || tensor == ModelTensor::shared_scale;
+}
 
 /// Something for each tensor: places in memory, views of a file, encoded weights. Entries that the holder does not use
 /// stay as T{} makes them.
@@ -106,14 +131,17 @@ enum class Value : std::uint8_t {
   probabilities,  // operand of the attention's second product
   attended,       // operand of the output projection
   activated,      // operand of the down projection
-  logits
+  logits,
+  routing,      // experts of each token, to the sequencer, and their weights
+  shared_scale  // of what the shared experts give, for each token
 };
 
-inline constexpr std::size_t value_count = 10;
+inline constexpr std::size_t value_count = 12;
 
 /// What the vector unit does to results on their way, by the name that a file of hw/program/operations and one of
 /// hw/golden/operations register: "pass", "rotate" (keys then pass the smoother), "silu_multiply" (silu of the first product
-/// times the second), "add" (to what is at the destination). "softmax" (scale, causal mask, softmax of a row of scores)
+/// times the second), "add" (to what is at the destination), "add_scaled" (the same times a number of the row), "route" (top
+/// experts of a row of scores), "scale" (sigmoid of one score of a row). "softmax" (scale, causal mask, softmax of a row of scores)
 /// belongs to the attention.
 using Step = std::string_view;
 
@@ -129,7 +157,8 @@ struct Product {
 
 /// Kind of an operation, by the name that a file of hw/program/operations and one of hw/golden/operations register: "gather"
 /// (rows of a table), "norm" (RMSNorm of rows, converted to an operand), "linear" (products with weight matrices that share
-/// one operand), "attention" (scores and values of each sequence and kv head).
+/// one operand), "attention" (scores and values of each sequence and kv head), "experts" (gate, up and down of each expert
+/// that a row was sent to, with those rows).
 using OperationKind = std::string_view;
 
 struct LayerOperation {
@@ -142,11 +171,12 @@ struct LayerOperation {
   /// The products are computed column by column together and become one result (gate and up).
   bool paired = false;
   Value result;
+  bool keeps_operand = false;  // a later operation reads the operand too
 };
 
 struct LayerGraph {
   std::vector<LayerOperation> input;  // before the layers
-  std::vector<LayerOperation> layer;  // of every layer
+  std::vector<LayerOperation> layer;  // of one layer
   std::vector<LayerOperation> head;   // behind the layers
 
   /// Tensors of one layer, and of these the matrices, in the order in which the operations use them: the order in which
@@ -156,13 +186,17 @@ struct LayerGraph {
   /// The operation that uses a tensor of a layer. Throws std::invalid_argument when none does.
   const LayerOperation& user_of(ModelTensor tensor) const;
 
-  /// All weights of a model of this shape; a tied output head counts once, with the embedding.
+  /// All weights of a model of this shape, whatever its layers are; a tied output head counts once, with the embedding.
   std::uint64_t parameters(const ModelShape& shape) const;
   /// Bytes of all weights with every matrix of a layer at `bits` bits a weight and the rest in FP16.
   double bytes(const ModelShape& shape, double bits) const;
 };
 
-/// The operations of a model of this shape. Every shape that ModelShape can describe has the same: the dense decoder.
+/// The operations of a model of this shape, with those of a dense layer.
 const LayerGraph& layer_graph(const ModelShape& shape);
+/// The same with those of layer `index`, which may be a mixture.
+const LayerGraph& layer_graph(const ModelShape& shape, int index);
+/// Whether the operation's products are known only when the router's results are: the sequencer orders them then.
+inline bool follows_routing(const LayerOperation& operation) { return operation.kind == "experts"; }
 
 }  // namespace harmonia::accelerator

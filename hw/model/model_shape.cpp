@@ -2,6 +2,41 @@
 
 namespace harmonia::accelerator {
 
+void Mixture::describe(config::Fields& f) {
+  f.add("experts", experts)
+      .range(0, 65536)
+      .unit("experts")
+      .says("experts of a mixture layer; 0: the feed-forward of every layer is dense");
+  f.add("experts_per_token", experts_per_token)
+      .range(0, 4096)
+      .unit("experts")
+      .says("experts that the router sends each token through");
+  f.add("expert_width", expert_width)
+      .range(0, 1 << 22)
+      .unit("channels")
+      .says("width of gate, up and down of an expert");
+  f.add("shared_width", shared_width)
+      .range(0, 1 << 22)
+      .unit("channels")
+      .says("width of the shared experts together, through which every token passes; 0: none");
+  f.add("shared_gate", shared_gate).says("a sigmoid of one output of its own scales what the shared experts give");
+  f.add("dense_layers", dense_layers).range(0, 4096).unit("layers").says("first layers, which are dense");
+  f.add("period", period)
+      .range(1, 4096)
+      .unit("layers")
+      .says("of the layers behind those, the ones whose number, counted from 1, is a multiple of it are mixtures");
+  f.check("experts_per_token", [this] {
+    if (experts == 0 || (experts_per_token >= 1 && experts_per_token <= experts)) return std::string();
+    return "is " + std::to_string(experts_per_token) + ", expected 1 to the " + std::to_string(experts) + " experts";
+  });
+  f.check("expert_width", [this] {
+    return experts == 0 || expert_width > 0 ? std::string() : std::string("is 0, expected channels of an expert");
+  });
+  f.check("shared_gate", [this] {
+    return !shared_gate || shared_width > 0 ? std::string() : std::string("is true, expected a shared_width beside it");
+  });
+}
+
 void ModelShape::describe(config::Fields& f) {
   f.add("name", name).says("name that results carry");
   f.add("hidden_size", hidden_size).range(1, 1 << 20).unit("channels").required().says("width of the residual stream");
@@ -47,6 +82,7 @@ void ModelShape::describe(config::Fields& f) {
       .range(0, std::uint64_t{1} << 40)
       .unit("parameters")
       .says("parameters beside embeddings, linears and two norms a layer; they are counted and not read");
+  f.add("mixture", mixture).says("layers whose feed-forward is a mixture of experts");
   f.check("", [this] { return problem(); });
 }
 

@@ -1,14 +1,36 @@
 // Shape of a Llama-architecture decoder model: the fields of a Hugging Face config.json that fix every byte and MAC.
-// Models: dense decoder layers with grouped-query attention, RMSNorm, RoPE and a SwiGLU feed-forward.
-// Does not model: mixture of experts, biases, sliding windows, encoder parts.
+// Models: decoder layers with grouped-query attention, RMSNorm, RoPE and a SwiGLU feed-forward, which may be a mixture of
+//   experts with shared ones beside them, and dense in some layers.
+// Does not model: biases, sliding windows, encoder parts.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
 #include "harmonia/config/fields.h"
 
 namespace harmonia::accelerator {
+
+/// Feed-forward layers that are mixtures: a router sends each token through experts_per_token of `experts` networks of three
+/// matrices. Which of its scores are chosen and how they become weights fixes values only.
+struct Mixture {
+  int experts = 0;  // 0: no layer is a mixture
+  int experts_per_token = 0;
+  int expert_width = 0;      // channels between an expert's matrices
+  int shared_width = 0;      // of all shared experts together, through which every token passes; 0: none
+  bool shared_gate = false;  // a row of weights scales what the shared experts give
+  int dense_layers = 0;      // the first so many layers are dense
+  int period = 1;            // of the others those whose number, counted from 1, is a multiple are mixtures
+
+  /// Parameters of one expert, and of a mixture layer's feed-forward without norms.
+  std::uint64_t expert_weights(std::uint64_t hidden) const { return 3 * hidden * static_cast<unsigned>(expert_width); }
+  std::uint64_t layer_weights(std::uint64_t hidden) const {
+    return static_cast<unsigned>(experts) * (expert_weights(hidden) + hidden) +
+           3 * hidden * static_cast<unsigned>(shared_width) + (shared_gate ? hidden : 0);
+  }
+  void describe(config::Fields& f);
+};
 
 struct ModelShape {
   std::string name = "unnamed";
@@ -25,12 +47,27 @@ struct ModelShape {
   int max_position_embeddings = 0;  // tokens that the model was trained for; 0: not known
   int sliding_window = 0;           // tokens that a windowed layer attends to; 0: all
   std::uint64_t other_parameters = 0;
+  Mixture mixture;
 
   int queries_per_kv_head() const { return num_attention_heads / num_key_value_heads; }
   int q_width() const { return num_attention_heads * head_dim; }
   int kv_width() const { return num_key_value_heads * head_dim; }
 
-  /// Weights of the seven linears of one layer (q, k, v, o, gate, up, down).
+  bool is_mixture(int layer) const {
+    return mixture.experts > 0 && layer >= mixture.dense_layers && (layer + 1) % mixture.period == 0;
+  }
+  int mixture_layers() const {
+    int count = 0;
+    for (int l = 0; l < num_hidden_layers; ++l) count += is_mixture(l) ? 1 : 0;
+    return count;
+  }
+  /// Channels of the widest operand of a down projection.
+  int widest_feed_forward() const {
+    const bool all = mixture.experts > 0 && mixture_layers() == num_hidden_layers;
+    return std::max({all ? 0 : intermediate_size, mixture.expert_width, mixture.shared_width});
+  }
+
+  /// Weights of the seven linears of one dense layer (q, k, v, o, gate, up, down).
   std::uint64_t linear_weights_per_layer() const {
     const std::uint64_t h = hidden_size;
     return h * (q_width() + 2ull * kv_width()) + h * q_width() + 3ull * h * intermediate_size;
@@ -39,7 +76,11 @@ struct ModelShape {
   std::uint64_t parameters() const {
     const std::uint64_t h = hidden_size;
     const std::uint64_t embeddings = h * vocab_size * (tie_word_embeddings ? 1 : 2);
-    return num_hidden_layers * (linear_weights_per_layer() + 2 * h) + h + embeddings + other_parameters;
+    const std::uint64_t mixtures = mixture_layers(),
+                        attention = linear_weights_per_layer() - 3ull * h * intermediate_size;
+    return (num_hidden_layers - mixtures) * linear_weights_per_layer() +
+           mixtures * (attention + mixture.layer_weights(h)) + num_hidden_layers * 2 * h + h + embeddings +
+           other_parameters;
   }
 
   /// Keys are those of config.json. name, rope_theta and rms_norm_eps may be absent, head_dim too.
@@ -55,6 +96,10 @@ struct ModelShape {
              ") must be a multiple of num_key_value_heads (" + std::to_string(num_key_value_heads) + ")";
     if (head_dim % 2 != 0)
       return "head_dim (" + std::to_string(head_dim) + ") must be even, since RoPE rotates pairs of channels";
+    if (mixture.experts > 0 && mixture_layers() == 0)
+      return "mixture.dense_layers (" + std::to_string(mixture.dense_layers) + ") and mixture.period (" +
+             std::to_string(mixture.period) + ") leave no layer of " + std::to_string(num_hidden_layers) +
+             " that is a mixture";
     return {};
   }
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <vector>
 
 #include "harmonia/hw/kv_cache/head.h"
@@ -34,9 +35,9 @@ struct Reads {
 class Count {
  public:
   Count(const ModelShape& shape, const StoredFormats& formats, formats::CodebookKind codebook, const OnChip& chip,
-        const StepWork& work);
+        const StepWork& work, const Routing* routing);
   Expected embedding();
-  Expected layer();
+  Expected layer(int index);
   Expected head(std::uint64_t columns, bool single_linear);
 
  private:
@@ -46,6 +47,8 @@ class Count {
   Reads reads_of(const Gemm& gemm) const;
   void linear(const Gemm& gemm);
   void norm();
+  void feed_forward(std::uint64_t rows, std::uint64_t width);
+  void mixture(int index);
   void query_key_value();
   void append(const SequenceStep& s, const std::uint64_t first_row, const Reads& reads);
   void append_values(const SequenceStep& s, std::uint64_t position, std::uint64_t rows, std::uint64_t heads, bool kept);
@@ -64,6 +67,8 @@ class Count {
     return rows > round ? rows - rows % round : rows;
   }
 
+  const ModelShape& shape_;
+  const Routing* routing_;
   const StoredFormats& formats_;
   const formats::CodebookKind codebook_;
   const OnChip& chip_;
@@ -78,8 +83,10 @@ class Count {
 };
 
 Count::Count(const ModelShape& shape, const StoredFormats& formats, formats::CodebookKind codebook, const OnChip& chip,
-             const StepWork& work)
-    : formats_(formats),
+             const StepWork& work, const Routing* routing)
+    : shape_(shape),
+      routing_(routing),
+      formats_(formats),
       codebook_(codebook),
       chip_(chip),
       work_(work),
@@ -109,13 +116,18 @@ void Count::macs(OperationClass c, std::uint64_t count, std::uint64_t slots) {
 /// linear behind it makes of that, and queries beside the probabilities of one token.
 bool Count::fits_on_chip() const {
   const std::uint64_t queries = kv_heads_ * group_ * q_bytes(d_);
-  std::uint64_t longest = 0, online = 0;
+  std::uint64_t longest = 0, online = 0, widest = 0;
+  for (int l = 0; l < shape_.num_hidden_layers; ++l) {
+    const Mixture& m = shape_.mixture;
+    const int width = shape_.is_mixture(l) ? std::max(m.expert_width, m.shared_width) : shape_.intermediate_size;
+    widest = std::max(widest, static_cast<std::uint64_t>(width));
+  }
   for (const SequenceStep& s : work_.sequences) {
     longest = std::max(longest, q_bytes(keys_on_chip(s)));
     online = std::max(online, online_scratch(s));
   }
   return rows_ * 2 * (hidden_ + q_width_) + online <= chip_.scratch_bytes &&
-         rows_ * (a_bytes(hidden_) + std::max(a_bytes(feed_forward_), queries)) <= chip_.operand_bytes &&
+         rows_ * (a_bytes(hidden_) + std::max(a_bytes(widest), queries)) <= chip_.operand_bytes &&
          rows_ * queries + group_ * (q_bytes(d_) + longest) <= chip_.operand_bytes;
 }
 
@@ -178,7 +190,7 @@ void Count::norm() {
     bytes(OperationClass::elementwise, TrafficClass::activations, rows_ * (2 * hidden_ + a_bytes(hidden_)));
 }
 
-Expected Count::layer() {
+Expected Count::layer(int index) {
   e_ = {};
   const bool spilled = !on_chip_;
   const WeightFormat format = formats_.weights;
@@ -189,11 +201,44 @@ Expected Count::layer() {
   linear({OperationClass::output, rows_, q_width_, {hidden_}, 128, false, spilled, format});
   bytes(OperationClass::output, TrafficClass::activations, residual);
   norm();
-  linear({OperationClass::gate_up, rows_, hidden_, {feed_forward_, feed_forward_}, 128, true, spilled, format});
+  if (shape_.is_mixture(index)) {
+    mixture(index);
+    return e_;
+  }
+  feed_forward(rows_, feed_forward_);
   if (spilled) bytes(OperationClass::gate_up, TrafficClass::activations, rows_ * a_bytes(feed_forward_));
-  linear({OperationClass::down, rows_, feed_forward_, {hidden_}, 128, false, spilled, format});
   bytes(OperationClass::down, TrafficClass::activations, residual);
   return e_;
+}
+
+void Count::feed_forward(std::uint64_t rows, std::uint64_t width) {
+  const bool spilled = !on_chip_;
+  linear({OperationClass::gate_up, rows, hidden_, {width, width}, 128, true, spilled, formats_.weights});
+  linear({OperationClass::down, rows, width, {hidden_}, 128, false, spilled, formats_.weights});
+}
+
+/// Router, shared experts, and each expert that a row was sent to, once. All of it on chip: other steps are refused.
+void Count::mixture(int index) {
+  const Mixture& m = shape_.mixture;
+  const WeightFormat wide = formats::weight_format("fp16");
+  const auto from_16_bit = [&](std::uint64_t n) {
+    linear({OperationClass::gate_up, rows_, hidden_, {n}, 128, false, false, wide});
+  };
+  from_16_bit(static_cast<std::uint64_t>(m.experts));
+  if (m.shared_gate) from_16_bit(1);
+  if (m.shared_width > 0) feed_forward(rows_, static_cast<std::uint64_t>(m.shared_width));
+  const auto weight_bytes = [&] {
+    return e_.bytes[static_cast<std::size_t>(TrafficClass::weights)] +
+           e_.bytes[static_cast<std::size_t>(TrafficClass::scales)];
+  };
+  const std::uint64_t before = weight_bytes();
+  for (const std::uint32_t rows : rows_of_experts(shape_, *routing_, work_, index)) {
+    if (rows == 0) continue;
+    feed_forward(rows, static_cast<std::uint64_t>(m.expert_width));
+    ++e_.experts;
+  }
+  ++e_.mixtures;
+  e_.expert_bytes += weight_bytes() - before;
 }
 
 void Count::query_key_value() {
@@ -326,6 +371,9 @@ void Expected::add(const Expected& other, std::uint64_t times) {
   macs += times * other.macs;
   pe_slots += times * other.pe_slots;
   weights += times * other.weights;
+  mixtures += times * other.mixtures;
+  experts += times * other.experts;
+  expert_bytes += times * other.expert_bytes;
   for (std::size_t i = 0; i < of_class.size(); ++i) {
     of_class[i].bytes += times * other.of_class[i].bytes;
     of_class[i].macs += times * other.of_class[i].macs;
@@ -334,10 +382,16 @@ void Expected::add(const Expected& other, std::uint64_t times) {
 }
 
 Expected expected_of_step(const ModelShape& shape, const StoredFormats& formats, formats::CodebookKind codebook,
-                          const OnChip& chip, const StepWork& work, const StepExtent& extent) {
-  Count count(shape, formats, codebook, chip, work);
+                          const OnChip& chip, const StepWork& work, const StepExtent& extent, const Routing* routing) {
+  if (shape.mixture.experts > 0 && routing == nullptr) throw std::logic_error("a mixture of experts needs a routing");
+  Count count(shape, formats, codebook, chip, work, routing);
   Expected sum = count.embedding();
-  if (!extent.single_linear) sum.add(count.layer(), extent.layers);
+  if (!extent.single_linear) {
+    // Layers are alike, but for the experts that they read.
+    const auto layers = static_cast<int>(extent.layers);
+    if (shape.mixture.experts == 0) sum.add(count.layer(0), extent.layers);
+    for (int l = 0; shape.mixture.experts > 0 && l < layers; ++l) sum += count.layer(l);
+  }
   sum += count.head(extent.head_columns, extent.single_linear);
   return sum;
 }

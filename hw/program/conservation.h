@@ -15,6 +15,7 @@
 #include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/model/model_shape.h"
 #include "harmonia/hw/program/on_chip.h"
+#include "harmonia/hw/program/routing.h"
 #include "harmonia/hw/program/step_work.h"
 #include "harmonia/hw/program/stored_formats.h"
 #include "harmonia/tlm/traffic_class.h"
@@ -26,6 +27,8 @@ struct Expected {
   std::uint64_t macs = 0;      // of all GEMMs, attention included, masked scores excluded per strip
   std::uint64_t pe_slots = 0;  // 32-lane group operations, passes included
   std::uint64_t weights = 0;   // decoded
+  // Of mixture layers: how many ran, experts that they read, bytes of those experts.
+  std::uint64_t mixtures = 0, experts = 0, expert_bytes = 0;
   struct OfClass {
     std::uint64_t bytes = 0, macs = 0, weights = 0;  // weights: by their expansions on a machine that is a GPU
   };
@@ -50,8 +53,9 @@ struct StepExtent {
   }
 };
 
-/// The step must be one that the machine takes (StepProgram refuses the others).
+/// The step must be one that the machine takes (StepProgram refuses the others). routing: of a model with mixture layers.
 Expected expected_of_step(const ModelShape& shape, const StoredFormats& formats, formats::CodebookKind codebook,
-                          const OnChip& chip, const StepWork& work, const StepExtent& extent);
+                          const OnChip& chip, const StepWork& work, const StepExtent& extent,
+                          const Routing* routing = nullptr);
 
 }  // namespace harmonia::accelerator

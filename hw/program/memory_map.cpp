@@ -85,20 +85,21 @@ StoredFormats MemoryMap::formats() const {
 MemoryMap MemoryMap::build(const MapRequest& r) {
   MemoryMap map;
   Placer place(map, r);
-  const LayerGraph& graph = layer_graph(r.shape);
-  const std::uint64_t h = r.shape.hidden_size, q = r.shape.q_width(), f = r.shape.intermediate_size;
+  const std::uint64_t h = r.shape.hidden_size, q = r.shape.q_width(), f = r.shape.widest_feed_forward();
 
   place.begin("embedding");
   map.embedding = place.take(h * 2 * r.shape.vocab_size);
   place.begin("weights");
   for (int l = 0; l < r.shape.num_hidden_layers; ++l) {
     LayerPlaces layer;
+    const LayerGraph& graph = layer_graph(r.shape, l);
     for (const ModelTensor tensor : graph.layer_tensors())
       if (info_of(tensor).kind == TensorKind::gains)
         layer.gains[tensor] = place.take(2 * info_of(tensor).elements(r.shape));
     for (const ModelTensor tensor : graph.layer_matrices())
       layer.matrix[tensor] =
-          place.tensor(r.weights, size_of(info_of(tensor).rows, r.shape), size_of(info_of(tensor).columns, r.shape));
+          place.tensor(stays_16_bit(tensor) ? formats::weight_format("fp16") : r.weights,
+                       size_of(info_of(tensor).rows, r.shape), size_of(info_of(tensor).columns, r.shape));
     map.layers.push_back(layer);
   }
   map.final_norm = place.take(2 * h);

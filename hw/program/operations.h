@@ -28,6 +28,7 @@ struct Generation {
   std::map<Value, std::uint32_t> operand;
   std::vector<std::vector<std::vector<std::uint32_t>>> query_operand;  // [sequence][kv head][strip], when they stay
   std::uint32_t head_operand = 0, operand_at_array = 0;                // 0: none is known to be there
+  std::vector<std::uint32_t> rows_of_experts;                          // of the mixture layer that is generated
 
   Generation(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const ProgramSettings& settings,
              const StepWork& work);
@@ -42,6 +43,7 @@ using Generator = void (*)(Generation&, const LayerOperation&, int layer);
 /// A strip's results in columns [column, column + columns) of a matrix: what is handed on together.
 struct Unit {
   std::uint64_t column, columns;
+  std::uint64_t width;  // of all the matrix's results
   Strip strip;
   std::uint32_t operation;
 };
@@ -60,6 +62,8 @@ struct Linear {
   std::uint64_t rows = 0;
   std::uint64_t kernel_columns = 0;     // output features of all pieces of a matrix that comes in pieces; 0: those here
   std::uint32_t operand = 0;            // number of A when it is on chip
+  std::uint32_t source = 0;             // operand that A is rows of; 0: it is the operand itself
+  bool keeps_source = false;            // others read the source later
   const SpillPlace* spilled = nullptr;  // where A is when it is not
 };
 void generate_products(Generation& g, const Linear& linear);

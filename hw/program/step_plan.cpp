@@ -18,6 +18,13 @@ StepPlan::StepPlan(const ModelShape& shape_, const MemoryMap& map_, const OnChip
                                std::to_string(map.kv.capacity_tokens()));
   }
   resident = activations_stay(shape, chip, work);
+  if (shape.mixture.experts > 0 && chip.kernels.on())
+    throw config::InputError("accelerator.kernels: kernels of a GPU for mixtures of experts are not modelled");
+  if (shape.mixture.experts > 0 && !resident)
+    throw config::InputError("accelerator.activation_buffer.capacity_bytes: the activations of " +
+                             std::to_string(rows) +
+                             " tokens do not fit on chip, and experts read rows of the step from there alone; take a "
+                             "larger buffer, a smaller batch or shorter prefill chunks");
   for (const SequenceStep& s : work.sequences)
     query_strip.push_back(query_tokens_per_strip(shape, chip, work, s, resident));
 }

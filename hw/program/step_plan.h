@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "harmonia/hw/converter/descriptor.h"
@@ -12,6 +13,7 @@
 #include "harmonia/hw/model/model_shape.h"
 #include "harmonia/hw/program/memory_map.h"
 #include "harmonia/hw/program/on_chip.h"
+#include "harmonia/hw/program/routing.h"
 #include "harmonia/hw/program/step_work.h"
 #include "harmonia/hw/program/tiling.h"
 
@@ -32,6 +34,8 @@ struct ProgramSettings {
   /// Table of a tensor by its id; empty in timing-only runs.
   std::function<const DecoderTable&(std::uint32_t)> table;
   bool data_valid = false;
+  /// Where tokens of mixture layers go; needed for a model that has some.
+  std::shared_ptr<const Routing> routing;
 };
 
 /// Rows of a strip that belong to one sequence.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include "harmonia/config/error.h"
 
@@ -96,14 +97,34 @@ Batch StepProgram::input() {
   return b;
 }
 
-Batch StepProgram::layer(int index) {
-  for (const LayerOperation& operation : layer_graph(g_.plan.shape).layer) {
+void StepProgram::generate_layer(int index, bool before, bool after) {
+  const ModelShape& shape = g_.plan.shape;
+  if (after && shape.is_mixture(index)) {
+    if (!g_.plan.settings.routing) throw std::logic_error("a mixture of experts needs a routing");
+    g_.rows_of_experts = rows_of_experts(shape, *g_.plan.settings.routing, g_.plan.work, index);
+  }
+  for (const LayerOperation& operation : layer_graph(shape, index).layer) {
+    if (!(follows_routing(operation) ? after : before)) continue;
     g_.number_result(operation.result);
     begin_kernel(g_, operation);
     generators().of(operation.kind)(g_, operation, index);
     follow_up_kernel(g_, operation);
   }
   mark_last_uses(g_.out.batch);
+}
+
+Batch StepProgram::layer(int index) {
+  generate_layer(index, true, true);
+  return g_.out.take();
+}
+
+Batch StepProgram::before_routing(int index) {
+  generate_layer(index, true, false);
+  return g_.out.take();
+}
+
+Batch StepProgram::after_routing(int index) {
+  generate_layer(index, false, true);
   return g_.out.take();
 }
 

@@ -27,7 +27,11 @@ class StepProgram {
   Batch embedding();
   /// In place of embedding, layers and final norm: the step's vectors straight to the operand of the head's matrix.
   Batch input();
+  /// All of a layer; of a mixture with the experts that the settings' routing says.
   Batch layer(int index);
+  /// A mixture layer in two parts: the second holds what can be ordered only when the router's results are known.
+  Batch before_routing(int index);
+  Batch after_routing(int index);
   Batch head() { return head(0, g_.plan.map.lm_head.rows); }
   /// Output channels [from, to) of lm_head; the piece from 0 also does the final norm. from must be a multiple of 128.
   /// more: a further piece follows. Where head_in_strips() it must be whole.
@@ -44,6 +48,8 @@ class StepProgram {
   std::uint32_t operations() const { return g_.out.operations(); }
 
  private:
+  void generate_layer(int index, bool before, bool after);
+
   Generation g_;
 };
 

@@ -37,7 +37,7 @@ std::uint64_t scratch_row_bytes(const ModelShape& shape) {
 /// Operands of a row that are on chip at the same time, in bytes: the norm's and what the linear behind it makes of it.
 std::uint64_t operand_row_bytes(const ModelShape& shape, const OnChip& chip) {
   return chip.linear_operand.row_bytes(shape.hidden_size) +
-         std::max(chip.linear_operand.row_bytes(shape.intermediate_size), query_row_bytes(shape, chip));
+         std::max(chip.linear_operand.row_bytes(shape.widest_feed_forward()), query_row_bytes(shape, chip));
 }
 
 /// Rows of A that fit into so many bytes, in whole rounds of the array's rows where they have more rows than one.

@@ -161,6 +161,25 @@ struct SiluMultiply : Results {
   Cost cost(const Config& config) const { return {static_cast<std::uint64_t>(config.exp_cycles_per_element), 1}; }
 };
 
+/// What becomes of a mixture's results, whose values are not modelled. Scores of a router, a unit after the other: the top
+/// experts of each row go to the host with the last unit; exponential with sum, and a pass for each expert chosen.
+struct Route : Results {
+  std::uint32_t experts_per_token = 1;
+  bool ends = true;
+
+  Cost cost(const Config& config) const {
+    return {1, static_cast<std::uint64_t>(config.exp_cycles_per_element) + experts_per_token};
+  }
+};
+/// Sigmoid of a row's score, which scales later results of the row.
+struct ScaleOfRows : Results {
+  Cost cost(const Config& config) const { return {static_cast<std::uint64_t>(config.exp_cycles_per_element), 0}; }
+};
+/// Results times a number of their row, added to rows of the residual stream in the scratch memory.
+struct AddScaled : Results {
+  Cost cost(const Config& /*config*/) const { return {2, 0}; }
+};
+
 /// Results to the host; row_begin counts the rows that want logits.
 struct Logits : Results {};
 
@@ -175,7 +194,8 @@ struct Marker {
 };
 
 using Kind = std::variant<Setup, Embed, Norm, RotateQueries, RotateKeys, PassValues, PassScores, Softmax, OnlineSoftmax,
-                          CollectAttention, AccumulateAttention, AddResidual, SiluMultiply, Logits, Marker>;
+                          CollectAttention, AccumulateAttention, AddResidual, SiluMultiply, Route, ScaleOfRows, AddScaled,
+                          Logits, Marker>;
 
 struct Descriptor {
   std::uint32_t operation = 0;

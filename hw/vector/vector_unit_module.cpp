@@ -268,6 +268,10 @@ void VectorUnit::compute(const SiluMultiply& d) {
   silu_mul(gathered_.data(), second_.data(), d.elements(), gathered_.data());
 }
 
+void VectorUnit::refuse_values() {
+  SC_REPORT_ERROR("/harmonia/vector", "the values of a mixture of experts are not modelled");
+}
+
 // ---- Outputs ----
 
 void VectorUnit::send_rows(std::uint32_t rows, std::uint32_t columns, const Fp16* data, std::uint32_t stride) {
@@ -353,6 +357,13 @@ void VectorUnit::send(const Logits& d) {
   if (functional_) std::memcpy(out->get_data_ptr(), gathered_.data(), bytes);
   send_host(std::move(out), {bus::HostResult::Kind::logits, d.row_begin, d.rows, d.column_begin, d.columns},
             command.front().operation, d.columns);
+}
+
+void VectorUnit::send(const Route& d) {
+  if (!d.ends) return;
+  send_host(pool_.make(tlm::TLM_WRITE_COMMAND, 0, 4 * d.rows * d.experts_per_token, bus::Data::scratch),
+            {bus::HostResult::Kind::routing, d.row_begin, d.rows, 0, d.experts_per_token}, command.front().operation,
+            d.rows * d.experts_per_token);
 }
 
 void VectorUnit::send(const Marker& d) {

@@ -64,6 +64,10 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void compute(const SiluMultiply& d);
   void compute(const PassValues&) {}
   void compute(const PassScores&) {}
+  void compute(const Route&) { refuse_values(); }
+  void compute(const ScaleOfRows&) { refuse_values(); }
+  void compute(const AddScaled&) { refuse_values(); }
+  static void refuse_values();
   void compute(const Logits&) {}
   void compute(const Marker&) {}
   void collect_rows(const Norm& d, const formats::Fp16* from);
@@ -83,6 +87,9 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void send(const AccumulateAttention& d);
   void send(const StreamUpdate& d);
   void send(const SiluMultiply& d);
+  void send(const Route& d);
+  void send(const ScaleOfRows&) {}
+  void send(const AddScaled&) {}
   void send(const Logits& d);
   void send(const Marker& d);
   void send_rows(std::uint32_t rows, std::uint32_t columns, const formats::Fp16* data, std::uint32_t stride);

@@ -81,6 +81,43 @@ std::vector<Architecture> make_architectures() {
     a.window_period = 6;
     a.values_differ = "norms behind attention and feed-forward, and two bases of RoPE";
   }
+  const auto mixture = [&](const char* type, const char* family, int experts, int per_token) -> Architecture& {
+    Architecture& a = add(type, family);
+    a.mixture = true;
+    a.experts = experts;
+    a.experts_per_token = per_token;
+    return a;
+  };
+  {
+    Architecture& a = mixture("mixtral", "Mixtral", 8, 2);
+    a.norm_eps = 1e-5;
+    a.rope_theta = 1000000.0;
+  }
+  {
+    Architecture& a = mixture("qwen2_moe", "Qwen2-MoE", 60, 4);
+    a.qkv_bias = true;
+    a.shared_gate = true;
+  }
+  {
+    Architecture& a = mixture("qwen3_moe", "Qwen3-MoE", 128, 8);
+    a.qk_norm = Architecture::QkNorm::per_head;
+  }
+  {
+    Architecture& a = mixture("olmoe", "OLMoE", 64, 8);
+    a.norm_eps = 1e-5;
+    a.qk_norm = Architecture::QkNorm::whole_width;
+  }
+  {
+    Architecture& a = mixture("gpt_oss", "gpt-oss", 128, 4);
+    a.head_dim = 64;
+    a.norm_eps = 1e-5;
+    a.rope_theta = 150000.0;
+    a.window = 128;
+    a.window_period = 2;
+    a.expert_biases = true;
+    a.values_differ = "sinks of the attention, and a clamped activation";
+  }
+  mixture("deepseek", "DeepSeek-MoE", 0, 0);
   return list;
 }
 
@@ -114,37 +151,11 @@ const std::vector<Refused>& refused() {
        {"deepseek_v2", "deepseek_v3", "deepseek_v32", "deepseek_vl_v2", "kimi_k2", "minicpm3", "longcat_flash",
         "glm4_moe_lite"}},
       {"its feed-forward is a mixture of experts",
-       {"mixtral",
-        "qwen2_moe",
-        "qwen3_moe",
-        "olmoe",
-        "phimoe",
-        "dbrx",
-        "grok-1",
-        "grok",
-        "gpt_oss",
-        "granitemoe",
-        "granitemoeshared",
-        "llama4",
-        "llama4_text",
-        "jetmoe",
-        "arctic",
-        "deepseek",
-        "ernie4_5_moe",
-        "glm4_moe",
-        "hunyuan_v1_moe",
-        "bailing_moe",
-        "dots1",
-        "minimax_m2",
-        "exaone_moe",
-        "flex_olmo",
-        "afmoe",
-        "switch_transformers",
-        "nllb-moe",
-        "qwen3_vl_moe",
-        "qwen3_omni_moe",
-        "aria",
-        "step3"}},
+       {"phimoe",           "dbrx",         "grok-1",         "grok",        "granitemoe",
+        "granitemoeshared", "llama4",       "llama4_text",    "jetmoe",      "arctic",
+        "ernie4_5_moe",     "glm4_moe",     "hunyuan_v1_moe", "bailing_moe", "dots1",
+        "minimax_m2",       "exaone_moe",   "flex_olmo",      "afmoe",       "switch_transformers",
+        "nllb-moe",         "qwen3_vl_moe", "qwen3_omni_moe", "aria",        "step3"}},
       {"its feed-forward has two matrices",
        {"nemotron", "gpt_neox", "gpt_neox_japanese", "gpt2",        "gptj",           "gpt_neo",   "opt",  "bloom",
         "falcon",   "mpt",      "starcoder2",        "gpt_bigcode", "codegen",        "persimmon", "fuyu", "phi",
@@ -178,6 +189,8 @@ constexpr std::string_view kHarmless[] = {
     "attn_pdrop", "embd_pdrop", "resid_pdrop", "hidden_dropout", "hidden_dropout_prob", "residual_dropout",
     "embedding_dropout", "classifier_dropout", "attention_probs_dropout_prob", "dropout", "gradient_checkpointing",
     "router_aux_loss_coef", "router_jitter_noise", "aux_loss_alpha", "seq_aux", "z_loss_coefficient", "ep_size",
+    // Training of routers.
+    "router_z_loss_coef", "initial_context_length",
     // Generation.
     "do_sample", "temperature", "top_k", "top_p", "typical_p", "min_p", "repetition_penalty", "length_penalty",
     "max_length", "min_length", "max_new_tokens", "num_beams", "num_beam_groups", "diversity_penalty", "early_stopping",

@@ -30,7 +30,12 @@ struct Architecture {
   int norms_per_layer = 2;  // vectors of hidden_size
   enum class QkNorm { none, per_head, whole_width } qk_norm = QkNorm::none;
   bool qkv_bias = false;  // biases of q, k and v
-  bool gated = true;      // three matrices in the feed-forward
+  // A mixture of experts: its numbers are in the file, with these defaults.
+  bool mixture = false;
+  int experts = 0, experts_per_token = 0;  // 0: the file must say it
+  bool shared_gate = false;
+  bool expert_biases = false;  // of router, gate, up and down, and a sink for each head
+  bool gated = true;           // three matrices in the feed-forward
   int window_period =
       0;  // every n-th layer attends to the whole context, the others to the window; 0: all to the window
   const char* values_differ = nullptr;  // why the plain layer does not compute its values

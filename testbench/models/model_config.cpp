@@ -184,11 +184,14 @@ class Reader {
       for (const char* k : keys) r[k] = rule;
     };
     all({"num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts",
-         "n_shared_experts", "num_shared_experts", "num_experts_per_tok", "num_experts_per_token",
+         "n_shared_experts", "num_shared_experts", "num_experts_per_tok", "num_experts_per_token", "experts_per_token",
          "num_selected_experts", "moe_topk", "moe_k", "ffn_config", "moe_config"},
         &Reader::experts);
+    all({"norm_topk_prob", "scoring_func", "topk_method", "routed_scaling_factor", "n_group", "topk_group",
+         "swiglu_limit"},
+        &Reader::expert_values);
     all({"moe_intermediate_size", "shared_expert_intermediate_size", "decoder_sparse_step", "mlp_only_layers",
-         "norm_topk_prob", "first_k_dense_replace", "moe_layer_freq", "interleave_moe_layer_step", "enable_moe_block"},
+         "first_k_dense_replace", "moe_layer_freq", "interleave_moe_layer_step", "enable_moe_block"},
         &Reader::expert_detail);
     all({"attention_bias", "qkv_bias", "use_qkv_bias", "bias", "mlp_bias", "use_bias"}, &Reader::bias);
     all({"hidden_act", "hidden_activation"}, &Reader::activation);
@@ -216,18 +219,32 @@ class Reader {
   void nothing(const config::Member&) {}
 
   void experts(const config::Member& m) {
+    if (type_->mixture) {
+      expert_keys_[m.key] = &m;
+      return;
+    }
     if (const auto n = number(m.value); n && *n <= 1) return;
     throw InputError(m.where, m.key + " is " + config::describe_found(m.value) +
-                                  ", expected a dense model: mixtures of experts are not modelled");
+                                  ", expected a dense model: model type '" + type_->model_type +
+                                  "' has no mixtures of experts here");
   }
   /// Says how experts are laid out; a dense model of a family that has them may carry it.
   void expert_detail(const config::Member& m) {
+    if (type_->mixture) {
+      expert_keys_[m.key] = &m;
+      return;
+    }
     for (const config::Member& other : text_->members)
       if ((other.key == "num_experts" || other.key == "n_routed_experts" || other.key == "num_local_experts") &&
           number(other.value).value_or(2) <= 1)
         return;
     if (m.value.is_list() && m.value.items.empty()) return;
-    throw InputError(m.where, m.key + " describes a mixture of experts, which is not modelled; expected a dense model");
+    throw InputError(m.where, m.key + " describes a mixture of experts, expected a dense model: model type '" +
+                                  std::string(type_->model_type) + "' has no mixtures here");
+  }
+  /// How scores of a router become weights of experts.
+  void expert_values(const config::Member& m) {
+    if (!type_->mixture) expert_detail(m);
   }
 
   void bias(const config::Member& m) {
@@ -424,10 +441,14 @@ class Reader {
     if (!known.find("rms_norm_eps"))
       known.set("rms_norm_eps", Node::scalar(type_->norm_eps == 1e-5 ? "1e-5" : "1e-6"), text_->where);
     absent("tie_word_embeddings", type_->tied ? "true" : "false");
+    if (type_->mixture)
+      if (const config::Member* width = expert_key({"moe_intermediate_size"}))
+        absent("intermediate_size", std::to_string(require_count(width->value, width->key)));
     if (type_->vocab_size != 0) absent("vocab_size", std::to_string(type_->vocab_size));
     if (type_->head_dim != 0) absent("head_dim", std::to_string(type_->head_dim));
     if (const Node* heads = find("num_attention_heads"); heads && !known.find("num_key_value_heads"))
       known.set("num_key_value_heads", *heads, heads->where);
+    if (type_->mixture) known.set("mixture", read_mixture(), text_->where);
     derive_head_dim(known);
     config::read(model_.shape, known);
     document_ = known;
@@ -437,6 +458,72 @@ class Reader {
                                              ", expected adjacent or half_split");
       model_.half_split_rope = pairing->text == "half_split";
     }
+  }
+
+  /// The value of whichever of the keys the file has; they must agree. Null: none.
+  const config::Member* expert_key(std::initializer_list<const char*> keys) const {
+    const config::Member* found = nullptr;
+    for (const char* key : keys) {
+      const auto it = expert_keys_.find(key);
+      if (it == expert_keys_.end()) continue;
+      if (found && require_count(found->value, found->key) != require_count(it->second->value, key))
+        throw InputError(it->second->where, std::string(key) + " is " + it->second->value.text + ", expected the " +
+                                                found->value.text + " of " + found->key);
+      found = it->second;
+    }
+    return found;
+  }
+
+  Node read_mixture() {
+    Node mixture = Node::map();
+    mixture.where = type_where_;
+    const auto set = [&](const char* as, const config::Member* m, std::int64_t absent) {
+      const Location where = m ? m->value.where : type_where_;
+      mixture.set(as, Node::scalar(std::to_string(m ? require_count(m->value, m->key) : absent), false, where), where);
+    };
+    for (const auto& [key, m] : expert_keys_)
+      if (key == "ffn_config" || key == "moe_config" || key == "interleave_moe_layer_step" || key == "enable_moe_block")
+        throw InputError(m->where, key + " is not a key of model type '" + type_->model_type + "'");
+    const config::Member* experts =
+        expert_key({"num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts"});
+    if (!experts && type_->experts == 0)
+      throw InputError(text_->where, "n_routed_experts is absent, expected the number of experts");
+    set("experts", experts, type_->experts);
+    set("experts_per_token",
+        expert_key({"num_experts_per_tok", "num_experts_per_token", "experts_per_token", "num_selected_experts",
+                    "moe_topk", "moe_k"}),
+        type_->experts_per_token);
+    const config::Member* width = expert_key({"moe_intermediate_size"});
+    const Node* dense = find("intermediate_size");
+    const std::int64_t of_expert = width   ? require_count(width->value, width->key)
+                                   : dense ? require_count(*dense, "intermediate_size")
+                                           : 0;
+    set("expert_width", width, of_expert);
+    const config::Member* shared = expert_key({"n_shared_experts", "num_shared_experts"});
+    set("shared_width", expert_key({"shared_expert_intermediate_size"}),
+        shared ? require_count(shared->value, shared->key) * of_expert : 0);
+    mixture.set("shared_gate", Node::scalar(type_->shared_gate ? "true" : "false", false, type_where_), type_where_);
+    set("period", expert_key({"decoder_sparse_step"}), 1);
+    if (const config::Member* every = expert_key({"moe_layer_freq"});
+        every && require_count(every->value, every->key) != 1)
+      throw InputError(every->value.where, "moe_layer_freq is " + every->value.text + ", expected 1");
+    set("dense_layers", expert_key({"first_k_dense_replace"}), dense_first_layers());
+    return mixture;
+  }
+
+  /// Dense layers that are listed: those from the first on.
+  std::int64_t dense_first_layers() const {
+    const auto listed = expert_keys_.find("mlp_only_layers");
+    if (listed == expert_keys_.end()) return 0;
+    const Node& list = listed->second->value;
+    if (!list.is_list())
+      throw InputError(list.where,
+                       "mlp_only_layers is " + config::describe_found(list) + ", expected a list of layers");
+    for (std::size_t i = 0; i < list.items.size(); ++i)
+      if (require_count(list.items[i], "mlp_only_layers") != static_cast<std::int64_t>(i))
+        throw InputError(list.items[i].where, "mlp_only_layers names " + list.items[i].text +
+                                                  ", expected the first layers in order: others are not modelled");
+    return static_cast<std::int64_t>(list.items.size());
   }
 
   const config::Member* window_key(const char* key) const {
@@ -497,6 +584,11 @@ class Reader {
       add(q + 2 * kv, type_where_, "biases of q, k and v");
     else if (attention_bias_)
       add(q + 2 * kv + h, attention_bias_->where, "biases of q, k, v and o");
+    if (type_->expert_biases) {
+      const std::uint64_t experts = s.mixture.experts, width = s.mixture.expert_width;
+      add(experts * (2 * width + h + 1) + s.num_attention_heads, type_where_,
+          "biases of router and experts, and sinks of the heads");
+    }
     if (mlp_bias_) add(2ull * s.intermediate_size + h, mlp_bias_->where, "biases of gate, up and down");
   }
 
@@ -508,7 +600,7 @@ class Reader {
   const Node* theta_ = nullptr;
   const config::Member *attention_bias_ = nullptr, *mlp_bias_ = nullptr, *qk_norm_ = nullptr;
   bool no_qkv_bias_ = false, activation_said_ = false;
-  std::map<std::string, const config::Member*> window_keys_;
+  std::map<std::string, const config::Member*> window_keys_, expert_keys_;
   Node document_;
   Location window_where_;
   ModelConfig model_;
@@ -553,6 +645,9 @@ std::vector<std::string> cost_notices(const ModelConfig& model) {
 }
 
 void require_plain_values(const ModelConfig& model) {
+  if (model.shape.mixture.experts > 0)
+    throw InputError(model.document.find("mixture")->where,
+                     "the model is a mixture of experts, expected a plain Llama layer: its values are not modelled");
   if (model.features.empty()) return;
   const ModelFeature& f = model.features.front();
   throw InputError(f.where, "the model has " + f.what + ", expected a plain Llama layer: its values would be wrong");

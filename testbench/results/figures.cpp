@@ -321,6 +321,25 @@ const Record<AddressMapResult>& address_map_figures() {
   return record;
 }
 
+const Record<MixtureResult>& mixture_figures() {
+  using M = MixtureResult;
+  static const Record<M> record =
+      Record<M>()
+          .value({"layers", "mixture layers", "layers", "mixture layers run, in all steps", Adds::sum}, &M::layers)
+          .value({"experts_read", "experts read", "experts", "different experts that a layer reads in a step, mean",
+                  Adds::mean},
+                 &M::experts_read)
+          .value({"bytes_per_token", "weights a token", "B", "bytes of all weights read, for each token counted"},
+                 &M::bytes_per_token)
+          .value({"dense_bytes_per_token", "weights a token, dense", "B",
+                  "the same as if a layer had no more experts than a token is sent through"},
+                 &M::dense_bytes_per_token)
+          .value({"all_bytes_per_token", "weights a token, all experts", "B",
+                  "the same as if every step read all experts"},
+                 &M::all_bytes_per_token);
+  return record;
+}
+
 const Record<ServingResult>& serving_figures() {
   using S = ServingResult;
   static const Record<S> record =
@@ -423,6 +442,9 @@ const Record<RunResult>& run_figures() {
                 check_figures(), &R::checks)
           .object({"address_map", "address map", "", "where everything lies in memory"}, address_map_figures(),
                   &R::address_map)
+          .object({"mixture", "mixture", "", "what mixtures of experts read, of a model that has some"},
+                  mixture_figures(), &R::mixture)
+          .only_if([](const R& r) { return r.mixture.layers > 0; })
           .object({"serving", "serving", "", "queue and batch, when a trace was replayed"}, serving_figures(),
                   &R::serving)
           .only_if([](const R& r) { return r.serving.requests > 0; })

@@ -174,6 +174,15 @@ struct ServingResult {
   std::uint64_t kv_tokens_capacity = 0;
 };
 
+/// What mixtures of experts read. Bytes are those of all weights, per counted token.
+struct MixtureResult {
+  double layers = 0;        // mixture layers run, in all steps
+  double experts_read = 0;  // different ones of a layer in a step, mean
+  double bytes_per_token = 0;
+  double dense_bytes_per_token = 0;  // as if each layer had the experts of one token
+  double all_bytes_per_token = 0;    // as if each step read all experts
+};
+
 /// Bytes of one channel in one interval, by class: a line of bandwidth.csv.
 struct BandwidthSample {
   double start_s = 0;
@@ -225,6 +234,7 @@ struct RunResult {
   std::vector<config::Assumption> assumptions;
   std::vector<std::string> notices;
   AddressMapResult address_map;
+  MixtureResult mixture;  // of a model with mixtures; no layers otherwise
   ServingResult serving;  // of a trace; no requests otherwise
   std::vector<RequestResult> requests;
 

@@ -98,6 +98,15 @@ void overview(std::string& out, const RunResult& r) {
     out += text;
   }
 
+  if (r.mixture.layers > 0) {
+    const MixtureResult& m = r.mixture;
+    char text[64];
+    std::snprintf(text, sizeof text, "%.1f", m.experts_read);
+    out += std::string("Experts  ") + text + " of each mixture layer read in a step; weights of " +
+           si(m.bytes_per_token, "B") + " a token, " + si(m.dense_bytes_per_token, "B") +
+           " with the experts of one token alone, " + si(m.all_bytes_per_token, "B") + " with all\n";
+  }
+
   out += "Limit    " + limit_text(r);
   out += "\n         DRAM moved " + si(r.bandwidth.achieved_bytes_per_s, "B/s") + " of " +
          si(r.bandwidth.peak_bytes_per_s, "B/s") + " (" + percent(r.bandwidth.utilisation) + ")\n";

@@ -34,6 +34,14 @@ BandwidthResult bandwidth_of(const Totals& t, double peak_bytes_per_s, double se
   return b;
 }
 
+MixtureResult mixture_of(const Totals& t, const accelerator::Mixture& mixture, double tokens) {
+  const double weights = t.expected_bytes[static_cast<std::size_t>(TrafficClass::weights)] +
+                         t.expected_bytes[static_cast<std::size_t>(TrafficClass::scales)];
+  const double others = weights - t.expert_bytes, of_expert = t.expert_bytes / t.experts * t.mixtures;
+  return {t.mixtures, t.experts / t.mixtures, weights / tokens,
+          (others + of_expert * mixture.experts_per_token) / tokens, (others + of_expert * mixture.experts) / tokens};
+}
+
 ChannelResult channel_of(const ChannelTotals& t, const ChannelFacts& facts, double seconds) {
   ChannelResult c;
   const double pins = pin_bytes(t);
@@ -156,12 +164,20 @@ WeightFigures weights_of(const accelerator::MemoryMap& map, const accelerator::M
     w.bits_per_weight = w.bytes * 8 / weights;
     return w;
   }
-  const std::vector<accelerator::ModelTensor> matrices = accelerator::layer_graph(shape).layer_matrices();
-  for (const auto& layer : map.layers)
-    for (const accelerator::ModelTensor tensor : matrices) add(layer.matrix[tensor]);
+  double in_16_bit = 0;
+  for (std::size_t l = 0; l < map.layers.size(); ++l)
+    for (const accelerator::ModelTensor tensor :
+         accelerator::layer_graph(shape, static_cast<int>(l)).layer_matrices()) {
+      const accelerator::TensorPlace& place = map.layers[l].matrix[tensor];
+      if (accelerator::stays_16_bit(tensor))
+        in_16_bit += static_cast<double>(place.bytes());
+      else
+        add(place);
+    }
   w.bits_per_weight = w.bytes * 8 / weights;
   const bool tied = map.lm_head.index == map.embedding;
-  w.bytes += 2.0 * shape.hidden_size * shape.vocab_size + (tied ? 0 : static_cast<double>(map.lm_head.bytes()));
+  w.bytes +=
+      in_16_bit + 2.0 * shape.hidden_size * shape.vocab_size + (tied ? 0 : static_cast<double>(map.lm_head.bytes()));
   return w;
 }
 

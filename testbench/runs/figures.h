@@ -45,4 +45,7 @@ WeightFigures weights_of(const accelerator::MemoryMap& map, const accelerator::M
 /// of the card.
 std::vector<std::string> machine_notices(const accelerator::AcceleratorConfig& config);
 
+/// What mixtures of experts read, for each of `tokens` tokens.
+MixtureResult mixture_of(const Totals& t, const accelerator::Mixture& mixture, double tokens);
+
 }  // namespace harmonia::testbench

@@ -28,13 +28,14 @@ void refuse_impossible_step(const Machine& machine, const Scenario& scenario, co
   } else {
     program.embedding();
     program.layer(0);
+    if (machine.shape.mixture.experts > 0) program.layer(machine.shape.num_hidden_layers - 1);
   }
   program.head();
 }
 
 accelerator::Expected MachineSteps::expected(const accelerator::StepWork& work) const {
   return accelerator::expected_of_step(machine_.shape, machine_.map.formats(), settings_.codebook, chip_, work,
-                                       accelerator::StepExtent::whole(machine_.shape));
+                                       accelerator::StepExtent::whole(machine_.shape), settings_.routing.get());
 }
 
 StepOutcome MachineSteps::simulate(const accelerator::StepWork& work) {

@@ -93,10 +93,10 @@ FeatureWeights SampledSteps::feature_weights() const {
   const double peak = accelerator::peak_bandwidth(c);
   const double groups_per_s = 32.0 * c.pe.rows * c.pe.cols * c.clock_mhz * 1e6;
   FeatureWeights w;
-  const std::vector<accelerator::ModelTensor> matrices = accelerator::layer_graph(scenario_.model).layer_matrices();
-  for (const auto& layer : map_.layers)
-    for (const accelerator::ModelTensor tensor : matrices) {
-      const accelerator::TensorPlace& t = layer.matrix[tensor];
+  for (std::size_t l = 0; l < map_.layers.size(); ++l)
+    for (const accelerator::ModelTensor tensor :
+         accelerator::layer_graph(scenario_.model, static_cast<int>(l)).layer_matrices()) {
+      const accelerator::TensorPlace& t = map_.layers[l].matrix[tensor];
       w.step += static_cast<double>(t.bytes()) / peak;
       w.row += static_cast<double>(t.rows) * static_cast<double>(t.k) / groups_per_s;
     }

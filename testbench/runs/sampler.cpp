@@ -201,6 +201,9 @@ void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak) {
   t.slots = formulas.expected_slots;
   t.expected_bytes = formulas.expected_bytes;
   t.expected_macs = formulas.expected_macs;
+  t.mixtures = formulas.mixtures;
+  t.experts = formulas.experts;
+  t.expert_bytes = formulas.expert_bytes;
   t.expected_slots = formulas.expected_slots;
 }
 
@@ -209,9 +212,11 @@ void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak) {
 LayerSample::LayerSample(const FidelityConfig& fidelity, const accelerator::ModelShape& shape, bool single_linear)
     : layers_(static_cast<std::uint32_t>(shape.num_hidden_layers)),
       all_layers_(layers_),
-      vocabulary_(static_cast<std::uint64_t>(shape.vocab_size)) {
+      unlike_(std::max(1u, shape.mixture.experts > 0 ? static_cast<std::uint32_t>(shape.mixture.dense_layers) : 0u)),
+      vocabulary_(static_cast<std::uint64_t>(shape.vocab_size)),
+      mixtures_(shape.mixture.experts > 0) {
   if (fidelity.mode == FidelityMode::sampled && !single_linear)
-    layers_ = std::min(all_layers_, static_cast<std::uint32_t>(fidelity.sample_layers));
+    layers_ = std::min(all_layers_, static_cast<std::uint32_t>(fidelity.sample_layers) + unlike_ - 1);
 }
 
 namespace {
@@ -232,7 +237,7 @@ StepOutcome LayerSample::whole_step(const Totals& simulated, const std::vector<T
   StepOutcome outcome;
   outcome.totals = simulated;
   // The first layer also fills the pipeline; those after it are alike.
-  const std::uint32_t first = 2;
+  const std::uint32_t first = unlike_ + 1;
   const double counted = layers_ - first + 1;
   Totals mean;
   mean.add(marks[layers_] - marks[first - 1], 1 / counted);

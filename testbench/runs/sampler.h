@@ -75,7 +75,8 @@ class LayerSample {
   /// Whether some layers are left out.
   bool partial() const { return layers_ < all_layers_; }
   std::uint32_t layers() const { return layers_; }
-  std::uint32_t head_columns() const { return partial() ? kHeadColumns : 0; }
+  /// lm_head of a model with mixtures is simulated whole: beside layers of few bytes it is a large part of the step.
+  std::uint32_t head_columns() const { return partial() && !mixtures_ ? kHeadColumns : 0; }
 
   /// The whole step from its simulated part. marks: the totals after embedding, after each simulated layer and, where
   /// lm_head was cut, after each of its three pieces; expected: what the formulas say of the whole step.
@@ -84,7 +85,9 @@ class LayerSample {
 
  private:
   std::uint32_t layers_, all_layers_;
+  std::uint32_t unlike_;  // first layers, which are not as the others
   std::uint64_t vocabulary_;
+  bool mixtures_;
 };
 
 /// Between two outcomes: share 0 is `before`, 1 is `after`.

@@ -14,10 +14,11 @@ template <typename T>
 using Counts = std::vector<double T::*>;
 
 // Every count of the three structs that is a plain number.
-const Counts<Totals> kOfRun = {&Totals::time_ps,         &Totals::events,        &Totals::macs,
-                               &Totals::slots,           &Totals::weights,       &Totals::converted,
-                               &Totals::vector_elements, &Totals::buffer_bytes,  &Totals::operand_bytes,
-                               &Totals::expected_macs,   &Totals::expected_slots};
+const Counts<Totals> kOfRun = {&Totals::time_ps,         &Totals::events,         &Totals::macs,
+                               &Totals::slots,           &Totals::weights,        &Totals::converted,
+                               &Totals::vector_elements, &Totals::buffer_bytes,   &Totals::operand_bytes,
+                               &Totals::expected_macs,   &Totals::expected_slots, &Totals::mixtures,
+                               &Totals::experts,         &Totals::expert_bytes};
 const Counts<ClassTotals> kOfClass = {&ClassTotals::elapsed_ps, &ClassTotals::compute_cycles, &ClassTotals::vector_ps,
                                       &ClassTotals::tiles,      &ClassTotals::turns,          &ClassTotals::bytes,
                                       &ClassTotals::macs,       &ClassTotals::weights};
@@ -64,6 +65,9 @@ void Totals::expect(const accelerator::Expected& e) {
   for (std::size_t i = 0; i < kTrafficClasses; ++i) expected_bytes[i] = static_cast<double>(e.bytes[i]);
   expected_macs = static_cast<double>(e.macs);
   expected_slots = static_cast<double>(e.pe_slots);
+  mixtures = static_cast<double>(e.mixtures);
+  experts = static_cast<double>(e.experts);
+  expert_bytes = static_cast<double>(e.expert_bytes);
   for (std::size_t i = 0; i < classes.size(); ++i) {
     classes[i].bytes = static_cast<double>(e.of_class[i].bytes);
     classes[i].macs = static_cast<double>(e.of_class[i].macs);

@@ -42,6 +42,7 @@ struct Totals {
   double macs = 0, slots = 0, weights = 0, converted = 0, vector_elements = 0, buffer_bytes = 0, operand_bytes = 0;
   std::array<double, kTrafficClasses> expected_bytes{};
   double expected_macs = 0, expected_slots = 0;
+  double mixtures = 0, experts = 0, expert_bytes = 0;  // mixture layers, experts that they read, and bytes of those
   std::array<ClassTotals, accelerator::operation_class_count> classes{};
   std::vector<ChannelTotals> channels;
   std::vector<UnitTotals> units;

@@ -131,6 +131,7 @@ void WorkloadConfig::describe(config::Fields& f) {
       .unit("tokens")
       .says("prompts are processed in pieces of so many tokens; 0: whole")
       .assumed("chunk size of common serving software");
+  f.add("routing", routing).says("where the tokens of mixtures of experts go");
   f.check("context", [this] {
     return !is_trace() && phase == Phase::prefill && context == 0
                ? std::string("is 0, expected the prompt's length, at least 1, in prefill")
@@ -348,14 +349,49 @@ void drop_idle_assumptions(LoadedScenario& loaded) {
   const bool exponents = s.kv.format.compare(0, 3, "bfp") == 0;
   const bool prefill = s.workload.is_trace() || s.workload.phase == Phase::prefill;
   const bool anda = s.accelerator.pe.kind == accelerator::PeKind::anda;
+  const bool mixture = s.model.mixture.experts > 0;
   const auto idle = [&](const config::Assumption& a) {
-    return (a.key == "weights.codebook" && !codebook) ||
+    return (a.key == "workload.routing.distribution" &&
+            (!mixture || s.workload.routing.distribution == RoutingKind::trace)) ||
+           (a.key == "weights.codebook" && !codebook) ||
            (!windows && (a.key == "kv.n_initial" || a.key == "kv.n_local")) ||
            (a.key == "kv.exponent_bits" && !exponents) || (a.key == "workload.prefill_chunk_tokens" && !prefill) ||
            (a.key == "accelerator.pe.mantissa_bits" && !anda);
   };
   auto& list = loaded.assumptions;
   list.erase(std::remove_if(list.begin(), list.end(), idle), list.end());
+}
+
+/// A dense model has no routing: a scenario that gives one is wrong about its model.
+void settle_routing(LoadedScenario& loaded, const Node* workload, const Library& library) {
+  Scenario& s = loaded.scenario;
+  const Node* given = workload && workload->is_map() ? workload->find("routing") : nullptr;
+  const accelerator::Mixture& mixture = s.model.mixture;
+  if (mixture.experts == 0) {
+    if (given)
+      throw InputError(given->where,
+                       "workload.routing has no effect on a dense model, expected a model with mixture.experts");
+    loaded.resolved.find("model")->erase("mixture");
+    loaded.resolved.find("workload")->erase("routing");
+    return;
+  }
+  if (s.fidelity.data == DataMode::functional)
+    throw InputError(
+        "fidelity.data: the values of a mixture of experts are not modelled, only its time and bytes, "
+        "expected `timing_only`");
+  if (s.fidelity.mode == FidelityMode::sampled && mixture.period != 1)
+    throw InputError(
+        "fidelity.mode: of dense layers and mixtures in turn a sampled run would take one kind for the "
+        "other, expected `full`");
+  RoutingConfig& routing = s.workload.routing;
+  if (routing.distribution != RoutingKind::trace) return;
+  const Location where = given->find("trace")->where;
+  const std::filesystem::path found = library.find_data(routing.trace, where);
+  if (found.empty())
+    throw InputError(where, "routing trace '" + config::printable(routing.trace) +
+                                "' was not found, expected a file (its folder can be named with --data or "
+                                "HARMONIA_DATA)");
+  routing.traced = read_routing_trace(found.string(), s.model);
 }
 
 /// The flat figure of a bit is an input only where the channel states no currents, and then a notice says so.
@@ -509,6 +545,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
   loaded.resolved = fields.dump();
   loaded.document = document;
   for (const std::string& key : idle_keys(workload)) loaded.resolved.find("workload")->erase(key);
+  settle_routing(loaded, document.find("workload"), library);
   fields.assumptions(loaded.assumptions);
   drop_idle_assumptions(loaded);
   dram::ReadConfig channel = check_dram(loaded.scenario.accelerator, dram);

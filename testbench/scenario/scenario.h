@@ -14,6 +14,7 @@
 #include "harmonia/hw/accelerator/config.h"
 #include "harmonia/hw/model/model_shape.h"
 #include "harmonia/testbench/scenario/library.h"
+#include "harmonia/testbench/scenario/routing_config.h"
 
 namespace harmonia::testbench {
 
@@ -64,6 +65,7 @@ struct WorkloadConfig {
   std::int64_t kv_capacity_tokens = 0;
   double time_scale = 1.0;
 
+  RoutingConfig routing;
   int prefill_chunk_tokens = 512;  // of both; 0: whole prompts
 
   bool is_trace() const { return !trace.empty(); }

@@ -74,6 +74,8 @@ accelerator::MachineOptions machine_options(const Scenario& s) {
   accelerator::MachineOptions o;
   o.program.codebook = codebook_kind(s.weights.codebook);
   o.program.data_valid = s.fidelity.data == DataMode::functional;
+  const auto sequences = static_cast<std::uint64_t>(s.workload.is_trace() ? s.workload.max_batch : s.workload.batch);
+  o.program.routing = make_routing(s.workload.routing, s.model, sequences, s.seed);
   o.loosely_timed = s.fidelity.timing == Timing::lt;
   check_blocks(s);
   if (o.program.data_valid && s.accelerator.pe.kind == accelerator::PeKind::anda)

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string_view>
 #include <unordered_map>
 
@@ -375,8 +376,10 @@ std::string gguf_name(ModelTensor tensor) {
       return "output_norm";
     case ModelTensor::lm_head:
       return "output";
+    default:  // of mixtures of experts, which are refused before
+      break;
   }
-  return {};
+  throw std::logic_error(std::string("no name in files is known for the tensor ") + accelerator::name_of(tensor));
 }
 
 }  // namespace

@@ -398,8 +398,10 @@ std::string huggingface_name(ModelTensor tensor) {
       return "model.norm";
     case ModelTensor::lm_head:
       return "lm_head";
+    default:  // of mixtures of experts, which are refused before
+      break;
   }
-  return {};
+  throw std::logic_error(std::string("no name in files is known for the tensor ") + accelerator::name_of(tensor));
 }
 
 ModelWeights load_huggingface(const fs::path& path) {

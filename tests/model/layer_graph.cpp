@@ -64,10 +64,16 @@ TEST_CASE("Layer graph: a layer's tensors come in the order in which the operati
   REQUIRE(graph.layer_tensors() ==
           std::vector<T>{T::attention_norm, T::q, T::k, T::v, T::o, T::ffn_norm, T::gate, T::up, T::down});
   REQUIRE(graph.layer_matrices() == std::vector<T>{T::q, T::k, T::v, T::o, T::gate, T::up, T::down});
-  for (const TensorInfo& tensor : model_tensors()) {
-    const std::vector<T> all = graph.layer_tensors();
-    REQUIRE(tensor.of_layer == (std::count(all.begin(), all.end(), tensor.tensor) == 1));
+  // Each tensor of a layer belongs to a dense one or to a mixture with a shared expert and its scale.
+  ModelShape mixture = llama_3_8b();
+  mixture.mixture = {8, 2, 512, 512, true, 0, 1};
+  std::set<T> used;
+  for (const ModelShape& shape : {llama_3_8b(), mixture}) {
+    const std::vector<T> all = layer_graph(shape, 0).layer_tensors();
+    REQUIRE(std::set<T>(all.begin(), all.end()).size() == all.size());
+    used.insert(all.begin(), all.end());
   }
+  for (const TensorInfo& tensor : model_tensors()) REQUIRE(tensor.of_layer == (used.count(tensor.tensor) == 1));
 }
 
 TEST_CASE("Layer graph: every operand is the result of an operation before") {

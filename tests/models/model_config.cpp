@@ -69,7 +69,7 @@ TEST_CASE("config.json: a key that nothing reads is an error with its place, or 
 
 TEST_CASE("config.json: what is not modelled is refused by name") {
   CHECK_THAT(refusal("\"num_local_experts\": 8"),
-             ContainsSubstring("m:6:2: num_local_experts") && ContainsSubstring("mixtures of experts"));
+             ContainsSubstring("m:6:2: num_local_experts") && ContainsSubstring("no mixtures of experts"));
   CHECK_THAT(refusal("\"n_routed_experts\": 64"), ContainsSubstring("mixtures of experts"));
   CHECK_THAT(refusal("\"moe_intermediate_size\": 64"), ContainsSubstring("mixture of experts"));
   CHECK_THAT(refusal("\"num_experts\": 1"), ContainsSubstring("accepted"));

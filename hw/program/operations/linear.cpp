@@ -105,6 +105,11 @@ std::uint32_t LinearGenerator::load_a(const Strip& strip) {
   o.operand = number;
   o.row_bytes = static_cast<std::uint32_t>(g_.plan.operand_row(k_));
   o.rows = static_cast<std::uint32_t>(strip.rows);
+  if (linear_.source != 0) {
+    o.source = linear_.source;
+    o.source_rows = static_cast<std::uint32_t>(g_.plan.rows);
+    o.keeps_source = linear_.keeps_source ? 1 : 0;
+  }
   if (a != nullptr) {
     o.from_memory = 1;
     o.block_bytes = a->block_row_bytes;
@@ -218,7 +223,8 @@ void LinearGenerator::unit(const UnitAt& at, const Strip& strip, std::uint32_t o
       multiply_tile(tile, strip, operand, load, reuse);
       load = false;
     }
-  linear_.matrices[at.matrix].results(g_, Unit{at.column, at.columns, strip, operation_});
+  linear_.matrices[at.matrix].results(
+      g_, Unit{at.column, at.columns, linear_.matrices[at.matrix].place->rows, strip, operation_});
 }
 
 void LinearGenerator::generate() {
@@ -269,6 +275,11 @@ void generate_linear(Generation& g, const LayerOperation& operation, int layer) 
   linear.paired = operation.paired;
   linear.rows = g.plan.rows;
   linear.operand = g.operand[operation.operand];
+  if (operation.keeps_operand) {
+    linear.source = linear.operand;
+    linear.operand = g.out.next_operand();
+    linear.keeps_source = true;
+  }
   if (!g.plan.resident) linear.spilled = &g.plan.map.spilled(operation.operand);
   for (const Product& product : operation.products) {
     linear.matrices.push_back({&g.plan.map.matrix(*product.weights, layer), generators().of(product, layer)});

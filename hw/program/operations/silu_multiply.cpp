@@ -7,7 +7,6 @@ namespace {
 
 void activate(Generation& g, int /*layer*/, const Unit& u) {
   const StepPlan& plan = g.plan;
-  const auto width = static_cast<std::uint64_t>(plan.shape.intermediate_size);
   vector::SiluMultiply v;
   static_cast<vector::Results&>(v) = results_at(u);
   g.out.batch.vector.push_back({u.operation, v});
@@ -17,7 +16,7 @@ void activate(Generation& g, int /*layer*/, const Unit& u) {
     c.rows = v.rows;
     c.columns = v.columns;
     c.column_bytes = static_cast<std::uint32_t>(plan.operand_row(u.column));
-    c.row_bytes = static_cast<std::uint32_t>(plan.operand_row(width));
+    c.row_bytes = static_cast<std::uint32_t>(plan.operand_row(u.width));
     g.out.batch.converter.push_back({g.operand[Value::activated], c});
     return;
   }

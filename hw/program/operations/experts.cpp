@@ -1,0 +1,81 @@
+// The experts of a mixture layer, one after the other: gate and up with the rows that were sent to one, then down, added to
+// those rows of the residual stream. An expert that no row was sent to is not read.
+#include "harmonia/hw/program/operations.h"
+
+namespace harmonia::accelerator {
+namespace {
+
+/// The rows of a tensor of all experts that are one expert's.
+TensorPlace part_of(const Generation& g, ModelTensor tensor, int layer, std::uint64_t expert) {
+  TensorPlace place = g.plan.map.matrix(tensor, layer);
+  place.rows /= static_cast<std::uint64_t>(g.plan.shape.mixture.experts);
+  place.index += expert * place.rows * place.index_row_bytes();
+  place.scale += expert * place.rows * place.scale_row_bytes();
+  return place;
+}
+
+void generate_expert(Generation& g, const LayerOperation& operation, int layer, std::uint64_t expert,
+                     std::uint32_t rows, bool last) {
+  const Product &gate = operation.products[0], &up = operation.products[1], &down = operation.products[2];
+  g.number_result(Value::activated);
+  const TensorPlace gate_place = part_of(g, *gate.weights, layer, expert),
+                    up_place = part_of(g, *up.weights, layer, expert),
+                    down_place = part_of(g, *down.weights, layer, expert);
+  Linear first;
+  first.operation_class = gate.operation_class;
+  first.paired = true;
+  first.rows = rows;
+  first.operand = g.out.next_operand();
+  first.source = g.operand[operation.operand];
+  first.keeps_source = !last;
+  first.matrices = {{&gate_place, generators().of(gate, layer)}, {&up_place, generators().of(up, layer)}};
+  generate_products(g, first);
+  Linear second;
+  second.operation_class = down.operation_class;
+  second.rows = rows;
+  second.operand = g.operand[Value::activated];
+  second.matrices = {{&down_place, generators().of(down, layer)}};
+  generate_products(g, second);
+}
+
+void generate_experts(Generation& g, const LayerOperation& operation, int layer) {
+  std::size_t last = 0;
+  for (std::size_t e = 0; e < g.rows_of_experts.size(); ++e)
+    if (g.rows_of_experts[e] > 0) last = e;
+  for (std::size_t e = 0; e <= last; ++e)
+    if (g.rows_of_experts[e] > 0) generate_expert(g, operation, layer, e, g.rows_of_experts[e], e == last);
+}
+
+void add_scaled(Generation& g, int /*layer*/, const Unit& u) {
+  vector::AddScaled v;
+  static_cast<vector::Results&>(v) = results_at(u);
+  g.out.batch.vector.push_back({u.operation, v});
+}
+
+/// Scores of all experts: the sequencer gets the chosen ones.
+void route(Generation& g, int /*layer*/, const Unit& u) {
+  vector::Route v;
+  static_cast<vector::Results&>(v) = results_at(u);
+  v.experts_per_token = static_cast<std::uint32_t>(g.plan.shape.mixture.experts_per_token);
+  v.ends = u.column + u.columns == static_cast<std::uint64_t>(g.plan.shape.mixture.experts);
+  g.out.batch.vector.push_back({u.operation, v});
+}
+
+void scale(Generation& g, int /*layer*/, const Unit& u) {
+  vector::ScaleOfRows v;
+  static_cast<vector::Results&>(v) = results_at(u);
+  g.out.batch.vector.push_back({u.operation, v});
+}
+
+}  // namespace
+
+namespace operations {
+void experts(Generators& all) {
+  all.operation("experts", generate_experts);
+  all.results("add_scaled", Value::residual, add_scaled);
+  all.results("route", Value::routing, route);
+  all.results("scale", Value::shared_scale, scale);
+}
+}  // namespace operations
+
+}  // namespace harmonia::accelerator

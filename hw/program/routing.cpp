@@ -1,0 +1,56 @@
+#include "harmonia/hw/program/routing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "harmonia/hw/formats/random.h"
+
+namespace harmonia::accelerator {
+
+DrawnRouting::DrawnRouting(const Mixture& mixture, double exponent, std::uint64_t seed)
+    : per_token_(static_cast<std::uint32_t>(mixture.experts_per_token)), seed_(seed) {
+  for (int e = 0; e < mixture.experts; ++e) weights_.push_back(std::pow(e + 1.0, -exponent));
+}
+
+/// The smallest of exponentially distributed times whose rates are the weights: drawing one after the other by weight.
+std::vector<std::uint32_t> DrawnRouting::experts(int layer, std::uint64_t slot, std::uint64_t position) const {
+  formats::SplitMix64 mixed(seed_ ^ (static_cast<std::uint64_t>(layer) << 48U) ^ (slot << 32U) ^ position);
+  formats::SplitMix64 draw(mixed.next());
+  std::vector<std::pair<double, std::uint32_t>> times;
+  times.reserve(weights_.size());
+  for (const double weight : weights_)
+    times.emplace_back(-formats::portable_log(draw.uniform() + 0x1p-60) / weight,
+                       static_cast<std::uint32_t>(times.size()));
+  std::partial_sort(times.begin(), times.begin() + per_token_, times.end());
+  std::vector<std::uint32_t> chosen;
+  for (std::uint32_t i = 0; i < per_token_; ++i) chosen.push_back(times[i].second);
+  return chosen;
+}
+
+TracedRouting::TracedRouting(const ModelShape& shape, std::vector<std::uint32_t> experts, std::uint64_t slots)
+    : experts_(std::move(experts)),
+      per_token_(static_cast<std::uint64_t>(shape.mixture.experts_per_token)),
+      layers_(static_cast<std::uint64_t>(shape.mixture_layers())),
+      slots_(std::max<std::uint64_t>(1, slots)) {
+  std::uint64_t mixtures = 0;
+  for (int l = 0; l < shape.num_hidden_layers; ++l) place_.push_back(shape.is_mixture(l) ? mixtures++ : 0);
+}
+
+std::vector<std::uint32_t> TracedRouting::experts(int layer, std::uint64_t slot, std::uint64_t position) const {
+  const std::uint64_t tokens = experts_.size() / (layers_ * per_token_), token = (position * slots_ + slot) % tokens;
+  const auto first = experts_.begin() + static_cast<std::ptrdiff_t>(
+                                            (token * layers_ + place_[static_cast<std::size_t>(layer)]) * per_token_);
+  return {first, first + static_cast<std::ptrdiff_t>(per_token_)};
+}
+
+std::vector<std::uint32_t> rows_of_experts(const ModelShape& shape, const Routing& routing, const StepWork& work,
+                                           int layer) {
+  std::vector<std::uint32_t> rows(static_cast<std::size_t>(shape.mixture.experts));
+  for (const SequenceStep& s : work.sequences)
+    for (std::uint64_t t = 0; t < s.tokens; ++t)
+      for (const std::uint32_t expert : routing.experts(layer, s.slot, s.cached + t)) ++rows[expert];
+  return rows;
+}
+
+}  // namespace harmonia::accelerator

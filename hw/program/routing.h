@@ -1,0 +1,54 @@
+// Which experts each token of a mixture layer goes to, where no values say it.
+//
+// Models: experts drawn for each token and layer from a distribution over the experts, without putting one back, or taken from a
+//   trace. A choice depends on seed, layer, slot and position alone, so that whoever asks again gets the same, the formulas of
+//   conservation.h too.
+// Does not model: experts that follow from one layer to the next or from token to token, unless a trace has it; which expert is
+//   popular (of a Zipf distribution the lower numbers are, in every layer).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "harmonia/hw/model/model_shape.h"
+#include "harmonia/hw/program/step_work.h"
+
+namespace harmonia::accelerator {
+
+class Routing {
+ public:
+  virtual ~Routing() = default;
+  /// The experts of the token at `position` of the sequence in `slot`, experts_per_token different ones.
+  virtual std::vector<std::uint32_t> experts(int layer, std::uint64_t slot, std::uint64_t position) const = 0;
+};
+
+/// Expert e has weight (e + 1)^-exponent; 0 is the uniform distribution.
+class DrawnRouting : public Routing {
+ public:
+  DrawnRouting(const Mixture& mixture, double exponent, std::uint64_t seed);
+  std::vector<std::uint32_t> experts(int layer, std::uint64_t slot, std::uint64_t position) const override;
+
+ private:
+  std::uint32_t per_token_;
+  std::uint64_t seed_;
+  std::vector<double> weights_;
+};
+
+/// Tokens of a trace in turn: of `slots` sequences the token at one position after the other.
+class TracedRouting : public Routing {
+ public:
+  /// experts: [token][mixture layer][experts_per_token].
+  TracedRouting(const ModelShape& shape, std::vector<std::uint32_t> experts, std::uint64_t slots);
+  std::vector<std::uint32_t> experts(int layer, std::uint64_t slot, std::uint64_t position) const override;
+
+ private:
+  std::vector<std::uint32_t> experts_;
+  std::vector<std::uint64_t> place_;  // of a layer among the mixtures
+  std::uint64_t per_token_, layers_, slots_;
+};
+
+/// Rows of the step that go to each expert of a layer.
+std::vector<std::uint32_t> rows_of_experts(const ModelShape& shape, const Routing& routing, const StepWork& work,
+                                           int layer);
+
+}  // namespace harmonia::accelerator
