@@ -1,5 +1,8 @@
 #include "harmonia/hw/model/model_shape.h"
 
+#include <functional>
+#include <utility>
+
 namespace harmonia::accelerator {
 
 void Mixture::describe(config::Fields& f) {
@@ -25,6 +28,18 @@ void Mixture::describe(config::Fields& f) {
       .range(1, 4096)
       .unit("layers")
       .says("of the layers behind those, the ones whose number, counted from 1, is a multiple of it are mixtures");
+  const std::pair<const char*, std::function<bool()>> others[] = {
+      {"experts_per_token", [this] { return experts_per_token != 0; }},
+      {"expert_width", [this] { return expert_width != 0; }},
+      {"shared_width", [this] { return shared_width != 0; }},
+      {"shared_gate", [this] { return shared_gate; }},
+      {"dense_layers", [this] { return dense_layers != 0; }},
+      {"period", [this] { return period != 1; }}};
+  for (const auto& [key, given] : others)
+    f.check(key, [this, given = given] {
+      return experts != 0 || !given() ? std::string()
+                                      : std::string("has no effect on a dense model, expected experts beside it");
+    });
   f.check("experts_per_token", [this] {
     if (experts == 0 || (experts_per_token >= 1 && experts_per_token <= experts)) return std::string();
     return "is " + std::to_string(experts_per_token) + ", expected 1 to the " + std::to_string(experts) + " experts";

@@ -194,8 +194,8 @@ struct Marker {
 };
 
 using Kind = std::variant<Setup, Embed, Norm, RotateQueries, RotateKeys, PassValues, PassScores, Softmax, OnlineSoftmax,
-                          CollectAttention, AccumulateAttention, AddResidual, SiluMultiply, Route, ScaleOfRows, AddScaled,
-                          Logits, Marker>;
+                          CollectAttention, AccumulateAttention, AddResidual, SiluMultiply, Route, ScaleOfRows,
+                          AddScaled, Logits, Marker>;
 
 struct Descriptor {
   std::uint32_t operation = 0;

@@ -384,6 +384,10 @@ void settle_routing(LoadedScenario& loaded, const Node* workload, const Library&
         "fidelity.mode: of dense layers and mixtures in turn a sampled run would take one kind for the "
         "other, expected `full`");
   RoutingConfig& routing = s.workload.routing;
+  if (const Node* exponent = given && given->is_map() ? given->find("exponent") : nullptr;
+      exponent && routing.distribution != RoutingKind::zipf)
+    throw InputError(exponent->where,
+                     "workload.routing.exponent has no effect but on distribution: zipf, expected that beside it");
   if (routing.distribution != RoutingKind::trace) return;
   const Location where = given->find("trace")->where;
   const std::filesystem::path found = library.find_data(routing.trace, where);

@@ -58,6 +58,10 @@ CHANNELS = {
 ALONE = ["dram", "--config", "LPDDR5-6400", "--traffic", "mix", "--requests", "2000", "--gap", "60", "--set", "power_down_idle_cycles=8", "--json"]
 TRACE = [MODEL, "workload={trace: TRACE, max_batch: 3, prefill_chunk_tokens: 64}", "fidelity.mode=sampled"]
 FUNCTIONAL = [MODEL, "workload={phase: decode, batch: 1, context: 40, tokens: 1}", "fidelity.data=functional"]
+# A mixture of experts: dense first layers, shared experts, and more tokens than experts.
+MIXTURE = ["model={name: tiny, hidden_size: 128, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: 256,"
+           " vocab_size: 512, head_dim: 32, mixture: {experts: 8, experts_per_token: 2, expert_width: 128, shared_width: 64, dense_layers: 1}}",
+           "workload={phase: decode, batch: 3, context: 64, tokens: 2}"]
 # A machine that stands for a GPU: small tiles on few multiprocessors, so that each rule of its kernels decides something.
 KERNELS = [MODEL, "workload={phase: decode, batch: 40, context: 100, tokens: 1}",
            "accelerator.kernels={multiprocessors: 8, tile_rows: 32, tile_columns: 64, split_k: 2, efficiency: 0.5, stream_bytes_per_cycle: 8,"
@@ -72,6 +76,9 @@ BESIDE = {
     "accelerator.kernels.split_k": ONE_ROW, "accelerator.kernels.single_pass_tokens": ONE_ROW,
     "accelerator.kernels.": KERNELS + ["weights=kmeans2"],
     "accelerator.sequencer.attention_block_tokens": PREFILL + ["accelerator.sequencer.attention=online"],
+    "model.mixture.": MIXTURE, "workload.routing.distribution": MIXTURE, "seed": MIXTURE,
+    "workload.routing.exponent": MIXTURE + ["workload.routing.distribution=zipf"],
+    "workload.routing.trace": MIXTURE + ["workload.routing={distribution: trace, trace: ROUTING}"],
     "accelerator.decoder.rates[]": SCENARIOS["decode"] + ["accelerator.decoder.rates=[{bits: 4, weights_per_cycle: 3}]"],
     "weights.zero_point": SCENARIOS["decode"] + ["weights=int4"],
     "weights.group_size": SCENARIOS["decode"] + ["weights=int4"],
@@ -133,7 +140,6 @@ NO_FIGURE = {
     CHANNEL + "peak_GBs": "follows from other keys and is checked; tests/dram/command.cpp",
     CHANNEL + "engine": "the same commands and times; tests/dram/engine_equality.cpp",
     "output.": "what is written beside the result; tests/commands/outputs.py",
-    "seed": "of functional data only, and values change no figure; tests/accelerator/functional.cpp",
 }
 
 
@@ -190,7 +196,7 @@ class Runner:
 
     def run(self, settings):
         """The figures of `default` under settings. Throws Failed with what the program printed."""
-        settings = [s.replace("TRACE", str(self.folder / "trace.csv")) for s in settings]
+        settings = [s.replace("TRACE", str(self.folder / "trace.csv")).replace("ROUTING", str(self.folder / "routing.csv")) for s in settings]
         if tuple(settings) in self.known:
             return self.known[tuple(settings)]
         self.count += 1
@@ -242,6 +248,9 @@ def main():
             "TIMESTAMP,ContextTokens,GeneratedTokens\n" +
             "".join(f"2023-11-16 18:15:{46 + i // 10:02d}.{i % 10}000000,{40 + 8 * i},{3 + i % 3}\n" for i in range(6)))
         (runner.folder / "other.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.0000000,30,2\n")
+        for name, experts in (("routing.csv", "0,1\n"), ("other-routing.csv", "0,1\n2,3\n4,5\n" * 2)):
+            (runner.folder / name).write_text(experts * 3)
+        VALUES["workload.routing.trace"] = [str(runner.folder / "other-routing.csv")]
         VALUES["workload.trace"] = [str(runner.folder / "other.csv")]
         every = described(program)
         faults = [f"{key}: is in a table of this test, but is no key" for key in {**VALUES, **NO_FIGURE}

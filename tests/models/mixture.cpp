@@ -1,6 +1,7 @@
 // Mixtures of experts: which experts a batch reads, what they cost by hand arithmetic, and what is refused.
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <set>
 #include <string>
@@ -224,6 +225,13 @@ TEST_CASE("Mixture: what contradicts itself is refused with its place") {
   CHECK_THAT(refusal("mixtral-8x7b", {"fidelity.data=functional"}), ContainsSubstring("not modelled"));
   CHECK_THAT(refusal("mixtral-8x7b", {"model.mixture.experts_per_token=9"}), ContainsSubstring("experts_per_token"));
   CHECK_THAT(refusal("mixtral-8x7b", {"workload.routing.distribution=trace"}), ContainsSubstring("expected a file"));
+  for (const char* key :
+       {"experts_per_token=2", "expert_width=64", "shared_width=64", "shared_gate=true", "dense_layers=1", "period=2"})
+    CHECK_THAT(refusal("llama-3-8b", {std::string("model.mixture.") + key}),
+               ContainsSubstring("--set model.mixture." + std::string(key, std::strchr(key, '='))) &&
+                   ContainsSubstring("has no effect on a dense model, expected experts beside it"));
+  CHECK_THAT(refusal("mixtral-8x7b", {"workload.routing.exponent=2"}),
+             ContainsSubstring("--set workload.routing.exponent") && ContainsSubstring("expected that beside it"));
 }
 
 TEST_CASE("Mixture: a routing trace has the model's shape or is refused with line and column") {

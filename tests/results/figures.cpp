@@ -115,6 +115,7 @@ TEST_CASE("values of parts add up as their description says") {
 TEST_CASE("every key of result.json is described, and every description has its key, a title and a meaning") {
   tb::RunResult r = example();
   r.serving.requests = 1;
+  r.mixture.layers = 1;
   r.address_map.regions.push_back({"weights", 0, 1});
   std::set<std::string> written, described;
   const nlohmann::json j = nlohmann::json::parse(tb::to_json(r));
