@@ -97,6 +97,7 @@ VALUES = {
     "accelerator.decoder.rates[].bits": ["[{bits: 2, weights_per_cycle: 3}]"],  # of an item: the list with the item changed
     "accelerator.decoder.rates[].weights_per_cycle": ["[{bits: 4, weights_per_cycle: 6}]"],
     "accelerator.pe.lanes": ["16", "64"], "weights.group_size": ["64", "256"], "kv.exponent_bits": ["5"], "activations.format": ["fp16"],
+    "model.mixture.dense_layers": ["2"],
     "model.hidden_size": ["256"], "model.num_hidden_layers": ["4"], "model.num_attention_heads": ["8"], "model.num_key_value_heads": ["4"],
     "model.intermediate_size": ["512"], "model.vocab_size": ["1024"], "model.head_dim": ["64"],
     "workload.limit": ["2"], "workload.kv_capacity_tokens": ["200"],

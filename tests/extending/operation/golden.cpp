@@ -4,6 +4,6 @@
 
 namespace harmonia::accelerator::operations {
 
-void scaled_add(GoldenOperations& all) { all.stream_update<vector::AddScaled>("scaled_add"); }
+void scaled_add(GoldenOperations& all) { all.stream_update<vector::ScaledAdd>("scaled_add"); }
 
 }  // namespace harmonia::accelerator::operations

@@ -1,5 +1,5 @@
 /// Results times a constant of the model, then added.
-struct AddScaled : StreamUpdate {
+struct ScaledAdd : StreamUpdate {
   static constexpr float factor = 0.22f;
   static void update(const formats::Fp16* stream, const formats::Fp16* results, std::size_t n,
                      formats::Fp16* out) noexcept {

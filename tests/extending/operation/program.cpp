@@ -5,7 +5,7 @@ namespace harmonia::accelerator::operations {
 
 void scaled_add(Generators& all) {
   all.results("scaled_add", Value::residual,
-              [](Generation& g, int /*layer*/, const Unit& u) { update_stream<vector::AddScaled>(g, u); });
+              [](Generation& g, int /*layer*/, const Unit& u) { update_stream<vector::ScaledAdd>(g, u); });
 }
 
 }  // namespace harmonia::accelerator::operations
