@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
 
+#include "harmonia/config/counted_text.h"
 #include "harmonia/config/utf8.h"
 
 namespace harmonia::config {
@@ -18,35 +18,6 @@ constexpr std::size_t kMostBytes = 16u << 20;
 constexpr std::size_t kMostValues = 100000;
 constexpr std::size_t kDeepest = 64;
 constexpr std::string_view kSpace = " \t\r\n";
-
-/// Characters of the text, counted as the parser takes them: its events do not say where they stand.
-class Counted {
- public:
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
-
-  Counted(const char* at, std::size_t* taken) : at_(at), taken_(taken) {}
-  reference operator*() const { return *at_; }
-  Counted& operator++() {
-    ++at_;
-    ++*taken_;
-    return *this;
-  }
-  Counted operator++(int) {
-    const Counted before = *this;
-    ++*this;
-    return before;
-  }
-  bool operator==(const Counted& other) const { return at_ == other.at_; }
-  bool operator!=(const Counted& other) const { return at_ != other.at_; }
-
- private:
-  const char* at_;
-  std::size_t* taken_;
-};
 
 class Builder {
  public:
@@ -177,7 +148,7 @@ Node parse_json(std::string_view text, const std::string& file) {
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
   std::size_t taken = 0;
   Builder builder(text, file, taken);
-  nlohmann::json::sax_parse(Counted(text.data(), &taken), Counted(text.data() + text.size(), &taken), &builder);
+  nlohmann::json::sax_parse(CountedText(text.data(), &taken), CountedText(text.data() + text.size(), &taken), &builder);
   return builder.take();
 }
 

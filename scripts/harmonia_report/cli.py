@@ -17,14 +17,22 @@ class Unreadable(Exception):
 
 
 def read_document(file):
-    """The map that a JSON file holds. Numbers that JSON does not have (NaN, Infinity) are refused."""
+    """The map that a JSON file holds. Numbers that JSON does not have (NaN, Infinity) and keys that are there twice are refused."""
     def refuse(word):
         raise Unreadable(f"{file}: the number {word} is not JSON")
+
+    def once(pairs):
+        members = {}
+        for key, value in pairs:
+            if key in members:
+                raise Unreadable(f"{file}: the key {json.dumps(key)} is there twice")
+            members[key] = value
+        return members
 
     try:
         with open(file, "rb") as f:
             text = f.read().decode("utf-8")
-        document = json.loads(text, parse_constant=refuse)
+        document = json.loads(text, parse_constant=refuse, object_pairs_hook=once)
     except UnicodeDecodeError as error:
         raise Unreadable(f"{file}: byte {error.start} is not UTF-8") from error
     except json.JSONDecodeError as error:

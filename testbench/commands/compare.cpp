@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
@@ -25,7 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr std::size_t kMostVariants = 1000;
-constexpr std::size_t kLargestResult = 512U << 20;
 
 struct Options {
   CommonOptions common;
@@ -134,7 +132,7 @@ class Variants {
       ended[i] = true;
       if (outcome.succeeded) {
         const fs::path file = folder_of(variant_of_[i]) / "result.json";
-        v.metrics = metrics_of(nlohmann::json::parse(config::read_text_file(file.string(), kLargestResult)));
+        v.metrics = read_metrics(file.string());
       } else {
         v.failure = outcome.reason;
       }

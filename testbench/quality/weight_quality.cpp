@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/json_values.h"
 #include "harmonia/config/yaml.h"
 #include "harmonia/hw/formats/format_registry.h"
 #include "harmonia/hw/formats/linear_weights.h"
@@ -48,7 +49,8 @@ WeightQuality weight_quality(const Scenario& s, const Library& library) {
   double g = formats::is_codebook(format) ? 3.32 : 3.71;
   if (std::filesystem::exists(file)) {
     try {
-      const nlohmann::json published = nlohmann::json::parse(config::read_text_file(file.string(), 1 << 20));
+      const nlohmann::json published =
+          config::parse_json_values(config::read_text_file(file.string(), 1 << 20), file.string());
       g = published.at("g").at(formats::is_codebook(format) ? "kmeans" : "uniform");
       for (const auto& point : published.at("accuracy")) {
         if (point.at("model") != m.name || point.at("weights") != s.weights.format) continue;

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/json_values.h"
 #include "harmonia/config/node.h"
 #include "harmonia/testbench/files/line_reader.h"
 
@@ -217,15 +218,13 @@ class Reader {
 
   void json_line(const std::string& line) {
     using nlohmann::json;
-    json object;
-    try {
-      object = json::parse(line);
-    } catch (const json::exception& e) {
-      const auto* syntax = dynamic_cast<const json::parse_error*>(&e);
-      throw InputError(lines_.here(syntax ? static_cast<int>(syntax->byte) : 1),
-                       "not readable as JSON, expected an object such as {\"timestamp\": 0, "
-                       "\"input_length\": 1, \"output_length\": 1}");
-    }
+    const json object = config::parse_json_values(line, [this](std::size_t byte, const std::string& what) {
+      const bool says = what.find("expected") != std::string::npos;
+      throw InputError(lines_.here(static_cast<int>(byte) + 1),
+                       what + (says ? ""
+                                    : ", expected an object such as {\"timestamp\": 0, \"input_length\": 1, "
+                                      "\"output_length\": 1}"));
+    });
     if (!object.is_object()) throw InputError(lines_.here(1), "no JSON object, expected one request a line");
     const auto member = [&](const char* key) -> const json& {
       const auto at = object.find(key);

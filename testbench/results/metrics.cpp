@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/json_values.h"
+#include "harmonia/config/yaml.h"
 #include "harmonia/hw/model/layer_graph.h"
 
 namespace harmonia::testbench {
@@ -151,6 +153,11 @@ Metrics metrics_of(const nlohmann::json& r) {
   } catch (const nlohmann::json::exception& e) {
     throw config::InputError(std::string("this is no result.json of schema 1: ") + e.what());
   }
+}
+
+Metrics read_metrics(const std::string& file) {
+  constexpr std::size_t kLargest = 512U << 20;
+  return metrics_of(config::parse_json_values(config::read_text_file(file, kLargest), file));
 }
 
 const std::vector<Column>& columns() {

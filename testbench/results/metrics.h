@@ -48,6 +48,9 @@ struct Metrics {
 /// Throws config::InputError when the document is no result of schema 1.
 Metrics metrics_of(const nlohmann::json& result);
 
+/// metrics_of() a result.json that is read back. Throws config::InputError, with its place where it is no JSON.
+Metrics read_metrics(const std::string& file);
+
 /// A column of compare.csv and sweep.csv. Where it states a figure of result.json, title, unit and meaning are that
 /// figure's, and `figure.path` is its place; otherwise the path is empty and the column follows from others.
 struct Column {

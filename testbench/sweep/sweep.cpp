@@ -120,8 +120,7 @@ Json failed_point(const SweepPoint& p, const std::string& reason, int exit_statu
 }
 
 Json done_point(const Sweep& s, const SweepPoint& p, const fs::path& result, const Library& library) {
-  const Metrics m =
-      metrics_of(nlohmann::json::parse(config::read_text_file((result / "result.json").string(), kLargestResult)));
+  const Metrics m = read_metrics((result / "result.json").string());
   Json figures = Json::object();
   for (const auto& [name, value] : row_of(m)) figures[name] = value;
   const WeightQuality q = weight_quality(load_scenario(s.scenario, overrides_of(s, p), library).scenario, library);

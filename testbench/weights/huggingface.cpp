@@ -13,6 +13,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/json.h"
+#include "harmonia/config/json_values.h"
 #include "harmonia/config/node.h"
 #include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/kmeans.h"
@@ -37,25 +38,6 @@ std::string read_text(const fs::path& path) {
   text << in.rdbuf();
   if (!in) throw config::InputError({path.string()}, "cannot be read");
   return text.str();
-}
-
-config::Location location(const std::string& text, const std::string& file, std::size_t byte) {
-  const std::size_t end = std::min(byte, text.size());
-  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), '\n');
-  const std::size_t newline = end == 0 ? std::string::npos : text.rfind('\n', end - 1);
-  return {file, static_cast<int>(line), static_cast<int>(end - (newline == std::string::npos ? 0 : newline + 1)) + 1};
-}
-
-json parse_json(const std::string& text, const std::string& file) {
-  try {
-    json j = json::parse(text);
-    if (!j.is_object()) throw config::InputError({file}, "is not a JSON object");
-    return j;
-  } catch (const json::parse_error& e) {
-    throw config::InputError(location(text, file, e.byte == 0 ? 0 : e.byte - 1), "is not valid JSON");
-  } catch (const json::out_of_range&) {
-    throw config::InputError({file}, "has a number beyond the range of a double");
-  }
 }
 
 /// The files of a checkpoint and a view of each tensor by name.
@@ -314,8 +296,8 @@ std::vector<fs::path> checkpoint_files(const fs::path& path) {
   const fs::path index = path / "model.safetensors.index.json";
   if (!fs::exists(index))
     throw config::InputError({path.string()}, "holds neither model.safetensors nor model.safetensors.index.json");
-  const json j = parse_json(read_text(index), index.string());
-  if (!j.contains("weight_map") || !j["weight_map"].is_object())
+  const json j = config::parse_json_values(read_text(index), index.string());
+  if (!j.is_object() || !j.contains("weight_map") || !j["weight_map"].is_object())
     throw config::InputError({index.string()}, "has no weight_map");
   std::set<fs::path> files;
   for (const auto& [tensor, file] : j["weight_map"].items()) {

@@ -9,12 +9,13 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <stdexcept>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/json_values.h"
 #include "harmonia/config/node.h"
 #include "harmonia/hw/formats/fp16.h"
 #include "harmonia/testbench/files/output_file.h"
@@ -112,25 +113,10 @@ TensorView read_entry(const std::string& file, const std::string& name, const nl
 }
 
 nlohmann::json parse_header(const std::string& file, const char* begin, const char* end) {
-  // nlohmann keeps the last of two equal keys without a word; the format forbids them.
-  std::set<std::string> seen;
-  std::string twice, last;
-  const auto note_keys = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
-    if (event != nlohmann::json::parse_event_t::key) return true;
-    last = parsed.get<std::string>();
-    if (depth == 1 && !seen.insert(last).second) twice = last;
-    return true;
-  };
-  nlohmann::json header;
-  try {
-    header = nlohmann::json::parse(begin, end, note_keys);
-  } catch (const nlohmann::json::parse_error& e) {
-    throw InputError({file, 0, 0}, fmt::format("the header is not JSON (at byte {} of the file)", 8 + e.byte));
-  } catch (const nlohmann::json::out_of_range&) {
-    throw InputError({file, 0, 0}, "the header has a number beyond the range of a double at key '" +
-                                       config::printable(last) + "', expected sizes and offsets");
-  }
-  if (!twice.empty()) throw InputError({file, 0, 0}, "the header names '" + config::printable(twice) + "' twice");
+  const std::string_view text(begin, static_cast<std::size_t>(end - begin));
+  nlohmann::json header = config::parse_json_values(text, [&](std::size_t byte, const std::string& what) {
+    throw InputError({file, 0, 0}, fmt::format("the header, at byte {} of the file: {}", 8 + byte, what));
+  });
   if (!header.is_object()) throw InputError({file, 0, 0}, "the header is not a JSON object");
   return header;
 }

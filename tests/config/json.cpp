@@ -1,6 +1,9 @@
 // JSON documents as configuration: what is read, where each value stands, and what is refused.
 #include "harmonia/config/json.h"
 
+#include <nlohmann/json.hpp>
+
+#include "harmonia/config/json_values.h"
 #include "harmonia/config/yaml.h"
 #include "tests/support/catch.h"
 
@@ -55,4 +58,22 @@ TEST_CASE("json: what is not valid is refused with its place") {
 
 TEST_CASE("json: a flow map of YAML that begins as JSON does is still read") {
   CHECK(config::parse_yaml("{\"a\": 1, b: 2}", "f").find("b")->text == "2");
+}
+
+TEST_CASE("json: values alone are those of the document, and refused with their place as those with places are") {
+  const nlohmann::json d = config::parse_json_values(
+      R"({"a": [1, -2, 2.5, true, null, {"b": "\"x\\"}, []], "c": {}, "\"": 18446744073709551615})", "f");
+  CHECK(d == nlohmann::json::parse(R"({"a":[1,-2,2.5,true,null,{"b":"\"x\\"},[]],"c":{},"\"":18446744073709551615})"));
+  CHECK(config::parse_json_values("7", "f") == 7);
+  const auto refused = [](const std::string& text, const std::string& expected) {
+    CHECK_THROWS_WITH(config::parse_json_values(text, "f"), ContainsSubstring(expected));
+  };
+  refused("{\"a\": 1,\n \"b\": [{\"x\": 1,\n  \"x\": 2}]}", "f:3:3: key 'x' is there twice, expected once");
+  refused("{\"\\\"\": 1, \"\\\"\": 1}", "f:1:11: key '\"' is there twice");
+  refused("{\"\": 1, \"\": 1}", "f:1:9: key '' is there twice");
+  refused("{\"a\": 1e999}", "out of range");
+  refused("{\"a\": \n}", "f:2:1: this is not valid JSON");
+  refused("", "f:1:1: this is not valid JSON");
+  refused("{} {}", "f:1:4: this is not valid JSON");
+  refused(std::string(70, '['), "f:1:65: nested too deeply");
 }

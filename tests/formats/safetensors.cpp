@@ -111,7 +111,7 @@ TEST_CASE("safetensors: lies in the header are refused, each with its own messag
       {"1234567", "too short"},
       {std::string(8, '\xFF'), "truncated"},
       {std::string("\x10\0\0\0\0\0\0\0{}", 10), "truncated"},
-      {with_header("{\"t\":", 0), "not JSON"},
+      {with_header("{\"t\":", 0), "this is not valid JSON"},
       {with_header("[]", 0), "not a JSON object"},
       {with_header(R"({"t":3})", 0), "expected an object with dtype"},
       {with_header(R"({"__metadata__":{"a":1}})", 0), "'a' is not a string"},
@@ -135,7 +135,10 @@ TEST_CASE("safetensors: lies in the header are refused, each with its own messag
       {with_header(
            R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
            1),
-       "names 'a' twice"}};
+       "at byte 61 of the file: key 'a' is there twice"},
+      {with_header(R"({"a":{"dtype":"U8","shape":[1],"shape":[1],"data_offsets":[0,1]}})", 1),
+       "at byte 39 of the file: key 'shape' is there twice"},
+      {with_header(R"({"__metadata__":{"k":"1","k":"2"}})", 0), "key 'k' is there twice"}};
   for (const auto& c : cases) {
     write(path, c.bytes);
     INFO(c.bytes);

@@ -188,10 +188,14 @@ TEST_CASE("a broken line is named by file, line and column") {
   CHECK(error_of("{\"timestamp\": \"x\", \"input_length\": 1, \"output_length\": 1}\n") ==
         ":1:1: timestamp is \"x\", expected milliseconds");
   CHECK(error_of("{\"timestamp\": 0, \"input_length\": 1, \"output_length\": 1}\n{\"timestamp\" 0}\n") ==
-        ":2:14: not readable as JSON, expected an object such as {\"timestamp\": 0, \"input_length\": 1, "
+        ":2:14: this is not valid JSON, expected an object such as {\"timestamp\": 0, \"input_length\": 1, "
         "\"output_length\": 1}");
   CHECK(error_of("{\"timestamp\": 1e999, \"input_length\": 1, \"output_length\": 1}\n")
-            .find(":1:1: not readable as JSON") == 0);
+            .find(":1:19: a number that is out of range") == 0);
+  // The last of two equal keys is not taken for both.
+  CHECK(error_of("{\"timestamp\": 0, \"input_length\": 1, \"output_length\": 1}\n"
+                 "{\"timestamp\": 1, \"input_length\": 1, \"output_length\": 1, \"input_length\": 2}\n")
+            .find(":2:57: key 'input_length' is there twice, expected once") == 0);
   CHECK(error_of(head + std::string(2 << 20, '1')) == ":2: a line of more than 1048576 bytes, expected a shorter one");
   CHECK(error_of(head + std::string("0,1\0,1\n", 7)) == ":2:4: a NUL byte, expected text");
   CHECK(error_of("{\"a\": " + std::string(200000, '[') + "\n").find(":1:") == 0);

@@ -120,7 +120,8 @@ TEST_CASE("report: a folder that holds no result is refused") {
   s.write("other/file.txt", "x");
   s.write("damaged/result.json", "{\"schema\": 1");
   s.write("strange/result.json", "{\"schema\": 1}");
-  for (const char* folder : {"other", "absent", "damaged", "strange"}) {
+  s.write("twice/result.json", "{\"schema\": 1, \"schema\": 1}");
+  for (const char* folder : {"other", "absent", "damaged", "strange", "twice"}) {
     const Outcome o = run_harmonia(s, std::string("report ") + folder);
     INFO(folder << ": " << o.err);
     REQUIRE(o.status == 2);
