@@ -20,9 +20,8 @@ StreamBufferTiming::StreamBufferTiming(const StreamBufferConfig& config)
 }
 
 StreamBufferTiming::Refusal StreamBufferTiming::refusal(std::uint64_t bytes, bool first_of_tile) const {
-  if (!streaming_ && first_of_tile && in_tile_) return Refusal::kTileNotEnded;
-  if (streaming_) return bytes > capacity_bytes_ ? Refusal::kTileTooLarge : Refusal::kNone;
-  return tile_bytes_ + bytes > tile_room_bytes_ ? Refusal::kTileTooLarge : Refusal::kNone;
+  if (!streaming_ && first_of_tile != !in_tile_) return in_tile_ ? Refusal::kTileNotEnded : Refusal::kTileNotBegun;
+  return bytes > most_bytes() ? Refusal::kTileTooLarge : Refusal::kNone;
 }
 
 bool StreamBufferTiming::room_from(std::uint64_t bytes, bool begins_tile, Cycle* from) const {
@@ -43,7 +42,7 @@ bool StreamBufferTiming::room_from(std::uint64_t bytes, bool begins_tile, Cycle*
 }
 
 std::optional<Cycle> StreamBufferTiming::admit(Cycle arrival, std::uint64_t bytes, bool last_of_tile) {
-  assert(refusal(bytes, false) == Refusal::kNone);
+  assert(refusal(bytes, !in_tile_) == Refusal::kNone);
   const bool begins_tile = !in_tile_;
   Cycle room = 0;
   if (!room_from(bytes, begins_tile, &room)) return std::nullopt;

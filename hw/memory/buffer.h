@@ -44,13 +44,15 @@ struct StreamBufferStatistics {
 
 class StreamBufferTiming {
  public:
-  enum class Refusal : std::uint8_t { kNone, kTileTooLarge, kTileNotEnded };
+  enum class Refusal : std::uint8_t { kNone, kTileTooLarge, kTileNotEnded, kTileNotBegun };
 
   explicit StreamBufferTiming(const StreamBufferConfig& config);
 
   /// Why a chunk can never be taken; kNone if it can. To be asked before admit(). Tiles are marks for the consumer only
   /// in streaming mode, where a chunk just has to fit.
   Refusal refusal(std::uint64_t bytes, bool first_of_tile) const;
+  /// The most bytes that a chunk may have now.
+  std::uint64_t most_bytes() const { return streaming_ ? capacity_bytes_ : tile_room_bytes_ - tile_bytes_; }
 
   /// Takes the next chunk, which arrives at cycle `arrival` (not before the previous one was accepted): the cycle at
   /// which its last byte is written, which is when the next one may arrive. Nothing, and nothing changed, while that

@@ -6,6 +6,9 @@
 #include <utility>
 
 #include "harmonia/config/error.h"
+#include "harmonia/tlm/attributes.h"
+#include "harmonia/tlm/field_check.h"
+#include "harmonia/tlm/refusal.h"
 
 namespace harmonia::memory {
 
@@ -22,18 +25,14 @@ StreamBufferBase::StreamBufferBase(sc_core::sc_module_name name, const StreamBuf
 
 std::optional<sc_core::sc_time> StreamBufferBase::chunk(tlm::tlm_generic_payload& payload,
                                                         const sc_core::sc_time& arrival) {
-  if (!payload.is_write()) {
-    payload.set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
+  if (const tlm::tlm_response_status answer = bus::answer_to_chunk(payload); answer != tlm::TLM_INCOMPLETE_RESPONSE) {
+    payload.set_response_status(answer);
     return arrival;
   }
-  if (payload.get_byte_enable_ptr() != nullptr) {
-    payload.set_response_status(tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE);
-    return arrival;
-  }
-  if (timing_.refusal(payload.get_data_length(), bus::chunk_of(payload).first_of_tile) !=
-      StreamBufferTiming::Refusal::kNone) {
+  if (const std::string fault = fault_of(payload); !fault.empty()) {
     ++refused_;
     payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
+    bus::report_refusal(stream_name(), fault);
     return arrival;
   }
   const Cycle at = edge_at_or_after(arrival);
@@ -45,6 +44,22 @@ std::optional<sc_core::sc_time> StreamBufferBase::chunk(tlm::tlm_generic_payload
   }
   go_on();
   return time_of(*accepted);
+}
+
+/// What is wrong with a chunk that can never be taken; empty: nothing.
+std::string StreamBufferBase::fault_of(const tlm::tlm_generic_payload& payload) const {
+  using Refusal = StreamBufferTiming::Refusal;
+  const bus::ChunkExtension* extension = payload.get_extension<bus::ChunkExtension>();
+  const bool first = extension == nullptr || extension->chunk.first_of_tile;
+  const Refusal refusal = timing_.refusal(payload.get_data_length(), first);
+  bus::FieldCheck c;
+  c.require(refusal != Refusal::kTileNotEnded, "Chunk::first_of_tile", first, "0 (the tile before has not ended)");
+  c.require(refusal != Refusal::kTileNotBegun, "Chunk::first_of_tile", first, "1 (the tile before has ended)");
+  c.require(refusal != Refusal::kTileTooLarge, "the data length", payload.get_data_length(), "at most the ",
+            timing_.most_bytes(), " bytes that the tile has room for");
+  c.within("Chunk::traffic", static_cast<std::uint64_t>(bus::chunk_of(payload).traffic), 0,
+           bus::traffic_class_count - 1);
+  return c.fault();
 }
 
 std::optional<Cycle> StreamBufferBase::admit(tlm::tlm_generic_payload& payload, Cycle arrival) {

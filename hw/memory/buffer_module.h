@@ -6,12 +6,13 @@
 // has not answered. Does not model: reordering, reading a tile twice, a command interface; what a chunk means.
 //
 // Tiles are marked by Chunk::first_of_tile and last_of_tile. A chunk without chunk fields is a tile of its own. A chunk
-// that can never be taken (its tile outgrows a half, or begins before the last one ended) is answered with
-// TLM_BURST_ERROR_RESPONSE and dropped; hw/program refuses a machine that cannot hold one tile before the run. Bytes are copied on arrival, so a functional chunk may be reused by its sender as soon as it was taken.
+// that can never be taken (its tile outgrows a half, begins before the last one ended or was not begun) or that has an
+// unknown traffic class is answered with TLM_BURST_ERROR_RESPONSE and a report that names the field, and dropped; hw/program refuses a machine that cannot hold one tile before the run. Bytes are copied on arrival, so a functional chunk may be reused by its sender as soon as it was taken.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <systemc>
 #include <tlm>
 
@@ -39,8 +40,10 @@ class StreamBufferBase : public sc_core::sc_module {
 
   virtual std::optional<sc_core::sc_time> send(bus::PayloadPtr payload, const sc_core::sc_time& when) = 0;
   virtual void accept(const sc_core::sc_time& when) = 0;
+  virtual const char* stream_name() const = 0;
 
  private:
+  std::string fault_of(const tlm::tlm_generic_payload& payload) const;
   std::optional<Cycle> admit(tlm::tlm_generic_payload& payload, Cycle arrival);
   void go_on();
 
@@ -80,6 +83,7 @@ class StreamBuffer final : public StreamBufferBase {
     return isock.send(std::move(payload), when);
   }
   void accept(const sc_core::sc_time& when) override { tsock.accept(when); }
+  const char* stream_name() const override { return tsock.name(); }
 };
 
 }  // namespace harmonia::memory

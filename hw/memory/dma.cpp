@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "harmonia/tlm/field_check.h"
+
 namespace harmonia::memory {
 
 static_assert(std::is_trivially_copyable_v<DmaDescriptor> && std::is_standard_layout_v<DmaDescriptor>,
@@ -26,47 +28,70 @@ DmaDescriptor& DmaDescriptor::add(const DmaSegment& segment) {
   return *this;
 }
 
+namespace {
+
+/// A flag of a descriptor, by its place: it is read as a byte, because any other value than 0 or 1 in a bool would be undefined.
+struct Flag {
+  const char* name;
+  std::size_t at;
+};
+constexpr Flag kFlags[] = {{"data_valid", offsetof(DmaDescriptor, data_valid)},
+                           {"begins_tile", offsetof(DmaDescriptor, begins_tile)},
+                           {"ends_tile", offsetof(DmaDescriptor, ends_tile)},
+                           {"paced", offsetof(DmaDescriptor, paced)},
+                           {"respond_when_done", offsetof(DmaDescriptor, respond_when_done)}};
+
+/// Beyond that neither bytes nor values of a segment can be counted without overflow.
+constexpr std::uint64_t kMostSegmentBytes = std::uint64_t{1} << 48;
+constexpr std::uint64_t kMostElementsOfAByte = 8;  // values of one bit
+
+/// What is wrong with a segment; empty: nothing.
+std::string fault_of(const DmaSegment& s) {
+  bus::FieldCheck c;
+  c.within("row_bytes", s.row_bytes, 1, ~std::uint32_t{0}).within("rows", s.rows, 1, ~std::uint32_t{0});
+  c.require(s.bytes() <= kMostSegmentBytes, "rows * row_bytes", s.bytes(), "at most ", kMostSegmentBytes, " bytes");
+  c.within("group_bytes", s.group_bytes, 1, ~std::uint32_t{0});
+  c.require(s.group_elements <= kMostElementsOfAByte * s.group_bytes, "group_elements", s.group_elements,
+            "at most eight values in each of the group's bytes: ", kMostElementsOfAByte * s.group_bytes);
+  c.within("traffic", static_cast<std::uint64_t>(s.traffic), 0, bus::traffic_class_count - 1);
+  if (!c.good()) return c.fault();
+  constexpr std::uint64_t kAll = ~std::uint64_t{0};
+  const std::uint64_t steps = s.rows - 1;
+  c.require(steps == 0 || s.stride_bytes <= kAll / steps, "stride_bytes", s.stride_bytes,
+            "rows that do not wrap around the address space");
+  if (!c.good()) return c.fault();
+  const std::uint64_t span = steps * s.stride_bytes, last = s.row_bytes - 1;
+  c.require(span <= kAll - last && s.address <= kAll - span - last, "address", s.address,
+            "a segment that does not wrap around the address space");
+  return c.fault();
+}
+
+}  // namespace
+
 std::string decode(const void* data, std::size_t length, DmaDescriptor* into) {
   constexpr std::size_t kHeader = offsetof(DmaDescriptor, segments);
-  if (length < kHeader + sizeof(DmaSegment) || length > sizeof(DmaDescriptor)) {
-    return fmt::format("a DMA descriptor of {} bytes, expected a header of {} and one to eight segments of {}", length,
-                       kHeader, sizeof(DmaSegment));
-  }
-  // Flags are read as bytes first: any other value than 0 or 1 in a bool would be undefined.
+  if (length < kHeader + sizeof(DmaSegment) || length > sizeof(DmaDescriptor))
+    return fmt::format(
+        "the descriptor's length is {} bytes, expected those of a header ({}) and one to eight segments ({} each)",
+        length, kHeader, sizeof(DmaSegment));
   const auto* bytes = static_cast<const unsigned char*>(data);
-  for (const std::size_t flag :
-       {offsetof(DmaDescriptor, data_valid), offsetof(DmaDescriptor, begins_tile), offsetof(DmaDescriptor, ends_tile),
-        offsetof(DmaDescriptor, paced), offsetof(DmaDescriptor, respond_when_done)}) {
-    if (bytes[flag] > 1) return "a flag of the DMA descriptor is neither 0 nor 1";
-  }
+  bus::FieldCheck c;
+  for (const Flag& flag : kFlags) c.flag(flag.name, bytes[flag.at]);
+  if (!c.good()) return c.fault();
   *into = DmaDescriptor{};
   std::memcpy(static_cast<void*>(into), data, length);
-  if (into->segment_count == 0 || into->segment_count > DmaDescriptor::kMaxSegments ||
-      into->encoded_bytes() != length) {
-    return fmt::format(
-        "a DMA descriptor of {} segments in {} bytes, expected one to eight segments and exactly their length",
-        into->segment_count, length);
-  }
-  if (!(into->bytes_per_cycle >= 0) || !std::isfinite(into->bytes_per_cycle)) {
-    return "bytes_per_cycle of the DMA descriptor is neither 0 nor a rate";
-  }
-  if (into->direction != DmaDirection::kRead && into->direction != DmaDirection::kWrite) {
-    return "the direction of the DMA descriptor is neither read nor write";
-  }
-  for (std::size_t i = 0; i < into->segment_count; ++i) {
-    const DmaSegment& segment = into->segments[i];
-    const std::string where = fmt::format("segment {} of the DMA descriptor: ", i);
-    if (segment.row_bytes == 0 || segment.rows == 0) return where + "it is empty";
-    if (segment.group_bytes == 0) return where + "group_bytes is 0";
-    if (static_cast<std::size_t>(segment.traffic) >= bus::traffic_class_count) return where + "unknown traffic class";
-    constexpr std::uint64_t kAll = ~std::uint64_t{0};
-    const std::uint64_t steps = segment.rows - 1;
-    if (steps != 0 && segment.stride_bytes > kAll / steps) return where + "it wraps around the address space";
-    const std::uint64_t span = steps * segment.stride_bytes;
-    if (span > kAll - (segment.row_bytes - 1) || segment.address > kAll - span - (segment.row_bytes - 1)) {
-      return where + "it wraps around the address space";
-    }
-  }
+  c.within("segment_count", into->segment_count, 1, DmaDescriptor::kMaxSegments);
+  if (c.good() && into->encoded_bytes() != length)
+    return fmt::format("segment_count is {} in a descriptor of {} bytes, expected exactly the length {}",
+                       into->segment_count, length, into->encoded_bytes());
+  c.kind("direction", into->direction, DmaDirection::kWrite);
+  c.within("transaction_bytes", into->transaction_bytes, 0, kMostTransactionBytes);
+  if (!c.good()) return c.fault();
+  if (!(into->bytes_per_cycle >= 0) || !std::isfinite(into->bytes_per_cycle))
+    return fmt::format("bytes_per_cycle is {}, expected 0 or a rate", into->bytes_per_cycle);
+  for (std::size_t i = 0; i < into->segment_count; ++i)
+    if (const std::string fault = fault_of(into->segments[i]); !fault.empty())
+      return fmt::format("segments[{}].{}", i, fault);
   return {};
 }
 

@@ -70,7 +70,7 @@ struct DmaDescriptor {
   DmaDescriptor& add(const DmaSegment& segment);  // throws std::length_error beyond kMaxSegments
 };
 
-/// Reads command data. Empty when it is a valid descriptor, otherwise what is wrong with it.
+/// Reads command data. Empty when it is a valid descriptor, otherwise which field is wrong, and what was expected.
 std::string decode(const void* data, std::size_t length, DmaDescriptor* into);
 
 /// One memory transaction of a descriptor.

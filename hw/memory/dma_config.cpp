@@ -9,7 +9,7 @@ void DmaConfig::describe(config::Fields& f) {
       .says("transactions in flight of each DMA engine")
       .assumed("16 x 4 KiB cover the DRAM's latency at full rate");
   f.add("transaction_bytes", transaction_bytes)
-      .range(32, 1 << 20)
+      .range(32, kMostTransactionBytes)
       .power_of_two()
       .unit("bytes")
       .says(

@@ -9,6 +9,9 @@ namespace harmonia::memory {
 
 enum class DmaTiming : std::uint8_t { kApproximate, kLoose };  // nb_transport, b_transport
 
+/// The largest transaction that an engine or a descriptor may ask for.
+inline constexpr std::uint32_t kMostTransactionBytes = 1 << 20;
+
 struct DmaConfig {
   std::uint32_t outstanding = 16;
   std::uint32_t transaction_bytes = 4096;

@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "harmonia/config/error.h"
+#include "harmonia/tlm/attributes.h"
+#include "harmonia/tlm/field_check.h"
+#include "harmonia/tlm/refusal.h"
 
 namespace harmonia::memory {
 namespace {
@@ -81,19 +84,20 @@ std::optional<sc_core::sc_time> DmaBase::command(tlm::tlm_generic_payload& paylo
 
 /// True when the command is to be answered now.
 bool DmaBase::enqueue(tlm::tlm_generic_payload& payload, const sc_core::sc_time& arrival) {
-  if (!payload.is_write()) {
-    payload.set_response_status(tlm::TLM_COMMAND_ERROR_RESPONSE);
+  if (const tlm::tlm_response_status answer = bus::answer_to_chunk(payload); answer != tlm::TLM_INCOMPLETE_RESPONSE) {
+    payload.set_response_status(answer);
     return true;
   }
   Queued entry;
   std::string why = decode(payload.get_data_ptr(), payload.get_data_length(), &entry.descriptor);
   if (why.empty() && entry.descriptor.direction != direction_) {
-    why = direction_ == DmaDirection::kRead ? "a write descriptor for a DMA reader"
-                                            : "a read descriptor for a DMA writer";
+    why = direction_ == DmaDirection::kRead ? "direction is 1, expected 0 (a reader)"
+                                            : "direction is 0, expected 1 (a writer)";
   }
   if (!why.empty()) {
-    last_refusal_ = std::move(why);
     payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+    bus::report_refusal(command_tsock.name(), why);
+    last_refusal_ = std::move(why);
     return true;
   }
   entry.from = edge_at_or_after(arrival) + config_.latency_cycles;
@@ -274,9 +278,8 @@ DmaWriterBase::DmaWriterBase(sc_core::sc_module_name name, const DmaConfig& conf
 
 std::optional<sc_core::sc_time> DmaWriterBase::chunk(tlm::tlm_generic_payload& payload,
                                                      const sc_core::sc_time& arrival) {
-  if (!payload.is_write() || payload.get_byte_enable_ptr() != nullptr) {
-    payload.set_response_status(payload.is_write() ? tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE
-                                                   : tlm::TLM_COMMAND_ERROR_RESPONSE);
+  if (const tlm::tlm_response_status answer = bus::answer_to_chunk(payload); answer != tlm::TLM_INCOMPLETE_RESPONSE) {
+    payload.set_response_status(answer);
     return arrival;
   }
   chunk_ = &payload;
@@ -286,7 +289,20 @@ std::optional<sc_core::sc_time> DmaWriterBase::chunk(tlm::tlm_generic_payload& p
   return std::max(arrival, time_of(fill_free_));
 }
 
-/// Moves what can be moved of the chunk at the stream into slots; true when all of it was.
+/// What is wrong with the chunk at the stream, none of which was taken; empty: nothing.
+std::string DmaWriterBase::chunk_fault() const {
+  const std::uint64_t length = chunk_->get_data_length();
+  const std::uint64_t left =
+      plan_active() || filling_ ? plan_.left_bytes() + (filling_ ? filling_->get_data_length() - filled_bytes_ : 0) : 0;
+  bus::FieldCheck c;
+  c.require(length <= left, "the data length", length, "at most the ", left, " bytes that its descriptor has left");
+  if (filling_)
+    c.equal("Chunk::data_valid", bus::chunk_of(*chunk_).data_valid, bus::chunk_of(*filling_).data_valid,
+            "what the transaction's other chunks have");
+  return c.fault();
+}
+
+/// Moves what can be moved of the chunk at the stream into slots; true when all of it was, or when it was refused.
 bool DmaWriterBase::take_chunk() {
   const unsigned length = chunk_->get_data_length();
   const bool valid = bus::chunk_of(*chunk_).data_valid;
@@ -296,9 +312,14 @@ bool DmaWriterBase::take_chunk() {
         if (!next_plan()) return false;
         progress_.push({});
       }
-      if (chunk_done_ == 0 && length > plan_.left_bytes()) break;
-    } else if (chunk_done_ == 0 && length > plan_.left_bytes() + (filling_->get_data_length() - filled_bytes_)) {
-      break;
+    }
+    if (chunk_done_ == 0) {
+      const std::string fault = chunk_fault();
+      if (!fault.empty()) {
+        chunk_->set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
+        bus::report_refusal(stream_name(), fault);
+        break;
+      }
     }
     count_wait(chunk_arrival_, fill_free_, statistics_.stall_stream);
     count_wait(plan_from_, fill_free_, statistics_.stall_no_descriptor);
@@ -313,10 +334,7 @@ bool DmaWriterBase::take_chunk() {
     }
     const unsigned room = filling_->get_data_length() - filled_bytes_;
     const unsigned bytes = std::min(length - chunk_done_, room);
-    bus::Chunk& fields = bus::PayloadPool::chunk(filling_);
-    if (!valid) fields.data_valid = false;
-    if (fields.data_valid)
-      std::memcpy(filling_->get_data_ptr() + filled_bytes_, chunk_->get_data_ptr() + chunk_done_, bytes);
+    if (valid) std::memcpy(filling_->get_data_ptr() + filled_bytes_, chunk_->get_data_ptr() + chunk_done_, bytes);
     const Cycle duration = (bytes + config_.stream_bytes_per_cycle - 1) / config_.stream_bytes_per_cycle;
     statistics_.busy += duration;
     fill_free_ += duration;
@@ -331,8 +349,6 @@ bool DmaWriterBase::take_chunk() {
     filling_.reset();
     issue();
   }
-  if (chunk_done_ < length)
-    chunk_->set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);  // more than the descriptor holds
   chunk_ = nullptr;
   return true;
 }

@@ -16,8 +16,10 @@
 //
 // Commands: a TLM write of an encoded DmaDescriptor (dma.h). Its response comes when it is queued, or, on request, when
 // the whole transfer is complete: for a reader when the stream took the last chunk, for a writer when the memory
-// answered the last write. The port `completed` tells of every transfer either way. A descriptor that cannot be read,
-// or of the wrong direction, is answered with TLM_GENERIC_ERROR_RESPONSE; the reason is in last_refusal().
+// answered the last write. The port `completed` tells of every transfer either way. A descriptor with a field that is
+// wrong, the direction included, is answered with TLM_GENERIC_ERROR_RESPONSE, and a report names the field (also in
+// last_refusal()). A chunk to a writer that is more than its descriptor has left, or differs in data_valid from the rest
+// of its transaction, is answered with TLM_BURST_ERROR_RESPONSE and a report, and moves nothing.
 #pragma once
 
 #include <cstdint>
@@ -107,7 +109,6 @@ class DmaBase : public sc_core::sc_module {
 
   std::optional<sc_core::sc_time> command(tlm::tlm_generic_payload& payload, const sc_core::sc_time& arrival);
   bool enqueue(tlm::tlm_generic_payload& payload, const sc_core::sc_time& arrival);
-  void refuse(tlm::tlm_generic_payload& payload, std::string why);
   void run_method();
   void run_thread();
 
@@ -174,6 +175,7 @@ class DmaWriterBase : public DmaBase {
 
   virtual std::optional<sc_core::sc_time> send_memory(bus::PayloadPtr payload, const sc_core::sc_time& when) = 0;
   virtual void accept_chunk(const sc_core::sc_time& when) = 0;
+  virtual const char* stream_name() const = 0;
   std::optional<sc_core::sc_time> chunk(tlm::tlm_generic_payload& payload, const sc_core::sc_time& arrival);
   void memory_accepted(const sc_core::sc_time& when);
   void memory_answered(tlm::tlm_generic_payload& payload, const sc_core::sc_time& when);
@@ -190,6 +192,7 @@ class DmaWriterBase : public DmaBase {
   };
 
   void step() override;
+  std::string chunk_fault() const;
   bool take_chunk();
   void issue();
   Progress& progress(std::uint64_t transfer) { return progress_[transfer - first_progress_]; }
@@ -253,6 +256,7 @@ class DmaWriter final : public DmaWriterBase {
     return memory_isock.send(std::move(payload), when);
   }
   void accept_chunk(const sc_core::sc_time& when) override { stream_tsock.accept(when); }
+  const char* stream_name() const override { return stream_tsock.name(); }
 };
 
 }  // namespace harmonia::memory

@@ -69,7 +69,7 @@ class ForeignSource : public sc_core::sc_module {
   std::vector<Item> script_;
 };
 
-/// Takes what comes and notes when.
+/// Takes what comes and notes when. A read gets bytes that follow from their addresses.
 class ForeignSink : public sc_core::sc_module {
  public:
   tlm_utils::simple_target_socket<ForeignSink> tsock{"tsock"};
@@ -86,6 +86,9 @@ class ForeignSink : public sc_core::sc_module {
 
  private:
   void take(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
+    if (payload.is_read())
+      for (unsigned i = 0; i < payload.get_data_length(); ++i)
+        payload.get_data_ptr()[i] = static_cast<std::uint8_t>(7 * (payload.get_address() + i) + 3);
     arrivals.push_back({cycle_of(sc_core::sc_time_stamp() + delay),
                         bus::chunk_of(payload),
                         {payload.get_data_ptr(), payload.get_data_ptr() + payload.get_data_length()}});

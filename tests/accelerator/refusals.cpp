@@ -1,5 +1,6 @@
 // Each block alone, sent one thing whose fields are wrong in turn and then the right one: the wrong one is answered with
 // an error response and a report that names the field, and the right one gives what it gives alone.
+#include <cmath>
 #include <functional>
 #include <string>
 #include <utility>
@@ -8,6 +9,8 @@
 #include "harmonia/hw/converter/bfp_converter_module.h"
 #include "harmonia/hw/decoder/lut_decoder_module.h"
 #include "harmonia/hw/formats/bfp.h"
+#include "harmonia/hw/memory/buffer_module.h"
+#include "harmonia/hw/memory/dma_module.h"
 #include "harmonia/hw/memory/operand_buffer_module.h"
 #include "harmonia/hw/pe/pe_array_module.h"
 #include "harmonia/hw/smoother/outlier_smoother_module.h"
@@ -297,6 +300,128 @@ TEST_CASE("refusals: the operand buffer") {
                     chunk(1, 0, "OperandPiece::column_bytes is", place({4, 0, 1, 1, 74})),
                     chunk(1, 0, "OperandPiece::row_bytes is", place({4, 0, 1, 0, 75})),
                     chunk(1, 0, "OperandPiece::row_bytes is", place({4, 0, 1, 0, 0}))});
+}
+
+namespace {
+
+using Dma = memory::DmaDescriptor;
+
+/// A DMA descriptor with something of it changed.
+Wrong of_dma(const char* reported, std::function<void(Dma&)> change) {
+  return {0, 0, reported, [change](Sent& s) {
+            Dma d;
+            std::memcpy(static_cast<void*>(&d), s.bytes.data(), s.bytes.size());
+            change(d);
+            std::memcpy(s.bytes.data(), &d, s.bytes.size());
+          }};
+}
+Wrong of_segment(const char* reported, std::function<void(memory::DmaSegment&)> change) {
+  return of_dma(reported, [change](Dma& d) { change(d.segments[1]); });
+}
+Wrong flag_of_dma(const char* reported, std::size_t at) {
+  return {0, 0, reported, [at](Sent& s) { s.bytes[at] = 2; }};
+}
+/// What is wrong for engines of both directions.
+std::vector<Wrong> wrong_dma() {
+  using S = memory::DmaSegment;
+  return {of_dma("segment_count is 0", [](Dma& d) { d.segment_count = 0; }),
+          of_dma("segment_count is 9", [](Dma& d) { d.segment_count = 9; }),
+          of_dma("segment_count is 1", [](Dma& d) { d.segment_count = 1; }),
+          of_dma("direction is 2", [](Dma& d) { d.direction = static_cast<memory::DmaDirection>(2); }),
+          of_dma("transaction_bytes is", [](Dma& d) { d.transaction_bytes = ~0u; }),
+          of_dma("bytes_per_cycle is -1", [](Dma& d) { d.bytes_per_cycle = -1; }),
+          of_dma("bytes_per_cycle is inf", [](Dma& d) { d.bytes_per_cycle = HUGE_VALF; }),
+          flag_of_dma("data_valid is 2", offsetof(Dma, data_valid)),
+          flag_of_dma("begins_tile is 2", offsetof(Dma, begins_tile)),
+          flag_of_dma("ends_tile is 2", offsetof(Dma, ends_tile)),
+          flag_of_dma("paced is 2", offsetof(Dma, paced)),
+          flag_of_dma("respond_when_done is 2", offsetof(Dma, respond_when_done)),
+          of_segment("segments[1].row_bytes is 0", [](S& s) { s.row_bytes = 0; }),
+          of_segment("segments[1].rows is 0", [](S& s) { s.rows = 0; }),
+          of_segment("segments[1].rows * row_bytes is", [](S& s) { s.rows = s.row_bytes = ~0u; }),
+          of_segment("segments[1].group_bytes is 0", [](S& s) { s.group_bytes = 0; }),
+          of_segment("segments[1].group_elements is 9", [](S& s) { s.group_elements = 9; }),
+          of_segment("segments[1].traffic is 99", [](S& s) { s.traffic = static_cast<bus::TrafficClass>(99); }),
+          of_segment("segments[1].stride_bytes is",
+                     [](S& s) {
+                       s.rows = 3;
+                       s.stride_bytes = ~std::uint64_t{0};
+                     }),
+          of_segment("segments[1].address is", [](S& s) { s.address = ~std::uint64_t{0}; }),
+          shorter(0, 0),
+          {0, 0, "segment_count is 2 in a descriptor of", [](Sent& s) { s.bytes.resize(s.bytes.size() + 1); }}};
+}
+
+Dma two_segments(memory::DmaDirection direction) {
+  Dma d;
+  d.direction = direction;
+  d.transaction_bytes = 64;
+  d.add({4096, 0, 96}).add({8192, 0, 32});
+  return d;
+}
+
+}  // namespace
+
+TEST_CASE("refusals: the DMA reader") {
+  const Build build = [](Bench& bench) {
+    auto block = std::make_shared<memory::DmaReader<>>("reader", memory::DmaConfig{});
+    bench.into(block->command_tsock);
+    bench.out_of(block->memory_isock);
+    bench.out_of(block->stream_isock);
+    return block;
+  };
+  std::vector<Wrong> wrongs = wrong_dma();
+  wrongs.push_back(of_dma("direction is 1, expected 0", [](Dma& d) { d.direction = memory::DmaDirection::kWrite; }));
+  const Dma d = two_segments(memory::DmaDirection::kRead);
+  require_refusals(build, {{command_of(d, d.encoded_bytes())}}, wrongs);
+}
+
+TEST_CASE("refusals: the DMA writer") {
+  const Build build = [](Bench& bench) {
+    auto block = std::make_shared<memory::DmaWriter<>>("writer", memory::DmaConfig{});
+    bench.into(block->command_tsock);
+    bench.into(block->stream_tsock);
+    bench.out_of(block->memory_isock);
+    return block;
+  };
+  std::vector<Wrong> wrongs = wrong_dma();
+  wrongs.push_back(of_dma("direction is 0, expected 1", [](Dma& d) { d.direction = memory::DmaDirection::kRead; }));
+  wrongs.push_back(longer(1, 1));
+  wrongs.push_back(chunk(1, 1, "Chunk::data_valid is 0, expected 1", [](bus::Chunk& c) { c.data_valid = false; }));
+  const Dma d = two_segments(memory::DmaDirection::kWrite);
+  // The second chunk begins inside a transaction.
+  require_refusals(build,
+                   {{command_of(d, d.encoded_bytes())},
+                    {{std::vector<std::uint8_t>(40, 5), {}}, {std::vector<std::uint8_t>(88, 9), {}}}},
+                   wrongs);
+}
+
+TEST_CASE("refusals: the stream buffer") {
+  Sent begin{std::vector<std::uint8_t>(256, 5), {}}, end{std::vector<std::uint8_t>(200, 9), {}};
+  begin.chunk.first_of_tile = end.chunk.last_of_tile = true;
+  const auto build = [](memory::BufferMode mode) -> Build {
+    return [mode](Bench& bench) {
+      memory::StreamBufferConfig config;
+      config.capacity_bytes = 1024;
+      config.mode = mode;
+      auto block = std::make_shared<memory::StreamBuffer<>>("buffer", config);
+      bench.into(block->tsock);
+      bench.out_of(block->isock);
+      return block;
+    };
+  };
+  const auto larger = [](std::size_t bytes) { return [bytes](Sent& s) { s.bytes.resize(bytes); }; };
+  const Wrong traffic =
+      chunk(0, 1, "Chunk::traffic is 99", [](bus::Chunk& c) { c.traffic = static_cast<bus::TrafficClass>(99); });
+  require_refusals(
+      build(memory::BufferMode::kTiles), {{begin, end}},
+      {{0, 0, "the data length is 513, expected at most the 512", larger(513)},
+       {0, 1, "the data length is 257, expected at most the 256", larger(257)},
+       chunk(0, 0, "Chunk::first_of_tile is 0, expected 1", [](bus::Chunk& c) { c.first_of_tile = false; }),
+       chunk(0, 1, "Chunk::first_of_tile is 1, expected 0", [](bus::Chunk& c) { c.first_of_tile = true; }),
+       traffic});
+  require_refusals(build(memory::BufferMode::kStreaming), {{begin, end}},
+                   {{0, 0, "the data length is 1025, expected at most the 1024", larger(1025)}, traffic});
 }
 
 TEST_CASE("refusals: the converter") {
