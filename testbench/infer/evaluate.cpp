@@ -78,7 +78,8 @@ std::vector<std::vector<int>> documents(const Tokenizer& tokenizer, std::string_
     document = document.substr(first, document.find_last_not_of(" \r\n\t") + 1 - first);
     const std::vector<int> tokens = tokenizer.encode(document, false);
     for (std::size_t i = 0; i < tokens.size(); i += piece) {
-      std::vector<int> part = {tokenizer.bos()};
+      std::vector<int> part;
+      if (tokenizer.adds_start()) part.push_back(tokenizer.bos());
       part.insert(part.end(), tokens.begin() + static_cast<std::ptrdiff_t>(i),
                   tokens.begin() + static_cast<std::ptrdiff_t>(std::min(tokens.size(), i + piece)));
       out.push_back(std::move(part));

@@ -218,6 +218,12 @@ const char* refused_architecture(std::string_view model_type) {
   return nullptr;
 }
 
+std::vector<std::string> refused_architecture_names() {
+  std::vector<std::string> names;
+  for (const Refused& kind : refused()) names.insert(names.end(), kind.types.begin(), kind.types.end());
+  return names;
+}
+
 bool is_harmless_key(std::string_view key) {
   return std::find(std::begin(kHarmless), std::end(kHarmless), key) != std::end(kHarmless);
 }

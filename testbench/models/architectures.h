@@ -48,6 +48,8 @@ std::vector<std::string> architecture_names();
 
 /// Why a model type that is known is not modelled; null when it is modelled or unknown.
 const char* refused_architecture(std::string_view model_type);
+/// The model types that it knows.
+std::vector<std::string> refused_architecture_names();
 
 /// Keys that change neither bytes nor operations nor values of a decode step: training, generation, bookkeeping.
 bool is_harmless_key(std::string_view key);

@@ -60,10 +60,12 @@ class Reader {
   Reader(const Node& document, bool allow_unknown) : outer_(document), text_(&document), allow_unknown_(allow_unknown) {
     for (const char* key : kTextConfigs)
       if (const Node* inner = document.find(key); inner && inner->is_map()) {
+        if (text_ != &document)
+          throw InputError(inner->where,
+                           std::string("key '") + key + "' describes a second language model, expected one");
         text_ = inner;
         model_.notices.push_back(std::string("The model is the language model under ") + key +
                                  "; towers for other inputs are not modelled.");
-        break;
       }
   }
 
@@ -109,21 +111,17 @@ class Reader {
     if (classes && !classes->is_null() && !classes->is_list())
       throw InputError(classes->where,
                        "architectures: found " + config::describe_found(*classes) + ", expected a list of class names");
-    if (classes && classes->is_list() && !classes->items.empty() && classes->items[0].is_scalar()) {
-      const Node& c = classes->items[0];
-      if (name.empty()) {
-        name = type_of_class(c.text);
-        type_where_ = c.where;
+    if (classes && classes->is_list())
+      for (const Node& c : classes->items) {
+        if (!c.is_scalar())
+          throw InputError(c.where,
+                           "architectures: found " + config::describe_found(c) + ", expected names of classes");
+        if (name.empty()) {
+          name = type_of_class(c.text);
+          type_where_ = c.where;
+        }
+        check_class(c, name);
       }
-      if (const char* why = refused_architecture(name))
-        throw InputError(type_where_, "model type '" + config::printable(name) + "' is not modelled: " + why);
-      const auto ends = [&](const std::string& end) {
-        return c.text.size() >= end.size() && c.text.compare(c.text.size() - end.size(), end.size(), end) == 0;
-      };
-      if (!ends("ForCausalLM") && !ends("ForConditionalGeneration") && !ends("LMHeadModel"))
-        throw InputError(c.where, "architecture '" + config::printable(c.text) +
-                                      "' has no decode step, expected one that ends in ForCausalLM");
-    }
     if (const char* why = refused_architecture(name))
       throw InputError(type_where_, "model type '" + config::printable(name) + "' is not modelled: " + why);
     if (name.empty())
@@ -135,14 +133,37 @@ class Reader {
                                         config::nearest_hint(name, architecture_names(), "model type"));
   }
 
+  /// A class has a decode step, and where its own type is known it is of the family that the file states.
+  void check_class(const Node& c, const std::string& name) const {
+    if (const char* why = refused_architecture(name))
+      throw InputError(type_where_, "model type '" + config::printable(name) + "' is not modelled: " + why);
+    const auto ends = [&](const std::string& end) {
+      return c.text.size() >= end.size() && c.text.compare(c.text.size() - end.size(), end.size(), end) == 0;
+    };
+    if (!ends("ForCausalLM") && !ends("ForConditionalGeneration") && !ends("LMHeadModel"))
+      throw InputError(c.where, "architecture '" + config::printable(c.text) +
+                                    "' has no decode step, expected one that ends in ForCausalLM");
+    const std::string own = type_of_class(c.text);
+    if (const char* why = refused_architecture(own))
+      throw InputError(c.where, "architecture '" + config::printable(c.text) + "' is not modelled: " + why);
+    const Architecture *stated = find_architecture(name), *of_class = find_architecture(own);
+    if (stated && of_class && std::string_view(stated->family) != of_class->family)
+      throw InputError(c.where, "architecture '" + config::printable(c.text) + "' is of model type '" + own +
+                                    "', expected one of the stated model type '" + name + "'");
+  }
+
   /// "Qwen2ForCausalLM" -> "qwen2", for files that name the class alone.
   static std::string type_of_class(const std::string& name) {
     std::string stem;
-    for (const char c : name.substr(0, name.find("For")))
+    for (const char c : name.substr(0, std::min(name.find("For"), name.find("LMHead"))))
       stem += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    for (const std::string& known : architecture_names()) {
+    std::vector<std::string> names = architecture_names();
+    const std::vector<std::string> refused = refused_architecture_names();
+    names.insert(names.end(), refused.begin(), refused.end());
+    for (const std::string& known : names) {
       std::string plain = known;
-      plain.erase(std::remove(plain.begin(), plain.end(), '_'), plain.end());
+      const auto joins = [](char c) { return c == '_' || c == '-'; };
+      plain.erase(std::remove_if(plain.begin(), plain.end(), joins), plain.end());
       if (plain == stem) return known;
     }
     return stem;
@@ -274,12 +295,22 @@ class Reader {
   void rope(const config::Member& m) {
     if (!m.value.is_map())
       throw InputError(m.value.where, m.key + " is " + config::describe_found(m.value) + ", expected a map");
-    std::string type = "default";
+    std::string type;
     for (const char* name : {"rope_type", "type"})
-      if (const Node* n = m.value.find(name); n && n->is_scalar()) {
+      if (const Node* n = m.value.find(name); n && !n->is_null()) {
+        if (!n->is_scalar())
+          throw InputError(n->where, m.key + "." + name + " is " + config::describe_found(*n) + ", expected a name");
+        if (!type.empty() && type != n->text)
+          throw InputError(n->where, m.key + " has the rope_type '" + config::printable(type) + "' and the type '" +
+                                         config::printable(n->text) + "', expected the same");
         type = n->text;
-        break;
       }
+    if (type.empty()) type = "default";
+    if (scaling_ && !(scaling_->value == m.value) && scaling_type_ != type)
+      throw InputError(m.where, m.key + " is of type '" + config::printable(type) + "' and " + scaling_->key +
+                                    " of type '" + config::printable(scaling_type_) + "', expected the same");
+    scaling_ = &m;
+    scaling_type_ = type;
     static const std::set<std::string> keys = {"rope_type",
                                                "type",
                                                "factor",
@@ -307,7 +338,13 @@ class Reader {
         throw InputError(k.where, m.key + " has the key '" + config::printable(k.key) +
                                       "', which is not known; expected one of those "
                                       "of default, linear, llama3, yarn and longrope scaling");
-    if (const Node* theta = m.value.find("rope_theta"); theta && !theta->is_null()) theta_ = theta;
+    if (const Node* theta = m.value.find("rope_theta"); theta && !theta->is_null()) {
+      const Node* outer = find("rope_theta");
+      if (outer && require_number(*outer, "rope_theta") != require_number(*theta, m.key + ".rope_theta"))
+        throw InputError(theta->where, m.key + ".rope_theta is " + theta->text + " and rope_theta is " + outer->text +
+                                           ", expected the same");
+      theta_ = theta;
+    }
     if (const Node* part = m.value.find("partial_rotary_factor"); part && !part->is_null())
       partial_rotary({"partial_rotary_factor", part->where, *part});
     if (m.value.find("full_attention") || m.value.find("sliding_attention"))
@@ -333,6 +370,11 @@ class Reader {
     if (known.count(type) == 0)
       throw InputError(m.where, m.key + " of type '" + config::printable(type) +
                                     "' is not known, expected default, linear, llama3, dynamic, yarn or longrope");
+    const Node* factor = m.value.find("factor");
+    if (factor && !factor->is_null() && !(require_number(*factor, m.key + ".factor") > 0))
+      throw InputError(factor->where, m.key + ".factor is " + factor->text + ", expected a number above 0");
+    if (!factor && (type == "linear" || type == "dynamic" || type == "yarn"))
+      throw InputError(m.where, m.key + " of type " + type + " has no factor, expected one");
     feature(m.where, m.key + " of type " + type, true);
   }
 
@@ -368,9 +410,10 @@ class Reader {
   }
 
   void quantization(const config::Member& m) {
+    if (!m.value.is_map())
+      throw InputError(m.value.where, m.key + " is " + config::describe_found(m.value) + ", expected a map");
     std::string method = "of an unnamed method";
-    if (const Node* n = m.value.is_map() ? m.value.find("quant_method") : nullptr; n && n->is_scalar())
-      method = n->text;
+    if (const Node* n = m.value.find("quant_method"); n && n->is_scalar()) method = n->text;
     feature(m.where, m.key + " (" + config::printable(method) + "): the scenario's weights say how weights are stored",
             true);
   }
@@ -598,6 +641,8 @@ class Reader {
   const Architecture* type_ = nullptr;
   Location type_where_;
   const Node* theta_ = nullptr;
+  const config::Member* scaling_ = nullptr;  // of RoPE
+  std::string scaling_type_;
   const config::Member *attention_bias_ = nullptr, *mlp_bias_ = nullptr, *qk_norm_ = nullptr;
   bool no_qkv_bias_ = false, activation_said_ = false;
   std::map<std::string, const config::Member*> window_keys_, expert_keys_;

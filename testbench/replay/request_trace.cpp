@@ -164,6 +164,11 @@ class Reader {
 
   void header(const std::string& line) {
     split(line, cells_);
+    for (std::size_t i = 0; i < cells_.size(); ++i)
+      for (std::size_t j = 0; j < i; ++j)
+        if (cells_[i].text == cells_[j].text)
+          throw InputError(lines_.here(cells_[i].column),
+                           "column '" + config::printable(cells_[i].text) + "' is there twice, expected once");
     for (const Columns& format : kCsvFormats) {
       if (!match(cells_, format, positions_)) continue;
       trace_.format = format.format;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstring>
 #include <list>
 #include <queue>
@@ -44,6 +45,10 @@ Tokenizer::Tokenizer(std::vector<std::string> pieces, std::vector<float> scores,
   if (pieces_.size() != scores_.size())
     throw config::InputError({source},
                              fmt::format("the tokenizer has {} pieces but {} scores", pieces_.size(), scores_.size()));
+  for (std::size_t t = 0; t < scores_.size(); ++t)
+    if (!std::isfinite(scores_[t]))
+      throw config::InputError({source},
+                               fmt::format("the score of token {} is {}, expected a finite number", t, scores_[t]));
   if (pieces_.empty() || bos_ < 0 || eos_ < 0 || bos_ >= vocab_size() || eos_ >= vocab_size())
     throw config::InputError(
         {source}, fmt::format("the tokenizer's start and end tokens {} and {} lie outside its {} pieces", bos_, eos_,

@@ -31,6 +31,8 @@ class Tokenizer {
     adds_blank_ = blank;
   }
 
+  bool adds_start() const { return adds_start_; }
+
   int vocab_size() const { return static_cast<int>(pieces_.size()); }
   int bos() const { return bos_; }
   int eos() const { return eos_; }

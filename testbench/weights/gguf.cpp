@@ -139,7 +139,9 @@ class Gguf {
     const auto value_count = reader_.read<std::uint64_t>("the number of metadata values");
     for (std::uint64_t i = 0; i < value_count; ++i) {
       const std::string key(reader_.string("a metadata key"));
-      values_[key] = reader_.value();
+      const std::size_t start = reader_.offset();
+      if (!values_.emplace(key, reader_.value()).second)
+        reader_.fail(start, "metadata key " + config::printable(key) + " is there twice, expected once");
     }
     for (std::uint64_t i = 0; i < tensor_count; ++i) read_tensor_entry();
     const std::size_t tables_end = reader_.offset();  // reading a value moves the reader
@@ -205,8 +207,8 @@ class Gguf {
   }
   std::uint64_t number(const std::string& key, std::uint64_t absent) { return has(key) ? number(key) : absent; }
 
-  double real(const std::string& key, double absent) {
-    if (!has(key)) return absent;
+  double real(const std::string& key, double absent) { return has(key) ? real(key) : absent; }
+  double real(const std::string& key) {
     const Value v = get(key);
     reader_.seek(v.offset);
     if (v.type == kFloat32) return static_cast<double>(reader_.read<float>("a value"));
@@ -334,9 +336,10 @@ class Gguf {
     }
     Tensor t;
     t.cols = static_cast<std::int64_t>(size[0]);  // ggml lists the fastest dimension first
-    const std::size_t rows = saturating_multiply(size[1], saturating_multiply(size[2], size[3]));
-    if (rows > INT32_MAX) reader_.fail(start, fmt::format("tensor {} has {} rows", name, rows));
-    t.rows = static_cast<std::int64_t>(rows);
+    if (size[2] != 1 || size[3] != 1)
+      reader_.fail(start, fmt::format("tensor {} is of {} x {} x {} x {} values, expected a matrix or a vector", name,
+                                      size[0], size[1], size[2], size[3]));
+    t.rows = static_cast<std::int64_t>(size[1]);
     t.type = reader_.read<std::uint32_t>("a tensor's type");
     t.offset = reader_.read<std::uint64_t>("a tensor's offset");
     if (!tensors_.emplace(name, t).second) reader_.fail(start, "tensor " + name + " is listed twice");
@@ -400,8 +403,7 @@ constexpr std::string_view kReadKeys[] = {"embedding_length",
                                           "rope.dimension_count",
                                           "rope.freq_base",
                                           "attention.layer_norm_rms_epsilon",
-                                          "vocab_size",
-                                          "attention.layer_norm_epsilon"};
+                                          "vocab_size"};
 
 /// Everything that a file may ask for beside the plain layer is refused by name, unless it has the value that changes
 /// nothing.
@@ -454,7 +456,7 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   const std::string architecture = file.text("general.architecture");
   if (architecture != "llama")
     throw config::InputError({bytes.name},
-                             "general.architecture is '" + architecture.substr(0, 64) + "', expected 'llama'");
+                             "general.architecture is '" + config::printable(architecture) + "', expected 'llama'");
   if (file.number("split.count", 0) > 1) throw config::InputError({bytes.name}, "split.count above 1 is not supported");
   if (file.has("general.type") && file.text("general.type") != "model")
     throw config::InputError(
@@ -491,7 +493,7 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   refuse_unread_keys(file, bytes.name, model.info.max_context);
   if (file.has_tensor("rope_freqs.weight"))
     throw config::InputError({bytes.name}, "has a table of RoPE frequency factors, which is not supported");
-  s.rms_norm_eps = file.real("llama.attention.layer_norm_rms_epsilon", 1e-5);
+  s.rms_norm_eps = file.real("llama.attention.layer_norm_rms_epsilon");
   s.rope_theta = file.real("llama.rope.freq_base", 10000.0);
   model.info.rope_pairing = formats::RopePairing::kAdjacent;
   const std::string head = gguf_name(ModelTensor::lm_head) + ".weight";
@@ -523,11 +525,37 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   return model;
 }
 
+namespace {
+
+/// Tokens that a user added are looked for in a text before anything is merged, which the tokenizer here does not do.
+void require_known_kinds(Gguf& file, std::uint64_t tokens) {
+  const std::string key = "tokenizer.ggml.token_type";
+  if (!file.has(key)) return;
+  const Value kinds = file.array(key, kInt32);
+  Reader& reader = file.reader();
+  if (kinds.count != tokens)
+    reader.fail(kinds.offset,
+                fmt::format("{} has {} entries, expected one for each of the {} tokens", key, kinds.count, tokens));
+  reader.seek(kinds.offset);
+  for (std::uint64_t t = 0; t < kinds.count; ++t) {
+    const std::size_t at = reader.offset();
+    const auto kind = reader.read<std::int32_t>("a kind of token");
+    constexpr std::int32_t kUserDefined = 4, kLast = 6;
+    if (kind == kUserDefined)
+      reader.fail(at, fmt::format("{} says that token {} was added by a user, which is not supported", key, t));
+    if (kind < 0 || kind > kLast)
+      reader.fail(at, fmt::format("{} of token {} is {}, expected 0 to {}", key, t, kind, kLast));
+  }
+}
+
+}  // namespace
+
 GgufVocabulary parse_gguf_vocabulary(const Bytes& bytes) {
   Gguf file(bytes);
   const std::string kind = file.text("tokenizer.ggml.model");
   if (kind != "llama")
-    throw config::InputError({bytes.name}, "tokenizer.ggml.model is '" + kind.substr(0, 64) + "', expected 'llama'");
+    throw config::InputError({bytes.name},
+                             "tokenizer.ggml.model is '" + config::printable(kind) + "', expected 'llama'");
   const Value tokens = file.array("tokenizer.ggml.tokens", kString);
   const Value scores = file.array("tokenizer.ggml.scores", kFloat32);
   // Both arrays lie inside the file, each string taking at least 8 bytes, so their counts are bounded by its size.
@@ -546,6 +574,7 @@ GgufVocabulary parse_gguf_vocabulary(const Bytes& bytes) {
   vocabulary.scores.resize(static_cast<std::size_t>(scores.count));
   reader.seek(scores.offset);
   for (float& v : vocabulary.scores) v = reader.read<float>("a score");
+  require_known_kinds(file, tokens.count);
   const auto token = [&](const char* key, std::uint64_t absent) {
     const std::uint64_t t = file.number(key, absent);
     return t > INT32_MAX ? -1 : static_cast<int>(t);

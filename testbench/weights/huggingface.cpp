@@ -40,16 +40,49 @@ std::string read_text(const fs::path& path) {
   return text.str();
 }
 
+/// The files of a checkpoint, and what an index says in which of them each tensor lies.
+struct CheckpointFiles {
+  std::vector<fs::path> paths;
+  fs::path index;                           // empty: there is none
+  std::map<std::string, fs::path> file_of;  // by tensor
+};
+
+CheckpointFiles checkpoint_files(const fs::path& path) {
+  if (!fs::is_directory(path)) return {{path}, {}, {}};
+  if (fs::exists(path / "model.safetensors")) return {{path / "model.safetensors"}, {}, {}};
+  const fs::path index = path / "model.safetensors.index.json";
+  if (!fs::exists(index))
+    throw config::InputError({path.string()}, "holds neither model.safetensors nor model.safetensors.index.json");
+  const json j = config::parse_json_values(read_text(index), index.string());
+  if (!j.is_object() || !j.contains("weight_map") || !j["weight_map"].is_object())
+    throw config::InputError({index.string()}, "has no weight_map");
+  CheckpointFiles found;
+  found.index = index;
+  std::set<fs::path> files;
+  for (const auto& [tensor, file] : j["weight_map"].items()) {
+    // Only names inside the folder: an index must not make the program read elsewhere.
+    if (!file.is_string() || fs::path(file.get<std::string>()).filename() != fs::path(file.get<std::string>()))
+      throw config::InputError({index.string()},
+                               "the file of tensor " + config::printable(tensor) + " is not a plain file name");
+    files.insert(found.file_of[tensor] = path / file.get<std::string>());
+  }
+  if (files.empty()) throw config::InputError({index.string()}, "weight_map is empty");
+  found.paths.assign(files.begin(), files.end());
+  return found;
+}
+
 /// The files of a checkpoint and a view of each tensor by name.
 class Checkpoint {
  public:
-  explicit Checkpoint(const std::vector<fs::path>& paths) {
-    for (const fs::path& p : paths) {
+  explicit Checkpoint(const CheckpointFiles& of) {
+    for (const fs::path& p : of.paths) {
       files_.push_back(std::make_shared<SafetensorsFile>(p));
       for (const TensorView& t : files_.back()->tensors())
         if (!tensors_.emplace(t.name, std::make_pair(&t, files_.back().get())).second)
-          throw config::InputError({p.string()}, "tensor " + t.name + " is in another file of the checkpoint too");
+          throw config::InputError({p.string()},
+                                   "tensor " + config::printable(t.name) + " is in another file of the checkpoint too");
     }
+    if (!of.index.empty()) compare_with(of);
   }
 
   const std::vector<std::shared_ptr<SafetensorsFile>>& files() const { return files_; }
@@ -66,6 +99,19 @@ class Checkpoint {
                                      " is no part of a plain Llama, expected embeddings, seven linears and two norms a "
                                      "layer: without it the model's values would be wrong");
     }
+  }
+  /// The index names every tensor, in the file that holds it.
+  void compare_with(const CheckpointFiles& of) const {
+    const auto fail = [&](const std::string& tensor, const std::string& what) {
+      throw config::InputError({of.index.string()}, "weight_map " + what + " tensor " + config::printable(tensor));
+    };
+    for (const auto& [name, path] : of.file_of) {
+      const auto it = tensors_.find(name);
+      if (it == tensors_.end()) fail(name, "names a file that has no");
+      if (it->second.second->path() != path) fail(name, "names another file than the one that has the");
+    }
+    for (const auto& [name, entry] : tensors_)
+      if (of.file_of.count(name) == 0) fail(name, "does not name the file of");
   }
   std::string file(const std::string& name) const { return tensors_.at(name).second->path().string(); }
 
@@ -290,26 +336,6 @@ class Checkpoint {
   mutable std::set<std::string> read_;  // names that at() was asked for
 };
 
-std::vector<fs::path> checkpoint_files(const fs::path& path) {
-  if (!fs::is_directory(path)) return {path};
-  if (fs::exists(path / "model.safetensors")) return {path / "model.safetensors"};
-  const fs::path index = path / "model.safetensors.index.json";
-  if (!fs::exists(index))
-    throw config::InputError({path.string()}, "holds neither model.safetensors nor model.safetensors.index.json");
-  const json j = config::parse_json_values(read_text(index), index.string());
-  if (!j.is_object() || !j.contains("weight_map") || !j["weight_map"].is_object())
-    throw config::InputError({index.string()}, "has no weight_map");
-  std::set<fs::path> files;
-  for (const auto& [tensor, file] : j["weight_map"].items()) {
-    // Only names inside the folder: an index must not make the program read elsewhere.
-    if (!file.is_string() || fs::path(file.get<std::string>()).filename() != fs::path(file.get<std::string>()))
-      throw config::InputError({index.string()}, "the file of tensor " + tensor + " is not a plain file name");
-    files.insert(path / file.get<std::string>());
-  }
-  if (files.empty()) throw config::InputError({index.string()}, "weight_map is empty");
-  return {files.begin(), files.end()};
-}
-
 }  // namespace
 
 ModelInfo parse_huggingface_config(const std::string& text, const std::string& file, const char* model_type) {
@@ -419,8 +445,14 @@ ModelWeights load_huggingface(const fs::path& path) {
   model.lm_head = tied && !own_head ? model.embedding : checkpoint.weight(head_name);
   if (tied && own_head) {
     const WeightView &head = model.lm_head, &embedding = model.embedding;
-    const bool same = head.type == embedding.type && head.bytes == embedding.bytes && head.scales == nullptr &&
-                      std::memcmp(head.data, embedding.data, head.bytes) == 0;
+    const bool comparable = head.type == embedding.type && head.bytes == embedding.bytes && head.scales == nullptr;
+    const bool same = comparable && std::memcmp(head.data, embedding.data, head.bytes) == 0;
+    if (comparable && !same)
+      throw config::InputError(
+          {checkpoint.file(head.name)},
+          "tensor " + head.name +
+              " differs from the embedding although tie_word_embeddings is true, expected the same "
+              "values or no such tensor");
     model.notices.push_back(std::string("The file ties lm_head to the embedding and holds a tensor lm_head too") +
                             (same ? " with the same contents." : ", which differs; lm_head as stored is used."));
   }

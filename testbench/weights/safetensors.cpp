@@ -71,10 +71,13 @@ bool product(const std::vector<std::size_t>& factors, std::size_t& result) {
 TensorView read_entry(const std::string& file, const std::string& name, const nlohmann::json& entry,
                       const std::uint8_t* data, std::size_t data_bytes) {
   const auto fail = [&](const std::string& what) -> InputError {
-    return InputError({file, 0, 0}, "tensor '" + name + "': " + what);
+    return InputError({file, 0, 0}, "tensor '" + config::printable(name) + "': " + what);
   };
   if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
     throw fail("expected an object with dtype, shape and data_offsets");
+  for (const auto& [key, value] : entry.items())
+    if (key != "dtype" && key != "shape" && key != "data_offsets")
+      throw fail("has the key '" + config::printable(key) + "', expected dtype, shape and data_offsets alone");
   TensorView view;
   view.name = name;
 
@@ -83,7 +86,8 @@ TensorView read_entry(const std::string& file, const std::string& name, const nl
   const std::string& type_name = dtype.get_ref<const std::string&>();
   const auto* type =
       std::find_if(kDtypes.begin(), kDtypes.end(), [&](const DtypeInfo& d) { return type_name == d.name; });
-  if (type == kDtypes.end()) throw fail("unknown dtype '" + type_name + "', expected one such as F32, F16, BF16 or U8");
+  if (type == kDtypes.end())
+    throw fail("unknown dtype '" + config::printable(type_name) + "', expected one such as F32, F16, BF16 or U8");
   view.dtype = type->dtype;
 
   const nlohmann::json& shape = entry["shape"];
@@ -191,7 +195,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : state_(std
     }
     if (!entry.is_object()) throw InputError({file, 0, 0}, "__metadata__ is not an object");
     for (const auto& [key, value] : entry.items()) {
-      if (!value.is_string()) throw InputError({file, 0, 0}, "__metadata__ '" + key + "' is not a string");
+      if (!value.is_string())
+        throw InputError({file, 0, 0}, "__metadata__ '" + config::printable(key) + "' is not a string");
       state_->metadata[key] = value.get<std::string>();
     }
   }
@@ -203,7 +208,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : state_(std
   for (const TensorView& t : state_->tensors) {
     if (t.data != next)
       throw InputError({file, 0, 0},
-                       "tensor '" + t.name + "': its data " +
+                       "tensor '" + config::printable(t.name) + "': its data " +
                            (t.data < next ? "overlap those of another tensor" : "leave a gap before them"));
     next = t.data + t.bytes;
   }
@@ -239,9 +244,9 @@ const TensorView& SafetensorsFile::at(const std::string& name, Dtype dtype,
                                       const std::vector<std::size_t>& shape) const {
   const TensorView& tensor = at(name);
   if (tensor.dtype != dtype || tensor.shape != shape)
-    throw InputError({state_->path.string(), 0, 0}, "tensor '" + name + "' is " + dtype_name(tensor.dtype) + ' ' +
-                                                        shape_text(tensor.shape) + ", expected " + dtype_name(dtype) +
-                                                        ' ' + shape_text(shape));
+    throw InputError({state_->path.string(), 0, 0}, "tensor '" + config::printable(name) + "' is " +
+                                                        dtype_name(tensor.dtype) + ' ' + shape_text(tensor.shape) +
+                                                        ", expected " + dtype_name(dtype) + ' ' + shape_text(shape));
   return tensor;
 }
 

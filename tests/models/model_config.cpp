@@ -221,3 +221,44 @@ TEST_CASE("config.json: a kind of model that cannot be read is refused with its 
   CHECK_THAT(refused("{\n \"model_type\": \"\", \"vocab_size\": 3}"),
              ContainsSubstring("m:") && ContainsSubstring("neither model_type nor"));
 }
+
+TEST_CASE("config.json: what contradicts itself is refused with both sayings") {
+  const auto of_class = [](const std::string& type, const std::string& classes) {
+    std::string text = kLlama;
+    text.replace(text.find("[\"LlamaForCausalLM\"]"), std::string("[\"LlamaForCausalLM\"]").size(), classes);
+    text.replace(text.find("\"model_type\": \"llama\""), std::string("\"model_type\": \"llama\"").size(),
+                 type.empty() ? "\"use_cache\": true" : "\"model_type\": \"" + type + "\"");
+    try {
+      read_model_config(config::parse_json(text + "}", "m"));
+    } catch (const config::InputError& e) {
+      return std::string(e.what());
+    }
+    return std::string("accepted");
+  };
+  CHECK(of_class("llama", "[\"LlamaForCausalLM\"]") == "accepted");
+  CHECK(of_class("llama", "[\"SomethingNewForCausalLM\"]") == "accepted");
+  CHECK_THAT(of_class("llama", "[\"Gemma2ForCausalLM\"]"),
+             ContainsSubstring("m:1:20") && ContainsSubstring("'Gemma2ForCausalLM' is of model type 'gemma2'"));
+  CHECK_THAT(of_class("llama", "[\"DeepseekV3ForCausalLM\"]"),
+             ContainsSubstring("m:1:20") && ContainsSubstring("is not modelled: its attention keeps"));
+  CHECK_THAT(of_class("llama", "[\"LlamaForCausalLM\", \"LlamaModel\"]"),
+             ContainsSubstring("m:1:40") && ContainsSubstring("has no decode step"));
+  CHECK_THAT(of_class("llama", "[1, [2]]"), ContainsSubstring("expected"));
+  // The class alone says what the model is, by its name without the ending.
+  CHECK_THAT(of_class("", "[\"GPT2LMHeadModel\"]"), ContainsSubstring("'gpt2' is not modelled"));
+  CHECK_THAT(of_class("", "[\"MambaForCausalLM\"]"), ContainsSubstring("a recurrent state"));
+
+  CHECK_THAT(refusal("\"text_config\": {\"model_type\": \"llama\"}, \"llm_config\": {\"model_type\": \"llama\"}"),
+             ContainsSubstring("'llm_config' describes a second language model"));
+  CHECK_THAT(refusal("\"quantization_config\": \"awq\""), ContainsSubstring("m:6:25") && ContainsSubstring("a map"));
+  CHECK_THAT(refusal("\"rope_theta\": 1e4, \"rope_parameters\": {\"rope_theta\": 5e5}"),
+             ContainsSubstring("rope_parameters.rope_theta is 5e5 and rope_theta is 1e4"));
+  CHECK_THAT(refusal("\"rope_scaling\": {\"rope_type\": \"default\", \"type\": \"linear\", \"factor\": 4}"),
+             ContainsSubstring("the rope_type 'default' and the type 'linear'"));
+  CHECK_THAT(refusal("\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}, \"rope_parameters\": {\"rope_type\": "
+                     "\"default\"}"),
+             ContainsSubstring("rope_parameters is of type 'default' and rope_scaling of type 'linear'"));
+  CHECK_THAT(refusal("\"rope_scaling\": {\"type\": \"linear\"}"), ContainsSubstring("has no factor"));
+  CHECK_THAT(refusal("\"rope_scaling\": {\"type\": \"yarn\", \"factor\": -4}"),
+             ContainsSubstring("rope_scaling.factor is -4, expected a number above 0"));
+}

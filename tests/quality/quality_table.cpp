@@ -31,6 +31,17 @@ TEST_CASE("a loss is the mean difference, its standard error that of the differe
   REQUIRE_THROWS_AS(quality_loss(of, reference), std::invalid_argument);
 }
 
+TEST_CASE("a text begins with the sequence start only where the tokenizer's file asks for one") {
+  std::vector<std::string> pieces = test::tiny_pieces();
+  const std::vector<float> scores(pieces.size(), 0.0F);
+  Tokenizer tokenizer(std::move(pieces), scores, 1, 2, "t");
+  const std::vector<int> with = documents(tokenizer, "ab", 16).at(0);
+  tokenizer.begin_with(false, true);
+  const std::vector<int> without = documents(tokenizer, "ab", 16).at(0);
+  REQUIRE(with.front() == 1);
+  REQUIRE(std::vector<int>(with.begin() + 1, with.end()) == without);
+}
+
 TEST_CASE("settings come from a YAML list, and errors say where") {
   const test::TemporaryFolder folder;
   const auto write = [&](const std::string& text) {

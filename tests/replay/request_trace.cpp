@@ -192,6 +192,8 @@ TEST_CASE("a broken line is named by file, line and column") {
         "\"output_length\": 1}");
   CHECK(error_of("{\"timestamp\": 1e999, \"input_length\": 1, \"output_length\": 1}\n")
             .find(":1:19: a number that is out of range") == 0);
+  CHECK(error_of("arrival_s,prompt_tokens,prompt_tokens,output_tokens\n0,1,2,1\n") ==
+        ":1:25: column 'prompt_tokens' is there twice, expected once");
   // The last of two equal keys is not taken for both.
   CHECK(error_of("{\"timestamp\": 0, \"input_length\": 1, \"output_length\": 1}\n"
                  "{\"timestamp\": 1, \"input_length\": 1, \"output_length\": 1, \"input_length\": 2}\n")

@@ -182,6 +182,7 @@ struct GgufExtra {
   std::vector<std::pair<std::string, float>> reals;
   std::vector<std::pair<std::string, std::string>> texts;
   std::vector<std::pair<std::string, const NamedTensor*>> tensors;
+  std::vector<std::int32_t> kinds;               // of tokens
   std::map<std::string, std::uint64_t> offsets;  // in place of a tensor's own
   bool first = false;                            // before the other metadata
 };
@@ -227,7 +228,7 @@ inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_token
   put(out, version);
   put(out, static_cast<std::uint64_t>(entries.size()));
   put(out, static_cast<std::uint64_t>(with_tokenizer ? 13 : 9) + extra.numbers.size() + extra.reals.size() +
-               extra.texts.size());
+               extra.texts.size() + (extra.kinds.empty() ? 0 : 1));
   const auto put_extra = [&] {
     for (const auto& [name, value] : extra.numbers) number(name, static_cast<int>(value));
     for (const auto& [name, value] : extra.reals) {
@@ -264,6 +265,12 @@ inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_token
     put(out, static_cast<std::uint64_t>(tiny_pieces().size()));
     for (const std::string& p : tiny_pieces()) put(out, p == "ab" ? -1.0F : -5.0F);
     number("tokenizer.ggml.bos_token_id", 1);
+  }
+  if (!extra.kinds.empty()) {
+    key("tokenizer.ggml.token_type", 9);
+    put(out, std::uint32_t{5});
+    put(out, static_cast<std::uint64_t>(extra.kinds.size()));
+    for (const std::int32_t kind : extra.kinds) put(out, kind);
   }
   if (!extra.first) put_extra();
   Blob data;

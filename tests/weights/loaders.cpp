@@ -176,6 +176,53 @@ TEST_CASE("safetensors: names of a file cannot steer the terminal") {
   REQUIRE(said.find('\x1b') == std::string::npos);
 }
 
+TEST_CASE("safetensors: an index and the files it names say the same") {
+  const test::TemporaryFolder folder;
+  test::write_huggingface(TinyModel(5), folder.file("hf"), Dtype::kF16);
+  std::filesystem::rename(folder.file("hf/model.safetensors"), folder.file("hf/a.safetensors"));
+  std::string map;
+  {
+    const SafetensorsFile file(folder.file("hf/a.safetensors"));
+    for (const TensorView& t : file.tensors()) map += "\"" + t.name + "\": \"a.safetensors\", ";
+    const float one = 1;
+    write_safetensors(folder.file("hf/b.safetensors"), {{"other", Dtype::kF32, {1}, &one}});
+  }
+  map.resize(map.size() - 2);
+  const auto said = [&](const std::string& text) {
+    const std::string index = "{\"weight_map\": {" + text + "}}";
+    folder.write("hf/model.safetensors.index.json", Blob(index.begin(), index.end()));
+    return refusal([&] { load_weights(folder.file("hf")); });
+  };
+  REQUIRE(said(map).empty());
+  REQUIRE(contains(said(map + ", \"ghost\": \"a.safetensors\""), "names a file that has no tensor ghost"));
+  REQUIRE(contains(said(map + ", \"other\": \"a.safetensors\", \"x\": \"b.safetensors\""),
+                   "names another file than the one that has the tensor other"));
+  REQUIRE(contains(said(map.substr(0, map.rfind(','))), "does not name the file of tensor"));
+  REQUIRE(contains(said(map + ", " + map.substr(0, map.find(','))), "is there twice"));
+}
+
+TEST_CASE("safetensors: a head beside a tied embedding has its values") {
+  TinyModel m(5);
+  m.shape.tie_word_embeddings = true;
+  const test::TemporaryFolder folder;
+  test::write_huggingface(m, folder.file("tied"), Dtype::kF32);
+  const auto with_head = [&](float factor) {
+    const SafetensorsFile file(folder.file("tied/model.safetensors"));
+    std::vector<TensorToWrite> tensors;
+    for (const TensorView& t : file.tensors()) tensors.push_back({t.name, t.dtype, t.shape, t.data});
+    std::vector<float> head = to_float(file.at("model.embed_tokens.weight"));
+    for (float& v : head) v *= factor;
+    tensors.push_back({"lm_head.weight", Dtype::kF32, file.at("model.embed_tokens.weight").shape, head.data()});
+    std::filesystem::create_directory(folder.file("head"));
+    std::filesystem::copy_file(folder.file("tied/config.json"), folder.file("head/config.json"),
+                               std::filesystem::copy_options::overwrite_existing);
+    write_safetensors(folder.file("head/model.safetensors"), tensors);
+    return refusal([&] { load_weights(folder.file("head")); });
+  };
+  REQUIRE(with_head(1).empty());
+  REQUIRE(contains(with_head(2), "lm_head.weight differs from the embedding although tie_word_embeddings is true"));
+}
+
 TEST_CASE("absurd sizes anywhere in a header are refused without asking for memory") {
   for (const Loader& l : loaders()) {
     INFO(l.name);
@@ -259,6 +306,64 @@ TEST_CASE("GGUF: what changes a model's values is refused by name, and neutral v
   says(with(&test::GgufExtra::texts, Text("general.license", "mit")), "");
   says(with(&test::GgufExtra::tensors, std::make_pair(std::string("blk.0.attn_q.bias"), &m.final_norm)),
        "tensor blk.0.attn_q.bias");
+}
+
+TEST_CASE("GGUF: metadata that are there twice, guessed, or of a tokenizer that is not this one") {
+  const TinyModel m(5);
+  const auto said = [&](const test::GgufExtra& extra) {
+    const Blob bytes = test::gguf_bytes(m, GgufType::kF16, true, 3, extra);
+    return refusal([&] {
+      parse_gguf(view(bytes));
+      parse_gguf_tokenizer(view(bytes));
+    });
+  };
+  REQUIRE(said({}).empty());
+  test::GgufExtra extra;
+  extra.reals = {{"llama.rope.freq_base", 5e5F}};
+  REQUIRE(contains(said(extra), "metadata key llama.rope.freq_base is there twice"));
+  extra.reals = {{"llama.attention.layer_norm_epsilon", 1e-5F}};
+  REQUIRE(contains(said(extra), "llama.attention.layer_norm_epsilon is not known"));
+  extra.reals.clear();
+  extra.texts = {{"general.type", "\x1b[31mmodel"}};
+  REQUIRE(contains(said(extra), "\\x1b[31m"));
+
+  // What a GGUF of only these bytes lacks or repeats, by changing names of the same length.
+  const auto renamed = [&](const std::string& from, const std::string& to, const std::string& key = {}) {
+    Blob bytes = test::gguf_bytes(m, GgufType::kF16);
+    const auto at = std::search(bytes.begin(), bytes.end(), from.begin(), from.end());
+    REQUIRE(at != bytes.end());
+    std::copy(to.begin(), to.end(), at);
+    return refusal([&] {
+      if (key.empty()) parse_gguf(view(bytes));
+      parse_gguf_tokenizer(view(bytes));
+    });
+  };
+  REQUIRE(contains(renamed("llama.attention.layer_norm_rms_epsilon", "other.attention.layer_norm_rms_epsilon"),
+                   "has no metadata value llama.attention.layer_norm_rms_epsilon"));
+}
+
+TEST_CASE("GGUF: kinds of tokens and their scores") {
+  const TinyModel m(5);
+  const auto with_kinds = [&](std::vector<std::int32_t> kinds) {
+    test::GgufExtra extra;
+    extra.kinds = std::move(kinds);
+    const Blob bytes = test::gguf_bytes(m, GgufType::kF16, true, 3, extra);
+    return refusal([&] { parse_gguf_tokenizer(view(bytes)); });
+  };
+  std::vector<std::int32_t> kinds(test::tiny_pieces().size(), 1);
+  kinds[0] = 2;
+  kinds[1] = 3;
+  REQUIRE(with_kinds(kinds).empty());
+  kinds[259] = 4;
+  REQUIRE(contains(with_kinds(kinds), "token 259 was added by a user"));
+  kinds[259] = 9;
+  REQUIRE(contains(with_kinds(kinds), "of token 259 is 9, expected 0 to 6"));
+  kinds.pop_back();
+  REQUIRE(contains(with_kinds(kinds), "expected one for each of the 263 tokens"));
+  REQUIRE(contains(refusal([] {
+                     Tokenizer({"a", "b", "c"}, {0, std::numeric_limits<float>::quiet_NaN(), 0}, 1, 2, "t");
+                   }),
+                   "the score of token 1 is nan"));
 }
 
 TEST_CASE("GGUF: tensors off the alignment or on each other's bytes are refused") {
