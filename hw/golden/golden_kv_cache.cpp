@@ -30,9 +30,10 @@ void grow(std::vector<T>& all, std::size_t outer, std::size_t old_row, std::size
 
 }  // namespace
 
-GoldenKvCache::GoldenKvCache(const ModelShape& shape, const GoldenSettings& settings)
+GoldenKvCache::GoldenKvCache(const ModelShape& shape, const GoldenSettings& settings, std::uint64_t window)
     : settings_(settings),
       policy_(settings.kv_policy()),
+      window_(window),
       kv_heads_(size(shape.num_key_value_heads)),
       head_dim_(size(shape.head_dim)),
       key_groups_(kBfp8.groups(head_dim_)),
@@ -194,7 +195,7 @@ GoldenKvCache::Stored GoldenKvCache::value_row(std::size_t kv_head, std::size_t 
 
 std::size_t GoldenKvCache::live_bytes() const {
   if (tokens_ == 0) return 0;
-  return KvHead(policy_, static_cast<int>(head_dim_)).live_bytes(tokens_) * kv_heads_;
+  return KvHead(policy_, static_cast<int>(head_dim_)).live_bytes(tokens_, window_) * kv_heads_;
 }
 
 void GoldenKvCache::scores(const void* q, std::size_t kv_head, std::size_t first, std::size_t count, Fp16* out) const {

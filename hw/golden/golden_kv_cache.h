@@ -29,7 +29,8 @@ namespace harmonia::accelerator {
 class GoldenKvCache {
  public:
   GoldenKvCache() = default;
-  GoldenKvCache(const ModelShape& shape, const GoldenSettings& settings);
+  /// window: tokens that the layer attends to; 0: all. Older ones stay here and are not read.
+  GoldenKvCache(const ModelShape& shape, const GoldenSettings& settings, std::uint64_t window = 0);
 
   std::size_t tokens() const { return tokens_; }
   /// Groups of 32 channels in a head.
@@ -47,8 +48,7 @@ class GoldenKvCache {
   /// FP16 and INT8 only: one token's stored row.
   Stored key_row(std::size_t kv_head, std::size_t token) const;
   Stored value_row(std::size_t kv_head, std::size_t token) const;
-  /// Live bytes of the whole cache, and of what one query of a decode step reads of it (the same: every live byte
-  /// once).
+  /// Live bytes of the cache: what one query of a decode step reads of it, every live byte once.
   std::size_t live_bytes() const;
 
   /// Appends `tokens` rows of K (after smoothing) and V, FP16 [tokens][kv_width], then demotes what has left the
@@ -76,6 +76,7 @@ class GoldenKvCache {
 
   GoldenSettings settings_;
   KvPolicy policy_;
+  std::uint64_t window_ = 0;
   std::size_t kv_heads_ = 0, head_dim_ = 0, key_groups_ = 0, tokens_ = 0;
   std::size_t capacity_ = 0;                           // tokens, a multiple of 32
   std::size_t demoted_keys_ = 0, demoted_values_ = 0;  // tokens, groups: what lies before needs no further look

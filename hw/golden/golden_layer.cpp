@@ -23,13 +23,13 @@ GoldenLayer::GoldenLayer(const GoldenModelWeights& model, const GoldenSettings& 
       weights_(&model.layers[size(index)]),
       index_(index),
       rope_(rope_table(model)),
-      cache_(model.shape, settings) {
+      cache_(model.shape, settings, model.shape.window_of(index)) {
   for (const ModelTensor tensor : layer_graph(shape_).layer_tensors())
     if (info_of(tensor).kind == TensorKind::gains) gains_[tensor] = fp32_of(weights_->gains[tensor]);
 }
 
 void GoldenLayer::reset() {
-  cache_ = GoldenKvCache(shape_, settings_);
+  cache_ = GoldenKvCache(shape_, settings_, shape_.window_of(index_));
   offsets_.clear();
   nonfinite_ = 0;
 }

@@ -43,7 +43,7 @@ class GoldenLayer {
   void linear(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
   void attention(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
   void attend(const GoldenStep& step, const LayerOperation& operation, std::size_t token, std::size_t head);
-  void attend_blocks(const void* query, std::size_t kv_head, std::size_t count, formats::Fp16* out);
+  void attend_blocks(const void* query, std::size_t kv_head, UnitRange tokens, std::size_t hidden, formats::Fp16* out);
   void pass(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   void rotate(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   void smooth(const GoldenStep& step, std::vector<formats::Fp16>& keys);

@@ -26,12 +26,13 @@ std::uint64_t KvHead::value_main_bytes() const {
 
 std::uint64_t KvHead::value_low_bytes() const { return policy.grouped() ? head_dim * formats::kBfpLowBytes : 0; }
 
-std::uint64_t KvHead::keys_read(std::uint64_t visible, std::uint64_t context) const {
-  return visible * key_main_bytes() + wide_keys(visible, context).count() * key_low_bytes();
+std::uint64_t KvHead::keys_read(UnitRange tokens, std::uint64_t context) const {
+  return tokens.count() * key_main_bytes() + wide_keys(tokens, context).count() * key_low_bytes();
 }
 
-std::uint64_t KvHead::values_read(std::uint64_t visible, std::uint64_t context) const {
-  return value_units(visible) * value_main_bytes() + wide_groups(visible, context).count() * value_low_bytes();
+std::uint64_t KvHead::values_read(UnitRange tokens, std::uint64_t context) const {
+  const std::uint64_t units = value_units(tokens.to) - tokens.from / value_unit_tokens();
+  return units * value_main_bytes() + wide_groups(tokens, context).count() * value_low_bytes();
 }
 
 std::uint64_t KvHead::keys_written(std::uint64_t first, std::uint64_t count, std::uint64_t context) const {

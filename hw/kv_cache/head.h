@@ -33,19 +33,26 @@ struct KvHead {
   }
 
   // ---- What a step moves, in bytes. context: tokens in the cache when the step's own are there. ----
-  /// Q K^T over the first `visible` tokens.
-  std::uint64_t keys_read(std::uint64_t visible, std::uint64_t context) const;
-  /// P V over the units that hold the first `visible` tokens.
-  std::uint64_t values_read(std::uint64_t visible, std::uint64_t context) const;
+  /// Q K^T over the first `visible` tokens, or over [tokens.from, tokens.to), which begin with a group.
+  std::uint64_t keys_read(std::uint64_t visible, std::uint64_t context) const {
+    return keys_read({0, visible}, context);
+  }
+  std::uint64_t keys_read(UnitRange tokens, std::uint64_t context) const;
+  /// P V over the units that hold those.
+  std::uint64_t values_read(std::uint64_t visible, std::uint64_t context) const {
+    return values_read({0, visible}, context);
+  }
+  std::uint64_t values_read(UnitRange tokens, std::uint64_t context) const;
   /// Appending the keys or the values of tokens [first, first + count), with low planes only where they will be read or
   /// a group still grows.
   std::uint64_t keys_written(std::uint64_t first, std::uint64_t count, std::uint64_t context) const;
   std::uint64_t values_written(std::uint64_t first, std::uint64_t count, std::uint64_t context) const;
   /// The V group that still grows when `first` tokens are cached: read before more are appended. 0 when there is none.
   std::uint64_t residual_bytes(std::uint64_t first) const;
-  /// Everything that a context's live planes take: what one token reads of it.
-  std::uint64_t live_bytes(std::uint64_t context) const {
-    return keys_read(context, context) + values_read(context, context);
+  /// Everything that a context's live planes take: what its last token reads of it, attending to `window` tokens (0: all).
+  std::uint64_t live_bytes(std::uint64_t context, std::uint64_t window = 0) const {
+    const UnitRange read{context == 0 ? 0 : first_token_read(context - 1, window), context};
+    return keys_read(read, context) + values_read(read, context);
   }
 
   /// Wide keys among the first `visible` tokens; wide groups among those that hold them.

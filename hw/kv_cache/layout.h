@@ -2,7 +2,8 @@
 //
 // Models: one contiguous reservation for each sequence slot; in it, per layer and kv head, four areas: K main, K low,
 //   V main, V low. Low planes lie apart, so that demoting a token is ceasing to read; with windows the low areas hold
-//   the initial window, then a ring that the local window moves through.
+//   the initial window, then a ring that the local window moves through. All areas of a layer that attends to a sliding
+//   window are rings.
 // Does not model: paging of the KV cache. Which units have a low plane is policy.h's, how many bytes they take head.h's.
 #pragma once
 
@@ -21,7 +22,8 @@ struct Segment {
   std::uint64_t bytes;
 };
 
-/// KV cache of `slots` sequences with room for `capacity_tokens` each.
+/// KV cache of `slots` sequences with room for `capacity_tokens` each; a layer with a sliding window has room for what a
+/// step reads and writes that appends up to `step_tokens` tokens to a sequence.
 ///
 /// K is grouped along head_dim, token by token; V per channel along 32 consecutive tokens, group by group. The group
 /// that still grows stands where it will stand when it is full. FP16 and INT8 caches use the main areas only; V then
@@ -34,7 +36,7 @@ class KvCacheLayout {
 
   KvCacheLayout() = default;
   KvCacheLayout(const ModelShape& shape, const KvPolicy& policy, std::uint64_t capacity_tokens, std::uint64_t slots,
-                std::uint64_t base, std::uint64_t alignment);
+                std::uint64_t base, std::uint64_t alignment, std::uint64_t step_tokens = 1);
 
   std::uint64_t base() const { return base_; }
   std::uint64_t bytes() const { return slots_ == 0 ? 0 : slot_stride_ * (slots_ - 1) + slot_bytes_; }
@@ -44,6 +46,7 @@ class KvCacheLayout {
   std::uint64_t slot_bytes() const { return slot_bytes_; }
   std::uint64_t capacity_tokens() const { return capacity_; }
   std::uint64_t slots() const { return slots_; }
+  std::uint64_t step_tokens() const { return step_tokens_; }
   const KvPolicy& policy() const { return head_.policy; }
   /// Bytes and rules of one kv head.
   const KvHead& head() const { return head_; }
@@ -78,48 +81,59 @@ class KvCacheLayout {
 
   /// Address of a token's K groups and of a V unit (a group, or a token when not grouped): main part and low part.
   std::uint64_t k_main_address(const Place& p, std::uint64_t token) const {
-    return k_main(p) + token * head_.key_main_bytes();
+    return base_of(p) + of(p).k_main.place(token) * head_.key_main_bytes();
   }
   std::uint64_t v_main_address(const Place& p, std::uint64_t unit) const {
-    return v_main(p) + unit * head_.value_main_bytes();
+    return base_of(p) + of(p).v_main_offset + of(p).v_main.place(unit) * head_.value_main_bytes();
   }
   std::uint64_t k_low_address(const Place& p, std::uint64_t token) const {
-    return k_low(p) + k_low_area_.place(token) * head_.key_low_bytes();
+    return base_of(p) + of(p).k_low_offset + of(p).k_low.place(token) * head_.key_low_bytes();
   }
   std::uint64_t v_low_address(const Place& p, std::uint64_t group) const {
-    return v_low(p) + v_low_area_.place(group) * head_.value_low_bytes();
+    return base_of(p) + of(p).v_low_offset + of(p).v_low.place(group) * head_.value_low_bytes();
   }
 
  private:
-  std::uint64_t head_base(const Place& p) const {
-    return base_ + p.slot * slot_stride_ + (std::uint64_t(p.layer) * kv_heads_ + p.head) * head_bytes_;
-  }
-  std::uint64_t k_main(const Place& p) const { return head_base(p); }
-  std::uint64_t k_low(const Place& p) const { return head_base(p) + k_low_offset_; }
-  std::uint64_t v_main(const Place& p) const { return head_base(p) + v_main_offset_; }
-  std::uint64_t v_low(const Place& p) const { return head_base(p) + v_low_offset_; }
-  /// Room for the low parts of so many units: the first ones, then a ring.
-  struct LowArea {
+  /// Room for so many units: the first ones, then a ring.
+  struct Area {
     std::uint64_t fixed = 0, ring = 0;
 
     std::uint64_t units() const { return fixed + ring; }
-    std::uint64_t place(std::uint64_t unit) const { return unit < fixed ? unit : fixed + (unit - fixed) % ring; }
+    std::uint64_t place(std::uint64_t unit) const {
+      return unit < fixed || ring == 0 ? unit : fixed + (unit - fixed) % ring;
+    }
     /// First unit behind `unit` that does not lie behind the one before it.
     std::uint64_t turn(std::uint64_t unit) const { return unit < fixed ? fixed : unit + ring - (unit - fixed) % ring; }
   };
+  /// The four areas of a kv head, in tokens or units of V, and where they begin. K main is the first.
+  struct Areas {
+    Area k_main, k_low, v_main, v_low;
+    std::uint64_t k_low_offset = 0, v_main_offset = 0, v_low_offset = 0, bytes = 0;
+  };
+  struct Layer {
+    bool windowed = false;
+    std::uint64_t offset = 0;  // in a slot
+  };
 
-  void lay_out_low_areas();
-  void low_range(const LowArea& area, std::uint64_t base, std::uint64_t unit_bytes, UnitRange units,
-                 std::vector<Segment>& out) const;
-  void k_low_ranges(const Place& p, const WideUnits& tokens, std::vector<Segment>& out) const;
-  void v_low_ranges(const Place& p, const WideUnits& groups, std::vector<Segment>& out) const;
+  Areas areas(std::uint64_t ring_tokens, std::uint64_t alignment) const;
+  void lay_out_low_areas(Areas& areas, std::uint64_t tokens, bool windowed) const;
+  const Areas& of(const Place& p) const { return layers_[static_cast<std::size_t>(p.layer)].windowed ? ring_ : whole_; }
+  std::uint64_t base_of(const Place& p) const {
+    return base_ + p.slot * slot_stride_ + layers_[static_cast<std::size_t>(p.layer)].offset +
+           static_cast<std::uint64_t>(p.head) * of(p).bytes;
+  }
+  static void range(const Area& area, std::uint64_t base, std::uint64_t unit_bytes, UnitRange units,
+                    std::vector<Segment>& out);
+  void k_ranges(const Place& p, UnitRange tokens, const WideUnits& wide, std::vector<Segment>& main,
+                std::vector<Segment>& low) const;
+  void v_ranges(const Place& p, UnitRange units, const WideUnits& wide, std::vector<Segment>& main,
+                std::vector<Segment>& low) const;
 
   KvHead head_;
-  int kv_heads_ = 0, layers_ = 0;
-  std::uint64_t base_ = 0, slots_ = 0, capacity_ = 0;
-  LowArea k_low_area_, v_low_area_;  // tokens, groups
-  std::uint64_t k_low_offset_ = 0, v_main_offset_ = 0, v_low_offset_ = 0, head_bytes_ = 0, slot_bytes_ = 0,
-                slot_stride_ = 0;
+  std::uint64_t base_ = 0, slots_ = 0, capacity_ = 0, step_tokens_ = 1;
+  Areas whole_, ring_;  // of a head that attends to all tokens, and of one with a window
+  std::vector<Layer> layers_;
+  std::uint64_t slot_bytes_ = 0, slot_stride_ = 0;
 };
 
 }  // namespace harmonia::accelerator

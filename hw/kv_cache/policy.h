@@ -24,6 +24,12 @@ inline constexpr std::uint64_t kv_group = formats::kBfpGroup;
 /// Groups that hold so many tokens or channels.
 constexpr std::uint64_t kv_groups(std::uint64_t values) { return (values + kv_group - 1) / kv_group; }
 
+/// First of the tokens that are read for one at `position` which attends to the `window` newest, itself the last; 0: to
+/// all. Values come in whole groups, and keys with them.
+constexpr std::uint64_t first_token_read(std::uint64_t position, std::uint64_t window) {
+  return window == 0 || position < window ? 0 : (position + 1 - window) / kv_group * kv_group;
+}
+
 /// Units (tokens of K, groups of V) [from, to).
 struct UnitRange {
   std::uint64_t from = 0, to = 0;

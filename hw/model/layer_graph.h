@@ -1,9 +1,9 @@
 // A decoder model as data: its weight tensors, and the operations of a step in the order in which they run.
 //
 // Models: the Llama decoder: RMSNorm, grouped-query attention with rotary positions, a SwiGLU feed-forward or a mixture of
-//   such, each with its weights, operands, shapes, operation class and the place where its results go.
-// Does not model: biases, query and key norms, norms behind a block, sliding windows, a feed-forward
-//   of two matrices. Each of these is a further entry or a further member of an entry: a tensor in the table of tensors,
+//   such, each with its weights, operands, shapes, operation class and the place where its results go. Which tokens a layer
+//   attends to is the shape's (ModelShape::window_of).
+// Does not model: biases, query and key norms, norms behind a block, a feed-forward of two matrices. Each of these is a further entry or a further member of an entry: a tensor in the table of tensors,
 //   a product or an operation in the list.
 //
 // What the sequencer generates, what the golden model computes, what the loaders look for in a file and what the

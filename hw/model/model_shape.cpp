@@ -90,9 +90,26 @@ void ModelShape::describe(config::Fields& f) {
   f.add("sliding_window", sliding_window)
       .range(0, 1 << 30)
       .unit("tokens")
-      .says(
-          "tokens that a windowed layer attends to, 0 for all; windows are not modelled, so that a longer context is "
-          "refused");
+      .says("newest tokens that a layer attends to, 0 for all; older ones leave its KV cache");
+  f.add("full_attention_layers", full_attention_layers)
+      .range(0, 4095)
+      .unit("layers")
+      .says("with a sliding window: layers, counted from 0, that attend to all tokens all the same");
+  f.check("full_attention_layers", [this]() -> std::string {
+    if (!full_attention_layers.empty() && sliding_window == 0)
+      return "has no effect without a window, expected sliding_window beside it";
+    for (std::size_t i = 0; i < full_attention_layers.size(); ++i) {
+      if (full_attention_layers[i] >= num_hidden_layers)
+        return "names layer " + std::to_string(full_attention_layers[i]) + ", expected layers from 0 to " +
+               std::to_string(num_hidden_layers - 1);
+      if (i > 0 && full_attention_layers[i] <= full_attention_layers[i - 1])
+        return "names layer " + std::to_string(full_attention_layers[i]) + " behind layer " +
+               std::to_string(full_attention_layers[i - 1]) + ", expected layers in ascending order";
+    }
+    if (!full_attention_layers.empty() && full_attention_layers.size() == static_cast<std::size_t>(num_hidden_layers))
+      return "names every layer, expected no sliding_window where no layer has one";
+    return {};
+  });
   f.add("other_parameters", other_parameters)
       .range(0, std::uint64_t{1} << 40)
       .unit("parameters")

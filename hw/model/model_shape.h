@@ -1,12 +1,14 @@
 // Shape of a Llama-architecture decoder model: the fields of a Hugging Face config.json that fix every byte and MAC.
 // Models: decoder layers with grouped-query attention, RMSNorm, RoPE and a SwiGLU feed-forward, which may be a mixture of
 //   experts with shared ones beside them, and dense in some layers.
-// Does not model: biases, sliding windows, encoder parts.
+//   Layers may attend to a sliding window of the newest tokens.
+// Does not model: biases, encoder parts.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "harmonia/config/fields.h"
 
@@ -44,14 +46,31 @@ struct ModelShape {
   bool tie_word_embeddings = false;
   double rope_theta = 500000.0;
   double rms_norm_eps = 1e-5;
-  int max_position_embeddings = 0;  // tokens that the model was trained for; 0: not known
-  int sliding_window = 0;           // tokens that a windowed layer attends to; 0: all
+  int max_position_embeddings = 0;         // tokens that the model was trained for; 0: not known
+  int sliding_window = 0;                  // tokens that a windowed layer attends to, itself the last; 0: all
+  std::vector<int> full_attention_layers;  // with a window, those that attend to all tokens all the same
   std::uint64_t other_parameters = 0;
   Mixture mixture;
 
   int queries_per_kv_head() const { return num_attention_heads / num_key_value_heads; }
   int q_width() const { return num_attention_heads * head_dim; }
   int kv_width() const { return num_key_value_heads * head_dim; }
+
+  /// Tokens that a layer attends to; 0: all.
+  std::uint64_t window_of(int layer) const {
+    const auto& full = full_attention_layers;
+    return std::find(full.begin(), full.end(), layer) == full.end() ? static_cast<std::uint64_t>(sliding_window) : 0;
+  }
+  bool attends_to_all() const { return sliding_window == 0 || !full_attention_layers.empty(); }
+  /// Whether two layers have the same operations over the same tokens.
+  bool alike(int a, int b) const { return is_mixture(a) == is_mixture(b) && window_of(a) == window_of(b); }
+  /// Of each sort of layer the first.
+  std::vector<int> sorts_of_layers() const {
+    std::vector<int> sorts;
+    for (int l = 0; l < num_hidden_layers; ++l)
+      if (std::none_of(sorts.begin(), sorts.end(), [&](int s) { return alike(s, l); })) sorts.push_back(l);
+    return sorts;
+  }
 
   bool is_mixture(int layer) const {
     return mixture.experts > 0 && layer >= mixture.dense_layers && (layer + 1) % mixture.period == 0;

@@ -52,12 +52,22 @@ class Count {
   void query_key_value();
   void append(const SequenceStep& s, const std::uint64_t first_row, const Reads& reads);
   void append_values(const SequenceStep& s, std::uint64_t position, std::uint64_t rows, std::uint64_t heads, bool kept);
-  void attention(const SequenceStep& s);
-  void attention_strip(const SequenceStep& s, std::uint64_t first, std::uint64_t tokens);
+  void attention(const SequenceStep& s, std::uint64_t window);
+  void attention_strip(const SequenceStep& s, std::uint64_t first, std::uint64_t tokens, std::uint64_t window);
   std::uint64_t query_strip(const SequenceStep& s) const;
   std::uint64_t online_scratch(const SequenceStep& s) const;
+  /// What the step's first token sees of a window, from its group on, to the last.
+  std::uint64_t keys_of_step(const SequenceStep& s) const {
+    const auto window = static_cast<std::uint64_t>(shape_.sliding_window);
+    const bool windows_alone = window != 0 && shape_.full_attention_layers.empty();
+    return s.context() - (windows_alone ? out_of_window(s.cached + 1, window) : 0);
+  }
+  /// Of so many tokens those whose groups no longer hold one of the newest `window`.
+  static std::uint64_t out_of_window(std::uint64_t tokens, std::uint64_t window) {
+    return tokens > window ? (tokens - window) / kv_group * kv_group : 0;
+  }
   std::uint64_t keys_on_chip(const SequenceStep& s) const {
-    return chip_.online_block == 0 ? s.context() : std::min(chip_.online_block, s.context());
+    return chip_.online_block == 0 ? keys_of_step(s) : std::min(chip_.online_block, keys_of_step(s));
   }
   std::uint64_t heads_kept_in_converter(bool column_first) const;
   std::uint64_t a_bytes(std::uint64_t values) const { return chip_.linear_operand.row_bytes(values); }
@@ -197,7 +207,7 @@ Expected Count::layer(int index) {
   const std::uint64_t residual = spilled ? rows_ * 2 * (2 * hidden_) : 0;  // read, added to, written
   norm();
   query_key_value();
-  for (const SequenceStep& s : work_.sequences) attention(s);
+  for (const SequenceStep& s : work_.sequences) attention(s, shape_.window_of(index));
   linear({OperationClass::output, rows_, q_width_, {hidden_}, 128, false, spilled, format});
   bytes(OperationClass::output, TrafficClass::activations, residual);
   norm();
@@ -307,36 +317,37 @@ std::uint64_t Count::query_strip(const SequenceStep& s) const {
   const std::uint64_t scratch = chip_.scratch_bytes - (on_chip_ ? rows_ * 2 * (hidden_ + q_width_) : 0);
   const std::uint64_t room = chip_.operand_bytes - (on_chip_ ? rows_ * kv_heads_ * group_ * q_bytes(d_) : 0);
   const std::uint64_t tokens = std::max<std::uint64_t>(
-      1, std::min(chip_.online_block != 0 ? scratch / online_scratch(s) : scratch / 2 / (2 * group_ * s.context()),
+      1, std::min(chip_.online_block != 0 ? scratch / online_scratch(s) : scratch / 2 / (2 * group_ * keys_of_step(s)),
                   room / 2 / (group_ * (q_bytes(d_) + q_bytes(keys_on_chip(s))))));
   return std::min(s.tokens, tokens > kv_group ? tokens - tokens % kv_group : tokens);
 }
 
-void Count::attention(const SequenceStep& s) {
+void Count::attention(const SequenceStep& s, std::uint64_t window) {
   const std::uint64_t strip = query_strip(s);
   for (std::uint64_t first = 0; first < s.tokens; first += strip)
-    attention_strip(s, first, std::min(strip, s.tokens - first));
+    attention_strip(s, first, std::min(strip, s.tokens - first), window);
 }
 
-/// All kv heads of one strip of queries.
-void Count::attention_strip(const SequenceStep& s, std::uint64_t first, std::uint64_t tokens) {
+/// All kv heads of one strip of queries, which attend to `window` tokens each (0: to all).
+void Count::attention_strip(const SequenceStep& s, std::uint64_t first, std::uint64_t tokens, std::uint64_t window) {
   constexpr auto scores = OperationClass::attention_scores, values = OperationClass::attention_values;
   const bool bfp = chip_.attention_operand.bfp(), grouped = kv_.policy.grouped();
   const std::uint64_t context = s.context(), visible = s.cached + first + tokens, m = kv_heads_ * tokens * group_;
+  const std::uint64_t gone = window == 0 ? 0 : out_of_window(s.cached + first + 1, window), seen = visible - gone;
   const std::uint64_t passes = bfp && !grouped ? 2 : 1;  // a plain cache becomes BFP8
   if (!on_chip_) bytes(scores, TrafficClass::activations, m * q_bytes(d_));
-  bytes(scores, TrafficClass::kv_read, kv_heads_ * kv_.keys_read(visible, context));
-  const std::uint64_t wide_keys = bfp ? kv_.wide_keys(visible, context).count() : 0;
-  macs(scores, m * visible * d_, m * formats::bfp_groups(d_) * (visible * passes + wide_keys));
+  bytes(scores, TrafficClass::kv_read, kv_heads_ * kv_.keys_read({gone, visible}, context));
+  const std::uint64_t wide_keys = bfp ? kv_.wide_keys(UnitRange{gone, visible}, context).count() : 0;
+  macs(scores, m * seen * d_, m * formats::bfp_groups(d_) * (seen * passes + wide_keys));
   if (!chip_.fused_attention) {
-    bytes(scores, TrafficClass::activations, m * (2 * (2 * visible) + q_bytes(visible)));
-    bytes(values, TrafficClass::activations, m * q_bytes(visible));
+    bytes(scores, TrafficClass::activations, m * (2 * (2 * seen) + q_bytes(seen)));
+    bytes(values, TrafficClass::activations, m * q_bytes(seen));
   }
   // Groups of a plain cache are formed of all tokens that are there, also of those behind the strip's last.
   const std::uint64_t read = grouped || !bfp ? visible : std::min(context, quotient_up(visible, kv_group) * kv_group);
-  bytes(values, TrafficClass::kv_read, kv_heads_ * kv_.values_read(read, context));
-  const std::uint64_t wide_groups = bfp ? kv_.wide_groups(visible, context).count() : 0;
-  macs(values, m * read * d_, m * d_ * (quotient_up(visible, kv_group) * passes + wide_groups));
+  bytes(values, TrafficClass::kv_read, kv_heads_ * kv_.values_read({gone, read}, context));
+  const std::uint64_t wide_groups = bfp ? kv_.wide_groups(UnitRange{gone, visible}, context).count() : 0;
+  macs(values, m * (read - gone) * d_, m * d_ * (quotient_up(seen, kv_group) * passes + wide_groups));
   if (!on_chip_) bytes(values, TrafficClass::activations, m * a_bytes(d_));
 }
 
@@ -387,10 +398,16 @@ Expected expected_of_step(const ModelShape& shape, const StoredFormats& formats,
   Count count(shape, formats, codebook, chip, work, routing);
   Expected sum = count.embedding();
   if (!extent.single_linear) {
-    // Layers are alike, but for the experts that they read.
+    // Layers of a sort are alike, but for the experts that they read.
     const auto layers = static_cast<int>(extent.layers);
-    if (shape.mixture.experts == 0) sum.add(count.layer(0), extent.layers);
-    for (int l = 0; shape.mixture.experts > 0 && l < layers; ++l) sum += count.layer(l);
+    for (const int sort : shape.sorts_of_layers()) {
+      std::vector<int> alike;
+      for (int l = 0; l < layers; ++l)
+        if (shape.alike(sort, l)) alike.push_back(l);
+      if (!shape.is_mixture(sort)) sum.add(count.layer(sort), alike.size());
+      for (const int l : alike)
+        if (shape.is_mixture(sort)) sum += count.layer(l);
+    }
   }
   sum += count.head(extent.head_columns, extent.single_linear);
   return sum;

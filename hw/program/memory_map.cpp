@@ -112,7 +112,8 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
     map.lm_head = place.tensor(r.lm_head, r.shape.vocab_size, h);
   }
   place.begin("kv_cache");
-  map.kv = KvCacheLayout(r.shape, r.kv, r.kv_capacity_tokens, r.slots, map.end, r.tensor_alignment);
+  map.kv =
+      KvCacheLayout(r.shape, r.kv, r.kv_capacity_tokens, r.slots, map.end, r.tensor_alignment, r.sequence_step_tokens);
   if (r.kv_tokens != 0 && r.kv_capacity_tokens != 0)
     map.kv.overlap_slots(map.kv.slot_bytes() * r.kv_tokens / r.kv_capacity_tokens, r.tensor_alignment);
   map.end = map.kv.base() + map.kv.bytes();

@@ -69,6 +69,7 @@ struct MapRequest {
   std::uint64_t slots = 1;
   std::uint64_t kv_tokens = 0;  // that all slots hold together at most; fewer than their sum: slots overlap. 0: the sum
   std::uint64_t max_step_tokens = 1;
+  std::uint64_t sequence_step_tokens = 1;  // of these, of one sequence
   std::uint64_t score_bytes = 0;  // unfused attention: scores of the largest strip of queries; 0: they stay on chip
   std::uint64_t region_alignment = 1 << 20;
   std::uint64_t tensor_alignment = 4096;

@@ -16,6 +16,10 @@ StepPlan::StepPlan(const ModelShape& shape_, const MemoryMap& map_, const OnChip
     if (s.context() > map.kv.capacity_tokens())
       throw config::InputError("the KV cache overflows: " + std::to_string(s.context()) + " tokens in a slot of " +
                                std::to_string(map.kv.capacity_tokens()));
+    if (shape.sliding_window != 0 && s.tokens > map.kv.step_tokens())
+      throw config::InputError("the KV cache of a sliding window overflows: a step appends " +
+                               std::to_string(s.tokens) + " tokens to a sequence, and there is room for " +
+                               std::to_string(map.kv.step_tokens()));
   }
   resident = activations_stay(shape, chip, work);
   if (shape.mixture.experts > 0 && chip.kernels.on())

@@ -45,14 +45,15 @@ void begin_kernel(Generation& g, const LayerOperation& operation) {
 
 /// Kernels that take up an operation's results, where our machine's units do so as they come: rotation of queries and
 /// keys, the activation function, putting together attention's parts. All that they do is in their time.
-void follow_up_kernel(Generation& g, const LayerOperation& operation) {
+void follow_up_kernel(Generation& g, const LayerOperation& operation, int layer) {
   const KernelConfig& kernels = g.plan.chip.kernels;
   if (!kernels.on()) return;
   const ModelShape& shape = g.plan.shape;
   const double clock = g.plan.chip.clock_mhz;
   if (operation.kind == "attention") {
     std::uint64_t longest = 0;
-    for (const SequenceStep& s : g.plan.work.sequences) longest = std::max<std::uint64_t>(longest, s.context());
+    for (const SequenceStep& s : g.plan.work.sequences)
+      longest = std::max(longest, s.context() - first_token_read(s.cached, shape.window_of(layer)));
     const double us = combine_us(kernels, g.plan.work.sequences.size(), longest);
     if (us > 0) g.out.begin_kernel(OperationClass::attention_values, us);
   } else if (operation.operation_class == OperationClass::qkv) {
@@ -108,7 +109,7 @@ void StepProgram::generate_layer(int index, bool before, bool after) {
     g_.number_result(operation.result);
     begin_kernel(g_, operation);
     generators().of(operation.kind)(g_, operation, index);
-    follow_up_kernel(g_, operation);
+    follow_up_kernel(g_, operation, index);
   }
   mark_last_uses(g_.out.batch);
 }

@@ -26,7 +26,7 @@ std::uint64_t online_token_bytes(const ModelShape& shape, const OnChip& chip, st
 std::uint64_t token_operands(const ModelShape& shape, const OnChip& chip, const SequenceStep& s) {
   return static_cast<std::uint64_t>(shape.queries_per_kv_head()) *
          (chip.attention_operand.row_bytes(static_cast<std::uint64_t>(shape.head_dim)) +
-          chip.attention_operand.row_bytes(keys_at_once(chip, s.context())));
+          chip.attention_operand.row_bytes(keys_at_once(chip, keys_of_step(shape, s))));
 }
 
 /// FP16 values of a row that stay in the vector unit's scratch memory, in bytes.
@@ -114,6 +114,11 @@ LinearTiling tile_linear(const LinearShape& linear, const OnChip& chip) {
   return tiling;
 }
 
+std::uint64_t keys_of_step(const ModelShape& shape, const SequenceStep& s) {
+  if (shape.attends_to_all()) return s.context();
+  return s.context() - first_token_read(s.cached, static_cast<std::uint64_t>(shape.sliding_window));
+}
+
 std::uint64_t query_row_bytes(const ModelShape& shape, const OnChip& chip) {
   return static_cast<std::uint64_t>(shape.num_attention_heads) *
          chip.attention_operand.row_bytes(static_cast<std::uint64_t>(shape.head_dim));
@@ -127,8 +132,8 @@ bool activations_stay(const ModelShape& shape, const OnChip& chip, const StepWor
     stay = stay && rows * query_row_bytes(shape, chip) + token_operands(shape, chip, s) <= chip.operand_bytes;
   if (chip.online_block != 0)
     for (const SequenceStep& s : work.sequences)
-      stay =
-          stay && rows * scratch_row_bytes(shape) + online_token_bytes(shape, chip, s.context()) <= chip.scratch_bytes;
+      stay = stay && rows * scratch_row_bytes(shape) + online_token_bytes(shape, chip, keys_of_step(shape, s)) <=
+                         chip.scratch_bytes;
   const std::uint32_t group = chip.linear_operand.group;
   if (!stay && group != 0 && shape.head_dim % static_cast<int>(group) != 0)
     throw config::InputError("accelerator.activation_buffer.capacity_bytes: the activations of " +
@@ -143,7 +148,7 @@ bool activations_stay(const ModelShape& shape, const OnChip& chip, const StepWor
 std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip, const StepWork& work,
                                      const SequenceStep& s, bool resident) {
   // Scores (FP16) and probabilities (A operand) of a strip must fit beside the residual stream.
-  const std::uint64_t context = s.context(), group = static_cast<std::uint64_t>(shape.queries_per_kv_head());
+  const std::uint64_t context = keys_of_step(shape, s), group = static_cast<std::uint64_t>(shape.queries_per_kv_head());
   const std::uint64_t held = resident ? work.tokens() * scratch_row_bytes(shape) : 0;
   const std::uint64_t online = chip.online_block == 0 ? 0 : online_token_bytes(shape, chip, context);
   if (online > chip.scratch_bytes - held)
@@ -182,7 +187,9 @@ std::uint64_t longest_context(const ModelShape& shape, const OnChip& chip) {
   const std::uint64_t of_head = chip.operand_bytes / static_cast<std::uint64_t>(shape.queries_per_kv_head()),
                       query = chip.attention_operand.row_bytes(static_cast<std::uint64_t>(shape.head_dim)),
                       group = chip.attention_operand.row_bytes(kv_group);
-  return of_head > query ? (of_head - query) / group * kv_group : 0;
+  const std::uint64_t tokens = of_head > query ? (of_head - query) / group * kv_group : 0;
+  const bool fits = !shape.attends_to_all() && tokens >= static_cast<std::uint64_t>(shape.sliding_window) + kv_group;
+  return fits ? std::numeric_limits<std::uint64_t>::max() : tokens;
 }
 
 std::uint64_t values_read(bool grouped_cache, const OnChip& chip, std::uint64_t visible, std::uint64_t context) {

@@ -67,6 +67,9 @@ LinearTiling tile_linear(const LinearShape& linear, const OnChip& chip);
 
 // ---- Whole steps ----
 
+/// Keys of a sequence that a layer reads in a step, whichever query reads them: of a layer that attends to all tokens, where
+/// the model has one.
+std::uint64_t keys_of_step(const ModelShape& shape, const SequenceStep& sequence);
 /// All queries of a token as A operands, head by head, in bytes.
 std::uint64_t query_row_bytes(const ModelShape& shape, const OnChip& chip);
 /// Whether the activations of a step stay on chip: residual stream, attention outputs and all operands. Throws
@@ -82,7 +85,8 @@ std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip
 std::uint64_t head_strip_rows(const ModelShape& shape, const OnChip& chip, std::uint64_t wanted);
 /// Most rows of a step whose activations stay on chip.
 std::uint64_t rows_on_chip(const ModelShape& shape, const OnChip& chip);
-/// Longest context that a token can attend to: its probabilities must fit beside its queries. Online there is no limit.
+/// Longest context that a token can attend to: its probabilities must fit beside its queries. There is no limit online, and
+/// where every layer has a window that fits.
 std::uint64_t longest_context(const ModelShape& shape, const OnChip& chip);
 /// Values that a strip reads of which the last token sees `visible` of `context`. Those of a plain cache become groups
 /// of 32 tokens on the way to a BFP array, and a group has the exponent of all its tokens that are in the cache, also

@@ -9,6 +9,7 @@
 // of the array: such a kind is a struct here and an entry of the variant, and no more.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <variant>
@@ -97,11 +98,29 @@ struct RotateKeys : Rotation {};
 struct PassValues : Projection {};
 struct PassScores : Results {};
 
-/// Scores to probabilities, which leave: maximum as scores arrive, then exponential with sum, then division.
-struct Softmax : Rows {
-  std::uint32_t group = 1;    // query heads per kv head; rows are token-major
-  std::uint32_t visible = 0;  // keys that the first token sees
+/// Rows of scores of keys from `first_key` on, `columns` of them, and which keys each row sees: the first token all before key
+/// `visible`, each token one more than the one before it, the oldest ones beyond `window` none.
+struct KeysSeen : Rows {
+  std::uint32_t group = 1;                // query heads per kv head; rows are token-major
+  std::uint32_t visible = 0, window = 0;  // window 0: all
+  std::uint32_t first_key = 0;
   std::uint32_t head_dim = 0;
+
+  /// Columns [from, to) of a row, which may be none.
+  struct Columns {
+    std::size_t from = 0, to = 0;
+  };
+  Columns of_row(std::size_t row) const {
+    const std::size_t end = visible + row / group, begin = window == 0 || end <= window ? 0 : end - window;
+    const auto column = [&](std::size_t key) {
+      return key <= first_key ? 0 : std::min<std::size_t>(columns, key - first_key);
+    };
+    return {column(begin), column(end)};
+  }
+};
+
+/// Scores to probabilities, which leave: maximum as scores arrive, then exponential with sum, then division.
+struct Softmax : KeysSeen {
   bool from_memory = false;  // the scores are the operand
 
   std::uint64_t results() const { return from_memory ? 0 : elements(); }
@@ -111,10 +130,9 @@ struct Softmax : Rows {
 
 /// Online softmax of a block of keys: maximum as scores arrive, then exponential with sum. Of each row the largest score and the
 /// sum stay in the scratch memory, rescaled by an exponential, a product and a sum. A row that sees none of the block's keys is
-/// left as it is. `columns` from key `first_key` on; rows as those of Softmax; visible: of all keys.
-struct OnlineSoftmax : Rows {
-  std::uint32_t group = 1, visible = 0, head_dim = 0;
-  std::uint32_t first_key = 0;  // 0 begins the rows
+/// left as it is.
+struct OnlineSoftmax : KeysSeen {
+  bool first = false;  // begins the rows
 
   std::uint64_t results() const { return elements(); }
   Cost cost(const Config& config) const {

@@ -30,10 +30,7 @@ std::string fault_of(const Descriptor& d, std::size_t table_bytes) {
   if (const auto* projection = bus::as<Projection>(d.kind); projection != nullptr && c.good())
     c.require(projection->head_dim == 0 || projection->columns % projection->head_dim == 0, "Projection::head_dim",
               projection->head_dim, "0 or a divisor of columns");
-  if (const auto* softmax = std::get_if<Softmax>(&d.kind); softmax != nullptr)
-    c.within("Softmax::group", softmax->group, 1, most);
-  if (const auto* online = std::get_if<OnlineSoftmax>(&d.kind); online != nullptr)
-    c.within("OnlineSoftmax::group", online->group, 1, most);
+  if (const auto* seen = bus::as<KeysSeen>(d.kind); seen != nullptr) c.within("KeysSeen::group", seen->group, 1, most);
   return c.fault();
 }
 

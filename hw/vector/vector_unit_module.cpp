@@ -203,29 +203,38 @@ void VectorUnit::compute(const Rotation& d) {
     }
 }
 
+namespace {
+
+void clear_unseen(Fp16* row, const KeysSeen::Columns& seen, std::size_t columns) {
+  std::fill(row, row + seen.from, Fp16{});
+  std::fill(row + seen.to, row + columns, Fp16{});
+}
+
+}  // namespace
+
 void VectorUnit::compute(const Softmax& d) {
   const float scale = attention_scale(d.head_dim);
   if (d.from_memory) gathered_.assign(operand_words(), operand_words() + d.elements());
   for (std::size_t r = 0; r < d.rows; ++r) {
     Fp16* row = gathered_.data() + r * d.columns;
-    const std::size_t visible = std::min<std::size_t>(d.columns, d.visible + r / d.group);
-    softmax(row, visible, scale, row);
-    std::fill(row + visible, row + d.columns, Fp16{});
+    const KeysSeen::Columns seen = d.of_row(r);
+    softmax(row + seen.from, seen.to - seen.from, scale, row + seen.from);
+    clear_unseen(row, seen, d.columns);
   }
 }
 
 void VectorUnit::compute(const OnlineSoftmax& d) {
   const float scale = attention_scale(d.head_dim);
-  if (d.first_key == 0) online_.assign(d.rows, {});
+  if (d.first) online_.assign(d.rows, {});
   online_blocks_.push_back({std::vector<std::optional<float>>(d.rows), std::vector<float>(d.rows)});
   OnlineBlock& block = online_blocks_.back();
   for (std::size_t r = 0; r < d.rows; ++r) {
     Fp16* row = gathered_.data() + r * d.columns;
-    const std::size_t end = d.visible + r / d.group;
-    const std::size_t visible = end > d.first_key ? std::min<std::size_t>(d.columns, end - d.first_key) : 0;
-    if (visible != 0) block.factors[r] = online_softmax(row, visible, scale, online_[r], row);
+    const KeysSeen::Columns seen = d.of_row(r);
+    if (seen.from != seen.to)
+      block.factors[r] = online_softmax(row + seen.from, seen.to - seen.from, scale, online_[r], row + seen.from);
     block.sums[r] = online_[r].sum;
-    std::fill(row + visible, row + d.columns, Fp16{});
+    clear_unseen(row, seen, d.columns);
   }
 }
 

@@ -27,6 +27,7 @@ MachineEngine::MachineEngine(const ModelInfo& info, std::shared_ptr<const accele
   Capacity capacity;
   capacity.tokens_per_slot = static_cast<std::uint64_t>(info_.max_context);
   capacity.max_step_tokens = static_cast<std::uint64_t>(max_step_tokens_);
+  capacity.sequence_step_tokens = capacity.max_step_tokens;
   try {
     adopt_weights(scenario_, *weights_);
     const accelerator::MachineOptions options = functional_options(scenario_, weights_);

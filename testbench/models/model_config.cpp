@@ -81,6 +81,13 @@ class Reader {
     };
     put("sliding_window", static_cast<std::uint64_t>(model_.shape.sliding_window));
     put("other_parameters", model_.shape.other_parameters);
+    if (!model_.shape.full_attention_layers.empty()) {
+      Node list = Node::list();
+      list.where = window_where_;
+      for (const int layer : model_.shape.full_attention_layers)
+        list.items.push_back(Node::scalar(std::to_string(layer), false, window_where_));
+      document_.set("full_attention_layers", std::move(list), window_where_);
+    }
     model_.document = std::move(document_);
     return std::move(model_);
   }
@@ -587,26 +594,50 @@ class Reader {
     const config::Member* use = window_key("use_sliding_window");
     const bool qwen = std::string(type_->model_type).compare(0, 4, "qwen") == 0;
     if (use ? !require_flag(use->value, use->key) : qwen) return;
-    if (const config::Member* types = window_key("layer_types")) {
-      if (!types->value.is_list())
-        throw InputError(types->value.where, "layer_types is no list, expected a kind for each layer");
-      bool windowed = false;
-      for (const Node& kind : types->value.items) {
-        if (!kind.is_scalar() || (kind.text != "full_attention" && kind.text != "sliding_attention"))
-          throw InputError(kind.where, "layer_types names " + config::describe_found(kind) +
-                                           ", expected full_attention or sliding_attention");
-        windowed = windowed || kind.text == "sliding_attention";
-      }
-      if (!windowed) return;
-    }
-    if (qwen && window != 0)
-      if (const config::Member* from = window_key("max_window_layers");
-          from && require_count(from->value, from->key) >= model_.shape.num_hidden_layers)
-        return;
+    const int layers = model_.shape.num_hidden_layers;
+    const std::vector<int> full = full_attention_layers(qwen);
+    if (window == 0 || full.size() == static_cast<std::size_t>(layers)) return;
     model_.shape.sliding_window = static_cast<int>(window);
+    model_.shape.full_attention_layers = full;
     window_where_ = where;
-    if (window != 0 && (model_.shape.max_position_embeddings == 0 || window < model_.shape.max_position_embeddings))
-      feature(where, fmt::format("attention windows of {} tokens", window), false);
+  }
+
+  /// Layers that attend to all tokens although the model has windows.
+  std::vector<int> full_attention_layers(bool qwen) const {
+    const int layers = model_.shape.num_hidden_layers;
+    const auto those = [&](const auto& attends_to_all) {
+      std::vector<int> full;
+      for (int l = 0; l < layers; ++l)
+        if (attends_to_all(l)) full.push_back(l);
+      return full;
+    };
+    if (const config::Member* types = window_key("layer_types")) return listed_layers(types->value, layers);
+    if (qwen) {
+      const config::Member* from = window_key("max_window_layers");
+      const std::int64_t first = from ? require_count(from->value, from->key) : 0;
+      return those([&](int l) { return l < first; });
+    }
+    std::int64_t period = type_->window_period;
+    for (const char* key : {"_sliding_window_pattern", "sliding_window_pattern"})
+      if (const config::Member* m = window_key(key)) period = require_count(m->value, key);
+    return those([&](int l) { return period != 0 && (l + 1) % period == 0; });
+  }
+
+  static std::vector<int> listed_layers(const Node& types, int layers) {
+    if (!types.is_list() || types.items.size() != static_cast<std::size_t>(layers))
+      throw InputError(types.where, fmt::format("layer_types is {}, expected a list with a kind for each of {} layers",
+                                                types.is_list() ? fmt::format("a list of {}", types.items.size())
+                                                                : config::describe_found(types),
+                                                layers));
+    std::vector<int> full;
+    for (std::size_t l = 0; l < types.items.size(); ++l) {
+      const Node& kind = types.items[l];
+      if (!kind.is_scalar() || (kind.text != "full_attention" && kind.text != "sliding_attention"))
+        throw InputError(kind.where, "layer_types names " + config::describe_found(kind) +
+                                         ", expected full_attention or sliding_attention");
+      if (kind.text == "full_attention") full.push_back(static_cast<int>(l));
+    }
+    return full;
   }
 
   void count_other_parameters() {

@@ -1,11 +1,23 @@
 #include "harmonia/testbench/runs/attention_demand.h"
 
 #include <algorithm>
+#include <map>
 
 #include "harmonia/hw/kv_cache/head.h"
 #include "harmonia/hw/program/tiling.h"
 
 namespace harmonia::testbench {
+
+namespace {
+
+/// Layers of a model by the tokens that they attend to (0: all).
+std::map<std::uint64_t, double> layers_by_window(const accelerator::ModelShape& shape) {
+  std::map<std::uint64_t, double> layers;
+  for (int l = 0; l < shape.num_hidden_layers; ++l) ++layers[shape.window_of(l)];
+  return layers;
+}
+
+}  // namespace
 
 double attention_seconds(const accelerator::ModelShape& shape, const accelerator::KvPolicy& kv,
                          const accelerator::OnChip& chip, const accelerator::StepWork& work, double bytes_per_s,
@@ -20,20 +32,26 @@ double attention_seconds(const accelerator::ModelShape& shape, const accelerator
   };
   const bool resident = accelerator::activations_stay(shape, chip, work);
   double seconds = 0;
+  const std::map<std::uint64_t, double> windows = layers_by_window(shape);
   for (const accelerator::SequenceStep& s : work.sequences) {
     const std::uint64_t context = s.context();
     for (const accelerator::Strip& strip :
          accelerator::strips_of(s.tokens, accelerator::query_tokens_per_strip(shape, chip, work, s, resident))) {
       const std::uint64_t m = strip.rows * group, visible = s.cached + strip.first + strip.rows;
       const std::uint64_t read = accelerator::values_read(kv.grouped(), chip, visible, context);
-      const std::uint64_t groups = accelerator::kv_groups(visible);
-      seconds += longer(head.keys_read(visible, context),
-                        m * lines * (visible * passes + head.wide_keys(visible, context).count())) +
-                 longer(head.values_read(read, context),
-                        m * d * (groups * passes + head.wide_groups(visible, context).count()));
+      for (const auto& [window, layers] : windows) {
+        const std::uint64_t begin = accelerator::first_token_read(s.cached + strip.first, window);
+        const accelerator::UnitRange keys{begin, visible};
+        seconds +=
+            layers *
+            (longer(head.keys_read(keys, context),
+                    m * lines * (keys.count() * passes + head.wide_keys(keys, context).count())) +
+             longer(head.values_read({begin, read}, context),
+                    m * d * (accelerator::kv_groups(keys.count()) * passes + head.wide_groups(keys, context).count())));
+      }
     }
   }
-  return seconds * shape.num_key_value_heads * shape.num_hidden_layers;
+  return seconds * shape.num_key_value_heads;
 }
 
 }  // namespace harmonia::testbench

@@ -27,8 +27,7 @@ void refuse_impossible_step(const Machine& machine, const Scenario& scenario, co
     program.input();
   } else {
     program.embedding();
-    program.layer(0);
-    if (machine.shape.mixture.experts > 0) program.layer(machine.shape.num_hidden_layers - 1);
+    for (const int layer : machine.shape.sorts_of_layers()) program.layer(layer);
   }
   program.head();
 }

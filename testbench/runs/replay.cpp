@@ -68,18 +68,12 @@ accelerator::StepWork work_of(const std::vector<ContinuousBatching::Part>& parts
 
 std::string check_trace_contexts(const accelerator::ModelShape& model, const std::string& trace_file,
                                  const std::vector<Request>& requests, std::uint64_t longest) {
-  const std::uint64_t window = unsigned_of(model.sliding_window), trained = unsigned_of(model.max_position_embeddings);
+  const std::uint64_t trained = unsigned_of(model.max_position_embeddings);
   const Request* first = nullptr;
   std::size_t beyond = 0;
   for (const Request& r : requests) {
     const std::uint64_t tokens = tokens_of(r);
     if (tokens > longest) continue;
-    if (window != 0 && tokens > window)
-      throw config::InputError(
-          {trace_file, r.line, r.column},
-          "the context of this request grows to " + std::to_string(tokens) + " tokens and model.sliding_window is " +
-              std::to_string(window) +
-              ", expected contexts within the window: layers that attend to a window are not modelled");
     if (trained == 0 || tokens <= trained) continue;
     if (!first) first = &r;
     ++beyond;
@@ -109,6 +103,7 @@ void Replay::find_room(const std::vector<Request>& requests) {
   const std::uint64_t chunk = w.prefill_chunk_tokens == 0 ? longest_prompt : unsigned_of(w.prefill_chunk_tokens);
   capacity_.slots = unsigned_of(w.max_batch);
   capacity_.max_step_tokens = chunk + capacity_.slots;
+  capacity_.sequence_step_tokens = chunk;
   limits_.request_tokens = accelerator::longest_context(scenario().model, accelerator::on_chip(scenario().accelerator));
   // Slots are as long as the longest request that fits, and how much fits depends on how long slots are.
   const std::uint64_t wanted = unsigned_of(w.kv_capacity_tokens);

@@ -212,11 +212,22 @@ void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak) {
 LayerSample::LayerSample(const FidelityConfig& fidelity, const accelerator::ModelShape& shape, bool single_linear)
     : layers_(static_cast<std::uint32_t>(shape.num_hidden_layers)),
       all_layers_(layers_),
-      unlike_(std::max(1u, shape.mixture.experts > 0 ? static_cast<std::uint32_t>(shape.mixture.dense_layers) : 0u)),
       vocabulary_(static_cast<std::uint64_t>(shape.vocab_size)),
       mixtures_(shape.mixture.experts > 0) {
-  if (fidelity.mode == FidelityMode::sampled && !single_linear)
-    layers_ = std::min(all_layers_, static_cast<std::uint32_t>(fidelity.sample_layers) + unlike_ - 1);
+  for (const int first : shape.sorts_of_layers()) {
+    sorts_.emplace_back();
+    for (int l = first; l < shape.num_hidden_layers; ++l)
+      if (shape.alike(first, l)) sorts_.back().push_back(static_cast<std::uint32_t>(l));
+  }
+  if (fidelity.mode != FidelityMode::sampled || single_linear) return;
+  // Of the commonest sort so many, and two of each other that has so many.
+  layers_ = 0;
+  const auto commonest =
+      std::max_element(sorts_.begin(), sorts_.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  for (const auto& sort : sorts_) {
+    const std::size_t wanted = &sort == &*commonest ? static_cast<std::size_t>(fidelity.sample_layers) : 2;
+    layers_ = std::max(layers_, sort[std::min(wanted, sort.size()) - 1] + 1);
+  }
 }
 
 namespace {
@@ -236,19 +247,25 @@ StepOutcome LayerSample::whole_step(const Totals& simulated, const std::vector<T
                                     const accelerator::Expected& expected) const {
   StepOutcome outcome;
   outcome.totals = simulated;
-  // The first layer also fills the pipeline; those after it are alike.
-  const std::uint32_t first = unlike_ + 1;
-  const double counted = layers_ - first + 1;
-  Totals mean;
-  mean.add(marks[layers_] - marks[first - 1], 1 / counted);
-  Totals deviation;
-  for (std::uint32_t i = layers_ == 2 ? 1 : first; i <= layers_; ++i)
-    widen(deviation, (marks[i] - marks[i - 1]) - mean);
-  const double added = all_layers_ - layers_;
-  outcome.totals.add(mean, added);
-  // Twice what one of them is off the mean: what the last two of three layers differ by. Of two layers neither lies
-  // between others: that much again.
-  outcome.spread.add(deviation, (layers_ == 2 ? 4 : 2) * added);
+  for (const std::vector<std::uint32_t>& sort : sorts_) {
+    std::vector<std::uint32_t> run;
+    for (const std::uint32_t layer : sort)
+      if (layer < layers_) run.push_back(layer);
+    const double added = static_cast<double>(sort.size() - run.size());
+    if (added == 0) continue;
+    const auto of_layer = [&](std::uint32_t layer) { return marks[layer + 1] - marks[layer]; };
+    // The first layer of the model also fills the pipeline.
+    const std::size_t first = run.front() == 0 && run.size() > 1 ? 1 : 0;
+    Totals mean, deviation;
+    for (std::size_t i = first; i < run.size(); ++i)
+      mean.add(of_layer(run[i]), 1 / static_cast<double>(run.size() - first));
+    const bool alone = run.size() - first == 1;
+    for (std::size_t i = alone ? 0 : first; i < run.size(); ++i) widen(deviation, of_layer(run[i]) - mean);
+    outcome.totals.add(mean, added);
+    // Twice what one of them is off the mean: what the last two of three layers differ by. Of two layers neither lies
+    // between others: that much again.
+    outcome.spread.add(deviation, (alone ? 4 : 2) * added);
+  }
   // Of three pieces of lm_head the middle one has no beginning and no end.
   if (marks.size() == layers_ + 4) {
     const double pieces = static_cast<double>(vocabulary_) / kHeadColumns;

@@ -85,7 +85,7 @@ class LayerSample {
 
  private:
   std::uint32_t layers_, all_layers_;
-  std::uint32_t unlike_;  // first layers, which are not as the others
+  std::vector<std::vector<std::uint32_t>> sorts_;  // of layers that are alike, their numbers
   std::uint64_t vocabulary_;
   bool mixtures_;
 };

@@ -379,10 +379,6 @@ void settle_routing(LoadedScenario& loaded, const Node* workload, const Library&
     throw InputError(
         "fidelity.data: the values of a mixture of experts are not modelled, only its time and bytes, "
         "expected `timing_only`");
-  if (s.fidelity.mode == FidelityMode::sampled && mixture.period != 1)
-    throw InputError(
-        "fidelity.mode: of dense layers and mixtures in turn a sampled run would take one kind for the "
-        "other, expected `full`");
   RoutingConfig& routing = s.workload.routing;
   if (const Node* exponent = given && given->is_map() ? given->find("exponent") : nullptr;
       exponent && routing.distribution != RoutingKind::zipf)
@@ -451,16 +447,8 @@ accelerator::AcceleratorConfig load_accelerator(const std::string& name_or_file,
   return machine;
 }
 
-void check_context(LoadedScenario& loaded, std::int64_t tokens, const Node& document) {
+void check_context(LoadedScenario& loaded, std::int64_t tokens) {
   const accelerator::ModelShape& model = loaded.scenario.model;
-  if (model.sliding_window != 0 && tokens > model.sliding_window) {
-    const Node* at = document.find("model");
-    if (at && at->find("sliding_window")) at = at->find("sliding_window");
-    throw InputError(at ? at->where : Location{},
-                     fmt::format("model.sliding_window is {} and the context grows to {} tokens, expected a context "
-                                 "within the window: layers that attend to a window are not modelled",
-                                 model.sliding_window, tokens));
-  }
   if (model.max_position_embeddings != 0 && tokens > model.max_position_embeddings)
     loaded.notices.push_back(fmt::format("The context grows to {} tokens, and the model was trained for {}.", tokens,
                                          model.max_position_embeddings));
@@ -525,7 +513,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
   const WorkloadConfig& workload = loaded.scenario.workload;
   if (!workload.is_trace() && workload.phase != Phase::gemv) {
     const std::int64_t further = workload.phase == Phase::decode ? workload.tokens : 0;
-    check_context(loaded, std::int64_t{workload.context} + further, document);
+    check_context(loaded, std::int64_t{workload.context} + further);
   }
   if (const Node* node = document.find("workload")) refuse_idle_keys(*node, workload);
 

@@ -144,8 +144,7 @@ accelerator::AcceleratorConfig load_accelerator(const std::string& name_or_file,
 /// InputError for models outside the modelled family.
 void normalise_model(config::Node& document, const Library& library, std::vector<std::string>* notices = nullptr);
 
-/// Throws InputError when a context of `tokens` is longer than the model's attention window, and adds a notice when it is
-/// longer than what the model was trained for. `document` is what the scenario was read from.
-void check_context(LoadedScenario& loaded, std::int64_t tokens, const config::Node& document);
+/// Adds a notice when a context of `tokens` is longer than what the model was trained for.
+void check_context(LoadedScenario& loaded, std::int64_t tokens);
 
 }  // namespace harmonia::testbench

@@ -14,7 +14,8 @@ Capacity fixed_capacity(const WorkloadConfig& w) {
   c.tokens_per_slot = context + (prefill ? 0 : static_cast<std::uint64_t>(w.tokens));
   if (prefill) {
     const auto chunk = static_cast<std::uint64_t>(w.prefill_chunk_tokens);
-    c.max_step_tokens = c.slots * (chunk == 0 ? context : std::min(chunk, context));
+    c.sequence_step_tokens = chunk == 0 ? context : std::min(chunk, context);
+    c.max_step_tokens = c.slots * c.sequence_step_tokens;
   }
   return c;
 }

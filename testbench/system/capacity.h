@@ -13,7 +13,8 @@ struct Capacity {
   std::uint64_t slots = 1;
   std::uint64_t tokens_per_slot = 1;
   std::uint64_t max_step_tokens = 1;
-  std::uint64_t kv_tokens = 0;  // of all slots together; 0: slots x tokens_per_slot
+  std::uint64_t sequence_step_tokens = 1;  // of these, of one sequence
+  std::uint64_t kv_tokens = 0;             // of all slots together; 0: slots x tokens_per_slot
 };
 
 /// Room that a workload of fixed size needs. That of a request trace follows from its requests.

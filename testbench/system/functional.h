@@ -44,7 +44,7 @@ std::vector<std::uint8_t> key_row(Machine& machine, const accelerator::KvCacheLa
 std::vector<std::uint8_t> value_row(Machine& machine, const accelerator::KvCacheLayout::Place& place,
                                     std::uint64_t token);
 
-/// Compares a sequence slot's cache of one layer with a golden one, every live byte. Empty when they agree, otherwise
+/// Compares a sequence slot's cache of one layer with a golden one, every live byte that the layer's window holds. Empty when they agree, otherwise
 /// what differs first.
 std::string compare_kv(Machine& machine, std::uint64_t slot, int layer, const accelerator::GoldenKvCache& golden);
 

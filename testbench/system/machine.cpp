@@ -55,6 +55,7 @@ accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity)
   r.slots = capacity.slots;
   r.kv_tokens = capacity.kv_tokens;
   r.max_step_tokens = capacity.max_step_tokens;
+  r.sequence_step_tokens = capacity.sequence_step_tokens;
   const accelerator::OnChip chip = accelerator::on_chip(s.accelerator);
   r.linear_operand = chip.linear_operand;
   r.attention_operand = chip.attention_operand;

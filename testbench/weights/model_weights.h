@@ -2,7 +2,7 @@
 //
 // Models: the tensors of a dense Llama layer (RMSNorm, grouped-query attention with RoPE, SiLU-gated feed-forward),
 // tied or untied output head, RoPE in both channel pairings and with the Llama-3 frequency scaling. Does not model:
-// biases, mixture of experts, sliding windows, query/key norms; the loaders refuse models that need them.
+// biases, mixture of experts, query/key norms; the loaders refuse models that need them.
 #pragma once
 
 #include <cstddef>

@@ -58,16 +58,18 @@ std::vector<Row> layer(const GoldenModelWeights& m, const std::vector<std::vecto
     keys.push_back(k);
     values.push_back(product(w[2], in));
     Row attended(heads * d);
+    const auto window = static_cast<std::size_t>(s.sliding_window);
+    const std::size_t first = window == 0 || t < window ? 0 : t + 1 - window;
     for (std::size_t h = 0; h < heads; ++h) {
       const std::size_t kv = h / group * d;
       Row p(t + 1);
       double sum = 0;
-      for (std::size_t j = 0; j <= t; ++j) {
+      for (std::size_t j = first; j <= t; ++j) {
         for (std::size_t c = 0; c < d; ++c) p[j] += q[h * d + c] * keys[j][kv + c];
         p[j] = std::exp(p[j] / std::sqrt(static_cast<double>(d)));
         sum += p[j];
       }
-      for (std::size_t j = 0; j <= t; ++j)
+      for (std::size_t j = first; j <= t; ++j)
         for (std::size_t c = 0; c < d; ++c) attended[h * d + c] += p[j] / sum * values[j][kv + c];
     }
     const Row o = product(w[3], attended);
@@ -84,9 +86,9 @@ std::vector<Row> layer(const GoldenModelWeights& m, const std::vector<std::vecto
 }
 
 /// Signal-to-noise ratio in dB of what the machine gives out for 70 prefilled and 40 decoded tokens.
-double sqnr_db(formats::WeightFormat format) {
+double sqnr_db(formats::WeightFormat format, const SmallShape& shape = {}) {
   std::vector<std::vector<float>> real;
-  const auto weights = random_model({}, format, CodebookKind::kInt8, 41, formats::weight_format("fp16"), &real);
+  const auto weights = random_model(shape, format, CodebookKind::kInt8, 41, formats::weight_format("fp16"), &real);
   const Outcome o = run_beside_golden(functional_scenario(*weights), weights, schedule(1, 70, 40));
   std::vector<int> tokens;
   for (const auto& step : o.tokens) tokens.insert(tokens.end(), step.begin(), step.end());
@@ -121,3 +123,8 @@ TEST_CASE("quality: 1-bit K-means weights against an FP32 layer") {
   REQUIRE(sqnr_db(formats::weight_format("kmeans1")) > 2);
 }
 TEST_CASE("quality: INT4 weights against an FP32 layer") { REQUIRE(sqnr_db(formats::weight_format("int4")) > 15); }
+TEST_CASE("quality: a layer with a sliding window against an FP32 layer with one") {
+  SmallShape shape;
+  shape.window = 23;
+  REQUIRE(sqnr_db(formats::weight_format("fp16"), shape) > 25);
+}

@@ -105,6 +105,10 @@ Trial trial_of(Draw& draw) {
     if (step.empty()) step.push_back({0, 1});
     t.steps.push_back(step);
   }
+  if (draw.yes(50)) {
+    t.shape.window = static_cast<int>(draw.between(1, 70));
+    if (t.shape.layers == 2 && draw.yes(50)) t.shape.full = {static_cast<int>(draw.between(0, 1))};
+  }
   return t;
 }
 

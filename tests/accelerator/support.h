@@ -37,6 +37,8 @@ using testbench::Scenario;
 
 struct SmallShape {
   int hidden = 256, layers = 1, heads = 8, kv_heads = 2, head_dim = 32, intermediate = 688, vocab = 96;
+  int window = 0;              // tokens that a layer attends to; 0: all,
+  std::vector<int> full = {};  // but for these layers
 };
 
 inline ModelShape shape_of(const SmallShape& s) {
@@ -50,6 +52,8 @@ inline ModelShape shape_of(const SmallShape& s) {
   m.intermediate_size = s.intermediate;
   m.vocab_size = s.vocab;
   m.rope_theta = 10000.0;
+  m.sliding_window = s.window;
+  m.full_attention_layers = s.full;
   return m;
 }
 
@@ -220,6 +224,7 @@ inline Outcome run_beside_golden(const Scenario& scenario, std::shared_ptr<Golde
     for (const Turn& turn : step) {
       total[turn.slot] += turn.tokens;
       tokens += turn.tokens;
+      capacity.sequence_step_tokens = std::max<std::uint64_t>(capacity.sequence_step_tokens, turn.tokens);
       capacity.slots = std::max<std::uint64_t>(capacity.slots, turn.slot + 1);
     }
     capacity.max_step_tokens = std::max(capacity.max_step_tokens, tokens);
@@ -324,6 +329,7 @@ inline std::vector<std::uint64_t> timing_of(const Scenario& scenario, const std:
     for (const Turn& turn : step) {
       total[turn.slot] += turn.tokens;
       tokens += turn.tokens;
+      capacity.sequence_step_tokens = std::max<std::uint64_t>(capacity.sequence_step_tokens, turn.tokens);
       capacity.slots = std::max<std::uint64_t>(capacity.slots, turn.slot + 1);
     }
     capacity.max_step_tokens = std::max(capacity.max_step_tokens, tokens);

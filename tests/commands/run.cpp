@@ -222,12 +222,6 @@ TEST_CASE("run refuses bad input with its place and writes nothing") {
     s.write("bad.yaml", "model: stories260k\nworkload:\n  trace: trace.csv\n  kv_capacity_tokens: 100000000\n");
     refused(s, "bad.yaml", "bad.yaml:4:23: ", "the KV cache overflows the DRAM");
   }
-  SECTION("a request that grows beyond the attention window: its line of the trace") {
-    s.write("trace.csv", kTrace);
-    s.write("bad.yaml", kTraced);
-    refused(s, "bad.yaml --set model.sliding_window=42", "trace.csv:2:3: ", "model.sliding_window is 42");
-    CHECK_THAT(run_harmonia(s, "check bad.yaml").out, ContainsSubstring("a scenario"));
-  }
   SECTION("a name that leads out of the results folder, that is no text, or of two lines") {
     s.write("tiny.yaml", kTiny);
     with("name: tiny", "name: ../../escaped");

@@ -1,8 +1,6 @@
 // config.json of published and of invented models: every key is read, known to make no difference, or refused with its place.
 #include "harmonia/testbench/models/model_config.h"
 
-#include <algorithm>
-
 #include "harmonia/config/json.h"
 #include "tests/support/catch.h"
 
@@ -30,12 +28,6 @@ std::string refusal(const std::string& keys) {
     return e.what();
   }
   return "accepted";
-}
-
-/// Whether a feature is listed that names `what`, and none when `what` is empty.
-bool has_feature(const ModelConfig& m, const std::string& what) {
-  return std::any_of(m.features.begin(), m.features.end(),
-                     [&](const ModelFeature& f) { return f.what.find(what) != std::string::npos; });
 }
 
 std::string type(const std::string& name, const std::string& more = "") {
@@ -124,10 +116,10 @@ TEST_CASE("config.json: RoPE in the spelling of Transformers 5 is that of the ol
   }
 }
 
-TEST_CASE("config.json: windows limit the context that is modelled") {
+TEST_CASE("config.json: windows of every layer, of none, or by the type's own default") {
   const ModelConfig m = with("\"sliding_window\": 128");
   CHECK(m.shape.sliding_window == 128);
-  CHECK(has_feature(m, "attention windows of 128 tokens"));
+  CHECK(m.features.empty());
   CHECK(m.document.find("sliding_window")->where.line == 6);
   CHECK(with("\"sliding_window\": 4096").features.empty());  // wider than all positions
   CHECK(

@@ -32,7 +32,11 @@ void GoldenLayer::attention(const GoldenStep& step, const LayerOperation& operat
 /// One query of the step, over the tokens up to its own.
 void GoldenLayer::attend(const GoldenStep& step, const LayerOperation& operation, std::size_t token, std::size_t head) {
   const std::size_t head_dim = size(shape_.head_dim), at = token * size(shape_.num_attention_heads) + head;
-  const std::size_t kv_head = head / size(shape_.queries_per_kv_head()), count = step.position + token + 1;
+  const std::size_t kv_head = head / size(shape_.queries_per_kv_head()), position = step.position + token;
+  const std::uint64_t window = shape_.window_of(index_);
+  // Keys [first, first + count) are read, the first `hidden` of them masked.
+  const std::size_t first = first_token_read(position, window), count = position + 1 - first;
+  const std::size_t hidden = window == 0 || position < window ? 0 : position + 1 - window - first;
   const auto show = [&](TapStage stage, const void* data, std::size_t bytes) {
     if (step.tap)
       step.tap({step.layer, operation.name, stage, step.position + token, static_cast<int>(head), data, bytes});
@@ -42,32 +46,41 @@ void GoldenLayer::attend(const GoldenStep& step, const LayerOperation& operation
   if (!queries.groups.empty()) query = queries.groups.data() + at * kBfp8.row_bytes(head_dim);
 
   if (settings_.online_block != 0) {
-    attend_blocks(query, kv_head, count, rows(operation.result).values.data() + at * head_dim);
+    attend_blocks(query, kv_head, {first, position + 1}, hidden, rows(operation.result).values.data() + at * head_dim);
     return;
   }
   scores_.values.resize(count);
   Fp16* scores = scores_.values.data();
-  cache_.scores(query, kv_head, 0, count, scores);
+  cache_.scores(query, kv_head, first, count, scores);
   show(TapStage::scores, scores, 2 * count);
-  vector::softmax(scores, count, vector::attention_scale(head_dim), scores);
+  vector::softmax(scores + hidden, count - hidden, vector::attention_scale(head_dim), scores + hidden);
+  std::fill(scores, scores + hidden, Fp16{});
   show(TapStage::probabilities, scores, 2 * count);
   nonfinite_ += scores_.convert(settings_.activations, 1);
   if (!scores_.groups.empty()) show(TapStage::probabilities_operand, scores_.groups.data(), scores_.groups.size());
-  cache_.attend(scores_.operand(), kv_head, 0, count, rows(operation.result).values.data() + at * head_dim);
+  cache_.attend(scores_.operand(), kv_head, first, count, rows(operation.result).values.data() + at * head_dim);
 }
 
-/// One query by online softmax: block of keys by block, those that it sees.
-void GoldenLayer::attend_blocks(const void* query, std::size_t kv_head, std::size_t count, Fp16* out) {
+/// One query by online softmax: block of keys by block, those that it sees, but for the first `hidden` ones. Blocks lie at
+/// multiples of their length.
+void GoldenLayer::attend_blocks(const void* query, std::size_t kv_head, UnitRange tokens, std::size_t hidden,
+                                Fp16* out) {
   const std::size_t head_dim = size(shape_.head_dim);
   vector::OnlineRow row;
   std::vector<Fp16> block(head_dim);
   std::vector<float> accumulated(head_dim, 0.0f);
-  for (std::size_t first = 0; first < count; first += settings_.online_block) {
-    const std::size_t keys = std::min(settings_.online_block, count - first);
+  const std::size_t length = settings_.online_block;
+  for (std::size_t first = tokens.from, end = 0; first < tokens.to; first = end) {
+    end = std::min<std::size_t>((first / length + 1) * length, tokens.to);
+    const std::size_t keys = end - first, unseen = std::min(hidden, keys);
+    hidden -= unseen;
+    if (unseen == keys) continue;
     scores_.values.resize(keys);
     Fp16* scores = scores_.values.data();
     cache_.scores(query, kv_head, first, keys, scores);
-    const float factor = vector::online_softmax(scores, keys, vector::attention_scale(head_dim), row, scores);
+    const float factor =
+        vector::online_softmax(scores + unseen, keys - unseen, vector::attention_scale(head_dim), row, scores + unseen);
+    std::fill(scores, scores + unseen, Fp16{});
     nonfinite_ += scores_.convert(settings_.activations, 1);
     cache_.attend(scores_.operand(), kv_head, first, keys, block.data());
     vector::online_accumulate(block.data(), head_dim, factor, accumulated.data());

@@ -16,12 +16,16 @@ struct Job {
   int head;
   std::uint64_t strip, first_token, tokens;
   std::uint64_t context;  // tokens in the cache
-  std::uint64_t visible;  // of these, what the last token sees
+  std::uint64_t begin;    // first that is read
+  std::uint64_t visible;  // behind the last that the last token sees
   std::uint32_t m;        // rows of the products: tokens times query heads of the group
   KvCacheLayout::Place place;
+
+  std::uint64_t keys() const { return visible - begin; }
 };
 
-/// Online: keys [begin, end) of a job, the end as the last token sees it.
+/// Online: keys [begin, end) of a job, the end as the last token sees it. Blocks lie at multiples of their length, so that
+/// they are the same for each of the job's queries, wherever its window begins.
 struct Block {
   std::size_t job;
   std::uint64_t begin, end;
@@ -62,6 +66,7 @@ class AttentionGenerator {
   std::uint32_t bring_queries(const Job& j);
   void bring_probabilities(std::size_t i);
   void softmax(std::size_t i);
+  void see(vector::KeysSeen& v, const Job& j, std::uint64_t first_key) const;
   void write_scores(std::size_t i);
   void softmax_of_scores(std::size_t i);
   void collect(const Job& j, bool last);
@@ -76,6 +81,7 @@ class AttentionGenerator {
   const StepPlan& plan_;
   const KvCacheLayout& kv_;
   const std::uint32_t d_, group_;
+  const std::uint64_t window_;  // tokens that each attends to; 0: all
   const std::uint32_t score_op_, value_op_;
   const std::uint32_t attended_;
   std::vector<Job> jobs_;
@@ -109,6 +115,7 @@ std::vector<Job> jobs_of(const StepPlan& plan, int layer) {
                         strips[i].first,
                         strips[i].rows,
                         sequence.context(),
+                        first_token_read(sequence.cached + strips[i].first, plan.shape.window_of(layer)),
                         sequence.cached + strips[i].first + strips[i].rows,
                         static_cast<std::uint32_t>(strips[i].rows) * group,
                         {sequence.slot, layer, head}});
@@ -122,6 +129,7 @@ AttentionGenerator::AttentionGenerator(Generation& g, const LayerOperation& oper
       kv_(g.plan.map.kv),
       d_(static_cast<std::uint32_t>(g.plan.shape.head_dim)),
       group_(static_cast<std::uint32_t>(g.plan.shape.queries_per_kv_head())),
+      window_(g.plan.shape.window_of(layer)),
       score_op_(g.out.next_operation(operation.products.at(0).operation_class)),
       value_op_(g.out.next_operation(operation.products.at(1).operation_class)),
       attended_(g.operand[operation.result]),
@@ -143,7 +151,7 @@ void AttentionGenerator::generate() {
 /// them (operand_buffer_module.h).
 void AttentionGenerator::fused() {
   const auto query_bytes = [&](const Job& j) { return j.m * plan_.attention_row(d_); };
-  const auto probability_bytes = [&](const Job& j) { return j.m * plan_.attention_row(j.visible); };
+  const auto probability_bytes = [&](const Job& j) { return j.m * plan_.attention_row(j.keys()); };
   std::size_t next = 0;  // whose values are to come
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const bool fits =
@@ -215,25 +223,33 @@ void AttentionGenerator::scores(std::size_t i) {
   const Job& j = jobs_[i];
   const std::uint32_t queries = bring_queries(j);
   KvPieces pieces;
-  kv_.k_read(j.place, j.context, j.visible, pieces.main, pieces.low);
+  const UnitRange keys{j.begin, j.visible};
+  kv_.k_read(j.place, j.context, keys, pieces.main, pieces.low);
   g_.out.move_kv(Queue::kv_read, pieces, kv_.policy().grouped(), score_op_);
 
   pe::Descriptor p = product(score_op_, queries, j);
-  p.n = static_cast<std::uint32_t>(j.visible);
+  p.n = static_cast<std::uint32_t>(keys.count());
   p.k = d_;
-  p.b = cached<pe::Keys, pe::PlainKeys>(kv_.head().wide_keys(j.visible, j.context));
+  p.b = cached<pe::Keys, pe::PlainKeys>(within(kv_.head().wide_keys(keys, j.context), j.begin));
   g_.out.batch.pe.push_back(p);
   softmax(i);
+}
+
+/// Which of the keys from `first_key` on each of a job's rows sees.
+void AttentionGenerator::see(vector::KeysSeen& v, const Job& j, std::uint64_t first_key) const {
+  v.group = group_;
+  v.head_dim = d_;
+  v.visible = static_cast<std::uint32_t>(plan_.work.sequences[j.sequence].cached + j.first_token + 1);
+  v.window = static_cast<std::uint32_t>(window_);
+  v.first_key = static_cast<std::uint32_t>(first_key);
 }
 
 void AttentionGenerator::softmax(std::size_t i) {
   const Job& j = jobs_[i];
   vector::Softmax v;
   v.rows = j.m;
-  v.columns = static_cast<std::uint32_t>(j.visible);
-  v.group = group_;
-  v.head_dim = d_;
-  v.visible = static_cast<std::uint32_t>(plan_.work.sequences[j.sequence].cached + j.first_token + 1);
+  v.columns = static_cast<std::uint32_t>(j.keys());
+  see(v, j, j.begin);
   UnderWay& u = under_way_[i];
   u.operand = g_.out.next_operand();
   if (!plan_.chip.fused_attention) {
@@ -246,7 +262,7 @@ void AttentionGenerator::softmax(std::size_t i) {
   c.format = plan_.attention_format();
   c.rows = j.m;
   c.columns = v.columns;
-  c.row_bytes = static_cast<std::uint32_t>(plan_.attention_row(j.visible));
+  c.row_bytes = static_cast<std::uint32_t>(plan_.attention_row(j.keys()));
   g_.out.batch.converter.push_back({u.operand, c});
 }
 
@@ -296,7 +312,7 @@ void AttentionGenerator::bring_probabilities(std::size_t i) {
   const UnderWay& u = under_way_[i];
   memory::OperandDescriptor o;
   o.operand = u.operand;
-  o.row_bytes = static_cast<std::uint32_t>(plan_.attention_row(j.visible));
+  o.row_bytes = static_cast<std::uint32_t>(plan_.attention_row(j.keys()));
   o.rows = j.m;
   if (!plan_.chip.fused_attention) {
     o.from_memory = 1;
@@ -310,15 +326,16 @@ void AttentionGenerator::bring_probabilities(std::size_t i) {
 void AttentionGenerator::values(std::size_t i) {
   const Job& j = jobs_[i];
   bring_probabilities(i);
-  const std::uint64_t read = values_read(kv_.policy().grouped(), plan_.chip, j.visible, j.context);
+  const UnitRange read{j.begin, values_read(kv_.policy().grouped(), plan_.chip, j.visible, j.context)};
   KvPieces pieces;
   kv_.v_read(j.place, j.context, read, pieces.main, pieces.low);
   g_.out.move_kv(Queue::kv_read, pieces, kv_.policy().grouped(), value_op_);
 
   pe::Descriptor p = product(value_op_, under_way_[i].operand, j);
   p.n = d_;
-  p.k = static_cast<std::uint32_t>(read);
-  p.b = cached<pe::Values, pe::PlainValues>(kv_.head().wide_groups(j.visible, j.context));
+  p.k = static_cast<std::uint32_t>(read.count());
+  p.b = cached<pe::Values, pe::PlainValues>(
+      within(kv_.head().wide_groups(UnitRange{j.begin, j.visible}, j.context), j.begin / kv_group));
   g_.out.batch.pe.push_back(p);
   collect(j, i + 1 == jobs_.size());
 }
@@ -327,8 +344,8 @@ void AttentionGenerator::values(std::size_t i) {
 
 void AttentionGenerator::find_blocks() {
   for (std::size_t i = 0; i < jobs_.size(); ++i)
-    for (std::uint64_t begin = 0; begin < jobs_[i].visible; begin += plan_.chip.online_block) {
-      const std::uint64_t end = std::min(begin + plan_.chip.online_block, jobs_[i].visible);
+    for (std::uint64_t begin = jobs_[i].begin, end = 0; begin < jobs_[i].visible; begin = end) {
+      end = std::min((begin / plan_.chip.online_block + 1) * plan_.chip.online_block, jobs_[i].visible);
       blocks_.push_back({i, begin, end, end == jobs_[i].visible});
     }
 }
@@ -405,10 +422,8 @@ void AttentionGenerator::block_scores(const Product& product_) {
   vector::OnlineSoftmax v;
   v.rows = j.m;
   v.columns = p.n;
-  v.group = group_;
-  v.head_dim = d_;
-  v.visible = static_cast<std::uint32_t>(plan_.work.sequences[j.sequence].cached + j.first_token + 1);
-  v.first_key = static_cast<std::uint32_t>(block.begin);
+  see(v, j, block.begin);
+  v.first = block.begin == j.begin;
   g_.out.batch.vector.push_back({score_op_, v});
   converter::ToOperand c;
   c.format = plan_.attention_format();
@@ -435,7 +450,7 @@ void AttentionGenerator::block_values(std::size_t number) {
       within(kv_.head().wide_groups(UnitRange{block.begin, block.end}, j.context), block.begin / kv_group));
   g_.out.batch.pe.push_back(p);
   vector::AccumulateAttention v;
-  v.first = block.begin == 0;
+  v.first = block.begin == j.begin;
   v.last = block.last;
   collect(j, number + 1 == blocks_.size(), v);
 }
