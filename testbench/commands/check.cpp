@@ -14,6 +14,7 @@
 #include "harmonia/config/node.h"
 #include "harmonia/config/yaml.h"
 #include "harmonia/hw/dram/standard.h"
+#include "harmonia/hw/kv_cache/head.h"
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/dram/address_trace.h"
@@ -46,11 +47,23 @@ std::string check_scenario(const std::string& file, const Library& library) {
   return with_notices("a scenario: " + loaded.scenario.model.name + " on " + loaded.scenario.accelerator.name, notices);
 }
 
+/// What a token behind so many others reads of a KV cache in FP16.
+std::uint64_t kv_bytes(const accelerator::ModelShape& m, std::uint64_t context) {
+  const accelerator::KvHead head({accelerator::KvFormat::kFp16}, m.head_dim);
+  std::uint64_t bytes = 0;
+  for (int l = 0; l < m.num_hidden_layers; ++l)
+    bytes += static_cast<std::uint64_t>(m.num_key_value_heads) * head.live_bytes(context, m.window_of(l));
+  return bytes;
+}
+
 std::string check_model(const std::string& file, const Library& library) {
+  constexpr std::uint64_t context = 8192;
   std::vector<std::string> notices;
   const accelerator::ModelShape m = load_model(file, library, &notices);
-  return with_notices("a model: " + m.name + ", " + si(static_cast<double>(m.parameters()), "") + " parameters",
-                      notices);
+  return with_notices(
+      fmt::format("a model: {}, {} parameters ({}), an FP16 KV cache of {} tokens takes {} bytes", m.name,
+                  si(static_cast<double>(m.parameters()), ""), m.parameters(), context, kv_bytes(m, context)),
+      notices);
 }
 
 std::string check_sweep(const std::string& file, const Library& library) {
