@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "harmonia/hw/formats/bfp.h"
+#include "harmonia/tlm/field_check.h"
 
 namespace harmonia::smoother {
 
@@ -25,6 +26,26 @@ std::uint64_t pass_cycles(const Config& config, const converter::HeadKeys& d) {
 
 std::uint64_t smoothing_cycles(const Config& config, const converter::StoredKeys& d) {
   return pass_cycles(config, d) * (d.first_position == 0 && !d.measured ? 2 : 1);
+}
+
+std::string MeasuredHeads::admit(const converter::Descriptor& d) {
+  const converter::HeadKeys* keys = d.keys();
+  if (keys == nullptr) return {};
+  const auto head = columns_.find(key_of(*keys));
+  const bool known = head != columns_.end() && head->second == keys->columns;
+  bus::FieldCheck c;
+  if (const auto* measured = std::get_if<converter::MeasuredKeys>(&d.kind)) {
+    if (!measured->counts) return {};
+    c.require(measured->first_position == 0 || known, "first_position", measured->first_position,
+              "0 (no keys of this head and as many channels were measured before)");
+    if (c.good() && measured->first_position == 0) columns_[key_of(*keys)] = keys->columns;
+    return c.fault();
+  }
+  const auto* stored = bus::as<converter::StoredKeys>(d.kind);
+  if (stored == nullptr || !stored->measured || stored->first_position != 0) return {};
+  c.require(known, "measured", 1, "0 (no keys of this head and as many channels were measured before)");
+  if (c.good()) columns_.erase(head);
+  return c.fault();
 }
 
 void OffsetTable::measure(const converter::MeasuredKeys& d, const Fp16* keys) {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "harmonia/hw/converter/descriptor.h"
@@ -28,6 +29,16 @@ const converter::StoredKeys* smoothed_keys(const Config& config, const converter
 std::uint64_t pass_cycles(const Config& config, const converter::HeadKeys& keys);
 /// Both passes.
 std::uint64_t smoothing_cycles(const Config& config, const converter::StoredKeys& keys);
+
+/// Which kv heads have keys that were measured and from which no offsets were chosen yet, in the order of descriptors.
+class MeasuredHeads {
+ public:
+  /// What is wrong with a descriptor that comes next, and which field; empty: nothing, and it counts.
+  std::string admit(const converter::Descriptor& d);
+
+ private:
+  std::map<TableKey, std::uint32_t> columns_;
+};
 
 /// The offsets of every kv head that has any. What a machine keeps of measured keys are sums per channel; this keeps the
 /// keys.

@@ -16,8 +16,10 @@ OutlierSmoother::OutlierSmoother(sc_core::sc_module_name name, const Config& con
     : sc_module(name),
       command(
           "command", [this] { progress(); },
-          [](const converter::Descriptor& d, const auto& table) {
-            return table.empty() ? converter::shape_fault(d) : std::string("a chunk's descriptor has no table");
+          [this](const converter::Descriptor& d, const auto& table) {
+            if (!table.empty()) return std::string("a chunk's descriptor has no table");
+            const std::string fault = converter::shape_fault(d);
+            return fault.empty() ? measured_.admit(d) : fault;
           }),
       input("tsock", [this] { progress(); }),
       config_(config),

@@ -54,6 +54,7 @@ class OutlierSmoother : public sc_core::sc_module {
   std::unique_ptr<SmootherCore> core_;
   bus::Cycle free_ = 0, ready_ = 0, left_ = 0;  // the lanes; the chunk at the output; the one before was taken
   OffsetTable table_;
+  MeasuredHeads measured_;  // as the descriptors come
 };
 
 }  // namespace harmonia::smoother

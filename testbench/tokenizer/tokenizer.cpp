@@ -45,10 +45,6 @@ Tokenizer::Tokenizer(std::vector<std::string> pieces, std::vector<float> scores,
   if (pieces_.size() != scores_.size())
     throw config::InputError({source},
                              fmt::format("the tokenizer has {} pieces but {} scores", pieces_.size(), scores_.size()));
-  for (std::size_t t = 0; t < scores_.size(); ++t)
-    if (!std::isfinite(scores_[t]))
-      throw config::InputError({source},
-                               fmt::format("the score of token {} is {}, expected a finite number", t, scores_[t]));
   if (pieces_.empty() || bos_ < 0 || eos_ < 0 || bos_ >= vocab_size() || eos_ >= vocab_size())
     throw config::InputError(
         {source}, fmt::format("the tokenizer's start and end tokens {} and {} lie outside its {} pieces", bos_, eos_,
@@ -172,6 +168,8 @@ Tokenizer parse_llama2c_tokenizer(const Bytes& bytes, std::int64_t vocab_size) {
   for (std::size_t t = 0; t < pieces.size(); ++t) {
     const std::string what = fmt::format("token {} of {}", t, vocab_size);
     read(scores[t], "the score of " + what);
+    if (!std::isfinite(scores[t]))
+      fail(offset - 4, fmt::format("the score of {} is {}, expected a finite number", what, scores[t]));
     std::int32_t length = 0;
     read(length, "the length of " + what);
     if (length < 0 || length > longest || static_cast<std::size_t>(length) > bytes.size - offset)

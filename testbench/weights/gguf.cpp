@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -573,7 +574,11 @@ GgufVocabulary parse_gguf_vocabulary(const Bytes& bytes) {
   }
   vocabulary.scores.resize(static_cast<std::size_t>(scores.count));
   reader.seek(scores.offset);
-  for (float& v : vocabulary.scores) v = reader.read<float>("a score");
+  for (float& v : vocabulary.scores) {
+    const std::size_t at = reader.offset();
+    v = reader.read<float>("a score");
+    if (!std::isfinite(v)) reader.fail(at, fmt::format("a token's score is {}, expected a finite number", v));
+  }
   require_known_kinds(file, tokens.count);
   const auto token = [&](const char* key, std::uint64_t absent) {
     const std::uint64_t t = file.number(key, absent);

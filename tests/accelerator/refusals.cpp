@@ -484,6 +484,26 @@ TEST_CASE("refusals: the smoother") {
       {shorter(0, 0), longer(1, 0), chunk(1, 0, "Chunk::elements is", [](bus::Chunk& c) { c.elements = 0; }),
        of_kind<D, K>("rows is", [](K& k) { k.rows = 0; }),
        of_kind<D, K>("columns is", [](K& k) { k.columns = 1 << 25; }), of_no_kind<D>()});
+
+  // Offsets that follow from keys measured before: those must have been measured, of the same head.
+  converter::MeasuredKeys first, second;
+  first.rows = second.rows = 2;
+  first.columns = second.columns = 32;
+  second.first_position = 2;
+  keys.measured = true;
+  const auto at = [](std::size_t item, Wrong w) {
+    w.item = item;
+    return w;
+  };
+  using M = converter::MeasuredKeys;
+  const char* never = "measured is 1, expected 0 (no keys of this head";
+  require_refusals(
+      build, {{command_of(D{0, first}), command_of(D{0, second}), command_of(D{0, keys})}, {rows, rows, rows}},
+      {at(0, of_kind<D, M>("first_position is 2, expected 0", [](M& k) { k.first_position = 2; })),
+       at(1, of_kind<D, M>("first_position is 2, expected 0", [](M& k) { k.head = 1; })),
+       at(1, of_kind<D, M>("first_position is 2, expected 0", [](M& k) { k.columns = 64; })),
+       at(2, of_kind<D, K>(never, [](K& k) { k.head = 1; })), at(2, of_kind<D, K>(never, [](K& k) { k.slot = 7; })),
+       at(2, of_kind<D, K>(never, [](K& k) { k.columns = 64; }))});
 }
 
 TEST_CASE("refusals: the vector unit") {
