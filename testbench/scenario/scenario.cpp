@@ -12,6 +12,7 @@
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/scenario/block_check.h"
+#include "harmonia/testbench/scenario/idle_keys.h"
 
 namespace harmonia::testbench {
 
@@ -516,6 +517,8 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
     check_context(loaded, std::int64_t{workload.context} + further);
   }
   if (const Node* node = document.find("workload")) refuse_idle_keys(*node, workload);
+  for (std::string& sentence : settle_idle_keys(document, loaded.scenario))
+    loaded.notices.push_back(std::move(sentence));
 
   if (workload.is_trace()) {
     const Location where = document.find("workload")->find("trace")->where;
@@ -537,6 +540,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
   loaded.resolved = fields.dump();
   loaded.document = document;
   for (const std::string& key : idle_keys(workload)) loaded.resolved.find("workload")->erase(key);
+  erase_idle_keys(loaded.resolved, loaded.scenario);
   settle_routing(loaded, document.find("workload"), library);
   fields.assumptions(loaded.assumptions);
   drop_idle_assumptions(loaded);

@@ -227,6 +227,41 @@ TEST_CASE("a base that names itself ends in an error") {
   REQUIRE_THROWS_AS(tb::load_scenario(file, {}, tb::Library(kWorkloads)), cfg::InputError);
 }
 
+TEST_CASE("a key that another one makes idle is refused, and a notice where a scenario is varied") {
+  const auto said = [&](const std::string& keys, const std::vector<std::string>& set = {}) {
+    const Scratch s;
+    const std::string file = s.write("s.yaml", "model: stories260k\naccelerator: harmonia-small\n" + keys);
+    try {
+      const tb::LoadedScenario loaded = tb::load_scenario(file, set, tb::Library(kWorkloads));
+      std::string all;
+      for (const std::string& n : loaded.notices) all += n;
+      return all;
+    } catch (const cfg::InputError& e) {
+      return std::string(e.what());
+    }
+  };
+  const auto idle = [&](const std::string& keys, const std::string& key, const std::string& by) {
+    CHECK_THAT(said(keys), ContainsSubstring("s.yaml:3:") && ContainsSubstring(key + " has no effect with " + by));
+  };
+  idle("weights: {format: fp16, lm_head: fp16, codebook: int8}", "weights.codebook", "weights.format fp16");
+  idle("weights: {format: kmeans4, lm_head: fp16, group_size: 64}", "weights.group_size", "weights.format kmeans4");
+  idle("kv: {format: bfp8, n_initial: 3}", "kv.n_initial", "kv.format bfp8");
+  idle("kv: {format: fp16, exponent_bits: 8}", "kv.exponent_bits", "kv.format fp16");
+  idle("workload: {phase: decode, prefill_chunk_tokens: 8}", "workload.prefill_chunk_tokens", "workload.phase decode");
+  idle("fidelity: {mode: full, sample_layers: 3}", "fidelity.sample_layers", "fidelity.mode full");
+  CHECK_THAT(said("kv: bfp8\nworkload: {phase: gemv, rows: 64, cols: 64, batch: 1}"),
+             ContainsSubstring("kv has no effect with workload.phase gemv"));
+  // Set by itself on a scenario that makes it idle.
+  CHECK_THAT(said("fidelity: full", {"fidelity.sample_layers=3"}),
+             ContainsSubstring("--set fidelity.sample_layers=3:"));
+  // The other key was varied, or both were.
+  const std::string kmeans = "weights: {format: kmeans4, lm_head: fp16, codebook: int8}";
+  CHECK(said(kmeans).empty());
+  CHECK(said(kmeans, {"weights.format=fp16"}) == "weights.codebook has no effect with weights.format fp16.");
+  CHECK(said("weights: kmeans4", {"weights.format=fp16", "weights.codebook=int8"}) ==
+        "weights.codebook has no effect with weights.format fp16.");
+}
+
 TEST_CASE("the resolved configuration reads back as the same scenario") {
   for (const char* name : {"default", "serve-azure", "decode-int4"}) {
     CAPTURE(name);
