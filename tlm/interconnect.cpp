@@ -23,6 +23,7 @@ InterconnectCore::Impl::Impl(AddressMap map, InterconnectConfig config, std::vec
       request_latency_(cycle(config) * config.latency_cycles()),
       response_latency_(cycle(config) * config.latency_cycles()),
       issue_interval_(cycle(config) * config.issue_cycles),
+      queue_requests_(config.queue_requests),
       wakeup_("interconnect_pump", [this] { pump(); }) {
   if (map_.targets() > downstream.size())
     throw std::invalid_argument(

@@ -1,9 +1,11 @@
 // Memory interconnect: N initiators, M targets, address decode, channel interleave, arbitration.
 //
-// Models: one request at a time per initiator and per target port; round-robin among the initiators that wait for a
-// busy target; a request taken by each target at most once per issue interval; a fixed number of cycles per hop for
-// requests and for responses; back-pressure (END_REQ comes back when every piece has been taken); requests that touch
-// several channels are split into one contiguous piece per channel and their responses merged; address error responses.
+// Models: one request at a time per target port; requests of an initiator that wait in a queue of `queue_requests`, the
+// last of them in its request phase; round-robin among the initiators that wait for a busy target; a request taken by
+// each target at most once per issue interval; a fixed number of cycles per hop for requests and for responses;
+// back-pressure (END_REQ comes back when the queue has room: with one place, when every piece has been taken); requests
+// that touch several channels are split into one contiguous piece per channel and their responses merged; address error
+// responses.
 // Does not model: link width (bandwidth is limited by the targets and initiators), response back-pressure towards the
 // targets (the response store holds what is outstanding), clock-edge alignment: latencies are added to the given times.
 //

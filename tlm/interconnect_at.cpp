@@ -1,5 +1,6 @@
 // Approximately timed transport through the interconnect: requests down, pieces to their targets, answers up.
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "harmonia/tlm/interconnect_impl.h"
@@ -31,6 +32,7 @@ tlm::tlm_sync_enum InterconnectCore::Impl::begin_request(Upstream& port, tlm::tl
   request.arrival = now + delay;
   request.in_call = true;
   port.requesting_ = true;
+  ++port.untaken_;
   const std::uint64_t offset = payload.get_address() - region->base;
   const unsigned length = payload.get_data_length();
   if (region->interleave.whole(offset, length)) {
@@ -45,21 +47,26 @@ tlm::tlm_sync_enum InterconnectCore::Impl::begin_request(Upstream& port, tlm::tl
     });
   }
   request.in_call = false;
-  if (request.accepted != request.pieces) {
-    payload.acquire();
-    return tlm::TLM_ACCEPTED;
-  }
-  taken(request);
-  if (request.answered == request.pieces && !port.in_response_ && port.responses_.empty()) {
-    payload.set_response_status(request.status);
-    delay = from_now(request.answered_at);
-    ++statistics_.responses;
-    transactions_.give_back(request);
-    return tlm::TLM_COMPLETED;
+  if (request.accepted == request.pieces) {
+    taken(request);
+    if (request.answered == request.pieces && !port.in_response_ && port.responses_.empty()) {
+      payload.set_response_status(request.status);
+      delay = from_now(request.answered_at);
+      port.requesting_ = false;
+      ++statistics_.responses;
+      transactions_.give_back(request);
+      return tlm::TLM_COMPLETED;
+    }
   }
   payload.acquire();
+  if (!queue_has_room(port)) {
+    port.held_ = &request;
+    return tlm::TLM_ACCEPTED;
+  }
+  port.requesting_ = false;
+  request.ended_at = room_from(port, request);
   phase = tlm::END_REQ;
-  delay = from_now(upstream_accept(request));
+  delay = from_now(request.ended_at);
   if (request.answered == request.pieces) {
     port.responses_.push(&request);
     wakeup_.next_delta();
@@ -107,14 +114,7 @@ tlm::tlm_sync_enum InterconnectCore::Impl::backward(Downstream& port, tlm::tlm_g
   if (response) piece_answered(child, when);
   if (!request.in_call) {
     const bool answered = request.answered == request.pieces;
-    if (was_due && request.accepted == request.pieces) {
-      taken(request);
-      if (!answered) {
-        tlm::tlm_phase end = tlm::END_REQ;
-        sc_time upstream_delay = from_now(upstream_accept(request));
-        upstream_[request.initiator]->backward().nb_transport_bw(*request.payload, end, upstream_delay);
-      }
-    }
+    if (was_due && request.accepted == request.pieces) taken(request);
     if (response && answered) deliver(request);
   }
   if (!response) return tlm::TLM_ACCEPTED;
@@ -125,7 +125,7 @@ tlm::tlm_sync_enum InterconnectCore::Impl::backward(Downstream& port, tlm::tlm_g
 void InterconnectCore::Impl::submit(Child& child) {
   Downstream& port = *downstream_[child.region->first_target + child.piece.channel];
   if (port.current_ || port.waiting_count_ != 0) {
-    port.waiting_[child.request->initiator] = &child;
+    port.waiting_[child.request->initiator].push(&child);
     ++port.waiting_count_;
     return;
   }
@@ -185,9 +185,30 @@ sc_time InterconnectCore::Impl::upstream_accept(const Request& request) const {
                                                                   : request.accepted_at - request_latency_;
 }
 
+/// From when an initiator's latest request leaves the queue fit for the next. Asked while fewer requests than the queue's
+/// places wait for targets: of those whose time is known, that many may still wait then as there are places left.
+sc_time InterconnectCore::Impl::room_from(const Upstream& port, const Request& latest) const {
+  const std::size_t places = queue_requests_ - port.untaken_;
+  return port.taken_at_.size() < places ? latest.arrival : std::max(latest.arrival, port.taken_at_[places - 1]);
+}
+
+/// Every piece of a request was taken, so that it leaves the queue. That may end the request phase of the one that is held.
 void InterconnectCore::Impl::taken(Request& request) {
-  upstream_[request.initiator]->requesting_ = false;
-  statistics_.waited_per_initiator[request.initiator] += upstream_accept(request) - request.arrival;
+  Upstream& port = *upstream_[request.initiator];
+  const sc_time accept = upstream_accept(request);
+  statistics_.waited_per_initiator[request.initiator] += accept - request.arrival;
+  --port.untaken_;
+  std::vector<sc_time>& times = port.taken_at_;
+  times.insert(std::upper_bound(times.begin(), times.end(), accept, std::greater<sc_time>()), accept);
+  if (times.size() > queue_requests_) times.pop_back();
+  if (port.held_ == nullptr) return;
+  Request& held = *std::exchange(port.held_, nullptr);
+  port.requesting_ = false;
+  held.ended_at = room_from(port, held);
+  if (&held == &request && request.answered == request.pieces) return;  // its response says that it is accepted
+  tlm::tlm_phase end = tlm::END_REQ;
+  sc_time delay = from_now(held.ended_at);
+  port.backward().nb_transport_bw(*held.payload, end, delay);
 }
 
 /// Sends BEGIN_RESP, now or when the response channel is free.
@@ -202,7 +223,7 @@ void InterconnectCore::Impl::send_responses(Upstream& port) {
     Request& request = *port.responses_.pop();
     request.payload->set_response_status(request.status);
     tlm::tlm_phase phase = tlm::BEGIN_RESP;
-    sc_time delay = from_now(std::max(request.answered_at, port.response_free_at_));
+    sc_time delay = from_now(std::max({request.answered_at, request.ended_at, port.response_free_at_}));
     const sc_time begin = delay;
     port.in_response_ = &request;
     const tlm::tlm_sync_enum status = port.backward().nb_transport_bw(*request.payload, phase, delay);
@@ -228,8 +249,8 @@ void InterconnectCore::Impl::pump() {
     while (!port->current_ && port->waiting_count_ != 0) {
       const std::size_t ports = port->waiting_.size();
       std::size_t i = port->next_;
-      while (!port->waiting_[i]) i = i + 1 == ports ? 0 : i + 1;
-      Child& child = *std::exchange(port->waiting_[i], nullptr);
+      while (port->waiting_[i].empty()) i = i + 1 == ports ? 0 : i + 1;
+      Child& child = *port->waiting_[i].pop();
       --port->waiting_count_;
       Request& request = *child.request;
       request.in_call = true;  // what the target answers at once is passed on below, in order
@@ -243,14 +264,10 @@ void InterconnectCore::Impl::pump() {
 
 void InterconnectCore::Impl::pass_on(Request& request) {
   if (request.accepted != request.pieces) return;
+  // Asked before anyone is told: an initiator that goes on from within END_REQ may bring the answer.
+  const bool answered = request.answered == request.pieces;
   taken(request);
-  if (request.answered == request.pieces) {
-    deliver(request);
-    return;
-  }
-  tlm::tlm_phase end = tlm::END_REQ;
-  sc_time delay = from_now(upstream_accept(request));
-  upstream_[request.initiator]->backward().nb_transport_bw(*request.payload, end, delay);
+  if (answered) deliver(request);
 }
 
 }  // namespace harmonia::bus

@@ -20,6 +20,13 @@ void InterconnectConfig::describe(config::Fields& f) {
       .unit("cycles")
       .says("latency of one hop")
       .assumed(config::kUnpublished);
+  f.add("queue_requests", queue_requests)
+      .range(1, 4096)
+      .unit("requests")
+      .says(
+          "requests of an engine that may wait for channels; with 1 the next is accepted when every piece of the one "
+          "before was taken")
+      .assumed("covers the two command clocks in which a channel takes a request, at one request a cycle");
   f.add("hops", hops).range(0, 64).unit("hops").says("hops between an engine and a channel").assumed("one crossbar");
 }
 

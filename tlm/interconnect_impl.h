@@ -62,7 +62,10 @@ class InterconnectCore::Impl {
     BackwardPort& port_;
     tlm::tlm_bw_transport_if<>* backward_ = nullptr;
     const unsigned index_;
-    bool requesting_ = false;         // a request has not been taken yet
+    bool requesting_ = false;         // a request has not been accepted yet
+    Request* held_ = nullptr;         // in its request phase until the queue has room for the next
+    unsigned untaken_ = 0;            // requests of which targets have not taken every piece, as far as is known
+    std::vector<sc_time> taken_at_;   // when the others were or will be taken: the latest, as many as the queue holds
     Ring<Request*> responses_;        // answered, wait for the response channel
     Request* in_response_ = nullptr;  // BEGIN_RESP sent, END_RESP not yet received
     sc_time response_free_at_;
@@ -70,7 +73,7 @@ class InterconnectCore::Impl {
 
   struct Downstream final : tlm::tlm_bw_transport_if<> {
     Downstream(Impl& impl, ForwardPort& port, unsigned index, std::size_t initiators)
-        : impl_(impl), port_(port), index_(index), waiting_(initiators, nullptr) {}
+        : impl_(impl), port_(port), index_(index), waiting_(initiators) {}
     tlm::tlm_sync_enum nb_transport_bw(tlm::tlm_generic_payload& payload, tlm::tlm_phase& phase,
                                        sc_time& delay) override {
       return impl_.backward(*this, payload, phase, delay);
@@ -89,7 +92,7 @@ class InterconnectCore::Impl {
     const unsigned index_;
     Child* current_ = nullptr;  // in its request phase
     sc_time free_at_;
-    std::vector<Child*> waiting_;  // at most one per initiator
+    std::vector<Ring<Child*>> waiting_;  // by initiator, oldest first
     std::size_t waiting_count_ = 0;
     std::size_t next_ = 0;  // round robin: the initiator that is asked first
   };
@@ -121,6 +124,8 @@ class InterconnectCore::Impl {
   void piece_accepted(Downstream& port, Child& child, const sc_time& when);
   void piece_answered(Child& child, const sc_time& when);
   sc_time upstream_accept(const Request& request) const;
+  bool queue_has_room(const Upstream& port) const { return port.untaken_ < queue_requests_; }
+  sc_time room_from(const Upstream& port, const Request& latest) const;
   void taken(Request& request);
   void deliver(Request& request);
   void send_responses(Upstream& port);
@@ -132,6 +137,7 @@ class InterconnectCore::Impl {
   const sc_time request_latency_;
   const sc_time response_latency_;
   const sc_time issue_interval_;
+  const unsigned queue_requests_;
   interconnect::Transactions transactions_;
   Wakeup wakeup_;
 };

@@ -33,6 +33,7 @@ struct Request {
   tlm::tlm_response_status status = tlm::TLM_OK_RESPONSE;
   sc_time arrival;
   sc_time accepted_at;
+  sc_time ended_at;  // when its initiator is told so, no earlier than which it is answered
   sc_time answered_at;
 };
 

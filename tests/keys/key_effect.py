@@ -73,6 +73,7 @@ BESIDE = {
     "accelerator.pe.mantissa_bits": SCENARIOS["prefill"] + ["accelerator=anda", "kv=fp16"],
     "accelerator.energy.dram_pj_per_bit": SCENARIOS["decode"] + ["accelerator.dram.channel={devices: 0}"],
     "accelerator.sequencer.order": PREFILL + SMALL[:1],
+    "accelerator.interconnect.queue_requests": SCENARIOS["prefill"] + ["accelerator.dram.channels=2", "accelerator.dram.channel.queue_entries=8"],
     "accelerator.kernels.split_k": ONE_ROW, "accelerator.kernels.single_pass_tokens": ONE_ROW,
     "accelerator.kernels.": KERNELS + ["weights=kmeans2"],
     "accelerator.sequencer.attention_block_tokens": PREFILL + ["accelerator.sequencer.attention=online"],

@@ -31,11 +31,17 @@ Region region(const char* name, std::uint64_t base, std::uint64_t size, unsigned
   return made;
 }
 
+InterconnectConfig queue_of(unsigned requests) {
+  InterconnectConfig config;
+  config.queue_requests = requests;
+  return config;
+}
+
 /// One initiator, one interconnect with a checker on every side, memories of 10 ns.
 struct Small : sc_core::sc_module {
   Small(const sc_core::sc_module_name& name, unsigned initiators, unsigned targets, AddressMap map,
-        MemoryModel::Config memory = {})
-      : sc_core::sc_module(name), fabric("fabric", initiators, targets, std::move(map)) {
+        MemoryModel::Config memory = {}, unsigned queue_requests = 1)
+      : sc_core::sc_module(name), fabric("fabric", initiators, targets, std::move(map), queue_of(queue_requests)) {
     for (unsigned i = 0; i < initiators; ++i) {
       isock.push_back(std::make_unique<MemoryInitiator<>>(("isock" + std::to_string(i)).c_str()));
       checkers.push_back(std::make_unique<ProtocolChecker<>>(("upstream" + std::to_string(i)).c_str()));
@@ -108,6 +114,31 @@ TEST_CASE("a target port takes one request a cycle and a busy one holds its init
   }
   REQUIRE(top.memories[0]->arrivals.size() == 6);
   top.finish();
+}
+
+TEST_CASE("an initiator's requests wait in a queue, so that one target's delay does not keep another idle") {
+  // Both targets take one request in 10 ns; requests go to 0, 0, 0, 1. Without a queue the one for target 1 is asked only
+  // when the third was taken.
+  const auto answered_at = [](const char* name, unsigned queue) {
+    MemoryModel::Config memory;
+    memory.depth = 1;
+    static std::vector<std::unique_ptr<Small>> tops;
+    tops.push_back(std::make_unique<Small>(
+        name, 1, 2, AddressMap({region("low", 0, 0x1000, 0), region("high", 0x1000, 0x1000, 1)}), memory, queue));
+    Small& top = *tops.back();
+    for (const std::uint64_t address : {0, 0, 0, 0x1000})
+      top.isock[0]->send(top.pool.make(tlm::TLM_READ_COMMAND, address, 64, Data::buffer), sc_time());
+    return [&top] {
+      top.finish();
+      for (const Small::Event& e : top.responses)
+        if (e.address == 0x1000) return e.when;
+      return sc_time();
+    };
+  };
+  const auto without = answered_at("without", 1), with = answered_at("with", 4);
+  sc_core::sc_start(ns(500));
+  CHECK(with() == ns(18));
+  CHECK(without() > ns(30));
 }
 
 TEST_CASE("a request over several channels is one piece a channel, answered when the last one is") {
@@ -189,9 +220,10 @@ namespace {
 /// drivers -> checker -> stall -> checker -> interconnect -> checker -> stall -> checker -> memories, data checked.
 struct System : sc_core::sc_module {
   System(const sc_core::sc_module_name& name, std::uint64_t seed, unsigned initiators, unsigned channels,
-         Interleave interleave, TrafficDriver::Config traffic, double stall_probability)
+         Interleave interleave, TrafficDriver::Config traffic, double stall_probability, unsigned queue_requests = 1)
       : sc_core::sc_module(name),
-        fabric("fabric", initiators, channels, AddressMap({region("ram", 0, 1 << 20, 0, interleave)})) {
+        fabric("fabric", initiators, channels, AddressMap({region("ram", 0, 1 << 20, 0, interleave)}),
+               queue_of(queue_requests)) {
     StallConfig stall;
     stall.probability = stall_probability;
     for (unsigned i = 0; i < initiators; ++i) {
@@ -285,6 +317,14 @@ TEST_CASE("one outstanding transaction with stalls") {
   traffic.transactions = 5000;
   traffic.outstanding = 1;
   System system("system", 7, 2, 4, Interleave(4, 64, true), traffic, 0.7);
+  system.run_and_check();
+}
+
+TEST_CASE("queued requests with stalls on every connection keep the protocol and their data") {
+  TrafficDriver::Config traffic;
+  traffic.transactions = 20000;
+  traffic.slot_bytes = 900;
+  System system("system", 424, 3, 3, Interleave(3, 200), traffic, 0.5, 5);
   system.run_and_check();
 }
 
