@@ -6,6 +6,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/hw/accelerator/on_chip.h"
+#include "harmonia/hw/accelerator/read_path.h"
 #include "harmonia/hw/dram/document.h"
 
 namespace harmonia::accelerator {
@@ -33,10 +34,9 @@ memory::DmaConfig dma_config(const AcceleratorConfig& c, bool loose) {
   return d;
 }
 
-// The KV buffer takes in a whole transaction, so that none may be larger than the buffer.
 memory::DmaConfig kv_dma_config(const AcceleratorConfig& c, bool loose) {
   memory::DmaConfig d = dma_config(c, loose);
-  while (d.transaction_bytes > c.kv_buffer.capacity_bytes) d.transaction_bytes /= 2;
+  d.transaction_bytes = kv_transaction_bytes(c);
   return d;
 }
 

@@ -42,7 +42,9 @@ class Count {
 
  private:
   void bytes(OperationClass c, TrafficClass traffic, std::uint64_t count);
+  void cache(OperationClass c, std::uint64_t count);
   void macs(OperationClass c, std::uint64_t count, std::uint64_t slots);
+  Expected::OfClass& of(OperationClass c) { return e_.of_class[static_cast<std::size_t>(c)]; }
   bool fits_on_chip() const;
   Reads reads_of(const Gemm& gemm) const;
   void linear(const Gemm& gemm);
@@ -113,13 +115,19 @@ Count::Count(const ModelShape& shape, const StoredFormats& formats, formats::Cod
 
 void Count::bytes(OperationClass c, TrafficClass traffic, std::uint64_t count) {
   e_.bytes[static_cast<std::size_t>(traffic)] += count;
-  e_.of_class[static_cast<std::size_t>(c)].bytes += count;
+  of(c).bytes += count;
+}
+
+/// Read by attention, through the KV buffer.
+void Count::cache(OperationClass c, std::uint64_t count) {
+  bytes(c, TrafficClass::kv_read, count);
+  of(c).kv_buffer_bytes += count;
 }
 
 void Count::macs(OperationClass c, std::uint64_t count, std::uint64_t slots) {
   e_.macs += count;
   e_.pe_slots += slots;
-  e_.of_class[static_cast<std::size_t>(c)].macs += count;
+  of(c).macs += count;
 }
 
 /// FP16 residual stream and attention outputs in the scratch half; in the operand half what the norm gives and what the
@@ -178,6 +186,7 @@ void Count::linear(const Gemm& gemm) {
   for (const std::uint64_t n : gemm.n) {
     bytes(gemm.c, TrafficClass::weights, reads.b * n * storage.index_row_bytes(gemm.k));
     bytes(gemm.c, TrafficClass::scales, reads.b * n * storage.scale_row_bytes(gemm.k));
+    of(gemm.c).weight_buffer_bytes += reads.b * n * (storage.index_row_bytes(gemm.k) + storage.scale_row_bytes(gemm.k));
     e_.weights += reads.b * n * gemm.k;
     e_.of_class[static_cast<std::size_t>(gemm.c)].weights +=
         static_cast<std::uint64_t>(std::llround(static_cast<double>(reads.b * n * gemm.k) * each));
@@ -336,7 +345,7 @@ void Count::attention_strip(const SequenceStep& s, std::uint64_t first, std::uin
   const std::uint64_t gone = window == 0 ? 0 : out_of_window(s.cached + first + 1, window), seen = visible - gone;
   const std::uint64_t passes = bfp && !grouped ? 2 : 1;  // a plain cache becomes BFP8
   if (!on_chip_) bytes(scores, TrafficClass::activations, m * q_bytes(d_));
-  bytes(scores, TrafficClass::kv_read, kv_heads_ * kv_.keys_read({gone, visible}, context));
+  cache(scores, kv_heads_ * kv_.keys_read({gone, visible}, context));
   const std::uint64_t wide_keys = bfp ? kv_.wide_keys(UnitRange{gone, visible}, context).count() : 0;
   macs(scores, m * seen * d_, m * formats::bfp_groups(d_) * (seen * passes + wide_keys));
   if (!chip_.fused_attention) {
@@ -345,7 +354,7 @@ void Count::attention_strip(const SequenceStep& s, std::uint64_t first, std::uin
   }
   // Groups of a plain cache are formed of all tokens that are there, also of those behind the strip's last.
   const std::uint64_t read = grouped || !bfp ? visible : std::min(context, quotient_up(visible, kv_group) * kv_group);
-  bytes(values, TrafficClass::kv_read, kv_heads_ * kv_.values_read({gone, read}, context));
+  cache(values, kv_heads_ * kv_.values_read({gone, read}, context));
   const std::uint64_t wide_groups = bfp ? kv_.wide_groups(UnitRange{gone, visible}, context).count() : 0;
   macs(values, m * (read - gone) * d_, m * d_ * (quotient_up(seen, kv_group) * passes + wide_groups));
   if (!on_chip_) bytes(values, TrafficClass::activations, m * a_bytes(d_));
@@ -389,6 +398,8 @@ void Expected::add(const Expected& other, std::uint64_t times) {
     of_class[i].bytes += times * other.of_class[i].bytes;
     of_class[i].macs += times * other.of_class[i].macs;
     of_class[i].weights += times * other.of_class[i].weights;
+    of_class[i].weight_buffer_bytes += times * other.of_class[i].weight_buffer_bytes;
+    of_class[i].kv_buffer_bytes += times * other.of_class[i].kv_buffer_bytes;
   }
 }
 

@@ -31,6 +31,7 @@ struct Expected {
   std::uint64_t mixtures = 0, experts = 0, expert_bytes = 0;
   struct OfClass {
     std::uint64_t bytes = 0, macs = 0, weights = 0;  // weights: by their expansions on a machine that is a GPU
+    std::uint64_t weight_buffer_bytes = 0, kv_buffer_bytes = 0;  // of the bytes, those that pass the buffer
   };
   std::array<OfClass, operation_class_count> of_class{};
 

@@ -10,7 +10,7 @@ from .plots import COLOURS, MARKERS, plt, scaled, stacked_bars, style
 from .text import percent, si, words, yaml_of
 
 TRAFFIC = figures.keys("bandwidth.bytes_by_class.")
-RESOURCES = ("memory", "decode", "compute", "vector")
+RESOURCES = ("memory", "decode", "compute", "vector", "buffer", "interconnect")
 
 
 def bandwidth_plot(page, folder, r):
@@ -137,7 +137,7 @@ def roofline_plot(page, r):
     axes.plot([low, ridge, high], [low * peak_bytes / 1e9, peak / 1e9, peak / 1e9], "-", color="#000", linewidth=1.6,
               label=f"roof: {peak_bytes / 1e9:.4g} GB/s and {peak / 1e9:.4g} Gop/s (one-pass modes)")
     for i, o in enumerate(placed):
-        own = max(o["memory_s"], o["decode_s"], o["compute_s"], o["vector_s"])
+        own = max(o[resource + "_s"] for resource in RESOURCES)
         if own > 0:
             axes.plot([xs[i], xs[i]], [ys[i] / 1e9, 2 * o["macs"] / own / 1e9], "-", color=COLOURS[i % 9], linewidth=0.9)
             axes.plot([xs[i]], [2 * o["macs"] / own / 1e9], "_", color=COLOURS[i % 9], markersize=11)
@@ -190,7 +190,10 @@ def what_helps(bound):
     return {"memory": "Fewer bytes or more bandwidth would help.",
             "decode": "Weights arrive faster than the decoder expands them: more decoder lanes would help.",
             "compute": "The PE array has more work than the memory keeps waiting: a larger array or fewer passes would help.",
-            "vector": "The vector unit has more work than the rest: more vector lanes would help."}.get(bound, "")
+            "vector": "The vector unit has more work than the rest: more vector lanes would help.",
+            "buffer": "The port of the weight or the KV buffer is narrower than the memory: more banks or wider ones would help.",
+            "interconnect": "The DMA engines ask for less than the memory gives: larger transactions, more of them under way or wider "
+                            "interleaving would help."}.get(bound, "")
 
 
 def run_page(folder, r):
@@ -234,7 +237,7 @@ def run_page(folder, r):
     page.section("Where the time goes")
     units_plot(page, r)
     before, after = ("name", "count", "bytes", "macs", "simulated_s"), tuple(k + "_s" for k in RESOURCES) + ("bound",)
-    page.table("Classes of operations; memory, decode, compute and vector are each resource's least time alone",
+    page.table("Classes of operations; memory to interconnect are each resource's least time alone",
                figures.head("operations[].", before) + ["share"] + figures.head("operations[].", after),
                [figures.cells("operations[].", before, o) + [percent(o["simulated_s"] / total)] + figures.cells("operations[].", after, o)
                 for o in r["operations"]])

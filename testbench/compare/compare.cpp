@@ -10,7 +10,8 @@
 namespace harmonia::testbench {
 namespace {
 
-constexpr const char* kCauses[] = {"lm_head", "kv", "decoder", "compute", "vector", "overhead"};
+constexpr const char* kCauses[] = {"lm_head", "kv",     "decoder",      "compute",
+                                   "vector",  "buffer", "interconnect", "overhead"};
 
 std::string fixed(double value, int digits) {
   char text[64];
@@ -29,6 +30,8 @@ const char* cause_of(const OperationTime& o) {
   if (o.bound == "decode") return "decoder";
   if (o.bound == "compute") return "compute";
   if (o.bound == "vector") return "vector";
+  if (o.bound == "buffer") return "buffer";
+  if (o.bound == "interconnect") return "interconnect";
   return "overhead";
 }
 

@@ -149,7 +149,18 @@ const Record<OperationResult>& operation_figures() {
                  &O::compute_s)
           .value({"vector_s", "vector", "s", "least time of the vector unit alone: elements / its rate", Adds::sum},
                  &O::vector_s)
-          .value({"bound", "bound", "", "the largest of the four: memory, decode, compute or vector"}, &O::bound);
+          .value({"buffer_s", "buffer", "s",
+                  "least time of the weight or the KV buffer's port alone: bytes that pass it / its width", Adds::sum},
+                 &O::buffer_s)
+          .value(
+              {"interconnect_s", "interconnect", "s",
+               "least time to ask for those bytes: transactions that a DMA engine may issue, or have under way at the "
+               "unloaded latency, and pieces that the ports of the channels take",
+               Adds::sum},
+              &O::interconnect_s)
+          .value(
+              {"bound", "bound", "", "the largest of these: memory, decode, compute, vector, buffer or interconnect"},
+              &O::bound);
   return record;
 }
 
@@ -157,7 +168,9 @@ const Record<LimitShare>& limit_figures() {
   using L = LimitShare;
   static const Record<L> record =
       Record<L>()
-          .value({"limit", "limit", "", "memory, decode, compute or vector; idle is time between steps"}, &L::limit)
+          .value({"limit", "limit", "",
+                  "memory, decode, compute, vector, buffer or interconnect; idle is time between steps"},
+                 &L::limit)
           .value({"seconds", "time", "s", "in operations that it bounds", Adds::sum}, &L::seconds)
           .value({"share", "share", "share", "of the simulated time; all of them add up to 1"}, &L::share);
   return record;

@@ -84,10 +84,10 @@ std::vector<Column> all_columns() {
     all.push_back({"energy_" + name + "_j", part("energy.components", name, "joules"),
                    [name](const Metrics& m) { return sum_of(m.energy_by_component, name); }});
   state("area_mm2");
-  const std::pair<const char*, double OperationTime::*> least[] = {{"memory", &OperationTime::memory_s},
-                                                                   {"decode", &OperationTime::decode_s},
-                                                                   {"compute", &OperationTime::compute_s},
-                                                                   {"vector", &OperationTime::vector_s}};
+  const std::pair<const char*, double OperationTime::*> least[] = {
+      {"memory", &OperationTime::memory_s},   {"decode", &OperationTime::decode_s},
+      {"compute", &OperationTime::compute_s}, {"vector", &OperationTime::vector_s},
+      {"buffer", &OperationTime::buffer_s},   {"interconnect", &OperationTime::interconnect_s}};
   for (const auto& [name, member] : least)
     all.push_back({std::string(name) + "_least_s", result_figure(std::string("operations[].") + name + "_s"),
                    [member = member](const Metrics& m) {
@@ -146,6 +146,8 @@ Metrics metrics_of(const nlohmann::json& r) {
       t.decode_s = o.at("decode_s");
       t.compute_s = o.at("compute_s");
       t.vector_s = o.at("vector_s");
+      t.buffer_s = o.at("buffer_s");
+      t.interconnect_s = o.at("interconnect_s");
       t.bytes = o.at("bytes");
       m.operations.push_back(t);
     }

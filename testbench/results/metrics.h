@@ -19,7 +19,8 @@ namespace harmonia::testbench {
 struct OperationTime {
   std::string name;
   std::string bound;
-  double simulated_s = 0, memory_s = 0, decode_s = 0, compute_s = 0, vector_s = 0, bytes = 0;
+  double simulated_s = 0, memory_s = 0, decode_s = 0, compute_s = 0, vector_s = 0, buffer_s = 0, interconnect_s = 0,
+         bytes = 0;
 };
 
 struct Metrics {

@@ -50,15 +50,17 @@ std::uint64_t total(const BytesByClass& bytes) {
 }
 
 std::string bound_of(const OperationResult& p) {
-  const std::pair<double, const char*> times[] = {
-      {p.memory_s, "memory"}, {p.decode_s, "decode"}, {p.compute_s, "compute"}, {p.vector_s, "vector"}};
+  const std::pair<double, const char*> times[] = {{p.memory_s, "memory"},   {p.decode_s, "decode"},
+                                                  {p.compute_s, "compute"}, {p.vector_s, "vector"},
+                                                  {p.buffer_s, "buffer"},   {p.interconnect_s, "interconnect"}};
   return std::max_element(std::begin(times), std::end(times),
                           [](const auto& a, const auto& b) { return a.first < b.first; })
       ->second;
 }
 
 std::vector<LimitShare> limits_of(const std::vector<OperationResult>& operations, double seconds) {
-  std::vector<LimitShare> limits = {{"memory", 0, 0}, {"decode", 0, 0}, {"compute", 0, 0}, {"vector", 0, 0}};
+  std::vector<LimitShare> limits = {{"memory", 0, 0}, {"decode", 0, 0}, {"compute", 0, 0},
+                                    {"vector", 0, 0}, {"buffer", 0, 0}, {"interconnect", 0, 0}};
   double whole = 0;
   for (const OperationResult& p : operations)
     for (LimitShare& l : limits)

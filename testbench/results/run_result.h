@@ -99,13 +99,16 @@ struct OperationResult {
   std::string name;
   std::uint64_t count = 0;
   std::uint64_t macs = 0;
-  std::uint64_t bytes = 0;  // at the DRAM pins
-  double simulated_s = 0;   // its share of the run
-  double memory_s = 0;      // bytes / peak bandwidth
-  double decode_s = 0;      // weights / decode rate
-  double compute_s = 0;     // multiply-accumulates / peak rate of their mode
-  double vector_s = 0;      // elements / vector rate
-  std::string bound;        // the largest of the four: memory, decode, compute, vector
+  std::uint64_t bytes = 0;    // at the DRAM pins
+  double simulated_s = 0;     // its share of the run
+  double memory_s = 0;        // bytes / peak bandwidth
+  double decode_s = 0;        // weights / decode rate
+  double compute_s = 0;       // multiply-accumulates / peak rate of their mode
+  double vector_s = 0;        // elements / vector rate
+  double buffer_s = 0;        // bytes of the weight or the KV buffer / width of its port
+  double interconnect_s = 0;  // the same bytes / what their DMA engine asks for and the interconnect passes on at most
+  std::string bound;          // the largest of them; in a draw the first of memory, decode, compute, vector, buffer,
+                              // interconnect
 };
 
 /// Time in the operations that one resource bounds; "idle" is time between steps, which no operation has.
@@ -251,7 +254,7 @@ inline std::uint64_t counted_tokens(const RunResult& r) {
   return r.output_tokens > 0 ? r.output_tokens : r.prompt_tokens;
 }
 
-/// The largest of the four times: "memory", "decode", "compute" or "vector"; earlier ones win ties.
+/// The largest of the times: "memory", "decode", "compute", "vector", "buffer" or "interconnect"; earlier ones win ties.
 std::string bound_of(const OperationResult& operation);
 /// Time by what bounds it, largest first: of the operations, and the rest of `seconds` as idle. Empty when there is no
 /// time.

@@ -50,6 +50,12 @@ std::string alone(const RunResult& r) {
   if (r.bound == "decode")
     return "expanding all weights at the decoder's rate alone would take " + sum(&OperationResult::decode_s);
   if (r.bound == "compute") return "all work on the PE array alone would take " + sum(&OperationResult::compute_s);
+  if (r.bound == "buffer")
+    return "all bytes through the ports of the weight and the KV buffer alone would take " +
+           sum(&OperationResult::buffer_s);
+  if (r.bound == "interconnect")
+    return "asking for all bytes, one DMA transaction after the other, would take " +
+           sum(&OperationResult::interconnect_s);
   return "all work on the vector unit alone would take " + sum(&OperationResult::vector_s);
 }
 
@@ -130,8 +136,8 @@ void overview(std::string& out, const RunResult& r) {
 void operations(std::string& out, const RunResult& r) {
   if (r.operations.empty()) return;
   const Record<OperationResult>& record = operation_figures();
-  const char* keys[] = {"name",     "count",    "bytes",     "simulated_s", "",
-                        "memory_s", "decode_s", "compute_s", "vector_s",    "bound"};
+  const char* keys[] = {"name",      "count",    "bytes",    "simulated_s",    "",     "memory_s", "decode_s",
+                        "compute_s", "vector_s", "buffer_s", "interconnect_s", "bound"};
   const double all = record.over("simulated_s", r.operations);
   const bool errors = !r.fidelity.estimated_errors.empty();
   std::vector<std::vector<std::string>> rows(1);
@@ -144,9 +150,8 @@ void operations(std::string& out, const RunResult& r) {
     if (errors) rows.back().push_back(estimated_error(r, "operations[" + p.name + "].simulated_s"));
   }
   out +=
-      "\nWhere the time goes (memory, decode, compute and vector are each resource's least time alone; it may be more "
-      "than\n"
-      "the operation's own time, since work begins during the operation before)\n" +
+      "\nWhere the time goes (memory to interconnect are each resource's least time alone; it may be more than the\n"
+      "operation's own time, since work begins during the operation before)\n" +
       table(rows, "  ");
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "harmonia/hw/accelerator/read_path.h"
 #include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/testbench/results/text.h"
 
@@ -98,6 +99,8 @@ std::vector<OperationResult> operations_of(const Totals& totals, const Scenario&
   using accelerator::OperationClass;
   std::vector<OperationResult> operations;
   const double clock_hz = s.accelerator.clock_mhz * 1e6;
+  const accelerator::ReadPath weights = accelerator::weight_path(s.accelerator),
+                              cache = accelerator::kv_path(s.accelerator);
   for (std::size_t i = 0; i < totals.classes.size(); ++i) {
     const auto c = static_cast<OperationClass>(i);
     const ClassTotals& t = totals.classes[i];
@@ -114,6 +117,10 @@ std::vector<OperationResult> operations_of(const Totals& totals, const Scenario&
     o.decode_s = t.weights / (s.accelerator.decoder.rate(bits) * clock_hz);
     o.compute_s = t.compute_cycles / clock_hz;
     o.vector_s = t.vector_ps * 1e-12;
+    o.buffer_s =
+        std::max(t.weight_buffer_bytes / weights.buffer_bytes_per_s, t.kv_buffer_bytes / cache.buffer_bytes_per_s);
+    o.interconnect_s = std::max(t.weight_buffer_bytes / weights.interconnect_bytes_per_s,
+                                t.kv_buffer_bytes / cache.interconnect_bytes_per_s);
     o.bound = bound_of(o);
     operations.push_back(o);
   }

@@ -40,9 +40,8 @@ struct WeightFigures {
 };
 WeightFigures weights_of(const accelerator::MemoryMap& map, const accelerator::ModelShape& shape, bool single_linear);
 
-/// What a reader of the figures has to know of the machine, a sentence each. A port slower than the memory bounds a run
-/// without being one of the four resources that `bound` tells apart; buffers and lanes that stand for a GPU's have no area
-/// of the card.
+/// What a reader of the figures has to know of the machine, a sentence each: a port slower than the memory, which may not
+/// be seen from its keys; buffers and lanes that stand for a GPU's, which have no area of the card.
 std::vector<std::string> machine_notices(const accelerator::AcceleratorConfig& config);
 
 /// What mixtures of experts read, for each of `tokens` tokens.

@@ -19,9 +19,11 @@ const Counts<Totals> kOfRun = {&Totals::time_ps,         &Totals::events,       
                                &Totals::vector_elements, &Totals::buffer_bytes,   &Totals::operand_bytes,
                                &Totals::expected_macs,   &Totals::expected_slots, &Totals::mixtures,
                                &Totals::experts,         &Totals::expert_bytes};
-const Counts<ClassTotals> kOfClass = {&ClassTotals::elapsed_ps, &ClassTotals::compute_cycles, &ClassTotals::vector_ps,
-                                      &ClassTotals::tiles,      &ClassTotals::turns,          &ClassTotals::bytes,
-                                      &ClassTotals::macs,       &ClassTotals::weights};
+const Counts<ClassTotals> kOfClass = {
+    &ClassTotals::elapsed_ps,     &ClassTotals::compute_cycles, &ClassTotals::vector_ps,
+    &ClassTotals::tiles,          &ClassTotals::turns,          &ClassTotals::bytes,
+    &ClassTotals::macs,           &ClassTotals::weights,        &ClassTotals::weight_buffer_bytes,
+    &ClassTotals::kv_buffer_bytes};
 const Counts<ChannelTotals> kOfChannel = {&ChannelTotals::energy_pj,     &ChannelTotals::bytes_written,
                                           &ChannelTotals::requests,      &ChannelTotals::responses,
                                           &ChannelTotals::row_hits,      &ChannelTotals::row_misses,
@@ -72,6 +74,8 @@ void Totals::expect(const accelerator::Expected& e) {
     classes[i].bytes = static_cast<double>(e.of_class[i].bytes);
     classes[i].macs = static_cast<double>(e.of_class[i].macs);
     classes[i].weights = static_cast<double>(e.of_class[i].weights);
+    classes[i].weight_buffer_bytes = static_cast<double>(e.of_class[i].weight_buffer_bytes);
+    classes[i].kv_buffer_bytes = static_cast<double>(e.of_class[i].kv_buffer_bytes);
   }
 }
 

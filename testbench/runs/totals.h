@@ -35,6 +35,7 @@ struct ClassTotals {
   double elapsed_ps = 0, compute_cycles = 0, vector_ps = 0, tiles = 0;
   double turns = 0;                         // how often the array came to this class from another one
   double bytes = 0, macs = 0, weights = 0;  // by the formulas; weights by their expansions
+  double weight_buffer_bytes = 0, kv_buffer_bytes = 0;
 };
 
 struct Totals {

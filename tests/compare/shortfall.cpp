@@ -57,6 +57,8 @@ TEST_CASE("a linear's bound names the cause of what it misses") {
   REQUIRE(cause("decode") == "decoder 100 %");
   REQUIRE(cause("compute") == "compute 100 %");
   REQUIRE(cause("vector") == "vector 100 %");
+  REQUIRE(cause("buffer") == "buffer 100 %");
+  REQUIRE(cause("interconnect") == "interconnect 100 %");
   REQUIRE(cause("memory") == "overhead 100 %");
 }
 

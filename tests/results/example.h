@@ -29,8 +29,8 @@ inline testbench::RunResult example() {
   r.channels.push_back({1100, 75, 0.9, {{"ACT", 10}, {"RD", 100}}, 90, 9, 1, 0.03, 12.5, 64, tpot.distribution()});
   r.units.push_back({"pe_array", 0.25, {{"no_input", 0.5}, {"output_blocked", 0.25}}});
   r.units.push_back({"decoder", 0.75, {{"no_input", 0.25}}});
-  r.operations.push_back({"qkv", 128, 1000, 900, 0.2, 0.19, 0.01, 0.05, 0.0, "memory"});
-  r.operations.push_back({"attention", 128, 1000, 275, 0.12, 0.05, 0.0, 0.11, 0.01, "compute"});
+  r.operations.push_back({"qkv", 128, 1000, 900, 0.2, 0.19, 0.01, 0.05, 0.0, 0.1, 0.04, "memory"});
+  r.operations.push_back({"attention", 128, 1000, 275, 0.12, 0.05, 0.0, 0.11, 0.01, 0.02, 0.02, "compute"});
   r.limits = testbench::limits_of(r.operations, r.simulated_seconds);
   r.bound = testbench::bound_of(r.limits);
   r.energy = {0.5, 0.125, {{"dram", 0.4}, {"pe", 0.1}}};

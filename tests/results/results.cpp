@@ -122,6 +122,11 @@ TEST_CASE("the bound of an operation is its largest time, that of the run the on
   REQUIRE(tb::bound_of(p) == "compute");
   p.vector_s = 5;
   REQUIRE(tb::bound_of(p) == "vector");
+  p.buffer_s = 6;
+  REQUIRE(tb::bound_of(p) == "buffer");
+  p.interconnect_s = 7;
+  REQUIRE(tb::bound_of(p) == "interconnect");
+  p.buffer_s = p.interconnect_s = 5;
   p.memory_s = 5;
   REQUIRE(tb::bound_of(p) == "memory");
   REQUIRE(example().bound == "memory");
