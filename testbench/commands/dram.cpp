@@ -1,4 +1,6 @@
 // `harmonia dram`: a bare DRAM channel under generated traffic or an address trace.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -152,6 +154,22 @@ void put_in_place(OutputFile& file, const std::string& name, bool complete) {
               << '\n';
 }
 
+/// What is written must not replace what is read, or what is written too. Devices hold nothing.
+void require_different_files(const std::vector<std::pair<const char*, std::string>>& named) {
+  for (std::size_t i = 0; i < named.size(); ++i)
+    for (std::size_t k = 0; k < i; ++k) {
+      const auto& [option, file] = named[i];
+      const auto& [other, before] = named[k];
+      std::error_code ignored;
+      if (file.empty() || before.empty()) continue;
+      const std::filesystem::path place = std::filesystem::weakly_canonical(file, ignored);
+      if (place != std::filesystem::weakly_canonical(before, ignored)) continue;
+      if (std::filesystem::exists(place, ignored) && !std::filesystem::is_regular_file(place, ignored)) continue;
+      throw config::InputError(fmt::format("command line: {} names the file of {} ('{}'), expected another", option,
+                                           other, config::printable(file)));
+    }
+}
+
 struct Options {
   std::string config_name, trace, kind, commands, per_request, output;
   std::vector<std::string> set;
@@ -184,6 +202,7 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
   if (o.trace.empty() == o.kind.empty())
     fail(o.trace.empty() ? "expected --trace FILE or --traffic KIND"
                          : "--trace and --traffic are both given, expected one of them");
+  require_different_files({{"--trace", o.trace}, {"--per-request", o.per_request}, {"--commands", o.commands}});
   if (!o.kind.empty() && (o.wrap || o.trace_mhz > 0)) fail("--wrap and --trace-mhz are of a trace, expected --trace");
   if (!o.kind.empty() && o.requests == 0) o.requests = kDefaultRequests;
   return true;

@@ -361,6 +361,23 @@ TEST_CASE("dram: a channel of one's own is a file, based on a preset or not") {
   REQUIRE(run_harmonia(s, "check '" HARMONIA_SOURCE "'/workloads/dram/*.yaml").status == 0);
 }
 
+TEST_CASE("dram: a file that is written is none of those that are read or written too") {
+  const Scratch s;
+  const std::string trace = "0x0 READ 0\n";
+  s.write("in.trace", trace);
+  const auto refused = [&](const std::string& arguments, const std::string& said) {
+    const Outcome o = run_harmonia(s, "dram --config DDR4-3200 " + arguments);
+    CHECK(o.status == 2);
+    CHECK_THAT(o.err, ContainsSubstring(said));
+  };
+  refused("--trace in.trace --commands ./in.trace", "--commands names the file of --trace ('./in.trace')");
+  refused("--trace in.trace --per-request out.csv --commands out.csv", "--commands names the file of --per-request");
+  CHECK(Scratch::read(s / "in.trace") == trace);
+  CHECK(
+      run_harmonia(s, "dram --config DDR4-3200 --trace in.trace --per-request /dev/null --commands /dev/null").status ==
+      0);
+}
+
 TEST_CASE("dram: a scenario runs on a channel of one's own, and its result says what that rests on and reads back") {
   const Scratch s;
   s.write("mine.yaml", "base: DDR4-3200\nCL: 24\nRC: 70\nsources: {CL: \"assumed: for the test\"}\n");
