@@ -65,8 +65,26 @@ RunErrors Collector::errors(const Scenario& s) const {
   return all;
 }
 
-WorstFigure Collector::worst_error(const Scenario& s) const {
-  const RunErrors all = errors(s);
+WorstFigure Collector::worst_error(const Scenario& s) const { return worst_of(errors(s), s); }
+
+WorstFigure Collector::worst_worth_simulating(const RunErrors& steps, const Scenario& s) const {
+  const std::vector<double> figures = error_figures(totals_, s);
+  RunErrors worth = errors(s);
+  const auto consider = [](double& error, double of_steps) {
+    if (error <= kErrorTarget || of_steps < kErrorTarget / 2) error = 0;
+  };
+  for (std::size_t f = 0; f < worth.figures.size(); ++f) {
+    const double of_steps = f < steps.figures.size() ? steps.figures[f] : 0;
+    consider(worth.figures[f], of_steps);
+    if (error_of_run(f, of_steps, figures) < kErrorTarget / 10) worth.figures[f] = 0;
+  }
+  consider(worth.first_token, steps.first_token);
+  consider(worth.per_token, steps.per_token);
+  consider(worth.end_to_end, steps.end_to_end);
+  return worst_of(worth, s);
+}
+
+WorstFigure Collector::worst_of(const RunErrors& all, const Scenario& s) const {
   const std::vector<bool> counts = figures_that_count(error_figures(totals_, s));
   WorstFigure worst;
   const auto consider = [&worst](std::size_t figure, double error) {

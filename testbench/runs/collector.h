@@ -61,6 +61,10 @@ class Collector {
   /// Of the figures that count (figures_that_count) and the latencies the one that is off most; a latency's figure is the
   /// time.
   WorstFigure worst_error(const Scenario& scenario) const;
+  /// The same of figures whose errors are above the target, for half of it at least because of these errors of steps: what
+  /// layers differ by, and chance, do not become less with more steps. Of a class the errors must be a tenth of the target
+  /// as a share of the whole run too.
+  WorstFigure worst_worth_simulating(const RunErrors& steps, const Scenario& scenario) const;
   /// What the figures of the other are off by, and of the latencies means and percentiles.
   RunErrors difference(const Collector& other, const Scenario& scenario) const;
 
@@ -72,6 +76,7 @@ class Collector {
  private:
   void count(const StepOutcome& step);
   void spread(const Totals& totals, double begin_s, double end_s);
+  WorstFigure worst_of(const RunErrors& errors, const Scenario& scenario) const;
   void report_errors(const Scenario& scenario, bool single_linear, RunResult& result) const;
 
   Totals totals_, spread_, simulated_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "harmonia/hw/accelerator/accelerator.h"
@@ -24,13 +25,26 @@ std::vector<double> error_figures(const Totals& t, const Scenario& s) {
   return figures;
 }
 
+namespace {
+
+/// Of a class's figure the run's figure that it is a part of, as a share of it; 1 of other figures.
+double share_of_run(std::size_t figure, const std::vector<double>& of_run) {
+  if (figure < kClassTime) return 1;
+  double all = of_run[kTimeFigure];
+  if (figure >= kClassBytes) all = std::accumulate(of_run.begin() + kClassBytes, of_run.end(), 0.0);
+  return all > 0 ? of_run[figure] / all : 0;
+}
+
+}  // namespace
+
 std::vector<bool> figures_that_count(const std::vector<double>& of_run) {
-  std::vector<bool> counts(of_run.size(), true);
-  double bytes = 0;
-  for (std::size_t f = kClassBytes; f < of_run.size(); ++f) bytes += of_run[f];
-  for (std::size_t f = kClassTime; f < of_run.size(); ++f)
-    counts[f] = of_run[f] >= 0.01 * (f < kClassBytes ? of_run[kTimeFigure] : bytes);
+  std::vector<bool> counts;
+  for (std::size_t f = 0; f < of_run.size(); ++f) counts.push_back(share_of_run(f, of_run) >= 0.01);
   return counts;
+}
+
+double error_of_run(std::size_t figure, double error, const std::vector<double>& of_run) {
+  return error * share_of_run(figure, of_run);
 }
 
 std::string figure_path(std::size_t figure, bool single_linear) {
@@ -109,8 +123,8 @@ void RunErrors::widen(const RunErrors& other) {
   each_error(*this, other, [](double& mine, double its) { mine = std::max(mine, its); });
 }
 
-void HeldOut::add(std::size_t step, std::vector<double> predicted, std::vector<double> simulated) {
-  steps_.push_back(step);
+void HeldOut::add(double weight, std::vector<double> predicted, std::vector<double> simulated) {
+  weights_.push_back(weight);
   predicted_.push_back(std::move(predicted));
   simulated_.push_back(std::move(simulated));
 }
@@ -124,32 +138,34 @@ double HeldOut::error(std::size_t figure) const {
   return largest;
 }
 
-/// Negative when no step has anything of the figure.
+/// Negative when no step that counts has anything of the figure.
 double HeldOut::own_error(std::size_t figure) const {
-  double off = 0, sum = 0, n = 0;
+  double off_by = 0, sum = 0, squares = 0;
   for (std::size_t i = 0; i < count(); ++i) {
-    off += std::abs(predicted_[i][figure] - simulated_[i][figure]);
-    sum += simulated_[i][figure];
-    n += simulated_[i][figure] > 0 ? 1 : 0;
+    const double share = weights_[i] * simulated_[i][figure];
+    off_by += weights_[i] * off(i, figure);
+    sum += share;
+    squares += share * share;
   }
-  return n > 0 ? off / sum * (1 + 2 / std::sqrt(n)) : -1;
+  return sum > 0 ? off_by / sum * (1 + 2 * std::sqrt(squares) / sum) : -1;
+}
+
+double HeldOut::chance(std::size_t figure) const {
+  double squares = 0, sum = 0;
+  for (std::size_t i = 0; i < count(); ++i) {
+    squares += off(i, figure) * off(i, figure);
+    sum += simulated_[i][figure];
+  }
+  return sum > 0 ? std::sqrt(squares) / sum : 0;
+}
+
+double HeldOut::off(std::size_t i, std::size_t figure) const {
+  return std::abs(predicted_[i][figure] - simulated_[i][figure]);
 }
 
 double HeldOut::residual(std::size_t i, std::size_t figure) const {
   const double simulated = simulated_[i][figure];
   return simulated > 0 ? predicted_[i][figure] / simulated - 1 : 0;
-}
-
-std::vector<std::size_t> HeldOut::worst(std::size_t figure) const {
-  std::vector<std::pair<double, std::size_t>> off;
-  for (std::size_t i = 0; i < count(); ++i)
-    if (std::abs(residual(i, figure)) > kErrorTarget / 2)
-      off.emplace_back(-std::abs(predicted_[i][figure] - simulated_[i][figure]), steps_[i]);
-  std::sort(off.begin(), off.end());
-  if (off.size() > count() / 4 + 1) off.resize(count() / 4 + 1);
-  std::vector<std::size_t> steps;
-  for (const auto& [by, step] : off) steps.push_back(step);
-  return steps;
 }
 
 }  // namespace harmonia::testbench

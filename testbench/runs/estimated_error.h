@@ -27,6 +27,8 @@ std::vector<double> error_figures(const Totals& totals, const Scenario& scenario
 constexpr std::size_t kTimeFigure = 0;
 /// Figures whose errors count for the run's: classes below a hundredth of the time, or of the bytes, do not.
 std::vector<bool> figures_that_count(const std::vector<double>& of_run);
+/// The error of a figure as a share of the run's: a class's of the time or the bytes of all, another figure's as it is.
+double error_of_run(std::size_t figure, double error, const std::vector<double>& of_run);
 /// Place of a figure in result.json, as in `operations[qkv].simulated_s`.
 std::string figure_path(std::size_t figure, bool single_linear);
 
@@ -52,24 +54,28 @@ struct RunErrors {
 /// Steps that were both predicted and simulated.
 class HeldOut {
  public:
-  /// `step` is the caller's name of it.
-  void add(std::size_t step, std::vector<double> predicted, std::vector<double> simulated);
+  /// `weight`: how much the step counts, as often as steps like it are predicted; 0 when none is.
+  void add(double weight, std::vector<double> predicted, std::vector<double> simulated);
 
   std::size_t count() const { return simulated_.size(); }
   std::size_t figures() const { return simulated_.empty() ? 0 : simulated_.front().size(); }
   /// Estimated error of a figure's sum over many predicted steps: what the predictions are off by together, as a share
-  /// of what the steps have; larger by 2 / sqrt(n), since few say little, where n steps have something of the figure. When
-  /// none has, the largest error of the other figures. 0 when nothing was held out.
+  /// of what the steps have; larger by 2 / sqrt(n), since few say little, where n steps of like weight have something of
+  /// the figure (the weights' sum squared over the sum of their squares). When none has, the largest error of the other
+  /// figures. 0 when nothing was held out.
   double error(std::size_t figure) const;
+  /// Estimated error of a figure's sum over the steps held out themselves, which were simulated, but not in their places
+  /// in the run: as much by chance, now more and now less, as predictions are off, so that of n steps a share of
+  /// 1 / sqrt(n) is left.
+  double chance(std::size_t figure) const;
   /// Of the i-th step, relative and with its sign. 0 where the step has nothing of the figure.
   double residual(std::size_t i, std::size_t figure) const;
-  /// Names of the steps, a quarter of them at most, whose predictions of the figure are off most and by more than half
-  /// the target.
-  std::vector<std::size_t> worst(std::size_t figure) const;
+  /// Of the i-th step, in the figure's unit.
+  double off(std::size_t i, std::size_t figure) const;
 
  private:
   double own_error(std::size_t figure) const;
-  std::vector<std::size_t> steps_;
+  std::vector<double> weights_;
   std::vector<std::vector<double>> predicted_, simulated_;  // by step
 };
 

@@ -217,6 +217,12 @@ void Replay::run_sampled(StepSource& steps, Collector& collector) {
   SampledSteps sampled(scenario(), map_, steps);
   const Collector empty = collector;
   const ContinuousBatching start = *batching_;
+  sampled.plan([&](const SampledSteps::CostOf& cost) {
+    Pass rehearsal{start, empty};
+    serve(
+        rehearsal, [&](const Parts& parts, const accelerator::StepWork& work, Pass&) { return cost(parts, work); },
+        [] { return 1.0; });
+  });
   const Cost cost = [&](const Parts& parts, const accelerator::StepWork& work, Pass& pass) {
     const SampledSteps::Cost c = sampled.cost(parts, work);
     if (!c.simulated) pass.predicted += c.outcome.totals;
@@ -224,6 +230,7 @@ void Replay::run_sampled(StepSource& steps, Collector& collector) {
   };
   for (bool complete = false;; complete = true) {
     Pass pass{start, empty};
+    sampled.begin();
     const auto keep_it = [&](const RunErrors& errors) {
       pass.collector.set_errors(errors);
       keep(std::move(pass), collector);
@@ -248,12 +255,17 @@ void Replay::run_sampled(StepSource& steps, Collector& collector) {
       return;
     }
     keep_it(errors);
-    const WorstFigure worst = collector.worst_error(scenario());
-    if (worst.error <= kErrorTarget || !sampled.refine(worst.figure)) return;
+    const WorstFigure worst = collector.worst_worth_simulating(errors, scenario());
+    if (worst.error == 0) return;
+    try {
+      if (!sampled.refine(worst.figure)) return;
+    } catch (const Interrupted&) {
+      return;  // with what was kept
+    }
   }
 }
 
-/// What predictions are off by counts for the part of the figure, or of the time, that is predicted.
+/// What predictions are off by counts for the part of the figure, or of the time, that is predicted, chance for the rest.
 RunErrors Replay::errors_of_steps(const Pass& pass, const HeldOut& held) const {
   RunErrors errors;
   const std::vector<double> all = error_figures(pass.collector.totals(), scenario()),
@@ -261,34 +273,45 @@ RunErrors Replay::errors_of_steps(const Pass& pass, const HeldOut& held) const {
   for (std::size_t f = 0; f < all.size(); ++f) {
     const double of_figure = all[f] > 0 ? predicted[f] / all[f] : 0,
                  of_time = predicted[kTimeFigure] / all[kTimeFigure];
+    const double share = std::min(1.0, std::max(of_figure, of_time));
     // With no step held out nothing is known of how far predictions are off.
-    errors.figures.push_back(std::max(of_figure, of_time) * (held.count() > 0 ? held.error(f) : 1));
+    errors.figures.push_back(held.count() > 0 ? share * held.error(f) + (1 - share) * held.chance(f) : share);
   }
   return errors;
 }
 
-/// What becomes of the figures when all steps take longer, when all are shorter, and when each is off by what one of the
-/// held-out steps is.
+/// What becomes of the figures when all steps take longer, when all are shorter, when each is off by what one of the
+/// held-out steps is, and when those like the same simulated step are longer or shorter together.
 RunErrors Replay::errors_of_queue(const Pass& pass, const Pass& start, const SampledSteps& sampled,
                                   const HeldOut& held) const {
-  constexpr int kDraws = 4;
   const double layers = pass.collector.spread_of_time();
   const double off = pass.collector.errors(scenario()).figures[kTimeFigure];
   std::mt19937_64 random(scenario().seed);
+  const auto either = [&random](double a, double b) { return random() % 2 == 0 ? a : b; };
   RunErrors errors;
   errors.latencies = true;
-  for (int draw = -2; draw < kDraws; ++draw) {
+  const auto replay = [&](const std::vector<double>& off_by_point, const std::function<double()>& factor) {
     Pass other = start;
     serve(
         other,
-        [&](const Parts& parts, const accelerator::StepWork& work, Pass&) { return sampled.predicted(parts, work); },
-        [&]() -> double {
-          if (draw < 0) return draw == -2 ? 1 + off : 1 / (1 + off);
-          const double residual = held.count() == 0 ? 0 : held.residual(random() % held.count(), kTimeFigure);
-          return std::max(0.1, 1 - residual + (random() % 2 == 0 ? layers : -layers));
-        });
+        [&](const Parts& parts, const accelerator::StepWork& work, Pass&) {
+          return sampled.predicted(parts, work, off_by_point);
+        },
+        factor);
     add_latencies(other);
     errors.widen(pass.collector.difference(other.collector, scenario()));
+  };
+  for (const double factor : {1 + off, 1 / (1 + off)}) replay({}, [&] { return factor; });
+  // Chance is averaged out where there are many steps.
+  const std::uint64_t draws = 1 + std::min<std::uint64_t>(3, 20000 / (1 + sampled.steps()));
+  for (std::uint64_t draw = 0; draw < draws; ++draw) {
+    replay({}, [&]() -> double {
+      const double residual = held.count() == 0 ? 0 : held.residual(random() % held.count(), kTimeFigure);
+      return std::max(0.1, 1 - residual + either(layers, -layers));
+    });
+    std::vector<double> off_by_point;
+    for (std::size_t p = 0; p < sampled.points(); ++p) off_by_point.push_back(either(1 + off, 1 / (1 + off)));
+    replay(off_by_point, [] { return 1.0; });
   }
   return errors;
 }

@@ -7,6 +7,7 @@
 #include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/program/tiling.h"
+#include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/runs/attention_demand.h"
 
 namespace harmonia::testbench {
@@ -22,68 +23,234 @@ SampledSteps::SampledSteps(const Scenario& scenario, const accelerator::MemoryMa
 
 // ------------------------------------------------------------------------------------------------------------- costs
 
-/// Empty where the step is to be simulated.
-StepCost::Mix SampledSteps::mix_of(const StepFeatures& features) const {
-  StepCost::Mix mix = cost_.interpolate(features);
-  // With no room for further points those stand by that did before nearer ones were asked for.
-  if (mix.empty() && points_.size() >= most_points_) mix = cost_.interpolate_widely(features);
-  return mix;
-}
+namespace {
+
+StepCost::Prediction itself(StepCost::Point point) { return {{{point, 1.0}}, {}, 0}; }
+
+}  // namespace
 
 SampledSteps::Cost SampledSteps::cost(const Parts& parts, const accelerator::StepWork& work) {
   const StepFeatures features = features_of(parts, work);
-  const StepCost::Mix mix = mix_of(features);
-  const bool same = mix.size() == 1 && features_[mix.front().first] == features;
-  if (same) return {points_[mix.front().first], true};
-  const bool hold_out = !mix.empty() && predictions_ == next_held_out_ && points_.size() < most_points_;
-  if (!mix.empty()) ++predictions_;
-  if (hold_out) next_held_out_ = predictions_ + predictions_ / 2;
-  if (!mix.empty() && !hold_out) {
-    Totals formulas;
-    formulas.expect(source_.expected(work));
-    return {sum_of(mix, formulas), false};
+  StepCost::Point same = cost_.same(features);
+  if (same == StepCost::kNone && whole_ && points_.size() < budget_) {
+    simulate({features, work});
+    same = points_.size() - 1;
   }
-  points_.push_back(source_.simulate(work));
-  features_.push_back(features);
-  cost_.add(features);
-  return {points_.back(), true};
+  // Steps with the same features may have other bytes, which follow from where in a group of tokens each sequence is.
+  if (same != StepCost::kNone) return {sum_of(itself(same), formulas_of(work)), true};
+  const StepCost::Prediction p = cost_.predict(features);
+  for (const auto& [point, weight] : p.mix) {
+    used_[point] += weight;
+    strange_[point] += weight * p.strangeness;
+  }
+  Cost cost{sum_of(p, formulas_of(work)), false};
+  kinds_.add(features, cost_.vector_of(features), work, cost.outcome.totals.seconds());
+  return cost;
 }
 
-StepOutcome SampledSteps::predicted(const Parts& parts, const accelerator::StepWork& work) const {
+StepOutcome SampledSteps::predicted(const Parts& parts, const accelerator::StepWork& work,
+                                    const std::vector<double>& off) const {
   const StepFeatures features = features_of(parts, work);
-  StepCost::Mix mix = mix_of(features);
-  if (mix.empty()) mix = cost_.closest(features);
+  const StepCost::Point same = cost_.same(features);
+  const StepCost::Prediction p = same != StepCost::kNone ? itself(same) : cost_.predict(features);
+  StepOutcome outcome = sum_of(p, formulas_of(work));
+  if (!off.empty()) outcome.totals.time_ps *= factor_of(p.mix, off);
+  return outcome;
+}
+
+/// The mean of the points' factors, by the time that they have in the mix.
+double SampledSteps::factor_of(const StepCost::Mix& mix, const std::vector<double>& off) const {
+  double sum = 0, all = 0;
+  for (const auto& [point, weight] : mix) {
+    const double time = weight * points_[point].totals.time_ps;
+    sum += time * off[point];
+    all += time;
+  }
+  return all > 0 ? sum / all : 1;
+}
+
+Totals SampledSteps::formulas_of(const accelerator::StepWork& work) const {
   Totals formulas;
   formulas.expect(source_.expected(work));
-  return sum_of(mix, formulas);
+  return formulas;
 }
 
-StepOutcome SampledSteps::sum_of(const StepCost::Mix& mix, const Totals& formulas) const {
+StepOutcome SampledSteps::sum_of(const StepCost::Prediction& prediction, const Totals& formulas) const {
   StepOutcome sum;
-  for (const auto& [point, weight] : mix) sum.add(points_[point], weight);
-  follow_formulas(sum.totals, formulas, peak_);
+  for (const auto& [point, weight] : prediction.mix) sum.add(points_[point], weight);
+  follow_formulas(sum.totals, formulas, peak_, prediction.demand);
   return sum;
+}
+
+// -------------------------------------------------------------------------------------------------------------- plan
+
+namespace {
+
+/// Strangeness of the trace's time at which what is simulated stands for it well enough.
+constexpr double kFamiliar = 0.01;
+/// Traffic whose simulation is a matter of seconds.
+constexpr double kFewBytes = 8e9;
+
+/// What it takes to simulate a step of the kind is as its time; a step is wanted the less the longer that is.
+double effort(const StepKinds::Kind& kind) { return std::sqrt(kind.seconds / static_cast<double>(kind.steps)); }
+
+double binary_logarithm(std::uint64_t n) { return std::log2(static_cast<double>(std::max<std::uint64_t>(1, n))); }
+
+}  // namespace
+
+std::size_t SampledSteps::budget_of(std::uint64_t steps) {
+  return 8 + static_cast<std::size_t>(2 * binary_logarithm(steps));
+}
+
+void SampledSteps::plan(const Rehearse& rehearse) {
+  StepKinds kinds = rehearsed(rehearse);
+  steps_ = kinds.steps();
+  budget_ = budget_of(steps_);
+  whole_ = kinds.steps() <= budget_;
+  if (whole_) return;
+  // With a few simulated the trace is known better.
+  choose_strangest(kinds, budget_ / 3);
+  kinds = rehearsed(rehearse);
+  choose_strangest(kinds, budget_ * 2 / 3);
+  hold_out(kinds, 2 + (quick() ? static_cast<std::size_t>(binary_logarithm(kinds.steps()) / 4) : 0));
+  planned_ = points_.size();
+}
+
+/// At the times that memory and array need at least while nothing was simulated.
+StepKinds SampledSteps::rehearsed(const Rehearse& rehearse) const {
+  StepKinds kinds;
+  rehearse([&](const Parts& parts, const accelerator::StepWork& work) {
+    StepOutcome outcome;
+    if (points_.empty())
+      outcome.totals.time_ps = step_bound_ps(formulas_of(work), peak_);
+    else
+      outcome = predicted(parts, work);
+    const StepFeatures features = features_of(parts, work);
+    kinds.add(features, cost_.vector_of(features), work, outcome.totals.seconds());
+    return outcome;
+  });
+  return kinds;
+}
+
+void SampledSteps::choose_strangest(const StepKinds& kinds, std::size_t most) {
+  Progress progress("steps simulated", static_cast<double>(budget_));
+  while (points_.size() < most) {
+    progress.update(static_cast<double>(points_.size()));
+    const StepKinds::Kind* strangest = nullptr;
+    double all = 0, largest = 0;
+    for (const StepKinds::Kind& kind : kinds.kinds()) {
+      if (cost_.same(kind.first.features) != StepCost::kNone) continue;
+      const double strange = kind.seconds * cost_.predict(kind.first.features).strangeness;
+      all += strange;
+      if (strange <= largest * effort(kind)) continue;
+      largest = strange / effort(kind);
+      strangest = &kind;
+    }
+    const bool familiar = (points_.size() >= budget_ / 3 || !quick()) && all < kFamiliar * kinds.seconds();
+    if (strangest == nullptr || familiar) return;
+    simulate(strangest->first);
+  }
+}
+
+/// Steps at even distances of the time that all take, kind by kind.
+void SampledSteps::hold_out(const StepKinds& kinds, std::size_t count) {
+  Progress progress("steps simulated", static_cast<double>(budget_));
+  double passed = 0, next = 0.5;
+  for (const StepKinds::Kind& kind : kinds.kinds()) {
+    progress.update(static_cast<double>(points_.size()));
+    passed += kind.seconds * static_cast<double>(count) / kinds.seconds();
+    if (passed < next) continue;
+    next = std::floor(passed + 0.5) + 0.5;
+    if (cost_.same(kind.midst.features) == StepCost::kNone) simulate(kind.midst);
+  }
+}
+
+void SampledSteps::simulate(const StepKinds::Step& step) {
+  points_.push_back(source_.simulate(step.work));
+  for (ClassTotals& c : points_.back().totals.classes) c.bound_ps = bound_ps(c, peak_);
+  features_.push_back(step.features);
+  cost_.add(step.features);
+  used_.push_back(0);
+  strange_.push_back(0);
+}
+
+void SampledSteps::begin() {
+  kinds_ = {};
+  used_.assign(points_.size(), 0);
+  strange_.assign(points_.size(), 0);
 }
 
 // ------------------------------------------------------------------------------------------------------------ errors
 
 HeldOut SampledSteps::held_out() const {
   HeldOut held;
+  if (points_.size() < 2) return held;
   for (StepCost::Point p = 0; p < points_.size(); ++p) {
-    const StepCost::Mix mix = cost_.interpolate(features_[p], p);
-    if (mix.empty()) continue;
     const Totals& simulated = points_[p].totals;
-    held.add(p, error_figures(sum_of(mix, simulated).totals, scenario_), error_figures(simulated, scenario_));
+    held.add(used_[p], error_figures(sum_of(prediction_without(p), simulated).totals, scenario_),
+             error_figures(simulated, scenario_));
   }
   return held;
 }
 
+/// At least as strange to what it is predicted from as the steps are that were predicted from it: those that would make it
+/// less so are left out too, the nearest first.
+StepCost::Prediction SampledSteps::prediction_without(StepCost::Point point) const {
+  std::vector<bool> without(points_.size(), false);
+  without[point] = true;
+  const double usual = used_[point] > 0 ? strange_[point] / used_[point] : 0;
+  StepCost::Prediction prediction = cost_.predict(features_[point], without);
+  while (prediction.strangeness < usual) {
+    const auto most = std::max_element(prediction.mix.begin(), prediction.mix.end(), [&](const auto& a, const auto& b) {
+      return a.second * points_[a.first].totals.time_ps < b.second * points_[b.first].totals.time_ps;
+    });
+    without[most->first] = true;
+    StepCost::Prediction stranger = cost_.predict(features_[point], without);
+    if (stranger.mix.empty()) break;
+    prediction = std::move(stranger);
+  }
+  return prediction;
+}
+
 bool SampledSteps::refine(std::size_t figure) {
-  if (most_points_ == ~std::size_t{0}) most_points_ = points_.size() + std::max<std::size_t>(8, points_.size() / 2);
-  if (points_.size() >= most_points_) return false;
-  bool asked = false;
-  for (const std::size_t point : held_out().worst(figure)) asked = cost_.narrow(point) || asked;
-  return asked;
+  const std::size_t most = most_points();
+  Progress progress("steps simulated", static_cast<double>(most));
+  bool added = false;
+  while (points_.size() < most_points()) {
+    progress.update(static_cast<double>(points_.size()));
+    const HeldOut held = held_out();
+    if (added && held.error(figure) <= kErrorTarget / 2) break;
+    const StepKinds::Step* worst = worst_step(held, figure);
+    if (worst == nullptr) break;
+    simulate(*worst);
+    added = true;
+  }
+  return added;
+}
+
+bool SampledSteps::quick() const { return source_.simulated().pin_bytes() < kFewBytes; }
+
+/// A third more than planned, and while that is quick a third more than the budget.
+std::size_t SampledSteps::most_points() const {
+  return std::max(planned_ + std::max<std::size_t>(3, planned_ / 3), quick() ? budget_ + budget_ / 3 : 0);
+}
+
+/// Of the kind whose predictions are off most together, for what a step of it takes to simulate.
+const StepKinds::Step* SampledSteps::worst_step(const HeldOut& held, std::size_t figure) const {
+  const StepKinds::Step* worst = nullptr;
+  double largest = 0;
+  for (const StepKinds::Kind& kind : kinds_.kinds()) {
+    const bool midst = cost_.same(kind.midst.features) == StepCost::kNone;
+    if (!midst && cost_.same(kind.first.features) != StepCost::kNone) continue;
+    double off = 0;
+    for (const auto& [point, weight] : cost_.predict(kind.midst.features).mix)
+      off += static_cast<double>(kind.steps) * weight * held.off(point, figure);
+    off /= effort(kind);
+    if (off <= largest) continue;
+    largest = off;
+    worst = midst ? &kind.midst : &kind.first;
+  }
+  return worst;
 }
 
 // ---------------------------------------------------------------------------------------------------------- features

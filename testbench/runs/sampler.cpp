@@ -4,9 +4,12 @@
 #include <array>
 #include <cmath>
 #include <iterator>
+#include <limits>
 #include <stdexcept>
 
 #include "harmonia/hw/accelerator/accelerator.h"
+#include "harmonia/hw/dram/energy.h"
+#include "harmonia/hw/model/layer_graph.h"
 
 namespace harmonia::testbench {
 
@@ -122,7 +125,14 @@ StepSeries sampled_series(const FidelityConfig& fidelity, std::uint64_t steps) {
 PeakRates peak_rates(const accelerator::AcceleratorConfig& config) {
   const pe::Config& pe = config.pe;
   const double cycles = std::min(pe.linear_cycles_per_group(), pe.attention_cycles_per_group);
-  return {accelerator::peak_bandwidth(config), 32.0 * pe.rows * pe.cols * config.clock_mhz * 1e6 / cycles};
+  const dram::Config channel = accelerator::channel_config(config);
+  return {accelerator::peak_bandwidth(config), 32.0 * pe.rows * pe.cols * config.clock_mhz * 1e6 / cycles,
+          1e6 / config.clock_mhz, channel.currents.devices == 0 ? 0 : dram::idle_power_w(channel)};
+}
+
+double bound_ps(const ClassTotals& c, const PeakRates& peak) {
+  return std::max(
+      {1e12 * c.bytes / peak.bytes_per_s, 1e12 * c.macs / peak.macs_per_s, c.compute_cycles * peak.cycle_ps});
 }
 
 namespace {
@@ -130,7 +140,7 @@ namespace {
 double ratio(double to, double from) { return from > 0 ? to / from : 1; }
 
 /// Of a channel whose bytes of each class were multiplied: everything that goes with bytes.
-void follow_bytes(ChannelTotals& c, const std::array<double, kTrafficClasses>& factors) {
+void follow_bytes(ChannelTotals& c, const std::array<double, kTrafficClasses>& factors, double idle_pj) {
   double before = 0, after = 0;
   for (std::size_t k = 0; k < kTrafficClasses; ++k) {
     before += c.pin_bytes[k];
@@ -142,61 +152,114 @@ void follow_bytes(ChannelTotals& c, const std::array<double, kTrafficClasses>& f
   for (double* count : {&c.bytes_written, &c.requests, &c.responses, &c.row_hits, &c.row_misses, &c.row_conflicts})
     *count *= factor;
   for (double& commands : c.commands) commands *= factor;
+  const double idle = std::min(c.energy_pj, idle_pj);
+  c.energy_pj = idle + (c.energy_pj - idle) * factor;
 }
 
-void follow_traffic(Totals& t, const Totals& formulas) {
+void follow_traffic(Totals& t, const Totals& formulas, double idle_pj) {
   std::array<double, kTrafficClasses> factors{};
   for (std::size_t k = 0; k < kTrafficClasses; ++k) factors[k] = ratio(formulas.expected_bytes[k], t.bytes_of(k));
-  for (ChannelTotals& c : t.channels) follow_bytes(c, factors);
+  for (ChannelTotals& c : t.channels) follow_bytes(c, factors, idle_pj);
 }
 
-/// Seconds in picoseconds that memory or array need at least for the class.
-double bound_ps(const ClassTotals& c, const PeakRates& peak) {
-  return 1e12 * std::max(c.bytes / peak.bytes_per_s, c.macs / peak.macs_per_s);
+/// What the array works for the class, over what was predicted.
+double array_ratio(std::size_t operation_class, const ClassTotals& predicted, const ClassTotals& formulas,
+                   const DemandRatios& demand) {
+  using accelerator::OperationClass;
+  const double macs = ratio(formulas.macs, predicted.macs);
+  switch (static_cast<OperationClass>(operation_class)) {
+    case OperationClass::attention_scores:
+    case OperationClass::attention_values:
+      return demand.attention;
+    case OperationClass::lm_head:
+      return macs * demand.rows_per_output;
+    default:
+      return predicted.macs > 0 ? macs * demand.rows_per_token : ratio(formulas.bytes, predicted.bytes);
+  }
 }
 
-void follow_class(ClassTotals& c, const ClassTotals& formulas, const PeakRates& peak) {
-  const double before = bound_ps(c, peak), after = bound_ps(formulas, peak), time = c.elapsed_ps;
-  if (before > 0 && formulas.bytes / peak.bytes_per_s >= formulas.macs / peak.macs_per_s)
-    c.elapsed_ps *= ratio(formulas.bytes, c.bytes);
-  if (before > 0 && after <= 0) c.elapsed_ps = 0;
-  c.elapsed_ps = std::max(c.elapsed_ps, before > 0 ? after * std::min(1.0, time / before) : after);
+/// The classes share the array's time line, and these have nothing on it: what memory moves for them holds up nobody.
+bool on_array(std::size_t operation_class) {
+  using accelerator::OperationClass;
+  const auto c = static_cast<OperationClass>(operation_class);
+  return c != OperationClass::embedding && c != OperationClass::elementwise;
+}
+
+void follow_class(std::size_t operation_class, ClassTotals& c, const ClassTotals& formulas, const PeakRates& peak,
+                  double array) {
+  const double before = c.bound_ps > 0 ? c.bound_ps : bound_ps(c, peak);
   c.bytes = formulas.bytes;
   c.macs = formulas.macs;
   c.weights = formulas.weights;
+  c.weight_buffer_bytes = formulas.weight_buffer_bytes;
+  c.kv_buffer_bytes = formulas.kv_buffer_bytes;
+  for (double* count : {&c.compute_cycles, &c.vector_ps, &c.tiles, &c.turns}) *count *= array;
+  c.bound_ps = bound_ps(c, peak);
+  if (before > 0 && c.bound_ps <= 0) c.elapsed_ps = 0;
+  if (!on_array(operation_class)) return;
+  // What was fetched ahead is so many bytes, not a share of them.
+  if (before <= 0)
+    c.elapsed_ps = std::max(c.elapsed_ps, c.bound_ps);
+  else if (c.elapsed_ps >= before)
+    c.elapsed_ps *= c.bound_ps / before;
+  else
+    c.elapsed_ps = std::max(c.elapsed_ps * std::min(1.0, c.bound_ps / before), c.elapsed_ps + c.bound_ps - before);
 }
 
-/// Of a whole step, in picoseconds. Work is fetched ahead within a step, never before it.
+/// Time and what goes with it.
+void scale_time(Totals& t, double factor, const PeakRates& peak) {
+  for (ChannelTotals& c : t.channels) c.energy_pj += std::min(c.energy_pj, peak.idle_w * t.time_ps) * (factor - 1);
+  t.time_ps *= factor;
+  for (double* count : {&t.converted, &t.vector_elements, &t.buffer_bytes, &t.operand_bytes}) *count *= factor;
+  for (UnitTotals& u : t.units) {
+    u.busy *= factor;
+    for (double& waiting : u.waiting) waiting *= factor;
+  }
+}
+
+/// A unit whose busy time is known waits for the rest of what was accounted to it.
+void set_busy(UnitTotals& u, double busy) {
+  double waiting = 0;
+  for (const double w : u.waiting) waiting += w;
+  const double whole = u.busy + waiting;
+  u.busy = std::min(busy, whole > 0 ? whole : busy);
+  if (waiting <= 0) return;
+  for (double& w : u.waiting) w *= (whole - u.busy) / waiting;
+}
+
+}  // namespace
+
 double step_bound_ps(const Totals& formulas, const PeakRates& peak) {
   double bytes = 0;
   for (const double of_traffic : formulas.expected_bytes) bytes += of_traffic;
   return 1e12 * std::max(bytes / peak.bytes_per_s, 32 * formulas.expected_slots / peak.macs_per_s);
 }
 
-void scale_time(Totals& t, double factor) {
-  t.time_ps *= factor;
-  for (ClassTotals& c : t.classes) c.elapsed_ps *= factor;
-}
-
-}  // namespace
-
-void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak) {
-  follow_traffic(t, formulas);
-  double before = 0, after = 0, weights_before = 0, weights_after = 0;
+void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak, const DemandRatios& demand) {
+  follow_traffic(t, formulas, peak.idle_w * t.time_ps);
+  ClassTotals before, after;
+  const auto add = [](ClassTotals& sum, const ClassTotals& c) {
+    sum.elapsed_ps += c.elapsed_ps;
+    sum.compute_cycles += c.compute_cycles;
+    sum.weights += c.weights;
+  };
   for (std::size_t i = 0; i < t.classes.size(); ++i) {
-    ClassTotals& c = t.classes[i];
-    before += c.elapsed_ps;
-    weights_before += c.weights;
-    follow_class(c, formulas.classes[i], peak);
-    after += c.elapsed_ps;
-    weights_after += c.weights;
+    add(before, t.classes[i]);
+    follow_class(i, t.classes[i], formulas.classes[i], peak, array_ratio(i, t.classes[i], formulas.classes[i], demand));
+    add(after, t.classes[i]);
   }
-  t.time_ps *= ratio(after, before);
-  if (const double bound = step_bound_ps(formulas, peak); t.time_ps > 0 && t.time_ps < bound)
-    scale_time(t, bound / t.time_ps);
-  const double weights = ratio(weights_after, weights_before);
+  double factor = ratio(after.elapsed_ps, before.elapsed_ps);
+  if (const double bound = step_bound_ps(formulas, peak), time = t.time_ps * factor; time > 0 && time < bound) {
+    for (ClassTotals& c : t.classes) c.elapsed_ps *= bound / time;
+    factor *= bound / time;
+  }
+  const double cycles = ratio(after.compute_cycles, before.compute_cycles),
+               weights = ratio(after.weights, before.weights);
+  std::array<double, 2> busy{};  // of array and decoder, in the order of unit_names()
+  if (t.units.size() > 1) busy = {t.units[0].busy * cycles, t.units[1].busy * weights};
+  scale_time(t, factor, peak);
+  for (std::size_t u = 0; u < busy.size() && u < t.units.size(); ++u) set_busy(t.units[u], busy[u]);
   t.weights *= weights;
-  if (t.units.size() > 1) t.units[1].busy *= weights;  // the decoder, in the order of unit_names()
   t.macs = formulas.expected_macs;
   t.slots = formulas.expected_slots;
   t.expected_bytes = formulas.expected_bytes;
@@ -232,13 +295,16 @@ LayerSample::LayerSample(const FidelityConfig& fidelity, const accelerator::Mode
 
 namespace {
 
-/// Of times, and of what is counted on chip; bytes and operations become those of the formulas.
+/// Of times, and of what is counted on chip, and energy; bytes and operations become those of the formulas.
 void widen(Totals& widest, const Totals& deviation) {
   for (const auto count :
        {&Totals::time_ps, &Totals::converted, &Totals::vector_elements, &Totals::buffer_bytes, &Totals::operand_bytes})
     widest.*count = std::max(widest.*count, std::abs(deviation.*count));
   for (std::size_t c = 0; c < widest.classes.size(); ++c)
     widest.classes[c].elapsed_ps = std::max(widest.classes[c].elapsed_ps, std::abs(deviation.classes[c].elapsed_ps));
+  widest.channels.resize(deviation.channels.size());
+  for (std::size_t c = 0; c < widest.channels.size(); ++c)
+    widest.channels[c].energy_pj = std::max(widest.channels[c].energy_pj, std::abs(deviation.channels[c].energy_pj));
 }
 
 }  // namespace
@@ -277,7 +343,7 @@ StepOutcome LayerSample::whole_step(const Totals& simulated, const std::vector<T
   }
   Totals formulas;
   formulas.expect(expected);
-  follow_traffic(outcome.totals, formulas);
+  follow_traffic(outcome.totals, formulas, std::numeric_limits<double>::infinity());  // energy as extrapolated
   double decoded = 0;
   for (const ClassTotals& c : formulas.classes) decoded += c.weights;
   if (decoded > 0) outcome.totals.weights = decoded;

@@ -17,6 +17,7 @@
 #include "harmonia/hw/model/model_shape.h"
 #include "harmonia/hw/program/conservation.h"
 #include "harmonia/testbench/runs/estimated_error.h"
+#include "harmonia/testbench/runs/step_cost.h"
 #include "harmonia/testbench/runs/step_outcome.h"
 #include "harmonia/testbench/scenario/scenario.h"
 
@@ -97,18 +98,24 @@ double worst_residual(const StepSeries::Predicted& step, const Scenario& scenari
 /// What predictions were off by counts for the steps that were not simulated.
 RunErrors errors_of(const StepSeries::Held& held, const Scenario& scenario);
 
-/// What memory and array do at their best.
+/// What memory and array do at their best. cycle_ps: of the accelerator's clock; idle_w: what a channel draws that does
+/// nothing.
 struct PeakRates {
-  double bytes_per_s = 0, macs_per_s = 0;
+  double bytes_per_s = 0, macs_per_s = 0, cycle_ps = 0, idle_w = 0;
 };
 PeakRates peak_rates(const accelerator::AcceleratorConfig& config);
+/// Picoseconds that memory or array need at least for the class.
+double bound_ps(const ClassTotals& c, const PeakRates& peak);
+/// Picoseconds that memory and array need at least for a whole step. Work is fetched ahead within a step, never before it.
+double step_bound_ps(const Totals& formulas, const PeakRates& peak);
 
 /// What was predicted although the formulas know it becomes theirs: bytes of each class of traffic and of operations, and
 /// operations. What goes with it follows in proportion: bytes at the pins, bursts and commands, busy time of the decoder,
-/// and the time of a class whose bytes at peak rate take longer than its operations. No class is further below its bound,
-/// the longer of the two, than in the simulated steps, where work fetched ahead is the only reason to be below it. The
-/// step as a whole takes no less than all of its bytes at peak bandwidth and all of its operations at peak rate.
+/// cycles of the array, and the time of a class, which stays as far above its bound (bytes at peak rate, operations at peak
+/// rate, or cycles of the array) as in the simulated steps: further below only where it is there, where work fetched ahead
+/// is the only reason. The step as a whole takes no less than all of its bytes at peak bandwidth and all of its operations
+/// at peak rate. What units do and wait goes with the time of the step.
 /// formulas: totals of which what expect() sets counts.
-void follow_formulas(Totals& predicted, const Totals& formulas, const PeakRates& peak);
+void follow_formulas(Totals& predicted, const Totals& formulas, const PeakRates& peak, const DemandRatios& demand = {});
 
 }  // namespace harmonia::testbench

@@ -1,16 +1,23 @@
 #include "harmonia/testbench/runs/step_cost.h"
 
-#include <algorithm>
 #include <cmath>
 #include <numeric>
+
+#include "harmonia/testbench/runs/nonnegative_fit.h"
 
 namespace harmonia::testbench {
 namespace {
 
-constexpr std::size_t kNear = 16;  // points of a mix, before those of weight 0 are left out
+constexpr double kPull = 3e-4;         // what a step's worth of an octave's distance costs, as the square of a misfit
+constexpr double kStrange = 0.02;      // strangeness of a step's worth of an octave's distance
+constexpr std::size_t kAttention = 4;  // its features come last
+constexpr double kStrangeAttention = 0.25;  // attention goes with its demand where a sum has another one
 
 /// Distance in binary orders of magnitude, of values that may be 0.
 double octaves(double a, double b, double least) { return std::abs(std::log2((a + least) / (b + least))); }
+
+double sum_of(const StepCost::Vector& v) { return std::accumulate(v.begin(), v.end(), 0.0); }
+double ratio(double to, double from) { return to > 0 && from > 0 ? to / from : 1; }
 
 }  // namespace
 
@@ -24,93 +31,75 @@ StepCost::Vector StepCost::vector_of(const StepFeatures& s) const {
 }
 
 /// Points on the same side of the on-chip limit, or on either.
-std::vector<StepCost::Near> StepCost::by_distance(const StepFeatures& step, Point without, bool either_side) const {
-  const Vector wanted = vector_of(step);
-  const double least = 0.05 * std::accumulate(wanted.begin(), wanted.end(), 0.0);  // demand below that hardly matters
+std::vector<StepCost::Near> StepCost::near(const StepFeatures& step, double whole, const std::vector<bool>& without,
+                                           bool either_side) const {
+  const double least = 0.05 * whole;  // demand below that hardly matters
   std::vector<Near> near;
   for (Point p = 0; p < points_.size(); ++p) {
     const StepFeatures& f = points_[p];
-    if (p == without || (f.on_chip != step.on_chip && !either_side)) continue;
-    const double rows = octaves(f.rows, step.rows, 0);
-    near.push_back(
-        {rows + 0.25 * octaves(f.decoding, step.decoding, least) + 0.25 * octaves(f.prompts, step.prompts, least), rows,
-         p});
+    if ((!without.empty() && without[p]) || (f.on_chip != step.on_chip && !either_side)) continue;
+    near.push_back({octaves(f.rows, step.rows, 0) + 0.25 * octaves(f.decoding, step.decoding, least) +
+                        0.25 * octaves(f.prompts, step.prompts, least),
+                    p});
   }
-  std::sort(near.begin(), near.end(), [](const Near& a, const Near& b) {
-    return a.distance < b.distance || (a.distance == b.distance && a.point < b.point);
-  });
   return near;
 }
 
-/// Weights w >= 0 that make least of |sum of w x point - step|^2 and, a little, of the distance: by coordinates.
-StepCost::Fit StepCost::fit(const StepFeatures& step, const std::vector<Near>& near) const {
-  const Vector wanted = vector_of(step);
-  const double whole = std::accumulate(wanted.begin(), wanted.end(), 0.0);
-  const std::size_t count = std::min(near.size(), kNear);
+StepCost::Mix StepCost::fit(const Vector& wanted, double whole, const std::vector<Near>& near) const {
+  Vector target = wanted;
+  for (double& t : target) t /= whole;
   std::vector<Vector> columns;
-  std::vector<double> squares, weight(count, 0.0);
-  for (std::size_t i = 0; i < count; ++i) {
-    columns.push_back(vector_of(points_[near[i].point]));
-    squares.push_back(std::inner_product(columns.back().begin(), columns.back().end(), columns.back().begin(), 0.0));
+  std::vector<double> lengths, prices;
+  for (const Near& n : near) {
+    Vector v = vectors_[n.point];
+    lengths.push_back(std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0)));
+    for (double& x : v) x /= lengths.back();
+    columns.push_back(v);
+    prices.push_back(kPull * n.distance);
   }
-  Vector missing = wanted;
-  const double pull = 1e-5 * whole * whole;
-  for (int round = 0; round < 3000; ++round) {
-    double moved = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      const double slope =
-          std::inner_product(columns[i].begin(), columns[i].end(), missing.begin(), 0.0) - pull * near[i].distance;
-      const double change = std::max(-weight[i], slope / squares[i]);
-      weight[i] += change;
-      moved = std::max(moved, std::abs(change));
-      for (std::size_t k = 0; k < kFeatures; ++k) missing[k] -= change * columns[i][k];
-    }
-    if (moved < 1e-7) break;
+  const NonnegativeFit<kFeatures> fit(std::move(columns), target, std::move(prices));
+  Mix mix;
+  for (std::size_t i = 0; i < near.size(); ++i)
+    if (fit.x()[i] > 0) mix.emplace_back(near[i].point, fit.x()[i] * whole / lengths[i]);
+  return mix;
+}
+
+StepCost::Prediction StepCost::predict(const StepFeatures& step, const std::vector<bool>& without) const {
+  const Vector wanted = vector_of(step);
+  const double whole = sum_of(wanted);
+  std::vector<Near> around = near(step, whole, without, false);
+  if (around.empty()) around = near(step, whole, without, true);
+  Prediction p;
+  if (around.empty()) return p;
+  p.mix = fit(wanted, whole, around);
+  if (p.mix.empty()) p.mix = {{around.front().point, 1.0}};
+  Vector got{};
+  double far = 0, rows = 0, outputs = 0;
+  for (const auto& [point, weight] : p.mix) {
+    for (std::size_t k = 0; k < kFeatures; ++k) got[k] += weight * vectors_[point][k];
+    rows += weight * points_[point].rows;
+    outputs += weight * points_[point].outputs;
+    for (const Near& n : around)
+      if (n.point == point) far += n.distance * weight * sum_of(vectors_[point]) / whole;
   }
-  Fit result;
-  result.off = 0;
-  for (const double m : missing) result.off += std::abs(m) / whole;
-  for (std::size_t i = 0; i < count; ++i)
-    if (weight[i] > 0) result.mix.emplace_back(near[i].point, weight[i]);
-  return result;
-}
-
-StepCost::Mix StepCost::within(const StepFeatures& step, std::vector<Near> near, double radius) const {
-  // Demand is a quarter of a distance's weight: a point may be as much further in it.
-  near.erase(std::remove_if(near.begin(), near.end(),
-                            [&](const Near& n) { return n.rows > radius || n.distance > 4 * radius; }),
-             near.end());
-  const Fit found = fit(step, near);
-  return found.off > kTolerance ? Mix{} : found.mix;
-}
-
-StepCost::Mix StepCost::interpolate(const StepFeatures& step, Point without) const {
-  const std::vector<Near> near = by_distance(step, without, false);
-  return near.empty() ? Mix{} : within(step, near, radii_[near.front().point]);
-}
-
-StepCost::Mix StepCost::interpolate_widely(const StepFeatures& step) const {
-  return within(step, by_distance(step, kNone, false), kRadius);
-}
-
-StepCost::Mix StepCost::closest(const StepFeatures& step) const {
-  std::vector<Near> near = by_distance(step, kNone, false);
-  if (near.empty()) near = by_distance(step, kNone, true);
-  const Fit found = fit(step, near);
-  // All weights can be 0 only where nothing is alike: then the nearest stands in.
-  return found.mix.empty() && !near.empty() ? Mix{{near.front().point, 1.0}} : found.mix;
+  p.demand = {ratio(wanted[1], got[1]) / ratio(step.rows, rows),
+              ratio(wanted[3], got[3]) / ratio(step.outputs, outputs), ratio(wanted[4] + wanted[5], got[4] + got[5])};
+  p.strangeness = kStrange * far + (points_[p.mix.front().first].on_chip == step.on_chip ? 0 : 1);
+  for (std::size_t k = 0; k < kFeatures; ++k)
+    p.strangeness += (k < kAttention ? 1 : kStrangeAttention) * std::abs(wanted[k] - got[k]) / whole;
+  return p;
 }
 
 StepCost::Point StepCost::add(const StepFeatures& step) {
   points_.push_back(step);
-  radii_.push_back(kRadius);
+  vectors_.push_back(vector_of(step));
   return points_.size() - 1;
 }
 
-bool StepCost::narrow(Point point) {
-  if (radii_[point] <= kLeastRadius) return false;
-  radii_[point] = std::max(kLeastRadius, radii_[point] / 2);
-  return true;
+StepCost::Point StepCost::same(const StepFeatures& step) const {
+  for (Point p = 0; p < points_.size(); ++p)
+    if (points_[p] == step) return p;
+  return kNone;
 }
 
 }  // namespace harmonia::testbench

@@ -2,15 +2,14 @@
 // sampled trace replay.
 //
 // Models: a step as a sum of simulated ones with weights that are never negative, chosen so that the sum has the
-//   step's features: how many steps it is (1), rows that tokens and output tokens take of the array, whether lm_head
-//   runs, and the demand of its attention, of decoding sequences and of prompts apart. Demand is the time that traffic and operations of attention
-//   take at peak rates, known for every step from its shape. Every count is a sum with the same weights, so that what
-//   holds for each simulated step (nothing is negative, no time is below bytes / peak or operations / peak) holds for
-//   every interpolated one.
-//   A step that no such sum of near steps makes within a tolerance lies outside what was simulated: it is simulated,
-//   and stands by for others. Around a step whose cost the others predict badly only nearer steps count as near, so that
-//   more are simulated there.
-// Does not model: in which order the sequences of one step stand, neighbours in time.
+//   step's features as nearly as may be, and of near steps: how many steps it is (1), rows that tokens and output tokens
+//   take of the array, whether lm_head runs, and the demand of its attention, of decoding sequences and of prompts apart.
+//   Demand is the time that traffic and operations of attention take at peak rates, known for every step from its shape.
+//   Every count is a sum with the same weights, so that what holds for each simulated step (nothing is negative, no time
+//   is below bytes / peak or operations / peak) holds for every sum. What the sum's demand is too small or too large by
+//   is said beside it, and how strange the step is to what was simulated.
+// Does not model: in which order the sequences of one step stand, neighbours in time; what becomes of a class of
+//   operations whose demand is another than the sum's (sampler.h).
 #pragma once
 
 #include <array>
@@ -41,51 +40,53 @@ struct FeatureWeights {
   double step = 0, row = 0, head = 0, output = 0;
 };
 
+/// A step over the sum that stands for it: rows of the array that a token takes, and an output token; demand of attention.
+struct DemandRatios {
+  double rows_per_token = 1, rows_per_output = 1, attention = 1;
+};
+
 class StepCost {
  public:
   using Point = std::size_t;
   using Mix = std::vector<std::pair<Point, double>>;  // weights > 0; each point once
   static constexpr Point kNone = ~Point{0};
-  static constexpr double kTolerance = 0.01;    // of a step's time: what the features of its mix may be off by
-  static constexpr double kRadius = 0.5;        // at first: octaves of rows within which a point is near
-  static constexpr double kLeastRadius = 0.02;  // nearer than that points are not asked for
+  static constexpr std::size_t kFeatures = 6;
+  using Vector = std::array<double, kFeatures>;
+
+  struct Prediction {
+    Mix mix;
+    DemandRatios demand;
+    /// What the sum's features are off by, relative to the step's, and a little for points that are not near: 0 where a
+    /// simulated step has the same features, 1 and more where nothing like it was simulated.
+    double strangeness = 1;
+  };
 
   explicit StepCost(const FeatureWeights& weights) : weights_(weights) {}
 
-  /// Simulated steps whose weighted sum is the step; empty when it lies outside what was simulated. `without`: as if that
-  /// point were not there.
-  Mix interpolate(const StepFeatures& step, Point without = kNone) const;
-  /// The same with the first radius everywhere: what is near before more points are asked for.
-  Mix interpolate_widely(const StepFeatures& step) const;
-  /// The sum that comes nearest, however far that is. Empty only without points.
-  Mix closest(const StepFeatures& step) const;
+  /// The sum that comes nearest. `without`: as if the points that it marks were not there; empty: none. Its mix is empty
+  /// only without points. Points on the other side of the on-chip limit stand in when there are none on the step's.
+  Prediction predict(const StepFeatures& step, const std::vector<bool>& without = {}) const;
   /// A step was simulated: its number, counted from 0.
   Point add(const StepFeatures& step);
-  /// Asks for nearer points around this one; false when they are as near as they will be.
-  bool narrow(Point point);
+  /// The point that has the very same features; kNone when there is none.
+  Point same(const StepFeatures& step) const;
 
   std::size_t points() const { return points_.size(); }
-  double radius(Point point) const { return radii_[point]; }
+  /// Seconds of each feature: of the step, of its rows, of lm_head, of its outputs, and both demands.
+  Vector vector_of(const StepFeatures& step) const;
 
  private:
-  static constexpr std::size_t kFeatures = 6;
-  using Vector = std::array<double, kFeatures>;
   struct Near {
-    double distance, rows;
+    double distance;
     Point point;
   };
-  struct Fit {
-    Mix mix;
-    double off = 1;  // what the features are off by, relative to the step's
-  };
-  Vector vector_of(const StepFeatures& step) const;
-  std::vector<Near> by_distance(const StepFeatures& step, Point without, bool either_side) const;
-  Fit fit(const StepFeatures& step, const std::vector<Near>& near) const;
-  Mix within(const StepFeatures& step, std::vector<Near> near, double radius) const;
+  std::vector<Near> near(const StepFeatures& step, double whole, const std::vector<bool>& without,
+                         bool either_side) const;
+  Mix fit(const Vector& wanted, double whole, const std::vector<Near>& near) const;
 
   FeatureWeights weights_;
   std::vector<StepFeatures> points_;
-  std::vector<double> radii_;
+  std::vector<Vector> vectors_;  // of the points
 };
 
 }  // namespace harmonia::testbench

@@ -19,11 +19,17 @@ const Counts<Totals> kOfRun = {&Totals::time_ps,         &Totals::events,       
                                &Totals::vector_elements, &Totals::buffer_bytes,   &Totals::operand_bytes,
                                &Totals::expected_macs,   &Totals::expected_slots, &Totals::mixtures,
                                &Totals::experts,         &Totals::expert_bytes};
-const Counts<ClassTotals> kOfClass = {
-    &ClassTotals::elapsed_ps,     &ClassTotals::compute_cycles, &ClassTotals::vector_ps,
-    &ClassTotals::tiles,          &ClassTotals::turns,          &ClassTotals::bytes,
-    &ClassTotals::macs,           &ClassTotals::weights,        &ClassTotals::weight_buffer_bytes,
-    &ClassTotals::kv_buffer_bytes};
+const Counts<ClassTotals> kOfClass = {&ClassTotals::elapsed_ps,
+                                      &ClassTotals::compute_cycles,
+                                      &ClassTotals::vector_ps,
+                                      &ClassTotals::tiles,
+                                      &ClassTotals::turns,
+                                      &ClassTotals::bytes,
+                                      &ClassTotals::macs,
+                                      &ClassTotals::weights,
+                                      &ClassTotals::weight_buffer_bytes,
+                                      &ClassTotals::kv_buffer_bytes,
+                                      &ClassTotals::bound_ps};
 const Counts<ChannelTotals> kOfChannel = {&ChannelTotals::energy_pj,     &ChannelTotals::bytes_written,
                                           &ChannelTotals::requests,      &ChannelTotals::responses,
                                           &ChannelTotals::row_hits,      &ChannelTotals::row_misses,

@@ -36,6 +36,7 @@ struct ClassTotals {
   double turns = 0;                         // how often the array came to this class from another one
   double bytes = 0, macs = 0, weights = 0;  // by the formulas; weights by their expansions
   double weight_buffer_bytes = 0, kv_buffer_bytes = 0;
+  double bound_ps = 0;  // what memory or array need at least, step by step; where that is counted
 };
 
 struct Totals {

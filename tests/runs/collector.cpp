@@ -1,6 +1,8 @@
 // The collector: sums, latencies and figures of steps whose cost is known.
 #include "harmonia/testbench/runs/collector.h"
 
+#include <algorithm>
+
 #include "tests/support/catch.h"
 
 using namespace harmonia;
@@ -9,6 +11,12 @@ using testbench::Collector;
 using testbench::StepOutcome;
 
 namespace {
+
+/// Nothing set.
+const testbench::Scenario& plain() {
+  static const testbench::Scenario scenario;
+  return scenario;
+}
 
 StepOutcome step(double seconds, double bytes, double error = 0) {
   StepOutcome o;
@@ -110,22 +118,58 @@ TEST_CASE("collector: errors of steps and of layers add up, and the worst figure
   REQUIRE(r.fidelity.error_estimate == Approx(0.25).epsilon(1e-3));
   REQUIRE(r.notices.size() == 1);
   REQUIRE_THAT(r.notices[0], ContainsSubstring("latency.time_to_first_token_s 25.0 %"));
-  REQUIRE(c.worst_error({}).figure == testbench::kTimeFigure);
+  REQUIRE(c.worst_error(plain()).figure == testbench::kTimeFigure);
   // Nothing of the sort is said of a full run.
   testbench::RunResult full;
-  c.report({}, false, std::vector<testbench::ChannelFacts>(2, {1e9, 1, 0, {}}), full);
+  c.report(plain(), false, std::vector<testbench::ChannelFacts>(2, {1e9, 1, 0, {}}), full);
   REQUIRE(full.fidelity.estimated_errors.empty());
   REQUIRE(full.fidelity.error_estimate == 0);
+}
+
+TEST_CASE("collector: a class is worth simulating more for where its error is something of the run's") {
+  const testbench::Scenario& scenario = plain();
+  Collector c(BandwidthBins(1, 1e12));
+  StepOutcome o = step(1, 1000);
+  o.totals.classes[1].elapsed_ps = 0.98e12;
+  o.totals.classes[2].elapsed_ps = 0.02e12;
+  c.add(o);
+  const std::vector<double> figures = testbench::error_figures(c.totals(), scenario);
+  const auto figure_of = [&](double seconds) {
+    return static_cast<std::size_t>(std::find(figures.begin(), figures.end(), seconds) - figures.begin());
+  };
+  const std::size_t large = figure_of(0.98e12 * 1e-12), small = figure_of(0.02e12 * 1e-12);
+  testbench::RunErrors errors;
+  errors.figures.assign(figures.size(), 0);
+  errors.figures[large] = 0.06;
+  errors.figures[small] = 0.24;  // 0.48 % of the run
+  errors.latencies = true;
+  const auto worst = [&] {
+    c.set_errors(errors);
+    return c.worst_worth_simulating(errors, scenario);
+  };
+  REQUIRE(worst().figure == large);
+  REQUIRE(worst().error == Approx(0.06).epsilon(1e-3));
+  errors.figures[small] = 0.26;
+  REQUIRE(worst().figure == small);
+  errors.first_token = 0.3;
+  c.time_to_first_token(1);
+  REQUIRE(worst().figure == testbench::kTimeFigure);
+  REQUIRE(worst().error == Approx(0.3).epsilon(1e-3));
+  // What layers differ by is not mended by more steps.
+  testbench::RunErrors little = errors;
+  for (double& e : little.figures) e /= 10;
+  little.first_token = 0.02;
+  REQUIRE(c.worst_worth_simulating(little, scenario).error == 0);
 }
 
 TEST_CASE("collector: less simulated time leaves more to chance") {
   Collector c(BandwidthBins(1, 1e12));
   c.add(step(1, 1000));
   c.set_simulated(step(1e-3, 1).totals);
-  const double much = c.errors({}).figures[testbench::kTimeFigure];
+  const double much = c.errors(plain()).figures[testbench::kTimeFigure];
   c.set_simulated(step(1e-5, 1).totals);
   REQUIRE(much > 0);
-  REQUIRE(c.errors({}).figures[testbench::kTimeFigure] == Approx(10 * much));
+  REQUIRE(c.errors(plain()).figures[testbench::kTimeFigure] == Approx(10 * much));
 }
 
 TEST_CASE("collector: the difference of two runs, of figures and of the percentiles of latencies") {
@@ -136,7 +180,7 @@ TEST_CASE("collector: the difference of two runs, of figures and of the percenti
     a.end_to_end(s);
     b.end_to_end(s == 3 ? 3.3 : s);
   }
-  const testbench::RunErrors off = a.difference(b, {});
+  const testbench::RunErrors off = a.difference(b, plain());
   REQUIRE(off.figures[testbench::kTimeFigure] == Approx(0).margin(1e-12));
   REQUIRE(off.figures[1] == Approx(0.1));
   REQUIRE(off.end_to_end == Approx(0.1));

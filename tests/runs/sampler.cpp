@@ -150,30 +150,29 @@ TEST_CASE("sampler: what the formulas know of a predicted step is theirs, and it
   t.channels[0].request_bytes[0] = 1000;
   t.channels[0].pin_bytes[0] = 1200;
   t.channels[0].requests = 10;
-  t.classes[0] = {};
-  t.classes[0].elapsed_ps = 6e6;  // bound by its bytes
-  t.classes[0].bytes = 1000;
-  t.classes[0].macs = 1000;
-  t.classes[1].elapsed_ps = 4e6;  // by its operations
-  t.classes[1].macs = 3e6;
+  t.classes[1].elapsed_ps = 6e6;  // bound by its bytes
+  t.classes[1].bytes = 1000;
+  t.classes[1].macs = 1000;
+  t.classes[5].elapsed_ps = 4e6;  // by its operations
+  t.classes[5].macs = 3e6;
   accelerator::Expected e;
   e.bytes[0] = 1100;
   e.macs = 3001000;
   e.pe_slots = 100000;
-  e.of_class[0].bytes = 1100;
-  e.of_class[0].macs = 1000;
-  e.of_class[1].macs = 6000000;
-  e.of_class[2].bytes = 500;  // that the prediction has nothing of
+  e.of_class[1].bytes = 1100;
+  e.of_class[1].macs = 1000;
+  e.of_class[5].macs = 6000000;
+  e.of_class[6].bytes = 500;  // that the prediction has nothing of
   Totals formulas;
   formulas.expect(e);
   testbench::follow_formulas(t, formulas, peak);
   REQUIRE(t.bytes_of(0) == Approx(1100));
   REQUIRE(t.pin_bytes() == Approx(1320));
   REQUIRE(t.channels[0].requests == Approx(11));
-  REQUIRE(t.classes[0].elapsed_ps == Approx(6.6e6));
-  REQUIRE(t.classes[1].elapsed_ps == Approx(6e6));    // not below its bound
-  REQUIRE(t.classes[2].elapsed_ps == Approx(500e3));  // its bound
-  REQUIRE(t.time_ps == Approx(6.6e6 + 6e6 + 500e3));
+  REQUIRE(t.classes[1].elapsed_ps == Approx(6.6e6));
+  REQUIRE(t.classes[5].elapsed_ps == Approx(8e6));    // a third above its bound, as before
+  REQUIRE(t.classes[6].elapsed_ps == Approx(500e3));  // its bound
+  REQUIRE(t.time_ps == Approx(6.6e6 + 8e6 + 500e3));
   REQUIRE(t.macs == 3001000);
   REQUIRE(t.expected_slots == 100000);
 }
@@ -198,6 +197,53 @@ TEST_CASE("sampler: a predicted step is no faster than all its bytes and all its
   REQUIRE(time_of(33e6) == Approx(33e6));
   e.bytes[0] = 40000;
   REQUIRE(time_of(33e6) == Approx(40e6));
+}
+
+TEST_CASE("sampler: where a predicted class has another demand, its time and the array's cycles go with it") {
+  using accelerator::OperationClass;
+  const testbench::PeakRates peak = {1e12, 1e15, 1000, 0};  // cycles of 1 ns
+  constexpr auto qkv = static_cast<std::size_t>(OperationClass::qkv);
+  constexpr auto scores = static_cast<std::size_t>(OperationClass::attention_scores);
+  Totals t;
+  t.time_ps = 3e6;
+  t.units.resize(6);
+  t.units[0].busy = 2000;
+  t.units[0].waiting[1] = 1000;
+  t.classes[qkv].elapsed_ps = 2e6;
+  t.classes[qkv].compute_cycles = 1500;
+  t.classes[qkv].macs = 100;
+  t.classes[scores].elapsed_ps = 1e6;
+  t.classes[scores].compute_cycles = 500;
+  t.classes[scores].macs = 100;
+  accelerator::Expected e;
+  e.of_class[qkv].macs = 120;
+  e.of_class[scores].macs = 700;  // not what its time follows: masked scores, rows that idle
+  Totals formulas;
+  formulas.expect(e);
+  testbench::DemandRatios demand;
+  demand.rows_per_token = 1.5;
+  demand.attention = 3;
+  testbench::follow_formulas(t, formulas, peak, demand);
+  REQUIRE(t.classes[qkv].elapsed_ps == Approx(2e6 * 1.2 * 1.5));
+  REQUIRE(t.classes[scores].elapsed_ps == Approx(3e6));
+  REQUIRE(t.time_ps == Approx(6.6e6));
+  REQUIRE(t.units[0].busy == Approx(2000 * (1500 * 1.8 + 500 * 3) / 2000));
+  REQUIRE(t.units[0].busy + t.units[0].waiting[1] == Approx(6600));
+}
+
+TEST_CASE("sampler: what a class is below its bound by work fetched ahead is so much, not a share") {
+  const testbench::PeakRates peak = {1e9, 1e12};
+  constexpr auto head = static_cast<std::size_t>(accelerator::OperationClass::lm_head);
+  accelerator::Expected e;
+  e.of_class[head].bytes = 10000;  // 10 us
+  e.of_class[head].macs = 1;
+  Totals formulas, t;
+  formulas.expect(e);
+  t.time_ps = t.classes[head].elapsed_ps = 1e6;  // 1 us, of a bound of 2
+  t.classes[head].bytes = 2000;
+  t.classes[head].macs = 1;
+  testbench::follow_formulas(t, formulas, peak);
+  REQUIRE(t.classes[head].elapsed_ps == Approx(9e6));
 }
 
 TEST_CASE("sampler: layers are left out of sampled runs only, and never of a single product") {

@@ -185,7 +185,9 @@ TEST_CASE("workload: an interrupt keeps the steps that were complete") {
   REQUIRE(done.result.output_tokens == 6);
 }
 
-TEST_CASE("workload: a sampled replay asks for few steps, says what it may be off by, and keeps what was complete") {
+TEST_CASE(
+    "workload: a sampled replay asks for few steps, says what it may be off by, and has nothing before they are "
+    "simulated") {
   const test::Scratch scratch;
   std::string trace = "arrival_s,prompt_tokens,output_tokens\n";
   for (int i = 0; i < 12; ++i) trace += std::to_string(i * 0.003) + ",30,40\n";
@@ -197,6 +199,8 @@ TEST_CASE("workload: a sampled replay asks for few steps, says what it may be of
   s.fidelity.mode = testbench::FidelityMode::sampled;
   const Done sampled = run(*workload_of(s, scratch / "trace.csv"));
   REQUIRE(sampled.source.asked.size() < full.source.asked.size() / 2);
+  const std::size_t budget = testbench::SampledSteps::budget_of(full.source.asked.size());
+  REQUIRE(sampled.source.asked.size() <= budget + budget / 3);
   REQUIRE(sampled.result.serving.completed == 12);
   REQUIRE(sampled.result.output_tokens == full.result.output_tokens);
   double stated = -1;
@@ -204,10 +208,25 @@ TEST_CASE("workload: a sampled replay asks for few steps, says what it may be of
     if (e.figure == "latency.end_to_end_s") stated = e.error;
   REQUIRE(stated > 0);
   REQUIRE(std::abs(sampled.result.latency.end_to_end_s.mean / full.result.latency.end_to_end_s.mean - 1) <= stated);
-  const Done stopped = run(*workload_of(s, scratch / "trace.csv"), 5);
+  const Done stopped = run(*workload_of(s, scratch / "trace.csv"), 1);
   REQUIRE_FALSE(stopped.result.complete);
-  REQUIRE(stopped.source.asked.size() == 5);
-  REQUIRE(stopped.result.steps >= 5);
+  REQUIRE(stopped.result.steps == 0);
+  // Later it only goes without the steps that would have made it surer.
+  const Done later = run(*workload_of(s, scratch / "trace.csv"), sampled.source.asked.size() - 1);
+  REQUIRE(later.result.complete);
+  REQUIRE(later.result.steps == sampled.result.steps);
+}
+
+TEST_CASE("workload: of a sampled replay as short as the budget every step is simulated") {
+  const test::Scratch scratch;
+  scratch.write("trace.csv", "arrival_s,prompt_tokens,output_tokens\n0,50,3\n0.0001,30,2\n5,10,1\n");
+  Scenario s = small(testbench::Phase::decode);
+  s.workload.trace = "trace.csv";
+  const Done full = run(*workload_of(s, scratch / "trace.csv"));
+  s.fidelity.mode = testbench::FidelityMode::sampled;
+  const Done sampled = run(*workload_of(s, scratch / "trace.csv"));
+  REQUIRE(sampled.source.asked.size() == full.source.asked.size());
+  REQUIRE(sampled.result.simulated_seconds == Approx(full.result.simulated_seconds));
 }
 
 TEST_CASE("workload: a replay serves every request, and reports each with its latencies") {
