@@ -138,6 +138,10 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
   if (!o.over.empty() && !o.settings.empty()) fail("--over and --settings exclude each other");
   if (o.tabulated() && o.texts.empty())
     fail(std::string(o.over.empty() ? "--settings" : "--over") + " needs --text FILE");
+  if (!o.tabulated() && !o.markdown.empty())
+    fail("--markdown has no effect without a table, expected --over or --settings");
+  if (o.tabulated() && !o.expect.empty())
+    fail("--expect has no effect on a table, expected --over or --settings alone");
   return true;
 }
 

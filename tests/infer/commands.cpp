@@ -26,6 +26,17 @@ void write_tiny(const Scratch& s) {
 }
 const std::string kTiny = "infer --weights model.bin --tokenizer tokenizer.bin ";
 
+TEST_CASE("infer: an option that would have no effect is refused") {
+  const Scratch s;
+  const auto refused = [&](const std::string& arguments, const std::string& said) {
+    const Outcome o = run_harmonia(s, "infer --weights w.bin --tokenizer t.bin " + arguments);
+    CHECK(o.status == 2);
+    CHECK_THAT(o.err, ContainsSubstring(said));
+  };
+  refused("--markdown table.md", "--markdown has no effect without a table");
+  refused("--over kv.format=fp16 --text a.txt --tokens 3 --expect b.txt", "--expect has no effect on a table");
+}
+
 TEST_CASE("infer continues a prompt, the same from llama2.c and GGUF files, and --expect compares") {
   const Scratch s;
   write_tiny(s);
