@@ -41,6 +41,7 @@ class GoldenLayer {
   GoldenRows& rows(Value value) { return rows_[static_cast<std::size_t>(value)]; }
   void norm(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
   void linear(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
+  void correct(const Product& product, std::size_t tokens, std::vector<formats::Fp16>& results);
   void attention(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
   void attend(const GoldenStep& step, const LayerOperation& operation, std::size_t token, std::size_t head);
   void attend_blocks(const void* query, std::size_t kv_head, UnitRange tokens, std::size_t hidden, formats::Fp16* out);

@@ -16,7 +16,7 @@
 namespace harmonia::accelerator {
 
 struct GoldenLayerWeights {
-  PerTensor<std::vector<formats::Fp16>> gains;  // of the norms, [hidden]
+  PerTensor<std::vector<formats::Fp16>> gains;  // of the norms, and biases
   PerTensor<formats::LinearWeights> matrices;   // [output features, input features]
 };
 

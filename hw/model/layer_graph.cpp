@@ -11,11 +11,11 @@ LayerOperation norm(const char* name, ModelTensor gains) {
 }
 
 Product linear(OperationClass c, Value operand, ModelTensor weights, Step step, Value result) {
-  return {c, operand, weights, Value::keys, step, result};
+  return {c, operand, weights, Value::keys, step, result, {}, {}};
 }
 
 Product cached(OperationClass c, Value operand, Value cache, Step step, Value result) {
-  return {c, operand, std::nullopt, cache, step, result};
+  return {c, operand, std::nullopt, cache, step, result, {}, {}};
 }
 
 LayerOperation linears(const char* name, OperationClass c, Value operand, std::vector<Product> products, Value result) {
@@ -40,7 +40,12 @@ LayerOperation down_of(const char* name, ModelTensor down, Step step) {
                  Value::residual);
 }
 
-std::vector<LayerOperation> attention_block() {
+/// What a model's attention has beside its matrices.
+struct Vectors {
+  bool bias, norm;
+};
+
+std::vector<LayerOperation> attention_block(Vectors vectors) {
   using T = ModelTensor;
   using V = Value;
   using C = OperationClass;
@@ -49,6 +54,15 @@ std::vector<LayerOperation> attention_block() {
               {linear(C::qkv, V::normed, T::q, "rotate", V::query), linear(C::qkv, V::normed, T::k, "rotate", V::keys),
                linear(C::qkv, V::normed, T::v, "pass", V::values)},
               V::query);
+  if (vectors.bias) {
+    qkv.products[0].bias = T::q_bias;
+    qkv.products[1].bias = T::k_bias;
+    qkv.products[2].bias = T::v_bias;
+  }
+  if (vectors.norm) {
+    qkv.products[0].head_norm = T::q_norm;
+    qkv.products[1].head_norm = T::k_norm;
+  }
   LayerOperation attention{"attention", "attention", C::attention_scores, V::query, std::nullopt,
                            {},          false,       V::attended};
   attention.products = {cached(C::attention_scores, V::query, V::keys, "softmax", V::probabilities),
@@ -58,19 +72,19 @@ std::vector<LayerOperation> attention_block() {
   return {norm("attention_norm", T::attention_norm), qkv, attention, output, norm("ffn_norm", T::ffn_norm)};
 }
 
-std::vector<LayerOperation> dense_layer() {
-  std::vector<LayerOperation> layer = attention_block();
+std::vector<LayerOperation> dense_layer(Vectors vectors) {
+  std::vector<LayerOperation> layer = attention_block(vectors);
   layer.push_back(gated("gate_up", ModelTensor::gate, ModelTensor::up));
   layer.push_back(down_of("down", ModelTensor::down, "add"));
   return layer;
 }
 
 /// The router first, so that its results are with the sequencer while the shared experts are at work.
-std::vector<LayerOperation> mixture_layer(bool shared, bool scaled) {
+std::vector<LayerOperation> mixture_layer(Vectors vectors, bool shared, bool scaled) {
   using T = ModelTensor;
   using V = Value;
   constexpr auto c = OperationClass::gate_up;
-  std::vector<LayerOperation> layer = attention_block();
+  std::vector<LayerOperation> layer = attention_block(vectors);
   const auto keeping = [&](LayerOperation operation) {
     operation.keeps_operand = true;
     layer.push_back(std::move(operation));
@@ -121,6 +135,8 @@ std::uint64_t size_of(Width width, const ModelShape& shape) {
       return static_cast<std::uint64_t>(shape.q_width());
     case Width::key_value:
       return static_cast<std::uint64_t>(shape.kv_width());
+    case Width::head:
+      return static_cast<std::uint64_t>(shape.head_dim);
     case Width::intermediate:
       return static_cast<std::uint64_t>(shape.intermediate_size);
     case Width::vocabulary:
@@ -164,6 +180,11 @@ const std::array<TensorInfo, model_tensor_count>& model_tensors() {
       {T::shared_up, "shared_up", "shared experts' up projection", K::matrix, true, W::shared, W::hidden},
       {T::shared_down, "shared_down", "shared experts' down projection", K::matrix, true, W::hidden, W::shared},
       {T::shared_scale, "shared_scale", "scale of the shared experts", K::matrix, true, W::one, W::hidden},
+      {T::q_bias, "q_bias", "bias of the queries", K::gains, true, W::one, W::query},
+      {T::k_bias, "k_bias", "bias of the keys", K::gains, true, W::one, W::key_value},
+      {T::v_bias, "v_bias", "bias of the values", K::gains, true, W::one, W::key_value},
+      {T::q_norm, "q_norm", "norm of each head's queries", K::gains, true, W::one, W::head},
+      {T::k_norm, "k_norm", "norm of each head's keys", K::gains, true, W::one, W::head},
   }};
   return tensors;
 }
@@ -182,7 +203,8 @@ std::vector<ModelTensor> LayerGraph::layer_tensors() const {
   for (const LayerOperation& operation : layer) {
     if (operation.parameters) tensors.push_back(*operation.parameters);
     for (const Product& product : operation.products)
-      if (product.weights) tensors.push_back(*product.weights);
+      for (const std::optional<ModelTensor>& tensor : {product.weights, product.bias, product.head_norm})
+        if (tensor) tensors.push_back(*tensor);
   }
   return tensors;
 }
@@ -198,7 +220,7 @@ const LayerOperation& LayerGraph::user_of(ModelTensor tensor) const {
   for (const LayerOperation& operation : layer) {
     if (operation.parameters == tensor) return operation;
     for (const Product& product : operation.products)
-      if (product.weights == tensor) return operation;
+      if (product.weights == tensor || product.bias == tensor || product.head_norm == tensor) return operation;
   }
   throw std::invalid_argument(std::string("no operation of a layer uses the tensor ") + name_of(tensor));
 }
@@ -220,16 +242,32 @@ double LayerGraph::bytes(const ModelShape& shape, double bits) const {
   return (static_cast<double>(matrices) * bits + static_cast<double>(parameters(shape) - matrices) * 16.0) / 8.0;
 }
 
-const LayerGraph& layer_graph(const ModelShape& /*shape*/) {
-  static const LayerGraph dense = decoder(dense_layer());
-  return dense;
+namespace {
+
+/// Graphs of the models that have these vectors.
+struct Graphs {
+  LayerGraph dense, plain, shared, scaled;
+  explicit Graphs(Vectors v)
+      : dense(decoder(dense_layer(v))),
+        plain(decoder(mixture_layer(v, false, false))),
+        shared(decoder(mixture_layer(v, true, false))),
+        scaled(decoder(mixture_layer(v, true, true))) {}
+};
+
+const Graphs& graphs(const ModelShape& shape) {
+  static const std::array<Graphs, 4> all = {Graphs({false, false}), Graphs({true, false}), Graphs({false, true}),
+                                            Graphs({true, true})};
+  return all.at((shape.qkv_bias ? 1u : 0u) + (shape.qk_norm ? 2u : 0u));
 }
 
+}  // namespace
+
+const LayerGraph& layer_graph(const ModelShape& shape) { return graphs(shape).dense; }
+
 const LayerGraph& layer_graph(const ModelShape& shape, int index) {
-  static const LayerGraph plain = decoder(mixture_layer(false, false)), shared = decoder(mixture_layer(true, false)),
-                          scaled = decoder(mixture_layer(true, true));
-  if (!shape.is_mixture(index)) return layer_graph(shape);
-  return shape.mixture.shared_gate ? scaled : shape.mixture.shared_width > 0 ? shared : plain;
+  const Graphs& all = graphs(shape);
+  if (!shape.is_mixture(index)) return all.dense;
+  return shape.mixture.shared_gate ? all.scaled : shape.mixture.shared_width > 0 ? all.shared : all.plain;
 }
 
 }  // namespace harmonia::accelerator

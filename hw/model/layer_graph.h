@@ -3,7 +3,8 @@
 // Models: the Llama decoder: RMSNorm, grouped-query attention with rotary positions, a SwiGLU feed-forward or a mixture of
 //   such, each with its weights, operands, shapes, operation class and the place where its results go. Which tokens a layer
 //   attends to is the shape's (ModelShape::window_of).
-// Does not model: biases, query and key norms, norms behind a block, a feed-forward of two matrices. Each of these is a further entry or a further member of an entry: a tensor in the table of tensors,
+// Does not model: biases but those of q, k and v, norms over all heads, norms behind a block, a feed-forward of two
+//   matrices. Each of these is a further entry or a further member of an entry: a tensor in the table of tensors,
 //   a product or an operation in the list.
 //
 // What the sequencer generates, what the golden model computes, what the loaders look for in a file and what the
@@ -44,9 +45,14 @@ enum class ModelTensor : std::uint8_t {
   shared_gate,
   shared_up,
   shared_down,
-  shared_scale
+  shared_scale,
+  q_bias,
+  k_bias,
+  v_bias,
+  q_norm,
+  k_norm
 };
-inline constexpr std::size_t model_tensor_count = 20;
+inline constexpr std::size_t model_tensor_count = 25;
 
 /// A dimension of a tensor, which the shape of the model gives a size.
 enum class Width : std::uint8_t {
@@ -54,6 +60,7 @@ enum class Width : std::uint8_t {
   hidden,
   query,
   key_value,
+  head,
   intermediate,
   vocabulary,
   experts,
@@ -67,7 +74,7 @@ std::uint64_t size_of(Width width, const ModelShape& shape);
 
 enum class TensorKind : std::uint8_t {
   table,  // rows are looked up: the embedding
-  gains,  // a vector of the channels of a norm
+  gains,  // a vector: gains of a norm, a bias
   matrix  // [output features, input features] of a linear: what weight formats apply to
 };
 
@@ -153,6 +160,8 @@ struct Product {
   Value cached = Value::keys;
   Step step = "pass";
   Value result = Value::residual;
+  // What is done to results before the step: a bias is added, then each head is normed by these gains.
+  std::optional<ModelTensor> bias = {}, head_norm = {};
 };
 
 /// Kind of an operation, by the name that a file of hw/program/operations and one of hw/golden/operations register: "gather"

@@ -110,10 +110,15 @@ void ModelShape::describe(config::Fields& f) {
       return "names every layer, expected no sliding_window where no layer has one";
     return {};
   });
+  f.add("qkv_bias", qkv_bias).says("biases are added to queries, keys and values");
+  f.add("qk_norm", qk_norm)
+      .says("each head of queries and keys is normed (RMSNorm with gains of head_dim) before it is rotated");
   f.add("other_parameters", other_parameters)
       .range(0, std::uint64_t{1} << 40)
       .unit("parameters")
-      .says("parameters beside embeddings, linears and two norms a layer; they are counted and not read");
+      .says(
+          "parameters beside embeddings, linears, two norms a layer and what has a key here; they are counted and not "
+          "read");
   f.add("mixture", mixture).says("layers whose feed-forward is a mixture of experts");
   f.check("", [this] { return problem(); });
 }

@@ -1,8 +1,9 @@
 // Shape of a Llama-architecture decoder model: the fields of a Hugging Face config.json that fix every byte and MAC.
 // Models: decoder layers with grouped-query attention, RMSNorm, RoPE and a SwiGLU feed-forward, which may be a mixture of
 //   experts with shared ones beside them, and dense in some layers.
-//   Layers may attend to a sliding window of the newest tokens.
-// Does not model: biases, encoder parts.
+//   Layers may attend to a sliding window of the newest tokens; projections of q, k and v may have biases, and the heads of
+//   queries and keys norms.
+// Does not model: other biases and norms, encoder parts.
 #pragma once
 
 #include <algorithm>
@@ -49,6 +50,8 @@ struct ModelShape {
   int max_position_embeddings = 0;         // tokens that the model was trained for; 0: not known
   int sliding_window = 0;                  // tokens that a windowed layer attends to, itself the last; 0: all
   std::vector<int> full_attention_layers;  // with a window, those that attend to all tokens all the same
+  bool qkv_bias = false;                   // q, k and v have biases
+  bool qk_norm = false;                    // each head of queries and keys is normed, before RoPE
   std::uint64_t other_parameters = 0;
   Mixture mixture;
 
@@ -91,13 +94,14 @@ struct ModelShape {
     const std::uint64_t h = hidden_size;
     return h * (q_width() + 2ull * kv_width()) + h * q_width() + 3ull * h * intermediate_size;
   }
-  /// All weights: embeddings, norms and what the machine does not read (biases, further norms) included.
+  /// All weights: embeddings, norms and what the machine does not read (further biases and norms) included.
   std::uint64_t parameters() const {
     const std::uint64_t h = hidden_size;
     const std::uint64_t embeddings = h * vocab_size * (tie_word_embeddings ? 1 : 2);
     const std::uint64_t mixtures = mixture_layers(),
                         attention = linear_weights_per_layer() - 3ull * h * intermediate_size;
-    return (num_hidden_layers - mixtures) * linear_weights_per_layer() +
+    const std::uint64_t vectors = (qkv_bias ? q_width() + 2ull * kv_width() : 0) + (qk_norm ? 2ull * head_dim : 0);
+    return num_hidden_layers * vectors + (num_hidden_layers - mixtures) * linear_weights_per_layer() +
            mixtures * (attention + mixture.layer_weights(h)) + num_hidden_layers * 2 * h + h + embeddings +
            other_parameters;
   }

@@ -269,9 +269,18 @@ void Count::query_key_value() {
   const bool measured =
       !on_chip_ && chip_.online_smoothing &&
       std::any_of(work_.sequences.begin(), work_.sequences.end(), [](const SequenceStep& s) { return s.cached == 0; });
-  if (measured) linear(gemm({kv_width_}));
+  const auto biases = [&](const Gemm& of, std::uint64_t width) {
+    if (shape_.qkv_bias)
+      bytes(OperationClass::qkv, TrafficClass::weights, quotient_up(rows_, reads_of(of).rows) * 2 * width);
+  };
+  if (measured) {
+    linear(gemm({kv_width_}));
+    biases(gemm({kv_width_}), kv_width_);
+  }
   const std::vector<std::uint64_t> all = {q_width_, kv_width_, kv_width_};
   linear(gemm(all));
+  biases(gemm(all), q_width_ + 2 * kv_width_);
+  if (shape_.qk_norm) bytes(OperationClass::qkv, TrafficClass::weights, 2 * 2 * d_);
   if (!on_chip_) bytes(OperationClass::qkv, TrafficClass::activations, rows_ * kv_heads_ * group_ * q_bytes(d_));
   const Reads reads = reads_of(gemm(all));
   std::uint64_t row = 0;

@@ -59,11 +59,31 @@ vector::Results results_at(const Unit& u) {
   return v;
 }
 
-vector::PassValues passed_values(const Generation& g, const Unit& u) {
+vector::PassValues passed_values(Generation& g, int layer, const Unit& u) {
   vector::PassValues v;
   static_cast<vector::Results&>(v) = results_at(u);
   v.head_dim = static_cast<std::uint32_t>(g.plan.shape.head_dim);
+  bring_vectors(g, layer, Value::values, u, v);
   return v;
+}
+
+void bring_vectors(Generation& g, int layer, Value value, const Unit& u, vector::Projection& v) {
+  const Product* found = nullptr;
+  for (const LayerOperation& operation : layer_graph(g.plan.shape, layer).layer)
+    for (const Product& product : operation.products)
+      if (product.result == value) found = &product;
+  if (found == nullptr) throw std::logic_error("no product of a layer gives the projection that is generated");
+  const auto bring = [&](std::uint64_t address, std::uint64_t bytes) {
+    g.out.read_piece(Queue::vector_read, address, bytes, bus::TrafficClass::weights, u.operation);
+  };
+  v.bias = found->bias.has_value();
+  if (v.bias) bring(g.plan.map.gains(*found->bias, layer) + 2 * u.column, 2 * u.columns);
+  v.norm = found->head_norm.has_value();
+  if (!v.norm) return;
+  v.place = value == Value::keys ? 1 : 0;
+  v.epsilon = static_cast<float>(g.plan.shape.rms_norm_eps);
+  v.gains = g.held_gains.insert(*found->head_norm).second;
+  if (v.gains) bring(g.plan.map.gains(*found->head_norm, layer), 2ull * v.head_dim);
 }
 
 void move_stream(Generation& g, const Unit& u) {

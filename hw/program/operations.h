@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +30,7 @@ struct Generation {
   std::vector<std::vector<std::vector<std::uint32_t>>> query_operand;  // [sequence][kv head][strip], when they stay
   std::uint32_t head_operand = 0, operand_at_array = 0;                // 0: none is known to be there
   std::vector<std::uint32_t> rows_of_experts;                          // of the mixture layer that is generated
+  std::set<ModelTensor> held_gains;                                    // of this layer, in the vector unit
 
   Generation(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const ProgramSettings& settings,
              const StepWork& work);
@@ -76,11 +78,13 @@ using ResultsGenerator = void (*)(Generation&, int layer, const Unit&);
 
 /// What a descriptor of the vector unit says about where a unit's results stand.
 vector::Results results_at(const Unit& u);
-/// The vector unit's part in queries and keys.
+/// Has bias and gains of a projection brought to the vector unit; v: its part in the unit's results.
+void bring_vectors(Generation& g, int layer, Value value, const Unit& u, vector::Projection& v);
+/// The vector unit's part in queries and keys, which becomes `value`.
 template <class Kind>
-Kind rotation(const Generation& g, const Unit& u);
+Kind rotation(Generation& g, int layer, Value value, const Unit& u);
 /// Its part in values.
-vector::PassValues passed_values(const Generation& g, const Unit& u);
+vector::PassValues passed_values(Generation& g, int layer, const Unit& u);
 /// Rows of the residual stream changed by a unit of results: on chip, or read from memory and written back.
 /// Update: a kind derived from vector::StreamUpdate.
 template <class Update>
@@ -91,12 +95,13 @@ void move_stream(Generation& g, const Unit& u);
 std::uint32_t residual_columns(const Generation& g, std::uint64_t block);
 
 template <class Kind>
-Kind rotation(const Generation& g, const Unit& u) {
+Kind rotation(Generation& g, int layer, Value value, const Unit& u) {
   Kind v;
   static_cast<vector::Results&>(v) = results_at(u);
   v.head_dim = static_cast<std::uint32_t>(g.plan.shape.head_dim);
   v.theta = g.plan.shape.rope_theta;
   v.half_split = g.plan.settings.half_split_rope;
+  bring_vectors(g, layer, value, u, v);
   return v;
 }
 

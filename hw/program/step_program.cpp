@@ -100,6 +100,7 @@ Batch StepProgram::input() {
 
 void StepProgram::generate_layer(int index, bool before, bool after) {
   const ModelShape& shape = g_.plan.shape;
+  if (before) g_.held_gains.clear();
   if (after && shape.is_mixture(index)) {
     if (!g_.plan.settings.routing) throw std::logic_error("a mixture of experts needs a routing");
     g_.rows_of_experts = rows_of_experts(shape, *g_.plan.settings.routing, g_.plan.work, index);

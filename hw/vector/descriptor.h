@@ -79,22 +79,32 @@ struct Norm : Rows {
   Cost cost(const Config& /*config*/) const { return {0, 2}; }
 };
 
-/// How results of a projection leave, head by head.
+/// How results of a projection leave, head by head. A bias is added first, then each head is normed: the bias of these columns
+/// and the gains come through the operand socket, gains that are not there are those that came to the same place last.
 struct Projection : Results {
   std::uint32_t head_dim = 0;
+  bool bias = false, norm = false;
+  bool gains = false;      // they come, behind the bias
+  std::uint8_t place = 0;  // of the gains: 0 or 1
+  float epsilon = 0.0f;
+
+  std::uint64_t operand_bytes() const { return (bias ? 2ull * columns : 0) + (gains ? 2ull * head_dim : 0); }
+  /// Passes over the values beside what becomes of them.
+  std::uint64_t passes() const { return (bias ? 1u : 0u) + (norm ? 2u : 0u); }
+  Cost cost(const Config& /*config*/) const { return {1 + passes(), 0}; }
 };
 /// Rotary position embedding: two products and a sum in two passes.
 struct Rotation : Projection {
   double theta = 0.0;      // base, where the table of the setup holds no angles
   bool half_split = true;  // pairs are (c, c + head_dim / 2); otherwise adjacent
 
-  Cost cost(const Config& /*config*/) const { return {2, 0}; }
+  Cost cost(const Config& /*config*/) const { return {2 + passes(), 0}; }
 };
 struct RotateQueries : Rotation {
   bool by_sequence = true;  // a chunk is one head of one sequence; otherwise one head of all rows
 };
 struct RotateKeys : Rotation {};
-/// Passed on unchanged.
+/// Passed on, but for bias and norm, unchanged.
 struct PassValues : Projection {};
 struct PassScores : Results {};
 

@@ -30,6 +30,11 @@ std::string fault_of(const Descriptor& d, std::size_t table_bytes) {
   if (const auto* projection = bus::as<Projection>(d.kind); projection != nullptr && c.good())
     c.require(projection->head_dim == 0 || projection->columns % projection->head_dim == 0, "Projection::head_dim",
               projection->head_dim, "0 or a divisor of columns");
+  if (const auto* projection = bus::as<Projection>(d.kind); projection != nullptr) {
+    c.within("Projection::place", projection->place, 0, 1);
+    c.require((!projection->gains || projection->norm) && (!projection->norm || projection->head_dim != 0),
+              "Projection::norm", projection->norm ? 1 : 0, "gains with a norm alone, and a norm with a head_dim");
+  }
   if (const auto* seen = bus::as<KeysSeen>(d.kind); seen != nullptr) c.within("KeysSeen::group", seen->group, 1, most);
   return c.fault();
 }

@@ -185,7 +185,28 @@ void VectorUnit::collect_rows(const Norm& d, const Fp16* from) {
   }
 }
 
+/// Bias and norm of a projection's results.
+void VectorUnit::correct(const Projection& d) {
+  const Fp16* words = operand_words();
+  if (d.bias) {
+    for (std::uint32_t r = 0; r < d.rows; ++r) {
+      Fp16* row = gathered_.data() + std::size_t{r} * d.columns;
+      residual_add(row, words, d.columns, row);
+    }
+    words += d.columns;
+  }
+  std::vector<float>& gains = head_gains_.at(d.place);
+  if (d.gains) {
+    gains.resize(d.head_dim);
+    formats::to_float(words, d.head_dim, gains.data());
+  }
+  if (!d.norm) return;
+  for (std::uint64_t at = 0; at < d.elements(); at += d.head_dim)
+    rms_norm(gathered_.data() + at, gains.data(), d.head_dim, d.epsilon, gathered_.data() + at);
+}
+
 void VectorUnit::compute(const Rotation& d) {
+  correct(d);
   const RopePairing pairing = d.half_split ? RopePairing::kHalfSplit : RopePairing::kAdjacent;
   if (!rope_ || rope_theta_ != d.theta || rope_half_ != d.half_split || rope_->head_dim() != d.head_dim) {
     rope_ = frequencies_.empty() ? std::make_unique<RopeTable>(d.head_dim, d.theta, pairing)

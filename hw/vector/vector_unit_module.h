@@ -7,6 +7,7 @@
 // Does not model: the scratch memory's capacity (the sequencer spills what does not fit).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -55,6 +56,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void compute(const Embed& d);
   void compute(const Norm& d);
   void compute(const Rotation& d);
+  void correct(const Projection& d);
   void compute(const Softmax& d);
   void compute(const OnlineSoftmax& d);
   void compute(const CollectAttention& d);
@@ -62,7 +64,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   template <class Update>
   std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> compute(const Update& d);
   void compute(const SiluMultiply& d);
-  void compute(const PassValues&) {}
+  void compute(const PassValues& d) { correct(d); }
   void compute(const PassScores&) {}
   void compute(const Route&) { refuse_values(); }
   void compute(const ScaleOfRows&) { refuse_values(); }
@@ -114,6 +116,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   std::size_t hidden_ = 0, step_rows_ = 0;
   std::vector<std::uint8_t> operand_data_;
   std::vector<float> gamma_;
+  std::array<std::vector<float>, 2> head_gains_;  // of queries and keys
   std::vector<formats::Fp16> residual_, attended_, gathered_, second_, out_;
   // Online softmax: of the rows whose blocks are under way. A block's results come when the scores of the next may have been
   // taken already; a row that sees nothing of a block has no factor.

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "harmonia/config/fields.h"
 #include "harmonia/testbench/models/architectures.h"
@@ -650,14 +651,17 @@ class Reader {
     };
     if (type_->norms_per_layer > 2)
       add((type_->norms_per_layer - 2) * h, type_where_, "norms behind attention and feed-forward");
+    const auto vectors = [&](const char* key, bool& flag, const Location& where) {
+      flag = true;
+      document_.set(key, Node::scalar("true", false, where), where);
+    };
     if (qk_norm_ || type_->qk_norm == Architecture::QkNorm::per_head)
-      add(2ull * s.head_dim, qk_norm_ ? qk_norm_->where : type_where_, "norms of queries and keys");
+      vectors("qk_norm", s.qk_norm, qk_norm_ ? qk_norm_->where : type_where_);
     else if (type_->qk_norm == Architecture::QkNorm::whole_width)
       add(q + kv, type_where_, "norms of queries and keys");
-    if (type_->qkv_bias && !no_qkv_bias_)
-      add(q + 2 * kv, type_where_, "biases of q, k and v");
-    else if (attention_bias_)
-      add(q + 2 * kv + h, attention_bias_->where, "biases of q, k, v and o");
+    if ((type_->qkv_bias && !no_qkv_bias_) || attention_bias_)
+      vectors("qkv_bias", s.qkv_bias, attention_bias_ ? attention_bias_->where : type_where_);
+    if (attention_bias_ && !type_->qkv_bias) add(h, attention_bias_->where, "biases of o");
     if (type_->expert_biases) {
       const std::uint64_t experts = s.mixture.experts, width = s.mixture.expert_width;
       add(experts * (2 * width + h + 1) + s.num_attention_heads, type_where_,
@@ -724,6 +728,12 @@ void require_plain_values(const ModelConfig& model) {
   if (model.shape.mixture.experts > 0)
     throw InputError(model.document.find("mixture")->where,
                      "the model is a mixture of experts, expected a plain Llama layer: its values are not modelled");
+  for (const auto& [key, has, what] : {std::tuple("qkv_bias", model.shape.qkv_bias, "biases of q, k and v"),
+                                       std::tuple("qk_norm", model.shape.qk_norm, "norms of queries and keys")})
+    if (has)
+      throw InputError(model.document.find(key)->where, std::string("the model has ") + what +
+                                                            ", expected a plain Llama layer: readers of weights do "
+                                                            "not take them");
   if (model.features.empty()) return;
   const ModelFeature& f = model.features.front();
   throw InputError(f.where, "the model has " + f.what + ", expected a plain Llama layer: its values would be wrong");

@@ -151,8 +151,9 @@ void load_weights(Machine& machine, const GoldenModelWeights& weights) {
   load.words(map.embedding, weights.embedding);
   for (std::size_t l = 0; l < weights.layers.size(); ++l) {
     const GoldenLayerWeights& from = weights.layers[l];
-    load.words(map.layers[l].gains[ModelTensor::attention_norm], from.gains[ModelTensor::attention_norm]);
-    load.words(map.layers[l].gains[ModelTensor::ffn_norm], from.gains[ModelTensor::ffn_norm]);
+    for (const ModelTensor tensor : accelerator::layer_graph(weights.shape).layer_tensors())
+      if (accelerator::info_of(tensor).kind == accelerator::TensorKind::gains)
+        load.words(map.layers[l].gains[tensor], from.gains[tensor]);
     for (std::size_t i = 0; i < matrices.size(); ++i)
       load.tensor(map.layers[l].matrix[matrices[i]], from.matrices[matrices[i]],
                   fmt::format("layer {}, {}", l, accelerator::name_of(matrices[i])));

@@ -52,11 +52,25 @@ std::vector<Row> layer(const GoldenModelWeights& m, const std::vector<std::vecto
     for (std::size_t i = 0; i < hidden; ++i)
       x[i] = static_cast<double>(formats::to_float(m.embedding[static_cast<std::size_t>(tokens[t]) * hidden + i]));
     const Row in = normed(x, m.layers[0].gains[accelerator::ModelTensor::attention_norm]);
-    Row q = product(w[0], in), k = product(w[1], in);
+    Row q = product(w[0], in), k = product(w[1], in), v = product(w[2], in);
+    using T = accelerator::ModelTensor;
+    const auto& vectors = m.layers[0].gains;
+    if (s.qkv_bias)
+      for (const auto& [row, bias] : {std::pair(&q, T::q_bias), std::pair(&k, T::k_bias), std::pair(&v, T::v_bias)})
+        for (std::size_t i = 0; i < row->size(); ++i)
+          (*row)[i] += static_cast<double>(formats::to_float(vectors[bias][i]));
+    if (s.qk_norm)
+      for (const auto& [row, gains] : {std::pair(&q, T::q_norm), std::pair(&k, T::k_norm)})
+        for (std::size_t i = 0; i < row->size(); i += d) {
+          const Row head =
+              normed({row->begin() + static_cast<std::ptrdiff_t>(i), row->begin() + static_cast<std::ptrdiff_t>(i + d)},
+                     vectors[gains]);
+          std::copy(head.begin(), head.end(), row->begin() + static_cast<std::ptrdiff_t>(i));
+        }
     rotate(q, t, d, adjacent);
     rotate(k, t, d, adjacent);
     keys.push_back(k);
-    values.push_back(product(w[2], in));
+    values.push_back(v);
     Row attended(heads * d);
     const auto window = static_cast<std::size_t>(s.sliding_window);
     const std::size_t first = window == 0 || t < window ? 0 : t + 1 - window;
@@ -126,5 +140,10 @@ TEST_CASE("quality: INT4 weights against an FP32 layer") { REQUIRE(sqnr_db(forma
 TEST_CASE("quality: a layer with a sliding window against an FP32 layer with one") {
   SmallShape shape;
   shape.window = 23;
+  REQUIRE(sqnr_db(formats::weight_format("fp16"), shape) > 25);
+}
+TEST_CASE("quality: a layer with biases and norms of queries and keys against an FP32 layer with them") {
+  SmallShape shape;
+  shape.bias = shape.qk_norm = true;
   REQUIRE(sqnr_db(formats::weight_format("fp16"), shape) > 25);
 }

@@ -109,6 +109,8 @@ Trial trial_of(Draw& draw) {
     t.shape.window = static_cast<int>(draw.between(1, 70));
     if (t.shape.layers == 2 && draw.yes(50)) t.shape.full = {static_cast<int>(draw.between(0, 1))};
   }
+  t.shape.bias = draw.yes(40);
+  t.shape.qk_norm = draw.yes(40);
   return t;
 }
 

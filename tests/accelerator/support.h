@@ -39,6 +39,7 @@ struct SmallShape {
   int hidden = 256, layers = 1, heads = 8, kv_heads = 2, head_dim = 32, intermediate = 688, vocab = 96;
   int window = 0;              // tokens that a layer attends to; 0: all,
   std::vector<int> full = {};  // but for these layers
+  bool bias = false, qk_norm = false;
 };
 
 inline ModelShape shape_of(const SmallShape& s) {
@@ -54,6 +55,8 @@ inline ModelShape shape_of(const SmallShape& s) {
   m.rope_theta = 10000.0;
   m.sliding_window = s.window;
   m.full_attention_layers = s.full;
+  m.qkv_bias = s.bias;
+  m.qk_norm = s.qk_norm;
   return m;
 }
 
@@ -94,6 +97,13 @@ inline std::shared_ptr<GoldenModelWeights> random_model(const SmallShape& small,
     l.matrices[accelerator::ModelTensor::gate] = linear(format, s.intermediate_size, s.hidden_size);
     l.matrices[accelerator::ModelTensor::up] = linear(format, s.intermediate_size, s.hidden_size);
     l.matrices[accelerator::ModelTensor::down] = linear(format, s.hidden_size, s.intermediate_size);
+    using T = accelerator::ModelTensor;
+    if (s.qkv_bias)
+      for (const T tensor : {T::q_bias, T::k_bias, T::v_bias})
+        for (std::uint64_t n = accelerator::info_of(tensor).elements(s); n > 0; --n)
+          l.gains[tensor].push_back(formats::to_fp16(0.5 * random.next()));
+    if (s.qk_norm)
+      for (const T tensor : {T::q_norm, T::k_norm}) l.gains[tensor] = gains(s.head_dim);
     w->layers.push_back(std::move(l));
   }
   w->final_norm = gains(s.hidden_size);

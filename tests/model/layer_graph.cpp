@@ -64,9 +64,10 @@ TEST_CASE("Layer graph: a layer's tensors come in the order in which the operati
   REQUIRE(graph.layer_tensors() ==
           std::vector<T>{T::attention_norm, T::q, T::k, T::v, T::o, T::ffn_norm, T::gate, T::up, T::down});
   REQUIRE(graph.layer_matrices() == std::vector<T>{T::q, T::k, T::v, T::o, T::gate, T::up, T::down});
-  // Each tensor of a layer belongs to a dense one or to a mixture with a shared expert and its scale.
+  // Each tensor of a layer belongs to a dense one or to a mixture with a shared expert and its scale, with biases and norms.
   ModelShape mixture = llama_3_8b();
   mixture.mixture = {8, 2, 512, 512, true, 0, 1};
+  mixture.qkv_bias = mixture.qk_norm = true;
   std::set<T> used;
   for (const ModelShape& shape : {llama_3_8b(), mixture}) {
     const std::vector<T> all = layer_graph(shape, 0).layer_tensors();

@@ -52,8 +52,8 @@ std::uint64_t stored(std::uint64_t rows, std::uint64_t k) { return rows * (k / 2
 std::uint64_t weights_of_step(const accelerator::ModelShape& m, std::uint64_t batch, std::uint64_t experts) {
   const std::uint64_t h = m.hidden_size, q = m.q_width(), kv = m.kv_width(), w = m.mixture.expert_width;
   const std::uint64_t attention = stored(q + 2 * kv, h) + stored(h, q), router = 2 * h * m.mixture.experts;
-  return m.num_hidden_layers * (attention + router + 2 * 2 * h) + experts * (2 * stored(w, h) + stored(h, w)) +
-         2 * h * m.vocab_size + 2 * h + batch * 2 * h;
+  return m.num_hidden_layers * (attention + router + 2 * 2 * h + (m.qk_norm ? 2 * 2 * m.head_dim : 0)) +
+         experts * (2 * stored(w, h) + stored(h, w)) + 2 * h * m.vocab_size + 2 * h + batch * 2 * h;
 }
 
 /// Different experts of all layers for the tokens at position 64 of each sequence.

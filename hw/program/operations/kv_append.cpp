@@ -132,14 +132,14 @@ void measure_keys(Generation& g, int layer, const Unit& u) {
     c.counts = g.plan.measures_keys(a.sequence);
     g.out.batch.converter.push_back({u.operation, c});
   });
-  g.out.batch.vector.push_back({u.operation, rotation<vector::RotateKeys>(g, u)});
+  g.out.batch.vector.push_back({u.operation, rotation<vector::RotateKeys>(g, layer, Value::keys, u)});
 }
 
 namespace {
 
 void append_keys(Generation& g, int layer, const Unit& u) {
   for_each_append(g, layer, u, [&](const Append& a) { append_keys_of(g, a, u.operation); });
-  g.out.batch.vector.push_back({u.operation, rotation<vector::RotateKeys>(g, u)});
+  g.out.batch.vector.push_back({u.operation, rotation<vector::RotateKeys>(g, layer, Value::keys, u)});
 }
 
 void append_values(Generation& g, int layer, const Unit& u) {
@@ -150,7 +150,7 @@ void append_values(Generation& g, int layer, const Unit& u) {
     else
       append_plain_values(g, a, u.operation);
   });
-  g.out.batch.vector.push_back({u.operation, passed_values(g, u)});
+  g.out.batch.vector.push_back({u.operation, passed_values(g, layer, u)});
 }
 
 }  // namespace
