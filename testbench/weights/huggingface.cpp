@@ -425,7 +425,8 @@ ModelWeights load_huggingface(const fs::path& path) {
   } else {
     const fs::path config = (fs::is_directory(path) ? path : path.parent_path()) / "config.json";
     if (!fs::exists(config))
-      throw config::InputError({path.string()}, "has no config.json beside it (" + config.string() + ")");
+      throw config::InputError({path.string()}, std::string("the metadata has no key ") + kModelMetadataKey +
+                                                    " and there is no " + config.string() + ", expected one of them");
     model.info = parse_huggingface_config(read_text(config), config.string());
   }
 

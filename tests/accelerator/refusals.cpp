@@ -542,7 +542,7 @@ TEST_CASE("refusals: the vector unit") {
   // A setup whose table has fewer sequences than it says, and a softmax of no group.
   for (const auto& [kind, field] :
        {std::pair<vector::Kind, const char*>{vector::Setup{4, 2, 64}, "Setup::sequences is 2"},
-        {vector::Softmax{{2, 32, 0}, 0}, "Softmax::group is 0"}})
+        {vector::Softmax{{{2, 32, 0}, 0}}, "KeysSeen::group is 0"}})
     CHECK(vector::fault_of(D{0, kind}, 0).rfind(field, 0) == 0);
   vector::PassValues heads;
   heads.rows = heads.columns = 32;
