@@ -147,7 +147,7 @@ TEST_CASE("online softmax: a prefill of 32768 tokens on 4 MiB reads the cache on
     }
     return bytes;
   };
-  const double once = 512.0 * (64 * 65 / 2) * 2 * 84 * 256;
+  const double once = 512.0 * (64.0 * 65 / 2) * 2 * 84 * 256;
   REQUIRE(cache_bytes() > 20 * once);
   s.accelerator.sequencer.attention = AttentionScores::online;
   REQUIRE(cache_bytes() >= once);
