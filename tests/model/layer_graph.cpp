@@ -60,7 +60,8 @@ TEST_CASE("Layer graph: parameters and bytes are those that the shape's formulas
 
 TEST_CASE("Layer graph: a layer's tensors come in the order in which the operations need them") {
   using T = ModelTensor;
-  const LayerGraph& graph = layer_graph(llama_3_8b());
+  const ModelShape dense = llama_3_8b();
+  const LayerGraph& graph = layer_graph(dense);
   REQUIRE(graph.layer_tensors() ==
           std::vector<T>{T::attention_norm, T::q, T::k, T::v, T::o, T::ffn_norm, T::gate, T::up, T::down});
   REQUIRE(graph.layer_matrices() == std::vector<T>{T::q, T::k, T::v, T::o, T::gate, T::up, T::down});
@@ -78,7 +79,8 @@ TEST_CASE("Layer graph: a layer's tensors come in the order in which the operati
 }
 
 TEST_CASE("Layer graph: every operand is the result of an operation before") {
-  const LayerGraph& graph = layer_graph(llama_3_8b());
+  const ModelShape dense = llama_3_8b();
+  const LayerGraph& graph = layer_graph(dense);
   std::set<Value> known = {Value::tokens};
   std::vector<LayerOperation> step = graph.input;
   step.insert(step.end(), graph.layer.begin(), graph.layer.end());

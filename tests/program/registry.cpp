@@ -8,7 +8,8 @@
 using namespace plan_test;
 
 TEST_CASE("Generators: all operations of the layer graph and their results are registered") {
-  const LayerGraph& graph = layer_graph(Machine{}.shape);
+  const ModelShape shape = Machine{}.shape;
+  const LayerGraph& graph = layer_graph(shape);
   for (const auto* list : {&graph.input, &graph.layer})
     for (const LayerOperation& operation : *list) {
       INFO(operation.name);
