@@ -5,6 +5,7 @@
 #include "harmonia/testbench/system/capacity.h"
 #include "harmonia/testbench/system/machine.h"
 #include "tests/support/catch.h"
+#include "tests/support/small_scenario.h"
 
 using namespace harmonia;
 using accelerator::Ema;
@@ -40,19 +41,6 @@ TEST_CASE("external access: what fits whole is read once in either order") {
 }
 
 namespace {
-testbench::Scenario small() {
-  testbench::Scenario s;
-  s.model.hidden_size = 512;
-  s.model.num_hidden_layers = 1;
-  s.model.num_attention_heads = 8;
-  s.model.num_key_value_heads = 2;
-  s.model.head_dim = 64;
-  s.model.intermediate_size = 1024;
-  s.model.vocab_size = 1000;
-  s.workload.context = 100;
-  s.workload.tokens = 4;
-  return s;
-}
 std::string refusal(const testbench::Scenario& s, std::uint64_t cached = 100, std::uint64_t tokens = 1) {
   try {
     const testbench::Capacity capacity = testbench::fixed_capacity(s.workload);
@@ -70,30 +58,30 @@ std::string refusal(const testbench::Scenario& s, std::uint64_t cached = 100, st
 }
 }  // namespace
 
-TEST_CASE("limits: the small machine runs") { REQUIRE(refusal(small()) == ""); }
+TEST_CASE("limits: the small machine runs") { REQUIRE(refusal(test::small_scenario()) == ""); }
 TEST_CASE("limits: a weight row that no buffer holds names the key and both sizes") {
-  testbench::Scenario s = small();
+  testbench::Scenario s = test::small_scenario();
   s.accelerator.weight_buffer.capacity_bytes = 256;
   REQUIRE_THAT(refusal(s), ContainsSubstring("accelerator.weight_buffer.capacity_bytes") &&
                                ContainsSubstring("cannot hold one tile") && ContainsSubstring("128"));
 }
 TEST_CASE("limits: an activation buffer too small for one row") {
-  testbench::Scenario s = small();
+  testbench::Scenario s = test::small_scenario();
   s.accelerator.activation_buffer.capacity_bytes = 1024;
   REQUIRE_THAT(refusal(s), ContainsSubstring("accelerator.activation_buffer.capacity_bytes"));
 }
 TEST_CASE("limits: a KV cache that overflows") {
-  REQUIRE_THAT(refusal(small(), 200), ContainsSubstring("overflows") && ContainsSubstring("201"));
+  REQUIRE_THAT(refusal(test::small_scenario(), 200), ContainsSubstring("overflows") && ContainsSubstring("201"));
 }
 TEST_CASE("limits: a model that does not fit the memory says what takes how much") {
-  testbench::Scenario s = small();
+  testbench::Scenario s = test::small_scenario();
   s.accelerator.dram.channels = 1;
   s.workload.batch = 4096;
   s.workload.context = 100000;
   REQUIRE_THAT(refusal(s), ContainsSubstring("does not fit the DRAM") && ContainsSubstring("kv_cache"));
 }
 TEST_CASE("limits: a codebook that the array has no mode for") {
-  testbench::Scenario s = small();
+  testbench::Scenario s = test::small_scenario();
   s.weights.codebook = "bf16";
   REQUIRE_THAT(refusal(s), ContainsSubstring("weights.codebook"));
 }
@@ -116,7 +104,7 @@ bool meet(const memory::DmaDescriptor& a, const memory::DmaDescriptor& b) {
 TEST_CASE("gates: a read of spilled activations waits for a write of what it reads") {
   for (const auto attention : {accelerator::AttentionScores::fused, accelerator::AttentionScores::unfused})
     for (const LoopOrder order : {LoopOrder::row_first, LoopOrder::column_first}) {
-      testbench::Scenario s = small();
+      testbench::Scenario s = test::small_scenario();
       s.accelerator.activation_buffer.capacity_bytes = 16 * 1024;
       s.accelerator.sequencer.attention = attention;
       s.accelerator.sequencer.order = order;
@@ -145,7 +133,7 @@ TEST_CASE("gates: a read of spilled activations waits for a write of what it rea
 // A baseline's operands: groups of 64 of a sign and M bits with an exponent in a byte; attention stays FP16.
 TEST_CASE("operands: Anda stores as many bits as its mantissa has, and queries in FP16") {
   for (const int m : {4, 8, 13}) {
-    testbench::Scenario s = small();
+    testbench::Scenario s = test::small_scenario();
     s.accelerator.pe.kind = accelerator::PeKind::anda;
     s.accelerator.pe.mantissa_bits = m;
     const accelerator::OnChip chip = accelerator::on_chip(s.accelerator);

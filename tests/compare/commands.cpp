@@ -1,7 +1,6 @@
 // harmonia compare as a user meets it, on a tiny model.
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
@@ -13,13 +12,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 const std::string kTiny = "--set model=stories260k --set workload.context=40 --set workload.tokens=1 ";
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
 
 TEST_CASE("compare: ratios of the weight paths, the winner, and why the speed-up falls short") {
   const Scratch s;

@@ -9,7 +9,7 @@ Of each case every figure for which the sampled run states an estimated error is
   all comparisons are;
 - any figure of any case is off by more than three times its estimate;
 - any figure is negative, any share outside [0, 1], a unit's shares do not add up to 1;
-- a class of operations takes less than its bound, by more than a tenth, although it does not in the full run;
+- a class of operations takes less than its bound although it does not in the full run;
 - units' busy shares are off by more than three times the largest estimate.
 
 The seed is printed; a case depends on the seed and its number only, so that `--only` repeats it. Machines are bound by memory or
@@ -130,7 +130,10 @@ def impossible(full, sampled):
     of_full = {o["name"]: o for o in full["operations"]}
     for o in sampled["operations"]:
         bound = max(o["memory_s"], o["compute_s"])
-        if o["simulated_s"] < 0.9 * bound and (o["name"] not in of_full or of_full[o["name"]]["simulated_s"] >= bound):
+        least = min(1.0, of_full[o["name"]]["simulated_s"] / bound if bound and o["name"] in of_full else 1.0)
+        if least < 1 and o["name"] in ("embedding", "elementwise"):
+            continue  # nothing of them is on the array's time line: what is left to them is compared as a figure
+        if o["simulated_s"] < 0.9 * least * bound:
             yield f"{o['name']} takes {o['simulated_s']} s, its bound is {bound} s"
 
 

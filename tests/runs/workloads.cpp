@@ -7,6 +7,7 @@
 #include "harmonia/testbench/runs/workload.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
+#include "tests/support/small_scenario.h"
 
 using namespace harmonia;
 using accelerator::StepWork;
@@ -70,18 +71,9 @@ std::unique_ptr<Workload> workload_of(const Scenario& s, const std::string& trac
 }
 
 Scenario small(testbench::Phase phase) {
-  Scenario s;
-  s.model.hidden_size = 512;
-  s.model.num_hidden_layers = 1;
-  s.model.num_attention_heads = 8;
-  s.model.num_key_value_heads = 2;
-  s.model.head_dim = 64;
-  s.model.intermediate_size = 1024;
-  s.model.vocab_size = 1000;
+  Scenario s = test::small_scenario();
   s.workload.phase = phase;
   s.workload.batch = 3;
-  s.workload.context = 100;
-  s.workload.tokens = 4;
   s.workload.prefill_chunk_tokens = 40;
   return s;
 }

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "tests/support/catch.h"
@@ -19,13 +18,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 const std::string kTiny = "--set model=stories260k --set workload.context=40 --set workload.tokens=1 ";
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
 
 std::string sorted(const std::string& csv) {
   std::vector<std::string> lines = lines_of(csv);

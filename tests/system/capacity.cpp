@@ -4,20 +4,12 @@
 #include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/testbench/system/machine.h"
 #include "tests/support/catch.h"
+#include "tests/support/small_scenario.h"
 
 using namespace harmonia;
 
 TEST_CASE("map: every region begins at its alignment and nothing overlaps") {
-  testbench::Scenario s;
-  s.model.hidden_size = 512;
-  s.model.num_hidden_layers = 1;
-  s.model.num_attention_heads = 8;
-  s.model.num_key_value_heads = 2;
-  s.model.head_dim = 64;
-  s.model.intermediate_size = 1024;
-  s.model.vocab_size = 1000;
-  s.workload.context = 100;
-  s.workload.tokens = 4;
+  testbench::Scenario s = test::small_scenario();
   s.accelerator.address_map.region_alignment_bytes = 1 << 16;
   s.accelerator.address_map.tensor_alignment_bytes = 256;
   const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::fixed_capacity(s.workload)));
