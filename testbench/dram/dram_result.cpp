@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -42,9 +43,9 @@ Numbers numbers_of(const DramResult& r) {
   n.utilisation = n.achieved / n.peak;
   n.bursts = s.bursts[0] + s.bursts[1];
   n.pin_bytes = n.bursts * static_cast<std::uint64_t>(c.burst_bytes());
-  n.ceiling = ceiling_of(c, s.commands[static_cast<std::size_t>(Cmd::kAct)], n.bursts);
   const double end = static_cast<double>(std::max<dram::Cycle>(r.run.last_done, 1));
   n.refresh_share = static_cast<double>(s.refresh_cycles) / (end * c.units());
+  n.ceiling = ceiling_of(c, s.commands[static_cast<std::size_t>(Cmd::kAct)], n.bursts, n.cycles);
   const std::uint64_t looked = s.row_hits + s.row_misses + s.row_conflicts;
   n.hit_rate = looked > 0 ? static_cast<double>(s.row_hits) / static_cast<double>(looked) : 0;
   for (int op = 0; op < 2; ++op)
@@ -103,12 +104,17 @@ std::string described_traffic(const DramResult& r) {
 
 }  // namespace
 
-Ceiling ceiling_of(const dram::Config& c, std::uint64_t activates, std::uint64_t bursts) {
+Ceiling ceiling_of(const dram::Config& c, std::uint64_t activates, std::uint64_t bursts, double cycles) {
   Ceiling out;
-  if (c.refresh == dram::RefreshPolicy::kAllBank && c.ranks == 1)
-    out.refresh_share = static_cast<double>(c[Param::RFC]) / c[Param::REFI];
+  if (c.refresh == dram::RefreshPolicy::kAllBank && c.ranks == 1) {
+    // One may fall due in the run and come after it, others have been pulled in before it.
+    const double certain = std::floor(cycles / c[Param::REFI]) - 1 - c.refresh_postpone - c.refresh_pull_in;
+    if (certain > 0) out.refresh_share = certain * c[Param::RFC] / cycles;
+  }
   out.activate_spacing_cycles = std::max<double>(c[Param::RRD_S], c[Param::FAW] / 4.0);
-  out.activate_cycles = static_cast<double>(activates) * out.activate_spacing_cycles / c.units();
+  // Four activates are followed by tFAW, the last ones of a run by nothing that the run waits for.
+  const double spaced = std::max(0.0, static_cast<double>(activates) / c.units() - 4);
+  out.activate_cycles = spaced * out.activate_spacing_cycles;
   out.bus_cycles = static_cast<double>(bursts) * c.burst_cycles() / c.pseudo_channels;
   out.share = 1 - out.refresh_share;
   if (out.activate_cycles > out.bus_cycles) out.share *= out.bus_cycles / out.activate_cycles;
@@ -123,6 +129,8 @@ std::vector<CheckResult> checks_of(const DramResult& r) {
   const double least = static_cast<double>(n.pin_bytes) / n.peak;
   checks.push_back(
       {"time >= bytes / peak bandwidth", n.seconds >= least * (1 - 1e-9), least, n.seconds, "s", "at least"});
+  checks.push_back({"bandwidth <= what activates and refreshes leave", n.utilisation <= n.ceiling.share * (1 + 1e-9),
+                    n.ceiling.share * n.peak, n.achieved, "B/s", "at most"});
   return checks;
 }
 

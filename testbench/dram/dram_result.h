@@ -35,17 +35,18 @@ struct DramResult {
 };
 
 /// The most that this channel could deliver for as many activates and bursts, as a share of the peak:
-///   (1 - RFC / REFI) x min(1, bus time / activate time)
-/// with activate time = max(RRD_S, FAW / 4) cycles for each activate, spread over ranks and pseudo channels, and bus
-/// time = burst_cycles for each burst, spread over pseudo channels. The first factor counts for all-bank refresh of one
-/// rank only: other banks or ranks keep the bus busy otherwise. A run shorter than REFI can exceed it.
+///   (1 - refreshes x RFC / cycles) x min(1, bus time / activate time)
+/// with the refreshes that a run of so many cycles has at least, activate time = max(RRD_S, FAW / 4) cycles for each
+/// activate but the last four, spread over ranks and pseudo channels, and bus time = burst_cycles for each burst, spread
+/// over pseudo channels. The first factor counts for all-bank refresh of one rank only: other banks or ranks keep the bus
+/// busy otherwise.
 struct Ceiling {
-  double refresh_share = 0;  // RFC / REFI where it counts
+  double refresh_share = 0;  // where it counts
   double activate_spacing_cycles = 0;
   double activate_cycles = 0, bus_cycles = 0;  // of the whole run
   double share = 1;
 };
-Ceiling ceiling_of(const dram::Config& c, std::uint64_t activates, std::uint64_t bursts);
+Ceiling ceiling_of(const dram::Config& c, std::uint64_t activates, std::uint64_t bursts, double cycles);
 
 /// What must hold of every run: no class of energy is negative, no time is below bytes / peak.
 std::vector<CheckResult> checks_of(const DramResult& r);

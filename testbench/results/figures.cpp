@@ -302,7 +302,7 @@ const Record<CheckResult>& check_figures() {
   static const Record<C> record = Record<C>()
                                       .value({"name", "check", "", "what is compared"}, &C::name)
                                       .value({"passed", "passed", "", "false fails the run"}, &C::passed)
-                                      .value({"rule", "rule", "", "equal, or at least"}, &C::rule)
+                                      .value({"rule", "rule", "", "equal, at least or at most"}, &C::rule)
                                       .value({"expected", "expected", "", "from shapes and formulas"}, &C::expected)
                                       .value({"actual", "actual", "", "as simulated"}, &C::actual)
                                       .value({"unit", "unit", "", "of both"}, &C::unit);
