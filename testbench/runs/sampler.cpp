@@ -341,6 +341,13 @@ StepOutcome LayerSample::whole_step(const Totals& simulated, const std::vector<T
     widen(off, (marks[layers_ + 3] - marks[layers_ + 2]) - middle);
     outcome.spread.add(off, std::abs(pieces - 3));
   }
+  // What was fetched ahead of lm_head depends on the layers before it, of which most are left out; of every step in the same
+  // way, so that it does not average out.
+  using accelerator::OperationClass;
+  if (const ClassTotals& head = simulated.classes[static_cast<std::size_t>(OperationClass::lm_head)];
+      partial() && head.tiles > 0)
+    outcome.spread.classes[static_cast<std::size_t>(OperationClass::lm_head)].elapsed_ps +=
+        head.elapsed_ps / head.tiles;
   Totals formulas;
   formulas.expect(expected);
   follow_traffic(outcome.totals, formulas, std::numeric_limits<double>::infinity());  // energy as extrapolated

@@ -296,3 +296,17 @@ TEST_CASE("sampler: the spread is what the simulated layers differ by, carried t
   REQUIRE(o.totals.time_ps == Approx(whole));
   REQUIRE(o.spread.time_ps == Approx((110 - 90) * 12));
 }
+
+TEST_CASE("sampler: lm_head after left-out layers may be off by a tile of it in every step") {
+  const auto head = static_cast<std::size_t>(accelerator::OperationClass::lm_head);
+  Totals simulated = moment(400);
+  simulated.classes[head].elapsed_ps = 30;
+  simulated.classes[head].tiles = 6;
+  const std::vector<Totals> marks = {moment(0), moment(100), moment(200), moment(300), moment(400)};
+  REQUIRE(LayerSample(sampled(3), shape(16, 1000), false)
+              .whole_step(simulated, marks, {})
+              .spread.classes[head]
+              .elapsed_ps == Approx(5));
+  // Of a step that is simulated whole nothing is unknown.
+  REQUIRE(LayerSample({}, shape(4, 1000), false).whole_step(simulated, marks, {}).spread.classes[head].elapsed_ps == 0);
+}
