@@ -4,6 +4,7 @@ import os
 import sys
 
 from .compare import compare_page
+from .coverage import coverage_page
 from .dram import dram_page
 from .run import run_page
 from .sweep import sweep_page
@@ -58,8 +59,8 @@ def main(arguments):
             continue
         try:
             document = read_document(file)
-            if name == "result.json" and document.get("kind") == "dram":
-                build = dram_page
+            if name == "result.json":
+                build = {"dram": dram_page, "coverage": coverage_page}.get(document.get("kind"), build)
             page = build(folder, document)
         except Unreadable as error:
             print(f"{error}, expected a result of harmonia", file=sys.stderr)

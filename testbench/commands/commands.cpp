@@ -4,7 +4,7 @@ namespace harmonia::testbench {
 
 const std::vector<const Command*>& commands() {
   static const std::vector<const Command*> table = {
-      &kRunCommand,  &kCompareCommand, &kSweepCommand, &kReportCommand,   &kDramCommand,
+      &kRunCommand,  &kCompareCommand, &kSweepCommand, &kReportCommand,   &kDramCommand,  &kCoverageCommand,
       &kListCommand, &kFormatsCommand, &kCheckCommand, &kQuantizeCommand, &kInferCommand,
   };
   return table;

@@ -19,6 +19,7 @@ struct Command {
 
 extern const Command kRunCommand;
 extern const Command kDramCommand;
+extern const Command kCoverageCommand;
 extern const Command kCompareCommand;
 extern const Command kSweepCommand;
 extern const Command kReportCommand;

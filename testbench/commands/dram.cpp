@@ -17,10 +17,12 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
+#include "harmonia/hw/dram/coverage.h"
 #include "harmonia/hw/dram/engine.h"
 #include "harmonia/hw/dram/standard.h"
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
+#include "harmonia/testbench/coverage/coverage_result.h"
 #include "harmonia/testbench/dram/address_trace.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/dram/dram_result.h"
@@ -29,6 +31,7 @@
 #include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/files/progress.h"
+#include "harmonia/testbench/results/text.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -171,7 +174,7 @@ void require_different_files(const std::vector<std::pair<const char*, std::strin
 }
 
 struct Options {
-  std::string config_name, trace, kind, commands, per_request, output;
+  std::string config_name, trace, kind, commands, per_request, coverage, output;
   std::vector<std::string> set;
   std::int64_t requests = 0, in_flight = 64, request_bytes = 64;
   double gap = 0, trace_mhz = 0;
@@ -194,6 +197,7 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
       .flag("wrap", o.wrap, "wrap addresses of a trace that lie beyond the channel")
       .text("commands", o.commands, "FILE", "write every command as CSV, gzip when the name ends in .gz")
       .text("per-request", o.per_request, "FILE", "write every request with its times as CSV")
+      .text("coverage", o.coverage, "FILE", "write functional coverage of the commands as UCIS XML (docs/coverage.md)")
       .flag("json", o.json, "print result.json instead of the summary")
       .texts("set", o.set, "KEY=VALUE", "replace one key of the channel; may be repeated, later ones win")
       .text("output,o", o.output, "DIR", "result folder; appears complete or not at all");
@@ -202,7 +206,8 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
   if (o.trace.empty() == o.kind.empty())
     fail(o.trace.empty() ? "expected --trace FILE or --traffic KIND"
                          : "--trace and --traffic are both given, expected one of them");
-  require_different_files({{"--trace", o.trace}, {"--per-request", o.per_request}, {"--commands", o.commands}});
+  require_different_files(
+      {{"--trace", o.trace}, {"--per-request", o.per_request}, {"--commands", o.commands}, {"--coverage", o.coverage}});
   if (!o.kind.empty() && (o.wrap || o.trace_mhz > 0)) fail("--wrap and --trace-mhz are of a trace, expected --trace");
   if (!o.kind.empty() && o.requests == 0) o.requests = kDefaultRequests;
   return true;
@@ -236,14 +241,14 @@ std::unique_ptr<TrafficSource> generate(const Options& o, DramResult& result) {
   }
 }
 
-void simulate(const Options& o, TrafficSource& source, CommandFile* commands, RequestFile* per_request,
-              DramResult& result) {
+void simulate(const Options& o, TrafficSource& source, const std::vector<dram::CommandObserver*>& observers,
+              RequestFile* per_request, DramResult& result) {
   const auto started = std::chrono::steady_clock::now();
   std::unique_ptr<Progress> progress;
   if (o.requests > 0) progress = std::make_unique<Progress>("requests", static_cast<double>(o.requests));
   Watched watched(source, progress.get());
   dram::Engine engine(result.channel.config);
-  if (commands) engine.add_observer(commands);
+  for (dram::CommandObserver* observer : observers) engine.add_observer(observer);
   TrafficLimits limits;
   limits.in_flight = result.in_flight;
   limits.gap_cycles = o.gap;
@@ -252,6 +257,20 @@ void simulate(const Options& o, TrafficSource& source, CommandFile* commands, Re
   result.run = run_traffic(engine, watched, limits, on_done);
   result.complete = !watched.stopped();
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+}
+
+coverage::Database coverage_of(const Options& o, const DramResult& result, dram::CommandCoverage& commands) {
+  std::string command = "harmonia dram --config " + o.config_name;
+  command += o.trace.empty() ? " --traffic " + o.kind : " --trace " + o.trace;
+  for (const auto& [option, value] : {std::pair<const char*, std::int64_t>{" --requests ", o.requests},
+                                      {" --in-flight ", o.in_flight},
+                                      {" --request-bytes ", o.request_bytes}})
+    if (value > 0) command += option + std::to_string(value);
+  if (o.gap > 0) command += " --gap " + exact(o.gap);
+  if (o.trace_mhz > 0) command += " --trace-mhz " + exact(o.trace_mhz);
+  if (o.wrap) command += " --wrap";
+  for (const std::string& set : o.set) command += " --set " + set;
+  return {{{result.channel.config.name + ", " + result.traffic, command, 0, result.complete}}, commands.finish()};
 }
 
 int dram_command(const std::vector<std::string>& arguments) {
@@ -276,7 +295,17 @@ int dram_command(const std::vector<std::string>& arguments) {
     commands = std::make_unique<CommandFile>(placed(o.commands, folder.get()), result.channel.config);
   if (!o.per_request.empty()) per_request = std::make_unique<RequestFile>(placed(o.per_request, folder.get()));
 
-  simulate(o, trace ? *trace : *generated, commands.get(), per_request.get(), result);
+  std::unique_ptr<OutputFile> coverage_file;
+  std::unique_ptr<dram::CommandCoverage> coverage;
+  if (!o.coverage.empty()) {
+    coverage_file = std::make_unique<OutputFile>(placed(o.coverage, folder.get()));
+    coverage = std::make_unique<dram::CommandCoverage>(result.channel.config, result.channel.config.name);
+  }
+  std::vector<dram::CommandObserver*> observers;
+  if (commands) observers.push_back(commands.get());
+  if (coverage) observers.push_back(coverage.get());
+
+  simulate(o, trace ? *trace : *generated, observers, per_request.get(), result);
   if (trace) {
     result.wrapped = trace->wrapped();
     result.inside_burst = trace->inside_burst();
@@ -290,6 +319,10 @@ int dram_command(const std::vector<std::string>& arguments) {
   std::string written;
   if (commands) put_in_place(commands->file(), o.commands, result.complete);
   if (per_request) put_in_place(per_request->file(), o.per_request, result.complete);
+  if (coverage) {
+    coverage_file->write(ucis_of(coverage_of(o, result, *coverage)));
+    put_in_place(*coverage_file, o.coverage, result.complete);
+  }
   if (folder && result.complete) {
     folder->commit();
     written = "written to " + folder->target().string();

@@ -63,7 +63,7 @@ def kinds(folder, program):
     subprocess.run([program, "run", "default", "--set", "model=stories260k", "--set", "workload.context=16", "--set", "workload.tokens=1", "-o", one],
                    check=True, capture_output=True)
     dram = folder / "dram"
-    subprocess.run([program, "dram", "--config", "DDR4-2400", "--traffic", "seq", "--requests", "64", "-o", dram], check=True, capture_output=True)
+    subprocess.run([program, "dram", "--config", "DDR4-2400", "--traffic", "seq", "--requests", "64", "-o", dram, "--coverage", dram / "coverage.xml"], check=True, capture_output=True)
     return [
         Kind("scenario", ".yaml", documents, check, 20),
         Kind("sweep", ".yaml", sweeps, check, 8),
@@ -77,6 +77,7 @@ def kinds(folder, program):
         Kind("safetensors", ".safetensors", [s for s in read("huggingface/*") if not s.startswith(b"{")], infer(FILE), 10),
         Kind("quantize", ".bin", [m[1:] for m in read("llama2c/model")], [program, "quantize", FILE, "--format", "kmeans4", "-o", OUT], 3),
         Kind("settings", ".yaml", settings, infer(model) + ["--text", text, "--calibrate", text, "--settings", FILE], 2),
+        Kind("coverage", ".xml", [(dram / "coverage.xml").read_bytes()], [program, "coverage", "show", FILE], 2),
         Kind("report", "/result.json", [(one / "result.json").read_bytes()], [program, "report", FILE], 0.5),
         Kind("report-dram", "/result.json", [(dram / "result.json").read_bytes()], [program, "report", FILE], 0.5),
     ]

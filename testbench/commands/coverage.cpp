@@ -1,0 +1,56 @@
+// `harmonia coverage`: scores and holes of UCIS files, and merging them.
+#include <fmt/format.h>
+
+#include <iostream>
+#include <memory>
+
+#include "harmonia/config/error.h"
+#include "harmonia/config/node.h"
+#include "harmonia/testbench/commands/arguments.h"
+#include "harmonia/testbench/commands/commands.h"
+#include "harmonia/testbench/coverage/coverage_result.h"
+#include "harmonia/testbench/files/output_folder.h"
+
+namespace harmonia::testbench {
+namespace {
+
+constexpr std::size_t kHolesShown = 20;
+
+int coverage_command(const std::vector<std::string>& arguments) {
+  std::string action, output;
+  std::vector<std::string> files;
+  bool holes = false, json = false;
+  Arguments a(kCoverageCommand);
+  a.positional("ACTION", action, "show or merge", true)
+      .positionals("FILE", files, "UCIS XML of runs, or of merged runs", true)
+      .flag("holes", holes, "show every hole, not the first 20")
+      .flag("json", json, "print result.json instead of the table")
+      .text("output,o", output, "DIR", "of merge: folder for coverage.xml, result.json and summary.txt");
+  if (!a.parse(arguments)) return 0;
+  if (action != "show" && action != "merge")
+    throw config::InputError({"command line", 0, 0},
+                             fmt::format("unknown action '{}', expected show or merge", config::printable(action)));
+  if ((action == "merge") == output.empty())
+    throw config::InputError({"command line", 0, 0}, action == "merge"
+                                                         ? "-o is missing, expected a folder for what is merged"
+                                                         : "-o is of merge, expected show without it");
+  const coverage::Database all = read_coverage(files);
+  const std::string text = coverage_summary(all, holes ? 0 : kHolesShown), document = coverage_json(all);
+  if (!output.empty()) {
+    OutputFolder folder(output);
+    folder.write("coverage.xml", ucis_of(all));
+    folder.write("result.json", document);
+    folder.write("summary.txt", coverage_summary(all, 0));
+    folder.commit();
+  }
+  std::cout << (json ? document : text);
+  return all.score().illegal_hits == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+const Command kCoverageCommand = {"coverage", "show|merge FILE... [-o DIR]",
+                                  "scores and holes of functional coverage in UCIS files; merges those of many runs",
+                                  coverage_command};
+
+}  // namespace harmonia::testbench
