@@ -1,48 +1,105 @@
-// `harmonia sweep`: many points, each a run in a process of its own; what is finished survives any crash.
+// `harmonia sweep`: many points, each a run in a process of its own; what is finished survives any crash. Alone, as one
+// of several workers on a shared folder (--shard), or putting together (merge) and looking (status) at what those did.
 #include "harmonia/testbench/sweep/sweep.h"
 
+#include <algorithm>
 #include <iostream>
 
 #include "harmonia/config/error.h"
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/sweep/processes.h"
+#include "harmonia/testbench/sweep/shard.h"
 
 namespace harmonia::testbench {
 namespace {
 
+void require_success(const SweepOutcome& o) {
+  if (o.failed > 0)
+    throw config::RunError(std::to_string(o.failed) + " of " + std::to_string(o.points) +
+                           " points failed; sweep.csv names each with its reason");
+}
+
+int look_at(const std::string& what, const std::string& folder) {
+  if (folder.empty())
+    throw config::InputError({"command line", 0, 0},
+                             "DIR is missing, expected `harmonia sweep " + what + " DIR`, the -o of a sweep");
+  if (what == "status") {
+    std::cout << text(sweep_status(folder));
+    return 0;
+  }
+  const SweepOutcome o = merge_sweep(folder);
+  std::cout << o.points << " points, " << o.failed << " failed\nwritten to " << o.folder << " (sweep.csv)\n";
+  require_success(o);
+  return 0;
+}
+
+int run_one_shard(const std::string& file, const CommonOptions& common, SweepOptions options,
+                  const ShardOptions& shard) {
+  const Library library(common.workloads, common.data, common.allow_unknown);
+  if (options.output.empty()) options.output = "results/" + read_sweep(file, common.set, library).name;
+  const ShardOutcome o = run_shard(file, common.set, options, shard);
+  std::cout << o.name << ": shard " << shard.shard.index + 1 << '/' << shard.shard.count << " ran " << o.ran << " of "
+            << o.points << " points, " << o.failed << " failed, " << o.taken_over << " taken over, " << o.lost
+            << " lost to others\n";
+  if (o.merged) {
+    std::cout << "the sweep is put together already\n";
+  } else if (o.complete) {
+    std::cout << "every point is there: `harmonia sweep merge " << options.output << "` puts them together\n";
+  }
+  return o.complete || o.merged ? 0 : 1;
+}
+
 int run(const std::vector<std::string>& arguments) {
   Arguments a(kSweepCommand);
   CommonOptions common;
-  std::string file;
-  std::int64_t jobs = static_cast<std::int64_t>(processors());
+  std::string file, folder, shard_text;
+  std::int64_t jobs = 0, attempts = 3;
   SweepOptions options;
-  a.positional("SWEEP", file, "a sweep file, or the name of one in workloads/sweeps", true);
-  a.integer("jobs,j", jobs, 1, 1024, "N", "points at a time (default: the processors of this computer)");
+  ShardOptions shard;
+  a.positional("SWEEP", file, "a sweep file, or the name of one in workloads/sweeps; `merge` or `status`", true);
+  a.positional("DIR", folder, "of `merge` and `status`: the -o of the sweep");
+  a.integer("jobs,j", jobs, 1, 1024, "N",
+            "points at a time (default: the processors of this computer; one in a shard)");
   a.flag("resume", options.resume, "go on with the unfinished sweep of this -o; runs exactly the missing points");
+  a.text("shard", shard_text, "I/N", "be worker I of N on the same -o, which all of them share; then `sweep merge`");
+  a.number("lease", shard.lease_s, 1, 86400, "SECONDS",
+           "of a shard: silence after which a worker of another computer counts as dead (default: 120)");
+  a.integer("attempts", attempts, 1, 1000, "N",
+            "of a shard: a point whose workers ended this often before it did has failed (default: 3)");
   a.common(common);
   if (!a.parse(arguments)) return 0;
-  const Library library(common.workloads, common.data, common.allow_unknown);
-  const Sweep sweep = load_sweep(file, common.set, library);
-  options.output = common.output.empty() ? "results/" + sweep.name : common.output;
+  shard.attempts = static_cast<unsigned>(attempts);
+  if (file == "merge" || file == "status") return look_at(file, folder);
+  if (!folder.empty())
+    throw config::InputError({"command line", 0, 0},
+                             "unexpected argument '" + config::printable(folder) + "', expected one sweep file");
+  options.output = common.output;
   options.data = common.data;
   options.workloads = common.workloads;
   options.allow_unknown = common.allow_unknown;
-  options.jobs = static_cast<std::size_t>(jobs);
+  if (!shard_text.empty()) {
+    shard.shard = parse_shard(shard_text);
+    options.jobs = static_cast<std::size_t>(std::max<std::int64_t>(jobs, 1));
+    return run_one_shard(file, common, options, shard);
+  }
+  options.jobs = jobs > 0 ? static_cast<std::size_t>(jobs) : processors();
+  const Library library(common.workloads, common.data, common.allow_unknown);
+  const Sweep sweep = load_sweep(file, common.set, library);
+  if (options.output.empty()) options.output = "results/" + sweep.name;
   const SweepOutcome o = run_sweep(sweep, options);
   std::cout << sweep.name << ": " << o.points << " points, " << o.ran << " run now, " << o.kept << " kept from before, "
             << o.failed << " failed\n"
             << (o.complete ? "written to " : "stopped; finished points are kept in ") << o.folder
             << (o.complete ? " (sweep.csv)\n" : ", go on with --resume\n");
-  if (o.failed > 0)
-    throw config::RunError(std::to_string(o.failed) + " of " + std::to_string(o.points) +
-                           " points failed; sweep.csv names each with its reason");
+  require_success(o);
   return o.complete ? 0 : 1;
 }
 
 }  // namespace
 
-const Command kSweepCommand = {"sweep", "SWEEP.yaml [-j N] [--resume] [--set key=value]... [-o DIR]",
-                               "many points, each in a process of its own; a killed sweep resumes", run};
+const Command kSweepCommand = {
+    "sweep", "SWEEP.yaml [-j N] [--resume] [--shard I/N] [--set key=value]... [-o DIR] | merge DIR | status DIR",
+    "many points, each in a process of its own, on one computer or many; a killed sweep resumes", run};
 
 }  // namespace harmonia::testbench

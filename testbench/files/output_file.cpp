@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <system_error>
 
 #include "harmonia/config/error.h"
@@ -135,7 +136,10 @@ void OutputFile::write(std::string_view bytes) {
 }
 
 void OutputFile::flush() {
-  if (!stream_->write(buffer_)) throw config::RunError("cannot write " + target_.string());
+  errno = 0;
+  if (!stream_->write(buffer_))
+    throw config::RunError("cannot write " + target_.string() + (errno != 0 ? ": " : "") +
+                           (errno != 0 ? std::strerror(errno) : ""));
   buffer_.clear();
 }
 

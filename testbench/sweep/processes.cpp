@@ -64,6 +64,16 @@ std::string last_line(const std::string& file) {
   return last.compare(0, prefix.size(), prefix) == 0 ? last.substr(prefix.size()) : last;
 }
 
+/// What a child has printed, its beginning when that is long.
+std::string text_of(const std::string& file) {
+  constexpr std::size_t kMost = 1U << 20;
+  std::string text(kMost, '\0');
+  std::ifstream in(file, std::ios::binary);
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  return text;
+}
+
 TaskOutcome outcome_of(int wait_status, const std::string& errors) {
   TaskOutcome o;
   if (WIFEXITED(wait_status)) {
@@ -76,25 +86,28 @@ TaskOutcome outcome_of(int wait_status, const std::string& errors) {
     o.status = 128 + signal;
     o.reason = fmt::format("killed by signal {} ({})", signal, ::strsignal(signal));
   }
+  if (!o.succeeded) o.log = text_of(errors);
   return o;
 }
 
 }  // namespace
 
-void run_tasks(const std::vector<Task>& tasks, std::size_t jobs, const std::string& scratch,
+void run_tasks(const std::function<NextTask()>& next, std::size_t jobs, const std::string& scratch,
                const std::function<void(std::size_t, const TaskOutcome&)>& done, const std::function<void()>& waiting) {
   std::map<pid_t, std::size_t> running;
-  std::size_t next = 0;
   const auto stop_all = [&] {
     for (const auto& [pid, index] : running) ::kill(pid, SIGKILL);
     for (const auto& [pid, index] : running) ::waitpid(pid, nullptr, 0);
     running.clear();
   };
   try {
-    while ((next < tasks.size() || !running.empty()) && !interrupted()) {
-      while (next < tasks.size() && running.size() < std::max<std::size_t>(jobs, 1)) {
-        running[start(tasks[next], error_file(scratch, next))] = next;
-        ++next;
+    bool more = true;
+    while ((more || !running.empty()) && !interrupted()) {
+      while (more && running.size() < std::max<std::size_t>(jobs, 1)) {
+        const NextTask n = next();
+        more = n.kind != NextTask::Kind::kEnd;
+        if (n.kind != NextTask::Kind::kTask) break;
+        running[start(n.task, error_file(scratch, n.index))] = n.index;
       }
       bool ended = false;
       for (auto it = running.begin(); it != running.end();) {
@@ -112,13 +125,24 @@ void run_tasks(const std::vector<Task>& tasks, std::size_t jobs, const std::stri
         done(index, outcome);
       }
       if (waiting) waiting();
-      if (!ended) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      if (!ended) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   } catch (...) {
     stop_all();
     throw;
   }
   stop_all();
+}
+
+void run_tasks(const std::vector<Task>& tasks, std::size_t jobs, const std::string& scratch,
+               const std::function<void(std::size_t, const TaskOutcome&)>& done, const std::function<void()>& waiting) {
+  std::size_t started = 0;
+  const auto next = [&]() -> NextTask {
+    if (started == tasks.size()) return {};
+    const std::size_t index = started++;
+    return {NextTask::Kind::kTask, index, tasks[index]};
+  };
+  run_tasks(next, jobs, scratch, done, waiting);
 }
 
 std::size_t processors() {

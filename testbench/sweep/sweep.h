@@ -1,7 +1,7 @@
 // A sweep: many points of one scenario, each run in a process of its own, with what is finished safe against any crash.
 //
 // Models: the sweep file, its points, the folder that a sweep grows in, resuming, the tidy CSV.
-// Does not model: a cluster. Points are independent processes of this computer.
+// Does not model: who else works on the same sweep (shard.h); here points are processes of this computer.
 //
 // The sweep file (YAML):
 //     name: critical-batch
@@ -16,7 +16,7 @@
 //
 // While it runs, everything is in DIR.partial (sweep_folder.h): sweep.json (what the points are and what their inputs
 // held) and points/NNNNNN.json, one file for each finished point, written beside and renamed, so that it is whole or
-// absent. At the end DIR appears. --resume runs what is missing, and what failed otherwise than by being refused.
+// absent; what a failed one has printed stays in logs/NNNNNN.txt. At the end DIR appears. --resume runs what is missing, and what failed otherwise than by being refused.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +48,9 @@ struct Sweep {
 
 /// Reads and checks a sweep file; `overrides` are laid on every point. Throws config::InputError.
 Sweep load_sweep(const std::string& file, const std::vector<std::string>& overrides, const Library& library);
+/// Its two parts: what the file says, and what that makes of each point (hash, failure, inputs), which takes longer.
+Sweep read_sweep(const std::string& file, const std::vector<std::string>& overrides, const Library& library);
+void resolve(Sweep& sweep, const Library& library);
 
 struct SweepOptions {
   std::string output;  // -o

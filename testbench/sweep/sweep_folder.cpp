@@ -34,6 +34,10 @@ constexpr std::size_t kLargestPoint = 512U << 20;
 constexpr const char* kMarker = ".harmonia-sweep";
 constexpr std::string_view kSignature = "An unfinished sweep of harmonia; --resume goes on with it.\n";
 
+constexpr const char* kForeign = "exists and was not made by a sweep of harmonia, expected another -o, or its removal";
+/// What sweeps put beside sweep.json and points/, and remove with all that is in it.
+constexpr const char* kFolders[] = {"work", "claims", "workers", "pending", "logs", "engine"};
+
 fs::path partial_of(const fs::path& target) { return target.string() + ".partial"; }
 
 bool has_other_entries(const fs::path& folder, const char* but) {
@@ -60,6 +64,29 @@ bool is_point_file(const fs::path& file) {
   const std::string name = file.stem().string();
   return file.extension() == ".json" && name.size() >= 6 &&
          std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+}
+
+/// Makes the folder of a shared sweep appear with its marker, its manifest and its claims, or finds that another has.
+void make_shared(const fs::path& folder, const SweepJson& manifest) {
+  std::error_code error;
+  fs::create_directories(folder.parent_path(), error);
+  fs::path made;
+  const int lock = create_partial_folder(folder, made);
+  if (lock < 0) throw RunError("cannot write in " + folder.parent_path().string() + ": " + std::strerror(errno));
+  try {
+    write_file(made / kMarker, kSignature);
+    write_file(made / "sweep.json", manifest.dump(1) + "\n", OutputFile::Durability::kDisk);
+    fs::create_directory(made / "claims");
+    if (::rename(made.c_str(), folder.c_str()) == 0) fs::remove(folder / kFolderMarker, error);
+    const bool there = fs::exists(folder / "sweep.json", error);
+    remove_marked_folder(made);
+    if (!there) throw RunError("cannot make " + folder.string() + ": remove it if it holds nothing that is needed");
+  } catch (...) {
+    remove_marked_folder(made);
+    ::close(lock);
+    throw;
+  }
+  ::close(lock);
 }
 
 std::string text_of(const SweepJson& value) { return config::escaped(value.get<std::string>()); }
@@ -141,11 +168,34 @@ void SweepFolder::remove_remains(const fs::path& target) {
   remains.remove();
 }
 
+void SweepFolder::discard(const fs::path& target) {
+  SweepFolder folder{partial_of(target)};
+  folder.remove();
+}
+
+fs::path SweepFolder::join(const fs::path& target, const SweepJson& manifest, bool resume) {
+  std::error_code error;
+  const fs::path folder = partial_of(target);
+  const config::Location where{folder.string(), 0, 0};
+  if (fs::exists(fs::symlink_status(folder, error)) && !is_own(folder)) throw InputError(where, kForeign);
+  if (!fs::exists(folder / "sweep.json", error)) make_shared(folder, manifest);
+  const std::string why = difference(folder, manifest);
+  if (!why.empty()) throw InputError(where, "holds another sweep: " + why + "; expected the same sweep, or another -o");
+  if (fs::exists(folder / "claims", error)) return folder;
+  if (!resume)
+    throw InputError(where,
+                     "holds an unfinished sweep without shards, expected --resume to go on with it, or its removal");
+  SweepFolder alone{fs::path(folder)};
+  alone.lock();  // nobody may be at work in it while it becomes one of shards
+  fs::create_directory(folder / "claims", error);
+  if (error) throw RunError("cannot write in " + folder.string() + ": " + error.message());
+  return folder;
+}
+
 SweepFolder::SweepFolder(const fs::path& target, const SweepJson& manifest, bool resume) : folder_(partial_of(target)) {
   std::error_code error;
   const config::Location where{folder_.string(), 0, 0};
-  if (fs::exists(fs::symlink_status(folder_, error)) && !is_own(folder_))
-    throw InputError(where, "exists and was not made by a sweep of harmonia, expected another -o, or its removal");
+  if (fs::exists(fs::symlink_status(folder_, error)) && !is_own(folder_)) throw InputError(where, kForeign);
   if (!resume && fs::exists(folder_ / "sweep.json", error))
     throw InputError(where, "holds an unfinished sweep, expected --resume to go on with it, or its removal");
   fs::create_directories(folder_, error);
@@ -194,9 +244,18 @@ void SweepFolder::write_point(std::size_t index, const SweepJson& point) const {
   write_file(point_file(index), point.dump(1) + "\n", OutputFile::Durability::kDisk, OutputFile::Leftovers::kKeep);
 }
 
+void SweepFolder::keep_log(std::size_t index, const std::string& text) const {
+  const fs::path file = folder_ / "logs" / (point_name(index) + ".txt");
+  std::error_code ignored;
+  fs::remove(file, ignored);
+  if (text.empty()) return;
+  fs::create_directories(file.parent_path(), ignored);
+  write_file(file, text, OutputFile::Durability::kProcess, OutputFile::Leftovers::kKeep);
+}
+
 void SweepFolder::remove_contents() {
   std::error_code error;
-  fs::remove_all(work(), error);
+  for (const char* name : kFolders) fs::remove_all(folder_ / name, error);
   remove_leftovers_in(points());
   std::vector<fs::path> files;
   for (fs::directory_iterator it(points(), error), end; !error && it != end; it.increment(error))

@@ -42,6 +42,12 @@ class SweepFolder {
   /// Whether an unfinished sweep is there that can be resumed.
   static bool is_unfinished(const std::filesystem::path& target);
 
+  /// Opens TARGET.partial, or makes it, for one of several workers: nothing is locked, and what is there stays. Returns it.
+  /// Throws as the constructor does; `resume` allows to go on with what a sweep without shards has begun.
+  static std::filesystem::path join(const std::filesystem::path& target, const SweepJson& manifest, bool resume);
+  /// Removes TARGET.partial, as remove() does.
+  static void discard(const std::filesystem::path& target);
+
   /// Removes what a sweep that was killed while it ended has left beside its finished result.
   static void remove_remains(const std::filesystem::path& target);
 
@@ -51,6 +57,8 @@ class SweepFolder {
   std::filesystem::path point_file(std::size_t index) const { return points() / (point_name(index) + ".json"); }
 
   void write_point(std::size_t index, const SweepJson& point) const;
+  /// What a failed point has printed; nothing of one that did not fail, and what an earlier try left goes.
+  void keep_log(std::size_t index, const std::string& text) const;
 
   /// Removes what the sweep has put there, and the folder when nothing else is in it.
   void remove();
