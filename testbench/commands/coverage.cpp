@@ -44,7 +44,10 @@ int coverage_command(const std::vector<std::string>& arguments) {
     folder.commit();
   }
   std::cout << (json ? document : text);
-  return all.score().illegal_hits == 0 ? 0 : 1;
+  std::cout.flush();
+  if (const std::uint64_t hits = all.score().illegal_hits; hits > 0)
+    throw config::RunError(fmt::format("illegal bins were hit {} times, expected never", hits));
+  return 0;
 }
 
 }  // namespace

@@ -95,6 +95,12 @@ TEST_CASE("ucis: damaged and foreign files are refused with their place") {
   refused(replaced(text, "type=\"default\"", "type=\"auto\""), "type 'auto', expected default, ignore or illegal");
   refused(replaced(text, "<ucis:index>0</ucis:index>", "<ucis:index>1</ucis:index>"), "combination 1 of cross 'both'");
   refused(replaced(text, "<ucis:crossExpr>mode</ucis:crossExpr>", ""), "expected two or more");
+  refused(replaced(text, "bfp4",
+                   "b\xff"
+                   "p4"),
+          "a byte that is not UTF-8");
+  refused(replaced(text, "bfp4", "b&#27;[2Jp4"), "a control character");
+  refused(replaced(text, "bfp4", "b&#x85;"), "a control character");
   refused(replaced(text, "<ucis:covergroupCoverage>", "<ucis:toggleCoverage/><ucis:covergroupCoverage>"),
           "'ucis:toggleCoverage' in 'ucis:instanceCoverages' is not read");
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/utf8.h"
 
 namespace harmonia::coverage {
 namespace {
@@ -148,6 +149,8 @@ class Reader {
   Reader(const std::string& text, const std::string& name) : text_(text), name_(name) {}
 
   Database read() {
+    if (const config::TextFault f = config::find_fault(text_); f.fault != config::Fault::kNone)
+      fail(static_cast<std::ptrdiff_t>(f.at), config::describe(f.fault) + ", expected text in UTF-8");
     pugi::xml_document document;
     const pugi::xml_parse_result parsed = document.load_buffer(text_.data(), text_.size());
     if (!parsed) fail(parsed.offset, fmt::format("no well-formed XML: {}", parsed.description()));
@@ -189,7 +192,13 @@ class Reader {
   std::string text_of(pugi::xml_node node, const char* attribute) const {
     const pugi::xml_attribute a = node.attribute(attribute);
     if (!a) fail(node, fmt::format("'{}' has no attribute '{}'", node.name(), attribute));
-    return a.value();
+    return plain(node, a.value());
+  }
+  /// Character references can name what the text itself may not hold.
+  std::string plain(pugi::xml_node node, const std::string& text) const {
+    if (const config::Fault fault = config::find_fault(text).fault; fault != config::Fault::kNone)
+      fail(node, config::describe(fault) + " in the value of an attribute, expected none");
+    return text;
   }
   template <typename Number>
   Number number_of(pugi::xml_node node, const std::string& what, const std::string& text) const {
@@ -223,7 +232,7 @@ class Reader {
     Run run;
     run.name = text_of(node, "logicalName");
     run.passed = text_of(node, "testStatus") == "true";
-    run.command = node.attribute("cmd").value();
+    run.command = plain(node, node.attribute("cmd").value());
     if (node.attribute("seed")) run.seed = number<std::uint64_t>(node, "seed");
     return run;
   }
@@ -255,7 +264,8 @@ class Reader {
   }
 
   void read_point(pugi::xml_node node, Group& g) const {
-    Point& p = g.point(text_of(node, "name"), node.child("ucis:options").attribute("comment").value(), at_least(node));
+    Point& p = g.point(text_of(node, "name"), plain(node, node.child("ucis:options").attribute("comment").value()),
+                       at_least(node));
     each(node, {{"options", [](pugi::xml_node) {}},
                 {"coverpointBin", [&](pugi::xml_node n) {
                    std::vector<Range> ranges;
