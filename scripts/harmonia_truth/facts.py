@@ -87,7 +87,7 @@ def beyond(group, data):
         if found.get(key(inputs)) != inputs["measured"]:
             raise ValueError(f"{group['name']}: {row_name(inputs)} is committed as {inputs['measured']}, {wanted['file']} has {found.get(key(inputs))}")
     more = []
-    if wanted.get("rest"):
+    if "rest" in wanted:
         numbers = lambda k: {k: int(v) if v.isdigit() else v for k, v in zip(wanted["columns"], k)}
         more = [dict(wanted["rest"], **numbers(k), measured=v, long=True) for k, v in found.items() if k not in committed]
     return more

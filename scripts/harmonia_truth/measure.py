@@ -45,6 +45,8 @@ def runs(group, inputs, data):
     if kind in ("dram", "energy"):
         return [("dram", "--config", i["config"], "--traffic", i["traffic"], "--requests", str(i["requests"]), "--in-flight", str(i["in_flight"]), "--gap",
                  str(i.get("gap", 0)), "--json")]
+    if kind == "all_reduce":
+        return [all_reduce(group, i)]
     if kind == "parameters":
         return [("list", "models")]
     if kind == "bits":
@@ -54,6 +56,17 @@ def runs(group, inputs, data):
     if kind == "baseline":
         return [baseline(i["accelerator"]), baseline("fp-fp")]
     raise ValueError(f"{group['name']}: unknown kind '{kind}'")
+
+
+DIRECT_BYTES = 8 << 20  # the largest vector that vLLM's own kernels reduce; larger ones go to NCCL
+
+
+def all_reduce(group, inputs):
+    ranks = str(inputs["devices"])
+    direct = inputs["library"] == "vllm-graph" and inputs["bytes"] <= DIRECT_BYTES and group["topology"][ranks] == "switch"
+    settings = [x for s in group.get("settings", {}).get(ranks, []) for x in ("--set", s)]
+    return ("link", group["link"], "--devices", ranks, "--bytes", str(inputs["bytes"]), "--topology", group["topology"][ranks],
+            "--algorithm", "fastest" if direct else "ring", "--json", *settings)
 
 
 def bare(result):
@@ -90,6 +103,8 @@ def read(group, inputs, results):
         return (100 * r["bandwidth"]["utilisation"], 100) if group["figure"] == "utilisation" else (1e9 * reads["mean"], None)
     if kind == "energy":
         return energy(r["energy"], i["component"]), None
+    if kind == "all_reduce":
+        return 1e6 * r["simulated_s"], 1e6 * r["sent_bytes_per_device"] / r["raw_bytes_per_s"]
     if kind == "parameters":
         # Of the listing "8.03 G": the number and its unit.
         return float(column(r, i["model"], 1)), None

@@ -4,8 +4,8 @@ namespace harmonia::testbench {
 
 const std::vector<const Command*>& commands() {
   static const std::vector<const Command*> table = {
-      &kRunCommand,  &kCompareCommand, &kSweepCommand, &kReportCommand,   &kDramCommand,  &kCoverageCommand,
-      &kListCommand, &kFormatsCommand, &kCheckCommand, &kQuantizeCommand, &kInferCommand,
+      &kRunCommand,  &kCompareCommand, &kSweepCommand,   &kReportCommand, &kDramCommand,     &kCoverageCommand,
+      &kLinkCommand, &kListCommand,    &kFormatsCommand, &kCheckCommand,  &kQuantizeCommand, &kInferCommand,
   };
   return table;
 }

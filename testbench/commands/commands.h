@@ -28,6 +28,7 @@ extern const Command kFormatsCommand;
 extern const Command kCheckCommand;
 extern const Command kQuantizeCommand;
 extern const Command kInferCommand;
+extern const Command kLinkCommand;
 
 /// The sub-commands in the order in which the help prints them.
 const std::vector<const Command*>& commands();

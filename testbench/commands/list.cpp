@@ -74,6 +74,18 @@ void list_drams() {
   }
 }
 
+void list_links(const Library& library) {
+  std::vector<std::vector<std::string>> rows = {
+      {"link", "GB/s each way", "latency ns", "data of a packet", "collective us", "pJ/bit", "description"}};
+  for (const std::string& name : library.names(BuiltIn::kLink)) {
+    const link::Config l = load_link(name, {}, library);
+    rows.push_back({name, fixed(l.bandwidth_gb_per_s, 1), fixed(l.latency_ns, 0),
+                    fmt::format("{} of {} B", l.payload_bytes, l.payload_bytes + l.header_bytes),
+                    fixed(l.collective_us, 1), fixed(l.pj_per_bit, 1), l.description});
+  }
+  print_table(rows);
+}
+
 void list_scenarios(const Library& library) {
   std::vector<std::vector<std::string>> rows = {{"scenario", "description"}};
   for (const std::string& name : library.names(BuiltIn::kScenario)) {
@@ -123,11 +135,11 @@ int run_list(const std::vector<std::string>& arguments) {
   CommonOptions common;
   std::string what;
   Arguments a(kListCommand);
-  a.folders(common).positional(
-      "KIND", what,
-      "models, accelerators, drams, scenarios, formats, keys (every configuration key) or figures (every figure of a "
-      "result); the last two as Markdown tables",
-      true);
+  a.folders(common).positional("KIND", what,
+                               "models, accelerators, drams, links, scenarios, formats, keys (every configuration key) "
+                               "or figures (every figure of a "
+                               "result); the last two as Markdown tables",
+                               true);
   bool json = false;
   a.flag("json", json, "figures: as JSON, for programs");
   if (!a.parse(arguments)) return 0;
@@ -138,6 +150,8 @@ int run_list(const std::vector<std::string>& arguments) {
     list_accelerators(library);
   } else if (what == "drams") {
     list_drams();
+  } else if (what == "links") {
+    list_links(library);
   } else if (what == "scenarios") {
     list_scenarios(library);
   } else if (what == "formats") {
@@ -150,15 +164,15 @@ int run_list(const std::vector<std::string>& arguments) {
     throw config::InputError(
         {"command line", 0, 0},
         "unknown kind '" + config::printable(what) + "'" +
-            config::nearest_hint(what, {"models", "accelerators", "drams", "scenarios", "formats", "keys", "figures"},
-                                 "kind"));
+            config::nearest_hint(
+                what, {"models", "accelerators", "drams", "links", "scenarios", "formats", "keys", "figures"}, "kind"));
   }
   return 0;
 }
 
 }  // namespace
 
-const Command kListCommand = {"list", "models|accelerators|drams|scenarios|formats|keys|figures",
+const Command kListCommand = {"list", "models|accelerators|drams|links|scenarios|formats|keys|figures",
                               "Lists what is built in, every configuration key or every figure of a result.", run_list};
 
 }  // namespace harmonia::testbench

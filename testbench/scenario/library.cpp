@@ -47,6 +47,8 @@ const char* kind_name(BuiltIn kind) {
       return "model";
     case BuiltIn::kAccelerator:
       return "accelerator";
+    case BuiltIn::kLink:
+      return "link";
     case BuiltIn::kScenario:
       break;
   }

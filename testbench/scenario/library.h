@@ -13,9 +13,9 @@
 
 namespace harmonia::testbench {
 
-enum class BuiltIn { kModel, kAccelerator, kScenario };
+enum class BuiltIn { kModel, kAccelerator, kScenario, kLink };
 
-/// "model", "accelerator", "scenario".
+/// "model", "accelerator", "scenario", "link".
 const char* kind_name(BuiltIn kind);
 
 /// Throws InputError at `where` when a name (of a scenario or a sweep) could not be that of a folder of results: it would

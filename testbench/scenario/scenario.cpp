@@ -448,6 +448,16 @@ accelerator::AcceleratorConfig load_accelerator(const std::string& name_or_file,
   return machine;
 }
 
+link::Config load_link(const std::string& name_or_file, const std::vector<std::string>& overrides,
+                       const Library& library) {
+  Node node = load_file(BuiltIn::kLink, name_or_file, {}, library, 0);
+  for (const std::string& text : overrides)
+    config::apply(node, config::parse_override(text), [](const std::string&, Node&) {});
+  link::Config link;
+  config::read(link, node);
+  return link;
+}
+
 void check_context(LoadedScenario& loaded, std::int64_t tokens) {
   const accelerator::ModelShape& model = loaded.scenario.model;
   if (model.max_position_embeddings != 0 && tokens > model.max_position_embeddings)

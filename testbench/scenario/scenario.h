@@ -12,6 +12,7 @@
 #include "harmonia/config/fields.h"
 #include "harmonia/hw/accelerator/block_models.h"
 #include "harmonia/hw/accelerator/config.h"
+#include "harmonia/hw/link/config.h"
 #include "harmonia/hw/model/model_shape.h"
 #include "harmonia/testbench/scenario/library.h"
 #include "harmonia/testbench/scenario/routing_config.h"
@@ -139,6 +140,10 @@ accelerator::ModelShape load_model(const std::string& name_or_file, const Librar
 
 /// An accelerator by built-in name or file.
 accelerator::AcceleratorConfig load_accelerator(const std::string& name_or_file, const Library& library);
+
+/// A link by built-in name or file, with "key=value" overrides laid on it.
+link::Config load_link(const std::string& name_or_file, const std::vector<std::string>& overrides,
+                       const Library& library);
 
 /// Makes a document a model: reads a config.json (testbench/models) and derives head_dim where it is absent. Throws
 /// InputError for models outside the modelled family.

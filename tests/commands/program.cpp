@@ -47,11 +47,11 @@ TEST_CASE("wrong arguments end with status 2 and say what was expected") {
   CHECK(error("lisst models") == "command line: unknown command 'lisst'; nearest known command is 'list'\n");
   CHECK(error("list") ==
         "command line: KIND is missing, expected `harmonia list "
-        "models|accelerators|drams|scenarios|formats|keys|figures`\n");
+        "models|accelerators|drams|links|scenarios|formats|keys|figures`\n");
   CHECK(error("list modles") == "command line: unknown kind 'modles'; nearest known kind is 'models'\n");
   CHECK(error("list models extra") ==
         "command line: unexpected argument 'extra', expected `harmonia list "
-        "models|accelerators|drams|scenarios|formats|keys|figures`\n");
+        "models|accelerators|drams|links|scenarios|formats|keys|figures`\n");
   CHECK(error("list models --dta x") == "command line: unknown option '--dta'; nearest known option is '--data'\n");
   CHECK(error("list models --data") == "command line: option '--data' has no value, expected one after it\n");
   CHECK(error("list models --data a --data b") == "command line: option '--data' is given twice, expected it once\n");
