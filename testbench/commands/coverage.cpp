@@ -45,8 +45,11 @@ int coverage_command(const std::vector<std::string>& arguments) {
   }
   std::cout << (json ? document : text);
   std::cout.flush();
-  if (const std::uint64_t hits = all.score().illegal_hits; hits > 0)
-    throw config::RunError(fmt::format("illegal bins were hit {} times, expected never", hits));
+  for (const coverage::Hole& h : coverage::holes_of(all))
+    if (h.at_least == 0)
+      throw config::RunError(fmt::format("{}: {}, {}: the illegal bin '{}' was hit {} times, expected never",
+                                         files.size() == 1 ? config::printable(files[0]) : "the merged files", h.group,
+                                         h.point, h.bin, h.hits));
   return 0;
 }
 

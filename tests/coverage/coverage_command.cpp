@@ -64,7 +64,7 @@ TEST_CASE("coverage: illegal hits fail the command") {
   const Outcome o = run_harmonia(s, "coverage show bad.xml --holes");
   REQUIRE(o.status == 1);
   REQUIRE_THAT(o.out, ContainsSubstring("none, illegal"));
-  REQUIRE_THAT(o.err, ContainsSubstring("illegal bins were hit"));
+  REQUIRE_THAT(o.err, ContainsSubstring("the illegal bin '"));
 }
 
 TEST_CASE("coverage: what cannot be merged or read is refused, and nothing is written") {

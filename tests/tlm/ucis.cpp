@@ -88,6 +88,7 @@ TEST_CASE("ucis: damaged and foreign files are refused with their place") {
   refused("<html/>", "a.xml:1:1: no element 'ucis:UCIS'");
   refused(replaced(text, "ucisVersion=\"1.0\"", "ucisVersion=\"2.0\""), "a.xml:2:2: UCIS version '2.0'");
   refused(replaced(text, "coverageCount=\"", "coverageCount=\"-"), "expected a whole number");
+  refused(replaced(text, "coverageCount=\"", "coverageCount=\"10000000000000"), "expected at most 1000000000000");
   refused(replaced(text, " from=\"4\"", ""), "has no attribute 'from'");
   refused(replaced(text, " from=\"4\"", " from=\"99999999999999999999\""), "expected a whole number");
   refused(replaced(text, " from=\"4\"", " from=\"5\""), "bin 'bfp4' of coverpoint 'mode' holds no value");

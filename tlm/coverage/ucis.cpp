@@ -18,6 +18,8 @@ namespace {
 
 // The standard asks for a time. One that does not change keeps files of the same runs byte-equal.
 constexpr const char* kTime = "2000-01-01T00:00:00";
+// Sums of many files stay exact, in JSON too.
+constexpr std::uint64_t kMostHits = 1000000000000;
 constexpr const char* kKinds[] = {"default", "ignore", "illegal"};  // in the order of BinKind
 
 // ------------------------------------------------------------------------------------------------------------ writing
@@ -215,7 +217,9 @@ class Reader {
   std::uint64_t hits_in(pugi::xml_node node) const {
     const pugi::xml_node contents = node.child("ucis:contents");
     if (!contents) fail(node, fmt::format("'{}' has no 'ucis:contents'", node.name()));
-    return number<std::uint64_t>(contents, "coverageCount");
+    const auto hits = number<std::uint64_t>(contents, "coverageCount");
+    if (hits > kMostHits) fail(contents, fmt::format("coverageCount {}, expected at most {}", hits, kMostHits));
+    return hits;
   }
   BinKind kind_of(pugi::xml_node node) const {
     const std::string type = text_of(node, "type");
