@@ -126,7 +126,7 @@ void Sequencer::start(tlm::tlm_generic_payload& payload) {
   if (single_linear_) layers_ = 0;
   head_columns_ =
       std::uint64_t{3} * header.head_columns < static_cast<std::uint64_t>(shape_.vocab_size) ? header.head_columns : 0;
-  if (program_->head_in_strips()) head_columns_ = 0;
+  if (program_->head_in_strips() || (single_linear_ && !program_->resident())) head_columns_ = 0;
   head_parts_ = head_columns_ == 0 ? 1 : 3;
   record_ = StepRecord{};
   record_.begin = sc_core::sc_time_stamp();

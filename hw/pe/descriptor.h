@@ -2,6 +2,10 @@
 //
 // Models: the fields that a command register file would hold, one struct for each kind of B. Does not model: register
 //   addresses or their encoding.
+//
+// A product whose k does not fit on chip is one tile for each part of k. Its FP32 sums leave the array behind every part but
+// the last and are there again before the next: each part goes on where the one before it ended, so that the order of
+// additions, and with it every bit of the result, is that of the product in one piece.
 #pragma once
 
 #include <cstdint>
@@ -66,12 +70,22 @@ struct Descriptor {
   bool last_a = false;        // no tile after this one uses a_operand; its room is given back
   bool accumulate = false;    // go on with the sums of the previous tile (k is split)
   bool emit = true;           // otherwise keep the sums for the next tile
+  // Parts of a k that does not fit on chip; B comes from the decoder:
+  bool resume = false;          // go on with FP32 sums [m][n] that come through the cache's socket, before B
+  bool spill = false;           // the FP32 sums leave instead of results: [m][n], as two words each
+  std::uint32_t a_columns = 0;  // values of a row of A, of which the tile takes k; 0: k
+  std::uint32_t a_begin = 0;    // from this one on
   Factor b;
 
   std::uint32_t groups() const { return static_cast<std::uint32_t>(formats::bfp_groups(k)); }
   /// Null when B comes from the KV cache.
   const Weights* weights() const { return bus::as<Weights>(b); }
   bool reuses_b() const { return weights() != nullptr && weights()->reuse_b; }
+  /// Values of a row of A as it stands in the operand.
+  std::uint32_t a_width() const { return a_columns != 0 ? a_columns : k; }
+  bool is_part() const { return resume || spill; }
+  /// Bytes of the FP32 sums that come before B.
+  std::uint64_t sum_bytes() const { return resume ? std::uint64_t{4} * m * n : 0; }
   /// Whether A is BFP groups.
   bool bfp_a() const {
     const Cache* cache = bus::as<Cache>(b);

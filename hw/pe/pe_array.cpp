@@ -88,21 +88,32 @@ class Multiplier {
         m_(d.m),
         n_(d.n),
         k_(d.k),
-        a_row_(d.bfp_a() ? kBfp8.row_bytes(k_) : 2 * k_) {
-    if (!d.accumulate) sums.assign(m_ * n_, 0.0f);
+        a_row_(a_bytes(d.a_width())),
+        a_begin_(a_bytes(d.a_begin)) {
+    if (!d.accumulate && !d.resume) sums.assign(m_ * n_, 0.0f);
     if (!d.bfp_a()) x_.resize(k_);
   }
 
   void operator()(const CodebookWeights& weights) {
-    scaled_rows<formats::Bf16>(weights.block,
-                               [&](const std::uint8_t* a, const std::int8_t* w, const formats::Bf16* scales) {
-                                 return formats::dot_codebook(kBfp8, a, w, scales, weights.scale, k_);
-                               });
+    const auto dot = [](float scale) {
+      return [scale](const std::uint8_t* a, const std::int8_t* w, const formats::Bf16* scales, std::size_t count) {
+        return formats::dot_codebook(kBfp8, a, w, scales, scale, count);
+      };
+    };
+    // The codebook's scale multiplies the sum of all parts.
+    if (d_.is_part())
+      part_rows<formats::Bf16>(weights.block, weights.scale, dot(1.0f));
+    else
+      scaled_rows<formats::Bf16>(weights.block, dot(weights.scale));
   }
   void operator()(const IntegerWeights& weights) {
-    scaled_rows<Fp16>(weights.block, [&](const std::uint8_t* a, const std::int8_t* w, const Fp16* scales) {
-      return formats::dot_int(kBfp8, a, w, scales, k_, weights.block);
-    });
+    const auto dot = [&](const std::uint8_t* a, const std::int8_t* w, const Fp16* scales, std::size_t count) {
+      return formats::dot_int(kBfp8, a, w, scales, count, weights.block);
+    };
+    if (d_.is_part())
+      part_rows<Fp16>(weights.block, 1.0f, dot);
+    else
+      scaled_rows<Fp16>(weights.block, dot);
   }
   void operator()(const Bfp8Weights&) {
     for (std::size_t r = 0; r < n_; ++r)
@@ -163,10 +174,15 @@ class Multiplier {
   }
 
  private:
-  const std::uint8_t* row(std::size_t t) const { return a_ + t * a_row_; }
-  void store(std::size_t t, std::size_t r, float value) {
+  std::size_t a_bytes(std::size_t values) const { return d_.bfp_a() ? kBfp8.row_bytes(values) : 2 * values; }
+  const std::uint8_t* row(std::size_t t) const { return a_ + t * a_row_ + a_begin_; }
+  /// scale: of the sum of all parts.
+  void store(std::size_t t, std::size_t r, float value, float scale = 1.0f) {
     sums_[t * n_ + r] = value;
-    if (d_.emit) out_[t * n_ + r] = formats::to_fp16(value);
+    if (d_.spill)
+      std::memcpy(static_cast<void*>(out_ + 2 * (t * n_ + r)), &value, sizeof value);
+    else if (d_.emit)
+      out_[t * n_ + r] = formats::to_fp16(value * scale);
   }
   /// A plain FP16 array: row t of A from element `first` on, times decoded values.
   float plain_dot(std::size_t t, std::size_t first, const Fp16* w, std::size_t count, float sum) {
@@ -181,7 +197,23 @@ class Multiplier {
     for (std::size_t r = 0; r < n_; ++r) {
       std::memcpy(static_cast<void*>(scales.data()), b_ + r * bytes + k_, 2 * blocks);
       for (std::size_t t = 0; t < m_; ++t)
-        store(t, r, dot(row(t), reinterpret_cast<const std::int8_t*>(b_ + r * bytes), scales.data()));
+        store(t, r, dot(row(t), reinterpret_cast<const std::int8_t*>(b_ + r * bytes), scales.data(), k_));
+    }
+  }
+  /// The same of a part of k: block after block is added to the sums so far.
+  template <class Scale, class Dot>
+  void part_rows(std::size_t block, float scale, const Dot& dot) {
+    const std::size_t blocks = ceil_div(k_, block), bytes = k_ + 2 * blocks;
+    std::vector<Scale> scales(blocks);
+    for (std::size_t r = 0; r < n_; ++r) {
+      std::memcpy(static_cast<void*>(scales.data()), b_ + r * bytes + k_, 2 * blocks);
+      const auto* w = reinterpret_cast<const std::int8_t*>(b_ + r * bytes);
+      for (std::size_t t = 0; t < m_; ++t) {
+        float sum = sums_[t * n_ + r];
+        for (std::size_t i = 0; i < blocks; ++i)
+          sum += dot(row(t) + a_bytes(i * block), w + i * block, &scales[i], std::min(block, k_ - i * block));
+        store(t, r, sum, scale);
+      }
     }
   }
   /// n lines of k FP16 values, converted on the way to a BFP array. at(line, i): a value.
@@ -203,7 +235,7 @@ class Multiplier {
   const std::uint8_t *a_, *b_;
   std::vector<float>& sums_;
   Fp16* out_;
-  const std::size_t m_, n_, k_, a_row_;
+  const std::size_t m_, n_, k_, a_row_, a_begin_;
   std::vector<Fp16> x_;
 };
 

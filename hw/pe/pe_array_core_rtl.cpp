@@ -44,7 +44,7 @@ class RtlCore final : public PeCore {
         instances_(make, static_cast<std::size_t>(config.rows) * static_cast<std::size_t>(config.cols)),
         compare_(compare) {}
 
-  bool handles(const Descriptor& d) const override { return d.bfp_a(); }
+  bool handles(const Descriptor& d) const override { return d.bfp_a() && !d.is_part() && d.a_columns == 0; }
 
   void run(const Descriptor& d, const std::uint8_t* a, const std::uint8_t* b, std::vector<float>& sums, Fp16* out,
            Cycle start, Done done) override {

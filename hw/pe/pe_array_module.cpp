@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
+
+#include "harmonia/tlm/field_check.h"
 
 namespace harmonia::pe {
 
@@ -175,6 +178,37 @@ void PeArray::take_chunk(bus::ChunkInput& input) {
   input.accept(std::max(input.arrival(), clock_.time(start)));
 }
 
+/// FP32 sums of the part of k before this tile's.
+void PeArray::take_sums() {
+  const Descriptor& d = command.front();
+  const tlm::tlm_generic_payload& payload = *kv.waiting();
+  const bus::Chunk& chunk = bus::chunk_of(payload);
+  const std::uint64_t bytes = payload.get_data_length();
+  bus::FieldCheck c;
+  c.equal("Chunk::traffic", static_cast<std::uint64_t>(chunk.traffic),
+          static_cast<std::uint64_t>(bus::TrafficClass::partial_sums), "the class of partial sums");
+  c.within("the data length", bytes, 1, d.sum_bytes() - sums_taken_);
+  c.equal("Chunk::data_valid", chunk.data_valid, bus::chunk_of(*operands_.front().payload).data_valid,
+          "what the A operand has");
+  if (!c.good()) {
+    kv.refuse(c.fault());
+    return;
+  }
+  const Cycle start = std::max(clock_.cycle(kv.arrival()), free_);
+  if (start > free_) {
+    record_.waited_input += start - free_;
+    activity_.wait(Wait::input, start - free_);
+  }
+  free_ = start;
+  if (chunk.data_valid) {
+    functional_ = true;
+    sums_.resize(std::size_t{d.m} * d.n);
+    std::memcpy(reinterpret_cast<std::uint8_t*>(sums_.data()) + sums_taken_, payload.get_data_ptr(), bytes);
+  }
+  sums_taken_ += bytes;
+  kv.accept(std::max(kv.arrival(), clock_.time(start)));
+}
+
 const std::uint8_t* PeArray::tile_b() {
   const Descriptor& d = command.front();
   if (d.reuses_b()) return kept_b_[kept_next_++ % kept_b_.size()].data();
@@ -202,13 +236,13 @@ void PeArray::end_tile() {
   slots_ += tile_slots(d);
   macs_ += std::uint64_t{d.m} * d.n * d.k;
   if (d.emit) {
-    result_ =
-        pool_.make(tlm::TLM_WRITE_COMMAND, 0, 2 * d.m * d.n, functional_ ? bus::Data::buffer : bus::Data::scratch);
+    const std::uint32_t of_value = d.spill ? 2 : 1, words = d.m * d.n * of_value;
+    result_ = pool_.make(tlm::TLM_WRITE_COMMAND, 0, 2 * words, functional_ ? bus::Data::buffer : bus::Data::scratch);
     bus::Chunk& c = bus::PayloadPool::chunk(result_);
-    c.traffic = bus::TrafficClass::activations;
+    c.traffic = d.spill ? bus::TrafficClass::partial_sums : bus::TrafficClass::activations;
     c.operation = d.operation;
-    c.elements = d.m * d.n;
-    c.header = bus::ResultTile{d.n_begin, d.n};
+    c.elements = words;
+    c.header = bus::ResultTile{d.n_begin * of_value, d.n * of_value};
   }
   if (functional_) {
     const std::uint8_t* a = operands_.front().payload->get_data_ptr();
@@ -245,6 +279,7 @@ void PeArray::leave_tile(Cycle fill) {
   started_ = false;
   b_.clear();
   rows_ = 0;
+  sums_taken_ = 0;
   command.pop();
   if (!emit) return;
   blocked_ = true;
@@ -259,6 +294,11 @@ void PeArray::leave_tile(Cycle fill) {
 bool PeArray::step() {
   if (working_ || !start_tile()) return false;
   const Descriptor& d = command.front();
+  if (sums_taken_ < d.sum_bytes()) {
+    if (kv.waiting() == nullptr) return false;
+    take_sums();
+    if (sums_taken_ < d.sum_bytes()) return true;
+  }
   const bool reuses_b = d.reuses_b();
   if (!reuses_b && elements_ < elements_total_) {
     bus::ChunkInput& input = d.weights() != nullptr ? weights : kv;

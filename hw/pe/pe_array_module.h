@@ -4,6 +4,7 @@
 // that the
 //   tile at hand does not need waits. An A operand stays where its sender keeps it: the array takes one for the tiles
 //   at hand and one that waits, and answers when the last tile that uses an operand has ended.
+//   Sums of a tile that goes on with a part of k come through the cache's socket before B, as fast as the stream is.
 // Does not model: which operation of a model a tile belongs to.
 #pragma once
 
@@ -70,6 +71,7 @@ class PeArray final : public bus::StreamBlock<Descriptor> {
   const std::uint8_t* tile_b();
   void leave_tile(bus::Cycle fill);
   void take_chunk(bus::ChunkInput& input);
+  void take_sums();
 
   Config config_;
   std::optional<Descriptor> queued_;  // the last that was queued
@@ -92,6 +94,7 @@ class PeArray final : public bus::StreamBlock<Descriptor> {
   std::uint32_t kept_operation_ = 0, kept_column_ = 0;
   std::size_t kept_next_ = 0;
   std::vector<float> sums_;
+  std::uint64_t sums_taken_ = 0;  // bytes of those that come before B
   bool functional_ = false;
 };
 

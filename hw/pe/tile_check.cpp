@@ -45,7 +45,7 @@ void check_factor(const Descriptor& d, bus::FieldCheck& c) {
 
 std::uint64_t tile_a_bytes(const Config& config, const Descriptor& d) {
   const formats::OperandFormat groups = d.weights() != nullptr ? config.linear_operand() : config.attention_operand();
-  return d.m * (d.bfp_a() ? groups : formats::OperandFormat::fp16()).row_bytes(d.k);
+  return d.m * (d.bfp_a() ? groups : formats::OperandFormat::fp16()).row_bytes(d.a_width());
 }
 
 std::uint64_t tile_b_bytes(const Descriptor& d) {
@@ -69,6 +69,7 @@ std::string fault_of(const Descriptor& d, const Descriptor* before) {
   c.require(std::uint64_t{d.m} * d.n <= bus::max_chunk_values, "n", d.n, "m * n of one result to be 2^29 at most");
   c.flag("load_a", byte_of(d.load_a)).flag("last_a", byte_of(d.last_a));
   c.flag("accumulate", byte_of(d.accumulate)).flag("emit", byte_of(d.emit));
+  c.flag("resume", byte_of(d.resume)).flag("spill", byte_of(d.spill));
   c.within("b.index()", d.b.index(), 0, std::variant_size_v<Factor> - 1);
   if (c.good()) check_factor(d, c);
   if (!c.good()) return c.fault();
@@ -76,6 +77,13 @@ std::string fault_of(const Descriptor& d, const Descriptor* before) {
   if (d.accumulate)
     c.require(before != nullptr && !before->emit && before->m == d.m && before->n == d.n, "accumulate", 1,
               "0: the tile before leaves no sums of m x n");
+  if (d.is_part() || d.a_columns != 0) {
+    c.require(d.weights() != nullptr, "b.index()", d.b.index(), "weights: k of the cache does not come in parts");
+    c.require(d.emit && !d.accumulate, "emit", d.emit ? 1 : 0,
+              "1, and accumulate 0, of a part whose sums go to memory");
+    c.require(d.a_begin % formats::kBfpGroup == 0 && std::uint64_t{d.a_begin} + d.k <= d.a_width(), "a_begin",
+              d.a_begin, "a multiple of 32, and k values behind it in a row of ", d.a_width());
+  }
   if (d.reuses_b())
     c.require(before != nullptr && before->n == d.n && before->k == d.k && before->b.index() == d.b.index() &&
                   before->operation == d.operation,

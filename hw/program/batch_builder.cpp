@@ -56,10 +56,11 @@ void BatchBuilder::read_piece(Queue queue, std::uint64_t address, std::uint64_t 
   push(queue, d);
 }
 
-void BatchBuilder::write_piece(std::uint64_t address, std::uint64_t bytes, std::uint32_t operation) {
+void BatchBuilder::write_piece(std::uint64_t address, std::uint64_t bytes, std::uint32_t operation,
+                               TrafficClass traffic) {
   DmaDescriptor d;
   d.operation = operation;
-  d.add(dma_segment(address, bytes, TrafficClass::activations));
+  d.add(dma_segment(address, bytes, traffic));
   push(Queue::out_write, d);
 }
 
@@ -102,20 +103,23 @@ void BatchBuilder::write_rows(const SpillPlace& place, std::uint64_t block, cons
   std::fill_n(w.row.begin() + static_cast<std::ptrdiff_t>(strip.first), strip.rows, out_writes_);
 }
 
-void BatchBuilder::read_operand(const SpillPlace& place, const Strip& strip, std::uint32_t operand) {
-  gate(Queue::operand_read, Queue::out_write, written(place, 0, place.blocks, strip));
+void BatchBuilder::read_operand(const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks,
+                                const Strip& strip, std::uint32_t operand) {
+  gate(Queue::operand_read, Queue::out_write, written(place, first_block, blocks, strip));
   DmaDescriptor d;
   d.operation = operand;
-  const std::uint32_t whole = place.last_row_bytes == place.block_row_bytes ? place.blocks : place.blocks - 1;
+  const bool narrow = first_block + blocks == place.blocks && place.last_row_bytes != place.block_row_bytes;
+  const std::uint64_t whole = narrow ? blocks - 1 : blocks;
   if (whole > 0) {
-    DmaSegment s =
-        dma_segment(place.address(0, strip.first), strip.rows * place.block_row_bytes, TrafficClass::activations);
-    s.rows = whole;
+    DmaSegment s = dma_segment(place.address(first_block, strip.first), strip.rows * place.block_row_bytes,
+                               TrafficClass::activations);
+    s.rows = static_cast<std::uint32_t>(whole);
     s.stride_bytes = place.block_stride();
     d.add(s);
   }
-  if (whole != place.blocks)
-    d.add(dma_segment(place.address(whole, strip.first), strip.rows * place.last_row_bytes, TrafficClass::activations));
+  if (narrow)
+    d.add(dma_segment(place.address(first_block + whole, strip.first), strip.rows * place.last_row_bytes,
+                      TrafficClass::activations));
   push(Queue::operand_read, d);
 }
 

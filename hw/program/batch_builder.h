@@ -60,15 +60,17 @@ class BatchBuilder {
   /// One contiguous piece read.
   void read_piece(Queue queue, std::uint64_t address, std::uint64_t bytes, bus::TrafficClass traffic,
                   std::uint32_t operation);
-  /// One contiguous piece of activations written.
-  void write_piece(std::uint64_t address, std::uint64_t bytes, std::uint32_t operation);
+  /// One contiguous piece written.
+  void write_piece(std::uint64_t address, std::uint64_t bytes, std::uint32_t operation,
+                   bus::TrafficClass traffic = bus::TrafficClass::activations);
   /// `rows` rows of `blocks` blocks of a spilled tensor, behind the writes that brought them.
   void read_rows(Queue queue, const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks,
                  const Strip& strip, std::uint32_t row_bytes, std::uint32_t operation);
   void write_rows(const SpillPlace& place, std::uint64_t block, const Strip& strip, std::uint32_t row_bytes,
                   std::uint32_t operation);
-  /// Whole rows of a spilled tensor, whose last block may be narrower, in one descriptor.
-  void read_operand(const SpillPlace& place, const Strip& strip, std::uint32_t operand);
+  /// `blocks` blocks of rows of a spilled tensor, whose last block may be narrower, in one descriptor.
+  void read_operand(const SpillPlace& place, std::uint64_t first_block, std::uint64_t blocks, const Strip& strip,
+                    std::uint32_t operand);
   /// One tile of the KV cache. grouped: in BFP groups, otherwise token by token.
   void move_kv(Queue queue, const KvPieces& pieces, bool grouped, std::uint32_t operation);
 

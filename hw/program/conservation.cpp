@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <vector>
 
@@ -24,19 +25,21 @@ struct Gemm {
   bool b_side_by_side;       // a strip of B is of all matrices at once
   bool a_in_memory;
   WeightFormat format;
+  std::uint64_t block_of_a = 128;  // columns of A that lie together in memory
 };
 
-/// How often a GEMM reads A and B, and how many rows of A are on chip at a time.
+/// How often a GEMM reads A and B, how many rows of A are on chip at a time, and in how many parts K comes.
 struct Reads {
   std::uint64_t a, b, rows;
   bool column_first;
+  std::uint64_t parts = 1;
 };
 
 class Count {
  public:
   Count(const ModelShape& shape, const StoredFormats& formats, formats::CodebookKind codebook, const OnChip& chip,
         const StepWork& work, const Routing* routing);
-  Expected embedding();
+  Expected embedding(bool single_linear);
   Expected layer(int index);
   Expected head(std::uint64_t columns, bool single_linear);
 
@@ -46,6 +49,7 @@ class Count {
   void macs(OperationClass c, std::uint64_t count, std::uint64_t slots);
   Expected::OfClass& of(OperationClass c) { return e_.of_class[static_cast<std::size_t>(c)]; }
   bool fits_on_chip() const;
+  std::uint64_t part_of_k(const Gemm& gemm) const;
   Reads reads_of(const Gemm& gemm) const;
   void linear(const Gemm& gemm);
   void norm();
@@ -73,6 +77,8 @@ class Count {
   }
   std::uint64_t heads_kept_in_converter(bool column_first) const;
   std::uint64_t a_bytes(std::uint64_t values) const { return chip_.linear_operand.row_bytes(values); }
+  /// Of a norm: a row longer than the scratch memory is read again for its values.
+  std::uint64_t row_reads() const { return 2 * hidden_ > chip_.scratch_bytes ? 2 : 1; }
   std::uint64_t q_bytes(std::uint64_t values) const { return chip_.attention_operand.row_bytes(values); }
   std::uint64_t whole_rounds(std::uint64_t rows) const {
     const auto round = static_cast<std::uint64_t>(chip_.pe_rows);
@@ -149,15 +155,36 @@ bool Count::fits_on_chip() const {
          rows_ * queries + group_ * (q_bytes(d_) + longest) <= chip_.operand_bytes;
 }
 
+/// K where rows of A and B fit; otherwise as many units of it as do in parts as equal as possible.
+std::uint64_t Count::part_of_k(const Gemm& gemm) const {
+  const WeightStorage storage = gemm.format->storage;
+  const auto b_row = [&](std::uint64_t k) { return storage.index_row_bytes(k) + storage.scale_row_bytes(k); };
+  const auto fits = [&](std::uint64_t k) {
+    return b_row(k) <= chip_.weight_tile_bytes && (!gemm.a_in_memory || a_bytes(k) <= chip_.operand_bytes);
+  };
+  if (fits(gemm.k)) return gemm.k;
+  std::uint64_t unit = formats::kBfpGroup;
+  for (const std::uint64_t whole :
+       {static_cast<std::uint64_t>(storage.block), std::uint64_t{chip_.linear_operand.group},
+        gemm.a_in_memory ? std::min(gemm.k, gemm.block_of_a) : 0})
+    if (whole != 0) unit = std::lcm(unit, whole);
+  const std::uint64_t units = quotient_up(gemm.k, unit);
+  std::uint64_t most = 1;
+  while (most < units && fits((most + 1) * unit)) ++most;
+  return quotient_up(units, quotient_up(units, most)) * unit;
+}
+
 /// row-first:    M K bA + ceil(M / rowsA) K N bB
 /// column-first: K N bB + (strips of B) M K bA
 Reads Count::reads_of(const Gemm& gemm) const {
-  if (!gemm.a_in_memory) return {0, 1, gemm.m, false};
-  const std::uint64_t a_row = a_bytes(gemm.k);
+  // Each part of K is a product of its own.
+  const std::uint64_t k = part_of_k(gemm), parts = quotient_up(gemm.k, k);
+  if (!gemm.a_in_memory) return {0, 1, gemm.m, false, parts};
+  const std::uint64_t a_row = a_bytes(k);
   const WeightStorage storage = gemm.format->storage;
-  const std::uint64_t b_row = storage.index_row_bytes(gemm.k) + storage.scale_row_bytes(gemm.k);
+  const std::uint64_t b_row = storage.index_row_bytes(k) + storage.scale_row_bytes(k);
   const std::uint64_t rows = whole_rounds(chip_.operand_bytes / a_row);
-  const Reads row_first{1, quotient_up(gemm.m, rows), rows, false};
+  const Reads row_first{1, quotient_up(gemm.m, rows), rows, false, parts};
 
   std::uint64_t n = 0, strips = 0;
   for (const std::uint64_t columns : gemm.n) {
@@ -170,7 +197,8 @@ Reads Count::reads_of(const Gemm& gemm) const {
       kept * b_row <= chip_.weight_tile_bytes &&
       gemm.strip_of_b <= static_cast<std::uint64_t>(chip_.pe_rows) * static_cast<std::uint64_t>(chip_.pe_cols);
   // Strips of A that stream by share the room: one is read while the array works with the one before.
-  const Reads column_first{strips, 1, std::max<std::uint64_t>(1, whole_rounds(chip_.operand_bytes / 2 / a_row)), true};
+  const Reads column_first{strips, 1, std::max<std::uint64_t>(1, whole_rounds(chip_.operand_bytes / 2 / a_row)), true,
+                           parts};
   if (chip_.order == LoopOrder::row_first || !b_fits) return row_first;
   if (chip_.order == LoopOrder::column_first) return column_first;
   const std::uint64_t a = gemm.m * a_row, b = n * b_row;
@@ -193,12 +221,21 @@ void Count::linear(const Gemm& gemm) {
     macs(gemm.c, gemm.m * n * gemm.k, gemm.m * n * formats::bfp_groups(gemm.k) * passes);
   }
   bytes(gemm.c, TrafficClass::activations, reads.a * gemm.m * a_bytes(gemm.k));
+  // 2 M N 4 bytes for each extra split: FP32 sums written behind a part and read before the next.
+  for (const std::uint64_t n : gemm.n) {
+    const std::uint64_t sums = (reads.parts - 1) * gemm.m * n * 4;
+    bytes(gemm.c, TrafficClass::partial_sums, 2 * sums);
+    of(gemm.c).kv_buffer_bytes += sums;  // they come back through the KV buffer
+  }
 }
 
-Expected Count::embedding() {
+Expected Count::embedding(bool single_linear) {
   e_ = {};
   bytes(OperationClass::embedding, TrafficClass::weights, rows_ * 2 * hidden_);
-  if (!on_chip_) bytes(OperationClass::embedding, TrafficClass::activations, rows_ * 2 * hidden_);
+  // As the residual stream, or as the operand of a single linear.
+  if (!on_chip_)
+    bytes(OperationClass::embedding, TrafficClass::activations,
+          rows_ * (single_linear ? a_bytes(hidden_) : 2 * hidden_));
   return e_;
 }
 
@@ -206,7 +243,8 @@ Expected Count::embedding() {
 void Count::norm() {
   bytes(OperationClass::elementwise, TrafficClass::weights, 2 * hidden_);
   if (!on_chip_)
-    bytes(OperationClass::elementwise, TrafficClass::activations, rows_ * (2 * hidden_ + a_bytes(hidden_)));
+    bytes(OperationClass::elementwise, TrafficClass::activations,
+          rows_ * (row_reads() * 2 * hidden_ + a_bytes(hidden_)));
 }
 
 Expected Count::layer(int index) {
@@ -217,7 +255,7 @@ Expected Count::layer(int index) {
   norm();
   query_key_value();
   for (const SequenceStep& s : work_.sequences) attention(s, shape_.window_of(index));
-  linear({OperationClass::output, rows_, q_width_, {hidden_}, 128, false, spilled, format});
+  linear({OperationClass::output, rows_, q_width_, {hidden_}, 128, false, spilled, format, d_});
   bytes(OperationClass::output, TrafficClass::activations, residual);
   norm();
   if (shape_.is_mixture(index)) {
@@ -374,11 +412,14 @@ Expected Count::head(std::uint64_t columns, bool single_linear) {
   const std::uint64_t wanted = work_.logit_rows();
   if (wanted == 0) return e_;
   std::uint64_t strip = wanted;
+  const std::uint64_t a_row = a_bytes(hidden_);
+  const bool in_memory = single_linear ? !on_chip_ : a_row > chip_.operand_bytes;
   if (!single_linear) {
-    const std::uint64_t row = a_bytes(hidden_);
-    if (wanted * row > chip_.operand_bytes) strip = std::max<std::uint64_t>(1, chip_.operand_bytes / 2 / row);
+    if (!in_memory && wanted * a_row > chip_.operand_bytes)
+      strip = std::max<std::uint64_t>(1, chip_.operand_bytes / 2 / a_row);
     bytes(OperationClass::elementwise, TrafficClass::weights, 2 * hidden_);
-    if (!on_chip_) bytes(OperationClass::elementwise, TrafficClass::activations, wanted * 2 * hidden_);
+    if (!on_chip_) bytes(OperationClass::elementwise, TrafficClass::activations, wanted * row_reads() * 2 * hidden_);
+    if (in_memory) bytes(OperationClass::elementwise, TrafficClass::activations, wanted * a_row);
   }
   // A strip of rows after the other, each with all of the matrix.
   for (std::uint64_t row = 0; row < wanted; row += strip)
@@ -388,7 +429,7 @@ Expected Count::head(std::uint64_t columns, bool single_linear) {
             {columns},
             128,
             false,
-            false,
+            in_memory,
             formats_.lm_head});
   return e_;
 }
@@ -416,7 +457,7 @@ Expected expected_of_step(const ModelShape& shape, const StoredFormats& formats,
                           const OnChip& chip, const StepWork& work, const StepExtent& extent, const Routing* routing) {
   if (shape.mixture.experts > 0 && routing == nullptr) throw std::logic_error("a mixture of experts needs a routing");
   Count count(shape, formats, codebook, chip, work, routing);
-  Expected sum = count.embedding();
+  Expected sum = count.embedding(extent.single_linear);
   if (!extent.single_linear) {
     // Layers of a sort are alike, but for the experts that they read.
     const auto layers = static_cast<int>(extent.layers);

@@ -17,12 +17,14 @@ void read_last_rows(Generation& g, const Strip& strip, std::uint32_t op) {
     ++number;
     if (!meant) continue;
     const Strip row{plan.first_row[i] + s.tokens - 1, 1};
-    for (std::uint64_t block = 0; block < plan.map.residual.blocks; ++block)
-      g.out.read_rows(Queue::vector_read, plan.map.residual, block, 1, row, 2 * residual_columns(g, block), op);
+    const std::uint64_t blocks = plan.map.residual.blocks;
+    for (std::uint64_t n = 0; n < blocks * (norm_reads_twice(plan.shape, plan.chip) ? 2 : 1); ++n)
+      g.out.read_rows(Queue::vector_read, plan.map.residual, n % blocks, 1, row, 2 * residual_columns(g, n % blocks),
+                      op);
   }
 }
 
-/// A strip of the rows that logits are wanted of, to an operand of the head.
+/// A strip of the rows that logits are wanted of, to an operand of the head, on chip or in memory.
 void final_norm(Generation& g, const LayerOperation& operation, const Strip& strip) {
   const StepPlan& plan = g.plan;
   const auto hidden = static_cast<std::uint32_t>(plan.shape.hidden_size);
@@ -39,9 +41,15 @@ void final_norm(Generation& g, const LayerOperation& operation, const Strip& str
   v.row_begin = static_cast<std::uint32_t>(strip.first);
   v.gains = gains;
   v.from_memory = !plan.resident;
+  v.twice = v.from_memory && norm_reads_twice(plan.shape, plan.chip);
   v.last_rows = true;
   v.epsilon = static_cast<float>(plan.shape.rms_norm_eps);
+  if (g.head_spilled) v.block_columns = plan.map.normed.block_columns;
   g.out.batch.vector.push_back({op, v});
+  if (g.head_spilled) {
+    write_normed(g, strip, op);
+    return;
+  }
   converter::ToOperand c;
   c.format = plan.operand_format();
   c.rows = v.rows;
@@ -67,6 +75,8 @@ void generate_head(Generation& g, std::uint64_t from, std::uint64_t to, bool mor
   if (wanted == 0) return;
   const LayerOperation &norm = layer_graph(plan.shape).head.at(0), &product = layer_graph(plan.shape).head.at(1);
   const bool normed = g.head_operand != 0;  // an earlier piece's, or the vectors of a single linear
+  // Rows that do not fit one by one go through memory, those of all strips before the product.
+  if (!normed) g.head_spilled = head_in_memory(plan.shape, plan.chip);
   const std::vector<Strip> strips = strips_of(wanted, normed ? wanted : head_strip_rows(plan.shape, plan.chip, wanted));
   const KernelConfig& kernels = plan.chip.kernels;
   if (kernels.on() && !normed)
@@ -74,26 +84,30 @@ void generate_head(Generation& g, std::uint64_t from, std::uint64_t to, bool mor
         norm.operation_class,
         elementwise_us(kernels, plan.chip.clock_mhz, 8 * wanted * static_cast<std::uint64_t>(plan.shape.hidden_size)));
   if (!normed) final_norm(g, norm, strips[0]);
+  for (std::size_t i = 1; g.head_spilled && i < strips.size(); ++i) final_norm(g, norm, strips[i]);
   if (kernels.on() && from == 0) g.out.begin_kernel(product.operation_class, kernels.linear_us);
   TensorPlace piece = plan.map.lm_head;
   piece.rows = std::min(to, piece.rows) - from;
   piece.index += from * piece.index_row_bytes();
   piece.scale += from * piece.scale_row_bytes();
-  g.operand_at_array = from == 0 ? 0 : g.head_operand;  // a later piece finds its operand where the first had it
-  for (std::size_t i = 0; i < strips.size(); ++i) {
+  g.operand_at_array =
+      from == 0 || g.head_spilled ? 0 : g.head_operand;  // a later piece finds its operand where the first had it
+  for (std::size_t i = 0; i < (g.head_spilled ? 1 : strips.size()); ++i) {
     Linear linear;
     linear.operation_class = product.operation_class;
-    linear.rows = strips[i].rows;
+    linear.rows = g.head_spilled ? wanted : strips[i].rows;
     linear.operand = g.head_operand;
+    if (g.head_spilled) linear.spilled = &plan.map.normed;
     linear.kernel_columns = plan.map.lm_head.rows;
     const std::uint64_t first_row = strips[i].first;
-    linear.matrices.push_back(
-        {&piece, [=](Generation& inner, const Unit& u) { hand_out_logits(inner, u, first_row, from); }});
+    linear.matrices.push_back({&piece, [=](Generation& inner, const Unit& u) {
+                                 hand_out_logits(inner, u, first_row + u.strip.first, from);
+                               }});
     // The norm of the next strip runs on the vector unit while the array works with this one.
-    if (i + 1 < strips.size()) final_norm(g, norm, strips[i + 1]);
+    if (!g.head_spilled && i + 1 < strips.size()) final_norm(g, norm, strips[i + 1]);
     generate_products(g, linear);
   }
-  mark_last_uses(g.out.batch, more);
+  mark_last_uses(g.out.batch, more && !g.head_spilled);
 }
 
 }  // namespace harmonia::accelerator

@@ -129,6 +129,7 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
       map.scores[i] = place.take(r.score_bytes);
       map.probabilities[i] = place.take(r.score_bytes);
     }
+  if (r.partial_sum_bytes != 0) map.partial_sums = place.take(r.partial_sum_bytes);
   place.finish();
 
   if (r.memory_bytes != 0 && map.end > r.memory_bytes) {

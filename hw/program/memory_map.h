@@ -71,6 +71,7 @@ struct MapRequest {
   std::uint64_t max_step_tokens = 1;
   std::uint64_t sequence_step_tokens = 1;  // of these, of one sequence
   std::uint64_t score_bytes = 0;  // unfused attention: scores of the largest strip of queries; 0: they stay on chip
+  std::uint64_t partial_sum_bytes = 0;  // FP32 sums of the largest product whose K comes in parts; 0: none does
   std::uint64_t region_alignment = 1 << 20;
   std::uint64_t tensor_alignment = 4096;
   std::uint64_t memory_bytes = 0;  // 0: not checked
@@ -85,7 +86,8 @@ struct MemoryMap {
   SpillPlace residual, normed, query, attended, activated;  // used only when a step's activations do not fit on chip
   // Unfused attention only: two places each, used in turn by the strips of queries.
   std::array<std::uint64_t, 2> scores{}, probabilities{};
-  std::uint64_t score_bytes = 0;  // of one place
+  std::uint64_t score_bytes = 0;   // of one place
+  std::uint64_t partial_sums = 0;  // FP32 sums of a product whose K comes in parts, matrix after matrix
   std::uint64_t end = 0;
 
   const TensorPlace& matrix(ModelTensor tensor, int layer) const {

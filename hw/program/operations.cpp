@@ -98,6 +98,20 @@ void move_stream(Generation& g, const Unit& u) {
   g.out.write_rows(residual, block, u.strip, row_bytes, u.operation);
 }
 
+void write_normed(Generation& g, const Strip& strip, std::uint32_t operation) {
+  const SpillPlace& normed = g.plan.map.normed;
+  const auto hidden = static_cast<std::uint64_t>(g.plan.shape.hidden_size);
+  converter::ToMemory c;
+  c.format = g.plan.operand_format();
+  c.rows = static_cast<std::uint32_t>(strip.rows);
+  for (std::uint64_t block = 0; block < normed.blocks; ++block) {
+    c.columns = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(normed.block_columns, hidden - block * normed.block_columns));
+    g.out.batch.converter.push_back({operation, c});
+    g.out.write_rows(normed, block, strip, static_cast<std::uint32_t>(g.plan.operand_row(c.columns)), operation);
+  }
+}
+
 std::uint32_t residual_columns(const Generation& g, std::uint64_t block) {
   const SpillPlace& place = g.plan.map.residual;
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(

@@ -29,6 +29,7 @@ struct Generation {
   std::map<Value, std::uint32_t> operand;
   std::vector<std::vector<std::vector<std::uint32_t>>> query_operand;  // [sequence][kv head][strip], when they stay
   std::uint32_t head_operand = 0, operand_at_array = 0;                // 0: none is known to be there
+  bool head_spilled = false;                                           // the head's operand is in memory
   std::vector<std::uint32_t> rows_of_experts;                          // of the mixture layer that is generated
   std::set<ModelTensor> held_gains;                                    // of this layer, in the vector unit
 
@@ -91,6 +92,8 @@ template <class Update>
 void update_stream(Generation& g, const Unit& u);
 /// Reads and writes back the part of the spilled residual stream that a unit's results belong to.
 void move_stream(Generation& g, const Unit& u);
+/// Rows that leave the vector unit in blocks become operands in memory.
+void write_normed(Generation& g, const Strip& strip, std::uint32_t operation);
 /// Channels of a spilled residual row in block `block`.
 std::uint32_t residual_columns(const Generation& g, std::uint64_t block);
 

@@ -77,11 +77,15 @@ Batch StepProgram::embedding() {
 
 Batch StepProgram::input() {
   const StepPlan& plan = g_.plan;
-  if (!plan.resident)
-    throw config::InputError("accelerator.activation_buffer.capacity_bytes: the vectors of a single linear must fit");
+  g_.head_operand = g_.out.next_operand();
+  g_.head_spilled = !plan.resident;
+  if (g_.head_spilled) {
+    for (const LayerOperation& operation : layer_graph(plan.shape).input)
+      generators().of(operation.kind)(g_, operation, 0);
+    return g_.out.take();
+  }
   Batch b = embedding();
   b.kernels.clear();  // a kernel reads its own vectors
-  g_.head_operand = g_.out.next_operand();
   converter::ToOperand c;
   c.format = plan.operand_format();
   c.columns = static_cast<std::uint32_t>(plan.shape.hidden_size);
@@ -137,6 +141,7 @@ Batch StepProgram::head(std::uint64_t from, std::uint64_t to, bool more) {
 
 bool StepProgram::head_in_strips() const {
   const std::uint64_t wanted = g_.plan.work.logit_rows();
+  if (head_in_memory(g_.plan.shape, g_.plan.chip)) return true;
   return head_strip_rows(g_.plan.shape, g_.plan.chip, wanted) < wanted;
 }
 

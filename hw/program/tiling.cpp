@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/kv_cache/policy.h"
 
 namespace harmonia::accelerator {
@@ -47,19 +49,22 @@ std::uint64_t rows_that_fit(std::uint64_t bytes, std::uint64_t a_row, const OnCh
 }
 
 [[noreturn]] void refuse_weight_tile(const LinearShape& linear, const OnChip& chip) {
-  throw config::InputError(
-      "accelerator.weight_buffer.capacity_bytes: the accelerator cannot hold one tile: one row of " +
-      std::to_string(linear.k) + " weights in " + linear.weights + " takes " + std::to_string(linear.b_row) +
-      " bytes and half of the weight buffer is " + std::to_string(chip.weight_tile_bytes) +
-      "; take a larger buffer or fewer bits");
+  const bool splits = linear.k_unit != 0;
+  throw config::InputError("accelerator.weight_buffer.capacity_bytes: the accelerator cannot hold one tile: " +
+                           std::to_string(splits ? linear.k_unit : linear.k) + " weights of a row in " +
+                           linear.weights + " take " + std::to_string(splits ? linear.b_unit : linear.b_row) +
+                           " bytes and half of the weight buffer is " + std::to_string(chip.weight_tile_bytes) +
+                           "; take a larger buffer or fewer bits");
 }
 
 [[noreturn]] void refuse_operand(const LinearShape& linear, const OnChip& chip) {
   const std::uint64_t rows = linear.a_resident ? linear.rows : 1;
+  const bool splits = !linear.a_resident && linear.k_unit != 0;
   throw config::InputError(
       "accelerator.activation_buffer.capacity_bytes: the accelerator cannot hold one tile: " + std::to_string(rows) +
-      " activation row(s) of " + std::to_string(linear.k) + " values take " + std::to_string(rows * linear.a_row) +
-      " bytes and the activation buffer has " + std::to_string(chip.operand_bytes) + " for them");
+      " activation row(s) of " + std::to_string(splits ? linear.k_unit : linear.k) + " values take " +
+      std::to_string(rows * (splits ? linear.a_unit : linear.a_row)) + " bytes and the activation buffer has " +
+      std::to_string(chip.operand_bytes) + " for them");
 }
 
 }  // namespace
@@ -83,11 +88,34 @@ std::vector<Strip> strips_of(std::uint64_t rows, std::uint64_t most) {
   return strips;
 }
 
-LinearTiling tile_linear(const LinearShape& linear, const OnChip& chip) {
+namespace {
+
+/// Brings K down to what fits: the shape of the product of one part.
+LinearShape part_of(LinearShape linear, const OnChip& chip) {
+  const bool b_fits = linear.b_row <= chip.weight_tile_bytes,
+             a_fits = linear.a_resident || linear.a_row <= chip.operand_bytes;
+  if (b_fits && a_fits) return linear;
+  const std::uint64_t units = linear.k_unit == 0 ? 0 : ceil_div(linear.k, linear.k_unit);
+  std::uint64_t most = units;
+  if (!b_fits) most = units == 0 ? 0 : std::min(most, chip.weight_tile_bytes / linear.b_unit);
+  if (most == 0) refuse_weight_tile(linear, chip);
+  if (!a_fits) most = std::min(most, chip.operand_bytes / linear.a_unit);
+  if (most == 0) refuse_operand(linear, chip);
+  const std::uint64_t of_part = ceil_div(units, ceil_div(units, most));
+  linear.k = of_part * linear.k_unit;
+  linear.b_row = of_part * linear.b_unit;
+  if (!linear.a_resident) linear.a_row = of_part * linear.a_unit;
+  return linear;
+}
+
+}  // namespace
+
+LinearTiling tile_linear(const LinearShape& whole, const OnChip& chip) {
+  const LinearShape linear = part_of(whole, chip);
   const std::uint64_t array = static_cast<std::uint64_t>(chip.pe_rows) * static_cast<std::uint64_t>(chip.pe_cols);
   const std::uint64_t most = std::min({chip.weight_tile_bytes / linear.b_row, linear.unit_columns, array});
-  if (most == 0) refuse_weight_tile(linear, chip);
   LinearTiling tiling;
+  tiling.k_part = linear.k;
   // Equal tiles: a short one behind two long ones would leave the memory without orders.
   tiling.tile_rows = ceil_div(linear.unit_columns, ceil_div(linear.unit_columns, most));
   // A strip that stays while all of B streams by takes the whole buffer: that the next can only be read when the array
@@ -112,6 +140,35 @@ LinearTiling tile_linear(const LinearShape& linear, const OnChip& chip) {
                                  ? std::max<std::uint64_t>(1, rows_that_fit(chip.operand_bytes / 2, linear.a_row, chip))
                                  : rows_a);
   return tiling;
+}
+
+std::uint64_t unit_of_k(WeightFormat format, const formats::OperandFormat& a, std::uint64_t block) {
+  std::uint64_t unit = formats::kBfpGroup;
+  for (const std::uint64_t whole : {std::uint64_t{a.group}, static_cast<std::uint64_t>(format->storage.block), block})
+    if (whole != 0) unit = std::lcm(unit, whole);
+  return unit;
+}
+
+std::uint64_t partial_sum_bytes(const MapRequest& r, const OnChip& chip) {
+  std::uint64_t columns = 0;
+  const auto use = [&](WeightFormat format, std::uint64_t k, std::uint64_t n) {
+    const std::uint64_t row = format->storage.index_row_bytes(k) + format->storage.scale_row_bytes(k);
+    if (row > chip.weight_tile_bytes || chip.linear_operand.row_bytes(k) > chip.operand_bytes)
+      columns = std::max(columns, n);
+  };
+  const auto width = [&](ModelTensor t, Width TensorInfo::*side) { return size_of(info_of(t).*side, r.shape); };
+  for (const int sort : r.shape.sorts_of_layers())
+    for (const LayerOperation& operation : layer_graph(r.shape, sort).layer) {
+      std::uint64_t n = 0;
+      for (const Product& product : operation.products) {
+        if (!product.weights) continue;
+        n += width(*product.weights, &TensorInfo::rows);
+        use(stays_16_bit(*product.weights) ? formats::weight_format("fp16") : r.weights,
+            width(*product.weights, &TensorInfo::columns), n);
+      }
+    }
+  use(r.lm_head, static_cast<std::uint64_t>(r.shape.hidden_size), static_cast<std::uint64_t>(r.shape.vocab_size));
+  return 4 * r.max_step_tokens * columns;
 }
 
 std::uint64_t keys_of_step(const ModelShape& shape, const SequenceStep& s) {
@@ -176,6 +233,14 @@ std::uint64_t head_strip_rows(const ModelShape& shape, const OnChip& chip, std::
   const std::uint64_t row = chip.linear_operand.row_bytes(static_cast<std::uint64_t>(shape.hidden_size));
   if (wanted * row <= chip.operand_bytes) return wanted;
   return std::max<std::uint64_t>(1, chip.operand_bytes / 2 / row);
+}
+
+bool head_in_memory(const ModelShape& shape, const OnChip& chip) {
+  return chip.linear_operand.row_bytes(static_cast<std::uint64_t>(shape.hidden_size)) > chip.operand_bytes;
+}
+
+bool norm_reads_twice(const ModelShape& shape, const OnChip& chip) {
+  return 2 * static_cast<std::uint64_t>(shape.hidden_size) > chip.scratch_bytes;
 }
 
 std::uint64_t rows_on_chip(const ModelShape& shape, const OnChip& chip) {

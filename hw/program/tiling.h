@@ -1,13 +1,15 @@
 // Tiles, strips and loop orders of a step, as plain functions of shapes and of the room on chip.
 //
 // Models: the bytes of a GEMM in either loop order, tiles of weights, strips of operands, strips of queries, whether the
-//   activations of a step stay on chip.
-// Does not model: addresses, descriptors, time; splitting K (a row of A and a tile of B must fit, or the machine is
-//   refused).
+//   activations of a step stay on chip, the parts of a K that does not fit.
+// Does not model: addresses, descriptors, time.
 //
 // Loop order of a GEMM C[M x N] = A[M x K] B[N x K]^T: row-first keeps a strip of A on chip while all of B streams by;
 // column-first keeps a strip of B while all of A streams by. The one that moves fewer bytes is taken unless one is
 // forced.
+//
+// Where no row of B fits into a tile, or no row of A into the buffer, K comes in equal parts: the product of each part is one
+// of its own, in the same order with the same strips, and FP32 sums go to memory behind it and come back before the next.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "harmonia/hw/model/model_shape.h"
+#include "harmonia/hw/program/memory_map.h"
 #include "harmonia/hw/program/on_chip.h"
 #include "harmonia/hw/program/step_work.h"
 
@@ -54,16 +57,26 @@ struct LinearShape {
   std::uint64_t unit_columns = 128;    // of which the results are handed on together
   std::uint64_t a_row = 0, b_row = 0;  // stored bytes of a row of A, and of the largest of the matrices
   bool a_resident = true;              // A is on chip already
-  std::string weights = "fp16";        // name of the format, for messages
+  // What a K that does not fit is split by: so many values, and their bytes in a row of A and of the largest matrix. 0: it
+  // cannot be split.
+  std::uint64_t k_unit = 0, a_unit = 0, b_unit = 0;
+  std::string weights = "fp16";  // name of the format, for messages
 };
 
 struct LinearTiling {
   std::uint64_t tile_rows = 0;  // of a matrix: what the array works through at a time
   bool column_first = false;
   std::vector<Strip> strips;  // of A
+  std::uint64_t k_part = 0;   // values of K at a time; the last part may have fewer
 };
-/// Throws config::InputError when one tile does not fit on chip.
+/// Throws config::InputError when not even k_unit values of a row fit on chip.
 LinearTiling tile_linear(const LinearShape& linear, const OnChip& chip);
+
+/// What K can be split by: whole groups of A, whole blocks of scales, and of an A in memory whole blocks of `block` columns
+/// (0: it is on chip).
+std::uint64_t unit_of_k(WeightFormat format, const formats::OperandFormat& a, std::uint64_t block);
+/// Room that an address map needs for FP32 sums: of the largest product of a step whose K may come in parts; 0: none does.
+std::uint64_t partial_sum_bytes(const MapRequest& request, const OnChip& chip);
 
 // ---- Whole steps ----
 
@@ -83,6 +96,11 @@ std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip
 /// Rows of the output head's operand at a time: all that are wanted, or, when they do not fit, half of the buffer's, so
 /// that the next are there when the array has done with these.
 std::uint64_t head_strip_rows(const ModelShape& shape, const OnChip& chip, std::uint64_t wanted);
+/// Whether not even one row of it fits: it goes through memory, and K comes in parts.
+bool head_in_memory(const ModelShape& shape, const OnChip& chip);
+/// Whether a row of the residual stream is longer than the vector unit's half: its norm reads it twice, for the sum of squares
+/// and for the values.
+bool norm_reads_twice(const ModelShape& shape, const OnChip& chip);
 /// Most rows of a step whose activations stay on chip.
 std::uint64_t rows_on_chip(const ModelShape& shape, const OnChip& chip);
 /// Longest context that a token can attend to: its probabilities must fit beside its queries. There is no limit online, and

@@ -71,11 +71,14 @@ struct Embed : Rows {
 struct Norm : Rows {
   bool gains = false;        // they come first through the operand socket; otherwise those of the norm before hold
   bool from_memory = false;  // the rows come through the operand socket, block by block
+  bool twice = false;        // and once more behind the last: they are longer than the scratch memory
   bool last_rows = false;    // the rows are the last of sequences that want logits, from number row_begin on
   std::uint32_t block_columns = 0;  // as those of Embed; of what comes from memory too
   float epsilon = 0.0f;
 
-  std::uint64_t operand_bytes() const { return (gains ? 2ull * columns : 0) + (from_memory ? row_bytes() : 0); }
+  std::uint64_t operand_bytes() const {
+    return (gains ? 2ull * columns : 0) + (from_memory ? row_bytes() * (twice ? 2 : 1) : 0);
+  }
   Cost cost(const Config& /*config*/) const { return {0, 2}; }
 };
 
@@ -107,6 +110,8 @@ struct RotateKeys : Rotation {};
 /// Passed on, but for bias and norm, unchanged.
 struct PassValues : Projection {};
 struct PassScores : Results {};
+/// FP32 sums of a product whose k comes in parts, two words each: passed on unchanged.
+struct PassSums : Results {};
 
 /// Rows of scores of keys from `first_key` on, `columns` of them, and which keys each row sees: the first token all before key
 /// `visible`, each token one more than the one before it, the oldest ones beyond `window` none.
@@ -221,9 +226,9 @@ struct Marker {
   Cost cost(const Config& /*config*/) const { return {}; }
 };
 
-using Kind = std::variant<Setup, Embed, Norm, RotateQueries, RotateKeys, PassValues, PassScores, Softmax, OnlineSoftmax,
-                          CollectAttention, AccumulateAttention, AddResidual, SiluMultiply, Route, ScaleOfRows,
-                          AddScaled, Logits, Marker>;
+using Kind = std::variant<Setup, Embed, Norm, RotateQueries, RotateKeys, PassValues, PassScores, PassSums, Softmax,
+                          OnlineSoftmax, CollectAttention, AccumulateAttention, AddResidual, SiluMultiply, Route,
+                          ScaleOfRows, AddScaled, Logits, Marker>;
 
 struct Descriptor {
   std::uint32_t operation = 0;

@@ -359,6 +359,7 @@ void VectorUnit::send(const RotateQueries& d) {
 void VectorUnit::send(const RotateKeys& d) { send_heads_by_sequence(d, false); }
 void VectorUnit::send(const PassValues& d) { send_heads_by_sequence(d, false); }
 void VectorUnit::send(const PassScores& d) { send_blocks(d, 0, gathered_.data()); }
+void VectorUnit::send(const PassSums& d) { send_blocks(d, 0, gathered_.data()); }
 void VectorUnit::send(const Softmax& d) { send_blocks(d, 0, gathered_.data()); }
 void VectorUnit::send(const SiluMultiply& d) { send_blocks(d, 0, gathered_.data()); }
 void VectorUnit::send(const StreamUpdate& d) {

@@ -66,6 +66,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void compute(const SiluMultiply& d);
   void compute(const PassValues& d) { correct(d); }
   void compute(const PassScores&) {}
+  void compute(const PassSums&) {}
   void compute(const Route&) { refuse_values(); }
   void compute(const ScaleOfRows&) { refuse_values(); }
   void compute(const AddScaled&) { refuse_values(); }
@@ -83,6 +84,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void send(const RotateKeys& d);
   void send(const PassValues& d);
   void send(const PassScores& d);
+  void send(const PassSums& d);
   void send(const Softmax& d);
   void send(const OnlineSoftmax& d);
   void send(const CollectAttention& d);

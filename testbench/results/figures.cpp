@@ -71,12 +71,13 @@ Record<Distribution> distribution_figures(const std::string& unit) {
 
 const Record<BytesByClass>& traffic_figures() {
   static const Record<BytesByClass> record = [] {
-    constexpr const char* meanings[] = {"weights of the linears, rows of the embedding, scales of the norms",
-                                        "scales of the quantised weights",
-                                        "keys and values that attention reads",
-                                        "keys and values that are appended to the cache",
-                                        "activations and scores that the chip cannot hold",
-                                        "partial sums; 0, since the array keeps its own"};
+    constexpr const char* meanings[] = {
+        "weights of the linears, rows of the embedding, scales of the norms",
+        "scales of the quantised weights",
+        "keys and values that attention reads",
+        "keys and values that are appended to the cache",
+        "activations and scores that the chip cannot hold",
+        "partial sums, written and read back, of products whose K does not fit on chip"};
     Record<BytesByClass> r;
     for (std::size_t i = 0; i < kTrafficClasses; ++i) {
       std::string title = traffic_name(i);

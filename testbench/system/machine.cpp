@@ -10,6 +10,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/program/linear_mode.h"
+#include "harmonia/hw/program/tiling.h"
 #include "harmonia/testbench/scenario/block_check.h"
 #ifdef HARMONIA_HAS_RTL
 #include "harmonia/hw/cosim/block_cores.h"
@@ -65,6 +66,7 @@ accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity)
     const auto group = static_cast<std::uint64_t>(s.model.queries_per_kv_head());
     r.score_bytes = std::max(chip.scratch_bytes, group * (2 * capacity.tokens_per_slot + 64));
   }
+  r.partial_sum_bytes = accelerator::partial_sum_bytes(r, chip);
   r.region_alignment = s.accelerator.address_map.region_alignment_bytes;
   r.tensor_alignment = s.accelerator.address_map.tensor_alignment_bytes;
   r.memory_bytes = accelerator::memory_bytes(s.accelerator);

@@ -102,8 +102,8 @@ Machine random_machine(Random& random) {
   m.shape.vocab_size = static_cast<int>(100 + random() % 900);
   m.shape.num_hidden_layers = static_cast<int>(1 + random() % 3);
   m.shape.tie_word_embeddings = random() % 3 == 0;
-  m.chip = small_chip(pick<std::uint64_t>(random, {16, 24, 40, 64, 128, 2048}) * 1024);
-  m.chip.weight_tile_bytes = pick<std::uint64_t>(random, {2, 8, 32, 128}) * 1024;
+  m.chip = small_chip(pick<std::uint64_t>(random, {1, 2, 4, 16, 24, 40, 64, 128, 2048}) * 1024);
+  m.chip.weight_tile_bytes = pick<std::uint64_t>(random, {256, 512, 2048, 8192, 32768, 131072});
   m.chip.pe_rows = pick(random, {4, 16});
   m.chip.pe_cols = pick(random, {4, 8, 32});
   m.chip.growing_channels = pick<std::uint32_t>(random, {0, 64, 128, 256, 1024});
@@ -151,7 +151,7 @@ Expected descriptors_of(const Machine& m, const MemoryMap& map, const StepWork& 
 
 TEST_CASE("Conservation: the count by formula is what the descriptors move and compute") {
   Random random(7);
-  int compared = 0, spilled = 0, column_first = 0;
+  int compared = 0, spilled = 0, column_first = 0, split = 0;
   for (int i = 0; i < 3000; ++i) {
     const Machine m = random_machine(random);
     const StepWork work = random_step(random);
@@ -165,12 +165,14 @@ TEST_CASE("Conservation: the count by formula is what the descriptors move and c
     }
     require_equal(descriptors, formula_of(m, map, work, StepExtent::whole(m.shape)));
     ++compared;
+    split += descriptors.bytes[static_cast<std::size_t>(bus::TrafficClass::partial_sums)] != 0 ? 1 : 0;
     spilled += StepProgram(m.shape, map, m.chip, settings_of(m), work).resident() ? 0 : 1;
     column_first += m.chip.order == LoopOrder::column_first ? 1 : 0;
   }
   REQUIRE(compared > 1000);
   REQUIRE(spilled > 300);
   REQUIRE(column_first > 100);
+  REQUIRE(split > 200);
 }
 
 TEST_CASE("Conservation: a part of a step is counted as far as it is run") {
@@ -194,6 +196,24 @@ TEST_CASE("Conservation: a single linear is vectors and a matrix") {
   tally.add(program.input());
   tally.add(program.head());
   require_equal(tally.sum, formula_of(m, map, work, {0, 1000, true}));
+}
+
+TEST_CASE("Conservation: a single linear whose vectors and weights do not fit") {
+  Machine m;
+  m.chip = small_chip(512);  // a vector of 256 values is 296 bytes
+  m.chip.weight_tile_bytes = 300;
+  StepWork work;
+  for (std::uint64_t slot = 0; slot < 3; ++slot) work.sequences.push_back({slot, 0, 1, true});
+  const MemoryMap map = m.map(work);
+  StepProgram program(m.shape, map, m.chip, settings_of(m), work);
+  REQUIRE_FALSE(program.resident());
+  Tally tally(program);
+  tally.add(program.input());
+  tally.add(program.head());
+  const Expected formula = formula_of(m, map, work, {0, 1000, true});
+  require_equal(tally.sum, formula);
+  // FP16 rows of the head: two parts of 128 values. Sums of 3 x 1000 outputs, written and read.
+  REQUIRE(formula.bytes[static_cast<std::size_t>(bus::TrafficClass::partial_sums)] == 2 * 3 * 1000 * 4);
 }
 
 // One token of the small model, FP16 weights, by hand.

@@ -62,6 +62,7 @@ struct Machine {
     if (!chip.fused_attention)
       r.score_bytes =
           std::max(chip.scratch_bytes, static_cast<std::uint64_t>(shape.queries_per_kv_head()) * (2 * longest + 64));
+    r.partial_sum_bytes = partial_sum_bytes(r, chip);
     return MemoryMap::build(r);
   }
 };

@@ -84,6 +84,31 @@ TEST_CASE("Tiling: what does not fit is refused with the key and the bytes") {
   REQUIRE_THROWS_AS(tile_linear(linear_of_100_by_300(), chip), config::InputError);
 }
 
+// A unit of K is 8 of 40 values: 10 bytes of A, 4 of B.
+TEST_CASE("Tiling: a K that does not fit comes in equal parts") {
+  LinearShape linear = linear_of_100_by_300();
+  linear.k_unit = 8;
+  linear.a_unit = 10;
+  linear.b_unit = 4;
+  OnChip chip;
+  chip.operand_bytes = 2000;
+  chip.weight_tile_bytes = 19;  // four units of B: five become three and two
+  REQUIRE(tile_linear(linear, chip).k_part == 24);
+  REQUIRE(tile_linear(linear, chip).strips.size() == 2);  // 66 rows of 30 bytes, four rounds of 16
+  chip.operand_bytes = 29;                                // two units of A
+  REQUIRE(tile_linear(linear, chip).k_part == 16);
+  chip.weight_tile_bytes = 20;
+  chip.operand_bytes = 50;
+  REQUIRE(tile_linear(linear, chip).k_part == 40);
+  // Not one unit.
+  chip.weight_tile_bytes = 3;
+  REQUIRE_THROWS_WITH(tile_linear(linear, chip),
+                      ContainsSubstring("8 weights of a row") && ContainsSubstring("4 bytes"));
+  chip.weight_tile_bytes = 20;
+  chip.operand_bytes = 9;
+  REQUIRE_THROWS_WITH(tile_linear(linear, chip), ContainsSubstring("8 values take 10 bytes"));
+}
+
 TEST_CASE("Tiling: rows of the output head come in strips when not all of them fit") {
   const ModelShape shape = small_shape();  // a row of 256 values: 8 groups of 37 bytes
   OnChip chip;

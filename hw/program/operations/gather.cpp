@@ -12,8 +12,12 @@ vector::Setup setup_of(const Generation& g) {
   return setup;
 }
 
-/// The rows on their way to memory, block by block.
+/// The rows on their way to memory, block by block: as the residual stream, or as the operand of a single linear.
 void spill_rows(Generation& g, const Strip& strip, std::uint32_t op) {
+  if (g.head_spilled) {
+    write_normed(g, strip, op);
+    return;
+  }
   const SpillPlace& residual = g.plan.map.residual;
   converter::ToMemory c;
   c.rows = static_cast<std::uint32_t>(strip.rows);

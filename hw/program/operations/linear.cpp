@@ -1,4 +1,5 @@
-// Products of rows with weight matrices: strips of A, tiles of B, in the loop order that the tiling chose.
+// Products of rows with weight matrices: strips of A, tiles of B, in the loop order that the tiling chose; where K does not
+// fit on chip part by part, with FP32 sums that go to memory and come back.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -13,10 +14,18 @@ using bus::TrafficClass;
 using memory::DmaDescriptor;
 using memory::DmaSegment;
 
-/// Rows [row, row + count) of a matrix.
+/// Rows [row, row + count) of a matrix; `column` counts them among all matrices' of the linear.
 struct Tile {
   const TensorPlace& place;
-  std::uint64_t row, count;
+  std::uint64_t row, count, column;
+};
+
+/// Values [first, first + length) of K.
+struct KPart {
+  std::uint64_t first, length;
+  bool begins, ends;
+
+  bool whole() const { return begins && ends; }
 };
 
 class LinearGenerator {
@@ -30,7 +39,12 @@ class LinearGenerator {
     std::uint64_t column, columns;
   };
   std::vector<UnitAt> units() const;
+  void generate(const KPart& part);
   std::uint32_t load_a(const Strip& strip);
+  void read_scales(const Tile& tile);
+  void resume_sums(const Tile& tile, const Strip& strip);
+  void spill_sums(const Tile& tile, const Strip& strip);
+  std::uint64_t sums_at(const Tile& tile, const Strip& strip) const;
   void unit(const UnitAt& at, const Strip& strip, std::uint32_t operand, bool load, bool reuse);
   void read_tile(const Tile& tile);
   void decode_tile(const Tile& tile, const Strip& strip);
@@ -43,7 +57,10 @@ class LinearGenerator {
   const std::uint64_t k_;
   const LinearMode mode_;
   LinearTiling tiling_;
-  std::uint32_t operation_ = 0;
+  KPart part_{0, 0, true, true};  // of K, at hand
+  std::uint32_t operation_ = 0, operand_ = 0;
+  // Of partial sums: the out_write descriptor that wrote them last, by the tile's column and the strip's first row.
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> sums_written_;
   // Of a GPU's kernel: its cycles for one output, and what the tiles so far have taken of them.
   double cycles_per_output_ = 0, due_ = 0;
   std::uint64_t given_ = 0;
@@ -66,9 +83,14 @@ LinearShape shape_of(const Generation& g, const Linear& linear) {
   s.a_row = g.plan.operand_row(s.k);
   s.a_resident = linear.spilled == nullptr;
   s.weights = name(linear.matrices.front().place->format);
+  s.k_unit = unit_of_k(linear.matrices.front().place->format, g.plan.chip.linear_operand,
+                       linear.spilled == nullptr ? 0 : linear.spilled->block_columns);
+  s.a_unit = g.plan.operand_row(s.k_unit);
   for (const Linear::Matrix& m : linear.matrices) {
+    const WeightStorage& storage = m.place->storage();
     s.columns.push_back(m.place->rows);
-    s.b_row = std::max(s.b_row, m.place->index_row_bytes() + m.place->scale_row_bytes());
+    s.b_row = std::max(s.b_row, storage.index_row_bytes(s.k) + storage.scale_row_bytes(s.k));
+    s.b_unit = std::max(s.b_unit, storage.index_row_bytes(s.k_unit) + storage.scale_row_bytes(s.k_unit));
   }
   return s;
 }
@@ -103,7 +125,7 @@ std::uint32_t LinearGenerator::load_a(const Strip& strip) {
   if (number == g_.operand_at_array) return number;
   memory::OperandDescriptor o;
   o.operand = number;
-  o.row_bytes = static_cast<std::uint32_t>(g_.plan.operand_row(k_));
+  o.row_bytes = static_cast<std::uint32_t>(g_.plan.operand_row(a == nullptr ? k_ : part_.length));
   o.rows = static_cast<std::uint32_t>(strip.rows);
   if (linear_.source != 0) {
     o.source = linear_.source;
@@ -116,8 +138,21 @@ std::uint32_t LinearGenerator::load_a(const Strip& strip) {
     o.block_rows = o.rows;
   }
   g_.out.batch.operands.push_back(o);
-  if (a != nullptr) g_.out.read_operand(*a, strip, number);
+  if (a != nullptr) {
+    const std::uint64_t first = part_.first / a->block_columns;
+    g_.out.read_operand(*a, first, part_.ends ? a->blocks - first : part_.length / a->block_columns, strip, number);
+  }
   return number;
+}
+
+/// A tile's rows, of each the bytes [first, first + bytes).
+DmaSegment pieces(std::uint64_t base, const Tile& t, std::uint64_t row_bytes, std::uint64_t first, std::uint64_t bytes,
+                  TrafficClass traffic) {
+  if (bytes == row_bytes) return dma_segment(base + t.row * row_bytes, t.count * row_bytes, traffic);
+  DmaSegment s = dma_segment(base + t.row * row_bytes + first, bytes, traffic);
+  s.rows = static_cast<std::uint32_t>(t.count);
+  s.stride_bytes = row_bytes;
+  return s;
 }
 
 void LinearGenerator::read_tile(const Tile& t) {
@@ -126,20 +161,48 @@ void LinearGenerator::read_tile(const Tile& t) {
   d.paced = true;
   if (g_.plan.chip.kernels.on() && linear_.rows > 1)
     d.bytes_per_cycle = static_cast<float>(g_.plan.chip.kernels.stream_bytes_per_cycle);
+  const WeightStorage& storage = t.place.storage();
   // Scales first: the engine reads each so far ahead that the decoder never waits for one behind the codes.
-  if (t.place.storage().block != 0) {
-    DmaSegment scales = dma_segment(t.place.scale + t.row * t.place.scale_row_bytes(),
-                                    t.count * t.place.scale_row_bytes(), TrafficClass::scales);
+  if (!part_.whole() && t.place.format->zero_point) {
+    read_scales(t);
+    d.begins_tile = false;
+  } else if (storage.block != 0) {
+    DmaSegment scales = pieces(t.place.scale, t, t.place.scale_row_bytes(), storage.scale_row_bytes(part_.first),
+                               storage.scale_row_bytes(part_.length), TrafficClass::scales);
     scales.tensor = t.place.id;
     d.add(scales);
   }
-  DmaSegment codes = dma_segment(t.place.index + t.row * t.place.index_row_bytes(), t.count * t.place.index_row_bytes(),
-                                 TrafficClass::weights);
+  DmaSegment codes = pieces(t.place.index, t, t.place.index_row_bytes(), storage.index_row_bytes(part_.first),
+                            storage.index_row_bytes(part_.length), TrafficClass::weights);
   codes.tensor = t.place.id;
-  codes.group_bytes = static_cast<std::uint32_t>(t.place.index_row_bytes());
-  codes.group_elements = static_cast<std::uint32_t>(k_);
+  codes.group_bytes = static_cast<std::uint32_t>(storage.index_row_bytes(part_.length));
+  codes.group_elements = static_cast<std::uint32_t>(part_.length);
   d.add(codes);
   g_.out.push(Queue::weights, d);
+}
+
+/// A row's zero-points lie behind all of its scales: of a part of K each row has two pieces, in the order in which the
+/// decoder takes them.
+void LinearGenerator::read_scales(const Tile& t) {
+  const auto block = static_cast<std::uint64_t>(t.place.storage().block);
+  const std::uint64_t first = part_.first / block, blocks = ceil_div(part_.length, block), of_row = ceil_div(k_, block);
+  constexpr std::uint64_t rows_at_once = DmaDescriptor::kMaxSegments / 2;
+  for (const Strip& rows : strips_of(t.count, rows_at_once)) {
+    DmaDescriptor d;
+    d.operation = operation_;
+    d.begins_tile = rows.first == 0;
+    d.ends_tile = false;
+    for (std::uint64_t row = rows.first; row < rows.first + rows.rows; ++row) {
+      const std::uint64_t base = t.place.scale + (t.row + row) * t.place.scale_row_bytes();
+      for (const auto& [address, bytes] :
+           {std::pair{base + 2 * first, 2 * blocks}, {base + 2 * of_row + first, blocks}}) {
+        DmaSegment piece = dma_segment(address, bytes, TrafficClass::scales);
+        piece.tensor = t.place.id;
+        d.add(piece);
+      }
+    }
+    g_.out.push(Queue::weights, d);
+  }
 }
 
 void LinearGenerator::decode_tile(const Tile& t, const Strip& strip) {
@@ -148,7 +211,7 @@ void LinearGenerator::decode_tile(const Tile& t, const Strip& strip) {
   d.operation = operation_;
   d.tensor = t.place.id;
   d.rows = static_cast<std::uint32_t>(t.count);
-  d.row_elements = static_cast<std::uint32_t>(k_);
+  d.row_elements = static_cast<std::uint32_t>(part_.length);
   d.kind = mode_.decode;
   d.expansions = static_cast<float>(expansions(g_.plan.chip.kernels, strip.rows, is_codebook(t.place.format)));
   d.bits = static_cast<std::uint8_t>(storage.bits);
@@ -168,7 +231,8 @@ void LinearGenerator::decode_tile(const Tile& t, const Strip& strip) {
 /// A tile's share of the cycles of a GPU's kernel; 0: the machine has none.
 std::uint64_t LinearGenerator::kernel_cycles(const Tile& t, const Strip& strip) {
   if (cycles_per_output_ == 0) return 0;
-  due_ += cycles_per_output_ * static_cast<double>(t.count * strip.rows);
+  due_ += cycles_per_output_ * static_cast<double>(t.count * strip.rows) * static_cast<double>(part_.length) /
+          static_cast<double>(k_);
   const auto due = static_cast<std::uint64_t>(std::llround(due_));
   const std::uint64_t cycles = due > given_ ? due - given_ : 1;
   given_ += cycles;
@@ -183,7 +247,8 @@ pe::Factor LinearGenerator::factor(const Tile& t, const Strip& strip, bool reuse
   common.reuse_b = reuse;
   const double rate = g_.plan.chip.weights_per_cycle.at(static_cast<std::size_t>(storage.bits));
   common.cycles = kernel_cycles(t, strip);
-  if (reuse) common.replay_cycles = static_cast<std::uint32_t>(std::ceil(static_cast<double>(t.count * k_) / rate));
+  if (reuse)
+    common.replay_cycles = static_cast<std::uint32_t>(std::ceil(static_cast<double>(t.count * part_.length) / rate));
   switch (mode_.operand) {
     case formats::Operand::integer:
       return pe::IntegerWeights{common, static_cast<std::uint16_t>(storage.block)};
@@ -204,7 +269,13 @@ void LinearGenerator::multiply_tile(const Tile& t, const Strip& strip, std::uint
   d.a_operand = operand;
   d.m = static_cast<std::uint32_t>(strip.rows);
   d.n = static_cast<std::uint32_t>(t.count);
-  d.k = static_cast<std::uint32_t>(k_);
+  d.k = static_cast<std::uint32_t>(part_.length);
+  if (linear_.spilled == nullptr && !part_.whole()) {
+    d.a_columns = static_cast<std::uint32_t>(k_);
+    d.a_begin = static_cast<std::uint32_t>(part_.first);
+  }
+  d.resume = !part_.begins;
+  d.spill = !part_.ends;
   d.n_begin = static_cast<std::uint32_t>(t.row);
   d.load_a = load;
   d.b = factor(t, strip, reuse);
@@ -213,21 +284,60 @@ void LinearGenerator::multiply_tile(const Tile& t, const Strip& strip, std::uint
 
 void LinearGenerator::unit(const UnitAt& at, const Strip& strip, std::uint32_t operand, bool load, bool reuse) {
   const std::size_t first = linear_.paired ? 0 : at.matrix, last = linear_.paired ? linear_.matrices.size() : first + 1;
-  for (std::size_t m = first; m < last; ++m)
+  std::uint64_t before = 0;  // columns of matrices before
+  for (std::size_t m = 0; m < last; before += linear_.matrices[m++].place->rows) {
+    if (m < first) continue;
     for (const Strip& rows : strips_of(at.columns, tiling_.tile_rows)) {
-      const Tile tile{*linear_.matrices[m].place, at.column + rows.first, rows.rows};
+      const std::uint64_t row = at.column + rows.first;
+      const Tile tile{*linear_.matrices[m].place, row, rows.rows, before + row};
       if (!reuse) {
         read_tile(tile);
         decode_tile(tile, strip);
       }
+      if (!part_.begins) resume_sums(tile, strip);
       multiply_tile(tile, strip, operand, load, reuse);
+      if (!part_.ends) spill_sums(tile, strip);
       load = false;
     }
+  }
+  if (!part_.ends) return;
   linear_.matrices[at.matrix].results(
       g_, Unit{at.column, at.columns, linear_.matrices[at.matrix].place->rows, strip, operation_});
 }
 
+/// Where a tile's FP32 sums lie: those of a strip of rows, one after the other.
+std::uint64_t LinearGenerator::sums_at(const Tile& t, const Strip& strip) const {
+  return g_.plan.map.partial_sums + 4 * (linear_.rows * t.column + strip.first * t.count);
+}
+
+void LinearGenerator::resume_sums(const Tile& t, const Strip& strip) {
+  g_.out.gate(Queue::kv_read, Queue::out_write, sums_written_.at({t.column, strip.first}));
+  g_.out.read_piece(Queue::kv_read, sums_at(t, strip), 4 * strip.rows * t.count, TrafficClass::partial_sums,
+                    operation_);
+}
+
+void LinearGenerator::spill_sums(const Tile& t, const Strip& strip) {
+  vector::PassSums sums;
+  sums.rows = static_cast<std::uint32_t>(strip.rows);
+  sums.columns = static_cast<std::uint32_t>(2 * t.count);
+  sums.row_begin = static_cast<std::uint32_t>(strip.first);
+  sums.column_begin = static_cast<std::uint32_t>(2 * t.row);
+  g_.out.batch.vector.push_back({operation_, sums});
+  converter::ToMemory c;
+  c.rows = sums.rows;
+  c.columns = sums.columns;
+  g_.out.batch.converter.push_back({operation_, c});
+  g_.out.write_piece(sums_at(t, strip), 4 * strip.rows * t.count, operation_, TrafficClass::partial_sums);
+  sums_written_[{t.column, strip.first}] = g_.out.out_writes();
+}
+
 void LinearGenerator::generate() {
+  for (const Strip& part : strips_of(k_, tiling_.k_part))
+    generate({part.first, part.rows, part.first == 0, part.first + part.rows == k_});
+}
+
+void LinearGenerator::generate(const KPart& part) {
+  part_ = part;
   if (tiling_.column_first) {
     for (const UnitAt& at : units())
       for (std::size_t i = 0; i < tiling_.strips.size(); ++i)
@@ -235,8 +345,10 @@ void LinearGenerator::generate() {
     return;
   }
   for (const Strip& strip : tiling_.strips) {
-    const std::uint32_t operand = load_a(strip);
-    bool load = operand != g_.operand_at_array;
+    // An operand that is on chip stays at the array from part to part.
+    const bool stays = linear_.spilled == nullptr && !part.begins;
+    const std::uint32_t operand = stays ? operand_ : operand_ = load_a(strip);
+    bool load = !stays && operand != g_.operand_at_array;
     for (const UnitAt& at : units()) {
       unit(at, strip, operand, load, false);
       load = false;

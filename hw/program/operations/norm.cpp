@@ -9,25 +9,19 @@ namespace {
 /// The rows of a strip from memory, normalised, and back to memory as an operand, both block by block.
 void spilled_norm(Generation& g, const Strip& strip, std::uint32_t op, vector::Norm v) {
   const StepPlan& plan = g.plan;
-  const auto hidden = static_cast<std::uint64_t>(plan.shape.hidden_size);
   const SpillPlace &residual = plan.map.residual, &normed = plan.map.normed;
-  for (std::uint64_t block = 0; block < residual.blocks; ++block)
+  v.twice = norm_reads_twice(plan.shape, plan.chip);
+  for (std::uint64_t i = 0; i < residual.blocks * (v.twice ? 2 : 1); ++i) {
+    const std::uint64_t block = i % residual.blocks;
     g.out.read_rows(Queue::vector_read, residual, block, 1, strip, 2 * residual_columns(g, block), op);
+  }
   v.rows = static_cast<std::uint32_t>(strip.rows);
   v.row_begin = static_cast<std::uint32_t>(strip.first);
   v.gains = strip.first == 0;
   v.from_memory = true;
   v.block_columns = normed.block_columns;
   g.out.batch.vector.push_back({op, v});
-  converter::ToMemory c;
-  c.format = plan.operand_format();
-  c.rows = v.rows;
-  for (std::uint64_t block = 0; block < normed.blocks; ++block) {
-    c.columns = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(normed.block_columns, hidden - block * normed.block_columns));
-    g.out.batch.converter.push_back({op, c});
-    g.out.write_rows(normed, block, strip, static_cast<std::uint32_t>(plan.operand_row(c.columns)), op);
-  }
+  write_normed(g, strip, op);
 }
 
 void generate_norm(Generation& g, const LayerOperation& operation, int layer) {
