@@ -97,6 +97,10 @@ bool StreamDriver::cycle() {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     if (streams_[i].offered && dut_.ready(i)) accepted |= 1U << i;
   }
+  if (coverage_ != nullptr) {
+    for (std::size_t i = 0; i < streams_.size(); ++i) coverage_->cycle(i, streams_[i].offered, accepted >> i & 1);
+    coverage_->cycle(streams_.size(), valid, ready);
+  }
   dut_.clock();
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     if (!(accepted >> i & 1)) continue;

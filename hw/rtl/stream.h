@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "harmonia/hw/rtl/stall_coverage.h"
+
 namespace harmonia::rtl {
 
 /// One transfer. `data` counts up to the stream's width, byte 0 in TDATA[7:0]; `keep` has bit i for byte i.
@@ -86,6 +88,8 @@ class StreamDriver {
   StreamDut& dut() { return dut_; }
   const StreamDut& dut() const { return dut_; }
   void set_stalls(const Stalls& stalls);
+  /// What samples every cycle from now on (inputs, then the output); null: nothing does. Must outlive the driver.
+  void set_coverage(StallCoverage* coverage) { coverage_ = coverage; }
   /// Queues a beat. Beats of one stream keep their order; between streams the block's own rules hold.
   void push(std::size_t input, const Beat& beat);
   /// Beats of a stream that the block has not accepted yet.
@@ -124,6 +128,7 @@ class StreamDriver {
   bool ready_ = false;
   std::uint64_t cycles_ = 0;
   std::uint64_t last_result_cycle_ = 0;
+  StallCoverage* coverage_ = nullptr;
 };
 
 /// Model and RTL in lock step: every transaction is pushed together with the result that the model gives for it, and

@@ -1,6 +1,7 @@
 // Operands for the RTL tests: every random source is an engine with a printed seed; the extremes are mixed in.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <random>
@@ -33,7 +34,7 @@ inline void random_fp16(Random& random, formats::Fp16* x, std::size_t n) {
         break;  // all maximum
       case 4:
         if ((r >> 16 & 7) == 0)
-          bits |= 0x7c00;
+          bits = static_cast<std::uint16_t>(r >> 19 & 1 ? (bits & 0x8000) | 0x7c00 : bits | 0x7c00);
         else
           bits &= 0xbfff;
         break;    // some nonfinite
@@ -56,6 +57,14 @@ inline void random_group(Random& random, const formats::BfpFormat& format, std::
   std::array<formats::Fp16, formats::kMaxGroupSize> x;
   random_fp16(random, x.data(), static_cast<std::size_t>(format.group_size));
   formats::encode_row(format, x.data(), static_cast<std::size_t>(format.group_size), out);
+}
+
+/// A stored group whose elements have the largest magnitude and one sign.
+inline void largest_group(Random& random, const formats::BfpFormat& format, std::uint8_t* out) {
+  const std::uint64_t r = random();
+  out[0] = static_cast<std::uint8_t>(1 + (r >> 1) % 30);
+  std::fill(out + 1, out + 1 + format.sign_bytes(), static_cast<std::uint8_t>(r & 1 ? 0xff : 0));
+  std::fill(out + 1 + format.sign_bytes(), out + format.group_bytes(), std::uint8_t{0xff});
 }
 
 }  // namespace harmonia::test

@@ -3,15 +3,22 @@
 //
 // What is counted: vectors, that is beats, each of 32 elements (converter, PE, smoother) or 64 (decoder). 10^6 per
 // block and mode, or what HARMONIA_RTL_VECTORS says; `ctest -C long -R vectors` runs 10^7.
+#include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <limits>
 
 #include "harmonia/hw/converter/bfp_converter_rtl.h"
+#include "harmonia/hw/converter/coverage.h"
+#include "harmonia/hw/decoder/coverage.h"
 #include "harmonia/hw/decoder/lut_decoder_rtl.h"
 #include "harmonia/hw/formats/int_quant.h"
+#include "harmonia/hw/pe/coverage.h"
 #include "harmonia/hw/pe/pe_rtl.h"
+#include "harmonia/hw/smoother/coverage.h"
 #include "harmonia/hw/smoother/outlier_smoother_rtl.h"
+#include "harmonia/tlm/coverage/ucis.h"
 #include "tests/rtl/random.h"
 #include "tests/support/catch.h"
 
@@ -39,10 +46,20 @@ rtl::Stalls stalls_of(std::uint64_t batch) {
 
 constexpr std::size_t kBatchBeats = 512;
 
+/// What a test samples beside comparing, and how many vectors it runs.
+template <class Operands>
+struct Covered {
+  std::uint64_t wanted = vectors_wanted();
+  Operands* operands = nullptr;
+  rtl::StallCoverage* stalls = nullptr;
+};
+constexpr std::uint64_t kCoveredVectors = 20000;
+
 // Calls push(side_by_side) for each transaction until `beats` were compared.
 template <class Push>
-void stream(rtl::StreamDut& dut, std::uint64_t beats, Push push) {
+void stream(rtl::StreamDut& dut, std::uint64_t beats, Push push, rtl::StallCoverage* stalls = nullptr) {
   SideBySide check(dut);
+  check.driver().set_coverage(stalls);
   for (std::uint64_t batch = 0; check.compared() < beats; ++batch) {
     // The heaviest stalls are slow; a short batch of them is enough.
     const std::size_t size = batch % 6 == 5 ? kBatchBeats / 8 : kBatchBeats;
@@ -54,15 +71,17 @@ void stream(rtl::StreamDut& dut, std::uint64_t beats, Push push) {
 
 // ---- Converter ----
 
-void converter_vectors(const formats::BfpFormat& format, bool merge) {
+void converter_vectors(const formats::BfpFormat& format, bool merge,
+                       const Covered<converter::ConverterCoverage>& covered = {}) {
   CAPTURE(kSeed);
   const auto dut = converter::make_bfp_converter_rtl();
   Random random(kSeed);
   std::uint64_t nonfinite = 0;
-  stream(*dut, vectors_wanted(), [&](SideBySide& check) {
+  const auto push = [&](SideBySide& check) {
     Beat beat;
-    std::array<Fp16, 32> x;
-    test::random_fp16(random, x.data(), 32);
+    std::array<Fp16, 32> x{};
+    const std::size_t count = merge || random() % 16 != 0 ? 32 : 1 + random() % 32;
+    test::random_fp16(random, x.data(), count);
     if (merge) {
       const int place = static_cast<int>(random() % 32);
       std::array<std::uint8_t, 37> stored;
@@ -71,12 +90,15 @@ void converter_vectors(const formats::BfpFormat& format, bool merge) {
       Fp16 newcomer;
       test::random_fp16(random, &newcomer, 1);
       beat = converter::merge_beat(newcomer, place, stored.data(), random() & 1);
+      if (covered.operands) covered.operands->sample_growth(newcomer, place, stored.data());
     } else {
-      beat = converter::row_beat(format, x.data(), 32, random() & 1);
+      beat = converter::row_beat(format, x.data(), count, random() & 1);
+      if (covered.operands) covered.operands->sample_row(format, x.data(), count);
     }
     check.driver().push(0, beat);
     check.expect(converter::golden_beat(beat, &nonfinite), beat);
-  });
+  };
+  stream(*dut, covered.wanted, push, covered.stalls);
   REQUIRE(nonfinite > 0);
   REQUIRE(dut->status() == static_cast<std::uint32_t>(nonfinite));
 }
@@ -143,39 +165,51 @@ TEST_CASE("converter RTL class: rows with a tail, grown groups, bad formats") {
 
 // ---- PE ----
 
-void pe_vectors(formats::PeMode mode) {
+void pe_vectors(formats::PeMode mode, const Covered<pe::PeCoverage>& covered = {}) {
   CAPTURE(kSeed, formats::info(mode).name);
   const auto dut = pe::make_pe_rtl();
   Random random(kSeed + static_cast<std::uint64_t>(mode));
   const int limit = mode == formats::PeMode::kM8L8 ? 128 : 15;
-  stream(*dut, vectors_wanted(), [&](SideBySide& check) {
+  const auto push = [&](SideBySide& check) {
     std::array<std::uint8_t, 37> a, b;
     test::random_group(random, formats::kBfp8, a.data());
+    // One in 64: every product has the largest magnitude and the same sign.
+    const bool largest = random() % 64 == 0;
+    if (largest) test::largest_group(random, formats::kBfp8, a.data());
     const Beat first = pe::first_operand(a.data(), random() & 1);
     Beat second;
     if (mode == formats::PeMode::kM8M4 || mode == formats::PeMode::kM8M8) {
       test::random_group(random, mode == formats::PeMode::kM8M4 ? formats::kBfp4 : formats::kBfp8, b.data());
+      if (largest)
+        test::largest_group(random, mode == formats::PeMode::kM8M4 ? formats::kBfp4 : formats::kBfp8, b.data());
       second = pe::bfp_operand(mode, b.data());
     } else if (mode == formats::PeMode::kM8B1) {
       const std::uint64_t r = random();
       const std::array<std::uint8_t, 4> codes = {static_cast<std::uint8_t>(r), static_cast<std::uint8_t>(r >> 8),
                                                  static_cast<std::uint8_t>(r >> 16),
                                                  static_cast<std::uint8_t>(r >> 24)};
-      second = pe::one_bit_operand(codes.data(), static_cast<int>(r >> 32 & 255) - 128,
-                                   static_cast<int>(r >> 40 & 255) - 128);
+      const int entry = static_cast<int>(r >> 32 & 255) - 128;
+      second = largest ? pe::one_bit_operand(codes.data(), -128, -128)
+                       : pe::one_bit_operand(codes.data(), entry, static_cast<int>(r >> 40 & 255) - 128);
     } else {
       std::array<std::int8_t, 32> w;
       const bool extreme = random() % 16 == 0;
-      for (std::int8_t& v : w) {
-        const auto r = static_cast<int>(random() % static_cast<unsigned>(2 * limit + 1)) - limit;
-        v = static_cast<std::int8_t>(std::min(extreme ? (r < 0 ? -limit : limit) : r, 127));
-      }
+      if (largest)
+        w.fill(static_cast<std::int8_t>(-limit));
+      else
+        for (std::int8_t& v : w) {
+          const auto r = static_cast<int>(random() % static_cast<unsigned>(2 * limit + 1)) - limit;
+          v = static_cast<std::int8_t>(std::min(extreme ? (r < 0 ? -limit : limit) : r, 127));
+        }
       second = pe::integer_operand(mode, w.data());
     }
     check.driver().push(pe::kFirstOperand, first);
     check.driver().push(pe::kSecondOperand, second);
-    check.expect(pe::golden_beat(first, second), second, pe::kSecondOperand, "first operand " + rtl::hex(first, 37));
-  });
+    const Beat golden = pe::golden_beat(first, second);
+    if (covered.operands) covered.operands->sample(mode, a.data(), pe::result_of(golden).partial);
+    check.expect(golden, second, pe::kSecondOperand, "first operand " + rtl::hex(first, 37));
+  };
+  stream(*dut, covered.wanted, push, covered.stalls);
 }
 
 TEST_CASE("PE RTL equals the model: M8W4") { pe_vectors(formats::PeMode::kM8W4); }
@@ -296,14 +330,15 @@ TEST_CASE("PE RTL class: dot products equal the golden ones") {
 
 // ---- Smoother ----
 
-TEST_CASE("smoother RTL equals the model; offsets are rewritten while keys flow") {
+void smoother_vectors(const Covered<smoother::SmootherCoverage>& covered = {}) {
   CAPTURE(kSeed);
   const auto dut = smoother::make_outlier_smoother_rtl();
   Random random(kSeed);
   SideBySide check(*dut);
+  check.driver().set_coverage(covered.stalls);
   std::array<formats::KeyOffsets, smoother::kOutlierSmootherRtlHeads> table{};
   constexpr std::size_t kHeadDim = 128;
-  const std::uint64_t tokens = vectors_wanted() * 32 / kHeadDim;
+  const std::uint64_t tokens = covered.wanted * 32 / kHeadDim;
   std::uint64_t nans = 0;
   for (std::uint64_t t = 0; t < tokens; ++t) {
     const std::size_t head = random() % table.size();
@@ -335,6 +370,7 @@ TEST_CASE("smoother RTL equals the model; offsets are rewritten while keys flow"
     std::array<Fp16, kHeadDim> key;
     test::random_fp16(random, key.data(), key.size());
     std::array<Fp16, kHeadDim> golden = key;
+    if (covered.operands) covered.operands->sample(table[head], key.data());
     formats::subtract_offsets(table[head], golden.data());
     for (const Fp16 g : golden) nans += formats::is_nan(g);
     for (std::size_t c = 0; c < kHeadDim; c += 32) {
@@ -354,6 +390,8 @@ TEST_CASE("smoother RTL equals the model; offsets are rewritten while keys flow"
   REQUIRE(check.compared() == tokens * kHeadDim / 32);
   REQUIRE(nans > 0);
 }
+
+TEST_CASE("smoother RTL equals the model; offsets are rewritten while keys flow") { smoother_vectors(); }
 
 TEST_CASE("smoother RTL: three stages, one beat per cycle") {
   const auto dut = smoother::make_outlier_smoother_rtl();
@@ -398,12 +436,14 @@ using decoder::LutDecoderRtlMode;
 
 /// A random codebook or zero-points, rows of random length, the codebook reloaded between rows: offered at once, so
 /// that the reload waits inside the block for the end of the row before it.
-void decoder_vectors(LutDecoderRtlMode mode) {
+void decoder_vectors(LutDecoderRtlMode mode, const Covered<decoder::DecoderCoverage>& covered = {}) {
   CAPTURE(kSeed, static_cast<int>(mode));
   const auto dut = decoder::make_lut_decoder_rtl();
   SideBySide check(*dut);
+  check.driver().set_coverage(covered.stalls);
   Random random(kSeed + static_cast<std::uint64_t>(mode));
-  const std::uint64_t wanted = vectors_wanted();
+  const std::uint64_t wanted = covered.wanted;
+  const int bits = mode == LutDecoderRtlMode::kOneBit ? 1 : mode == LutDecoderRtlMode::kTwoBit ? 2 : 4;
   std::array<std::int8_t, 16> table{};
   std::uint64_t reloads = 0;
   for (std::uint64_t row = 0; check.compared() < wanted; ++row) {
@@ -413,6 +453,9 @@ void decoder_vectors(LutDecoderRtlMode mode) {
       check.drain();
       check.driver().set_stalls(row % 16 ? rtl::Stalls{0, 0, kSeed} : stalls_of(row / 16));
       for (std::int8_t& q : table) q = static_cast<std::int8_t>(random());
+      if (random() % 2) std::sort(table.begin(), table.end());
+      if (random() % 4 == 0) table[0] = -128, table[1] = 127;
+      if (covered.operands) covered.operands->sample_codebook(bits, table.data());
       for (const Beat& beat : decoder::codebook_beats(mode, table.data())) {
         check.driver().push(decoder::kCodebookStream, beat);
       }
@@ -421,11 +464,21 @@ void decoder_vectors(LutDecoderRtlMode mode) {
     }
     const std::size_t cols = random() % 4 ? 64 * (1 + random() % 32) : 1 + random() % 1000;
     std::vector<std::uint8_t> packed(cols / 2 + 1), zeros(cols / 64 + 1);
-    for (std::uint8_t& byte : packed) byte = static_cast<std::uint8_t>(random());
+    // One row in eight holds one code alone.
+    const bool alone = random() % 8 == 0;
+    const auto code = static_cast<std::uint8_t>((random() & ((1u << bits) - 1)) * (bits == 1   ? 0xff
+                                                                                   : bits == 2 ? 0x55
+                                                                                               : 0x11));
+    for (std::uint8_t& byte : packed) byte = alone ? code : static_cast<std::uint8_t>(random());
     for (std::uint8_t& zero : zeros) zero = static_cast<std::uint8_t>(random() & 15);
     std::vector<std::uint16_t> scales(cols / 64 + 1);
     for (std::uint16_t& scale : scales) scale = static_cast<std::uint16_t>(random());
+    // Exponents of all zeros and all ones are 1 in 256 each; scales of zero and infinity rarer still.
+    for (std::uint16_t& scale : scales)
+      if (random() % 8 == 0) scale = static_cast<std::uint16_t>((scale & 0x8000u) | (random() % 2 ? 0x7f80u : 0));
     const bool with_zero = mode == LutDecoderRtlMode::kInt4ZeroPoint;
+    if (covered.operands)
+      covered.operands->sample_row(bits, packed.data(), cols, scales.data(), with_zero ? zeros.data() : nullptr);
     const auto beats = decoder::row_beats(mode, packed.data(), cols, scales.data(), with_zero ? zeros.data() : nullptr);
     for (const Beat& beat : beats.index) check.driver().push(decoder::kIndexStream, beat);
     for (const Beat& beat : beats.scale) check.driver().push(decoder::kScaleStream, beat);
@@ -443,20 +496,21 @@ TEST_CASE("decoder RTL equals the model: n = 4") { decoder_vectors(LutDecoderRtl
 TEST_CASE("decoder RTL equals the model: INT4") { decoder_vectors(LutDecoderRtlMode::kInt4); }
 TEST_CASE("decoder RTL equals the model: INT4 with zero-points") { decoder_vectors(LutDecoderRtlMode::kInt4ZeroPoint); }
 
-TEST_CASE("decoder RTL: a codebook offered while a row is in flight waits for the row's end") {
+void codebook_in_flight(int rounds, rtl::StallCoverage* stalls = nullptr) {
   CAPTURE(kSeed);
   Random random(kSeed);
   static constexpr LutDecoderRtlMode kModes[] = {LutDecoderRtlMode::kOneBit, LutDecoderRtlMode::kTwoBit,
                                                  LutDecoderRtlMode::kFourBit, LutDecoderRtlMode::kInt4};
   const auto dut = decoder::make_lut_decoder_rtl();
   SideBySide check(*dut);
+  check.driver().set_coverage(stalls);
   constexpr std::size_t kCols = 64 * 24;
   LutDecoderRtlMode mode = LutDecoderRtlMode::kFourBit;
   std::array<std::int8_t, 16> table{};
   for (const Beat& beat : decoder::codebook_beats(mode, table.data()))
     check.driver().push(decoder::kCodebookStream, beat);
   while (check.driver().pending(decoder::kCodebookStream)) check.driver().cycle();
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     check.driver().set_stalls({0, round % 2 ? 500U : 0U, kSeed + static_cast<std::uint64_t>(round)});
     // Two rows are queued; the codebook of the second is offered at a random moment of the first.
     const LutDecoderRtlMode modes[] = {mode, kModes[random() % 4]};
@@ -489,6 +543,10 @@ TEST_CASE("decoder RTL: a codebook offered while a row is in flight waits for th
     }
     check.drain();
   }
+}
+
+TEST_CASE("decoder RTL: a codebook offered while a row is in flight waits for the row's end") {
+  codebook_in_flight(2000);
 }
 
 TEST_CASE("decoder RTL: three stages, one block per cycle, reload of 2^n cycles") {
@@ -541,6 +599,60 @@ TEST_CASE("decoder RTL class: rows, block scales, programming") {
 }
 
 // ---- Reset in flight ----
+
+// ---- Coverage ----
+
+/// Every bin of these covergroups was hit; what was covered goes to the folder HARMONIA_COVERAGE_DIR where it is set.
+void require_closed(const std::string& name, const std::vector<std::vector<coverage::Group>>& parts) {
+  coverage::Database all;
+  all.runs.push_back({name, "test_rtl", kSeed, true});
+  for (const std::vector<coverage::Group>& part : parts) all.merge({{}, part});
+  std::string holes;
+  for (const coverage::Hole& h : coverage::holes_of(all)) holes += h.group + ", " + h.point + ": " + h.bin + "\n";
+  if (const char* folder = std::getenv("HARMONIA_COVERAGE_DIR")) {
+    std::ofstream out(std::string(folder) + "/" + name + ".xml");
+    coverage::write_ucis(all, out);
+  }
+  REQUIRE(holes == "");
+}
+
+TEST_CASE("coverage: the converter's vectors reach every bin of operands and stalls") {
+  converter::ConverterCoverage operands("converter");
+  rtl::StallCoverage stalls("converter", {{"s_axis"}, {"m_axis"}});
+  for (const bool merge : {false, true})
+    for (const auto& format : {formats::kBfp8, formats::kBfp4})
+      converter_vectors(format, merge, {kCoveredVectors, &operands, &stalls});
+  require_closed("converter", {operands.groups(), stalls.groups()});
+}
+
+TEST_CASE("coverage: the decoder's vectors reach every bin of operands and stalls") {
+  decoder::DecoderCoverage operands("decoder");
+  rtl::StallCoverage stalls(
+      "decoder",
+      {{"s_axis_codebook", rtl::StallCoverage::Waits::first}, {"s_axis_index"}, {"s_axis_scale"}, {"m_axis"}});
+  for (const auto mode : {LutDecoderRtlMode::kOneBit, LutDecoderRtlMode::kTwoBit, LutDecoderRtlMode::kFourBit,
+                          LutDecoderRtlMode::kInt4, LutDecoderRtlMode::kInt4ZeroPoint})
+    decoder_vectors(mode, {kCoveredVectors, &operands, &stalls});
+  codebook_in_flight(500, &stalls);
+  require_closed("decoder", {operands.groups(), stalls.groups()});
+}
+
+TEST_CASE("coverage: the PE's vectors reach every bin of operands and stalls") {
+  pe::PeCoverage operands("pe");
+  rtl::StallCoverage stalls("pe", {{"s_axis_a"}, {"s_axis_w"}, {"m_axis"}});
+  for (int m = 0; m < formats::kPeModes; ++m)
+    pe_vectors(static_cast<formats::PeMode>(m), {kCoveredVectors, &operands, &stalls});
+  require_closed("pe", {operands.groups(), stalls.groups()});
+}
+
+TEST_CASE("coverage: the smoother's vectors reach every bin of operands and stalls") {
+  smoother::SmootherCoverage operands("smoother");
+  // The table is written whenever it is offered an entry.
+  rtl::StallCoverage stalls("smoother",
+                            {{"s_axis_table", rtl::StallCoverage::Waits::none}, {"s_axis_key"}, {"m_axis"}});
+  smoother_vectors({8 * kCoveredVectors, &operands, &stalls});
+  require_closed("smoother", {operands.groups(), stalls.groups()});
+}
 
 TEST_CASE("a reset in flight empties every block and clears its state") {
   Random random(kSeed);
