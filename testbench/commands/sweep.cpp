@@ -8,6 +8,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
+#include "harmonia/testbench/sweep/engine.h"
 #include "harmonia/testbench/sweep/processes.h"
 #include "harmonia/testbench/sweep/shard.h"
 
@@ -50,6 +51,28 @@ int run_one_shard(const std::string& file, const CommonOptions& common, SweepOpt
   return o.complete || o.merged ? 0 : 1;
 }
 
+int run_on_engine(const std::string& file, const CommonOptions& common, SweepOptions options,
+                  const EngineOptions& engine, bool dry_run) {
+  const Library library(common.workloads, common.data, common.allow_unknown);
+  if (options.output.empty()) options.output = "results/" + read_sweep(file, common.set, library).name;
+  if (dry_run) {
+    read_sweep(file, common.set, library);
+    std::cout << text(submission_of(file, common.set, options, engine));
+    return 0;
+  }
+  const EngineOutcome o = run_with_engine(file, common.set, options, engine);
+  if (!o.merged) {
+    std::cout << "submitted: job array " << o.jobs << " of " << engine.workers << " workers, job " << o.job_merge
+              << " puts their points together at " << options.output << "\n`harmonia sweep status " << options.output
+              << "` says how far they are\n";
+    return 0;
+  }
+  std::cout << o.sweep.points << " points, " << o.sweep.failed << " failed\nwritten to " << o.sweep.folder
+            << " (sweep.csv)\n";
+  require_success(o.sweep);
+  return 0;
+}
+
 int run(const std::vector<std::string>& arguments) {
   Arguments a(kSweepCommand);
   CommonOptions common;
@@ -57,6 +80,9 @@ int run(const std::vector<std::string>& arguments) {
   std::int64_t jobs = 0, attempts = 3;
   SweepOptions options;
   ShardOptions shard;
+  EngineOptions engine;
+  std::int64_t workers = 0, throttle = 0;
+  bool dry_run = false;
   a.positional("SWEEP", file, "a sweep file, or the name of one in workloads/sweeps; `merge` or `status`", true);
   a.positional("DIR", folder, "of `merge` and `status`: the -o of the sweep");
   a.integer("jobs,j", jobs, 1, 1024, "N",
@@ -67,6 +93,12 @@ int run(const std::vector<std::string>& arguments) {
            "of a shard: silence after which a worker of another computer counts as dead (default: 120)");
   a.integer("attempts", attempts, 1, 1000, "N",
             "of a shard: a point whose workers ended this often before it did has failed (default: 3)");
+  a.text("engine", engine.name, "NAME", "what starts the workers: local (this process), slurm, mpi or parallel");
+  a.integer("workers", workers, 1, 100000, "N", "of an engine (default: the processors of this computer)");
+  a.integer("throttle", throttle, 1, 100000, "N", "of slurm: workers at a time");
+  a.texts("engine-option", engine.options, "TEXT",
+          "an option for mpirun, for parallel, or for the job array's script, as in --engine-option=--time=1:00:00");
+  a.flag("dry-run", dry_run, "of an engine: print what would be submitted, and end");
   a.common(common);
   if (!a.parse(arguments)) return 0;
   shard.attempts = static_cast<unsigned>(attempts);
@@ -78,6 +110,21 @@ int run(const std::vector<std::string>& arguments) {
   options.data = common.data;
   options.workloads = common.workloads;
   options.allow_unknown = common.allow_unknown;
+  const bool on_engine = !engine.name.empty() && engine.name != "local";
+  if (!on_engine && (workers > 0 || throttle > 0 || dry_run || !engine.options.empty()))
+    throw config::InputError(
+        {"command line", 0, 0},
+        "--workers, --throttle, --engine-option and --dry-run need --engine slurm, mpi or parallel");
+  if (on_engine && !shard_text.empty())
+    throw config::InputError({"command line", 0, 0}, "--shard and --engine are given, expected one of them");
+  if (on_engine) {
+    engine.workers = workers > 0 ? static_cast<std::size_t>(workers) : processors();
+    engine.throttle = static_cast<std::size_t>(throttle);
+    engine.lease_s = shard.lease_s;
+    engine.attempts = shard.attempts;
+    options.jobs = static_cast<std::size_t>(std::max<std::int64_t>(jobs, 1));
+    return run_on_engine(file, common, options, engine, dry_run);
+  }
   if (!shard_text.empty()) {
     shard.shard = parse_shard(shard_text);
     options.jobs = static_cast<std::size_t>(std::max<std::int64_t>(jobs, 1));
@@ -99,7 +146,8 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kSweepCommand = {
-    "sweep", "SWEEP.yaml [-j N] [--resume] [--shard I/N] [--set key=value]... [-o DIR] | merge DIR | status DIR",
+    "sweep",
+    "SWEEP.yaml [-j N] [--resume] [--shard I/N | --engine NAME] [--set key=value]... [-o DIR] | merge DIR | status DIR",
     "many points, each in a process of its own, on one computer or many; a killed sweep resumes", run};
 
 }  // namespace harmonia::testbench

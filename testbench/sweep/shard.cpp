@@ -202,32 +202,60 @@ Shard parse_shard(const std::string& text) {
   throw InputError(where, "expected I/N with 1 <= I <= N <= 100000, such as 3/8");
 }
 
-ShardOutcome run_shard(const std::string& file, const std::vector<std::string>& overrides, const SweepOptions& options,
-                       const ShardOptions& shard) {
-  const Library library(options.workloads, options.data, options.allow_unknown);
-  const InterruptGuard guard;
+namespace {
+
+/// The sweep, and the folder to work on it in; no folder when it is finished and put together.
+struct Joined {
+  Sweep sweep;
+  std::optional<fs::path> partial;
+  bool made = false;
+};
+
+Joined join(const std::string& file, const std::vector<std::string>& overrides, const SweepOptions& options,
+            const Library& library) {
   const fs::path target = target_of(options.output);
-  Sweep sweep = read_sweep(file, overrides, library);
+  Joined j{read_sweep(file, overrides, library), std::nullopt};
   std::error_code ignored;
   const bool begun = fs::exists(partial_of(target) / "sweep.json", ignored);
   const bool finished = !begun && fs::exists(target / "sweep.json", ignored);
   const fs::path there = begun ? partial_of(target) : target;
-  if ((!begun && !finished) || !adopt(sweep, read_manifest(there / "sweep.json"))) resolve(sweep, library);
+  if ((!begun && !finished) || !adopt(j.sweep, read_manifest(there / "sweep.json"))) resolve(j.sweep, library);
   if (finished) {
-    const std::string why = difference(target, manifest(sweep));
-    if (!why.empty())
-      throw InputError({target.string()},
-                       "is a finished sweep and not this one: " + why + "; expected its removal, or another -o");
-    ShardOutcome outcome;
-    outcome.name = sweep.name;
-    outcome.points = sweep.points.size();
-    outcome.complete = outcome.merged = true;
-    return outcome;
+    const std::string why = difference(target, manifest(j.sweep));
+    if (why.empty()) return j;
+    throw InputError({target.string()},
+                     "is a finished sweep and not this one: " + why + "; expected its removal, or another -o");
   }
   { const OutputFolder vetted(target.string()); }  // refuses what is no result of ours, before any work
-  const fs::path partial = SweepFolder::join(target, manifest(sweep), options.resume);
-  return Worker(sweep, library, options, shard, partial).run();
+  j.partial = SweepFolder::join(target, manifest(j.sweep), options.resume);
+  j.made = !begun;
+  return j;
 }
+
+}  // namespace
+
+ShardOutcome run_shard(const std::string& file, const std::vector<std::string>& overrides, const SweepOptions& options,
+                       const ShardOptions& shard) {
+  const Library library(options.workloads, options.data, options.allow_unknown);
+  const InterruptGuard guard;
+  const Joined joined = join(file, overrides, options, library);
+  if (joined.partial) return Worker(joined.sweep, library, options, shard, *joined.partial).run();
+  ShardOutcome outcome;
+  outcome.name = joined.sweep.name;
+  outcome.points = joined.sweep.points.size();
+  outcome.complete = outcome.merged = true;
+  return outcome;
+}
+
+bool begin_shards(const std::string& file, const std::vector<std::string>& overrides, const SweepOptions& options) {
+  const Joined joined = join(file, overrides, options, Library(options.workloads, options.data, options.allow_unknown));
+  if (!joined.partial)
+    throw InputError({target_of(options.output).string()},
+                     "is this sweep, finished; expected another -o, or its removal to run it again");
+  return joined.made;
+}
+
+void discard_shards(const fs::path& target) { SweepFolder::discard(target); }
 
 SweepOutcome merge_sweep(const std::string& named) {
   const fs::path target = target_of(named), partial = partial_of(target);

@@ -40,6 +40,11 @@ struct ShardOutcome {
 ShardOutcome run_shard(const std::string& file, const std::vector<std::string>& overrides, const SweepOptions& options,
                        const ShardOptions& shard);
 
+/// Makes or joins the folder that shards work in, before any of them starts. True when it was made. Throws as run_shard().
+bool begin_shards(const std::string& file, const std::vector<std::string>& overrides, const SweepOptions& options);
+/// Removes a folder that begin_shards() has made and nobody has worked in.
+void discard_shards(const std::filesystem::path& target);
+
 /// Makes DIR of DIR.partial. Throws config::RunError when points are missing, and says how many; config::InputError when
 /// there is no sweep.
 SweepOutcome merge_sweep(const std::string& folder);
