@@ -1,9 +1,8 @@
 // SystemC module of the K-means LUT decoder: stored chunks in, decoded chunks out.
 //
-// Models: lut_decoder.h behind TLM-2.0 streams. A tile's scale chunks precede the codes that need them (a paced DMA
-// sees to
-//   that). A decoded chunk's Chunk.elements are its weights; in functional runs its bytes are the rows that became
-//   complete, Chunk.row the first of them and Chunk.column their number.
+// Models: lut_decoder.h behind TLM-2.0 streams. A tile's scale chunks precede the codes that need them (a paced DMA sees to
+//   that). A decoded chunk's Chunk::elements are its weights; in functional runs its bytes are the rows that became
+//   complete, and its header DecodedRows says which.
 // Does not model: anything that depends on model or layer.
 #pragma once
 
