@@ -1,8 +1,10 @@
 include(CMakePackageConfigHelpers)
 install(TARGETS harmonia_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY workloads DESTINATION ${CMAKE_INSTALL_DATADIR}/harmonia)
-install(PROGRAMS scripts/report DESTINATION ${CMAKE_INSTALL_DATADIR}/harmonia/scripts)
+install(PROGRAMS scripts/report scripts/study DESTINATION ${CMAKE_INSTALL_DATADIR}/harmonia/scripts)
 install(DIRECTORY scripts/harmonia_report DESTINATION ${CMAKE_INSTALL_DATADIR}/harmonia/scripts PATTERN __pycache__ EXCLUDE)
+# `import harmonia` with PREFIX/share/harmonia/python in PYTHONPATH.
+install(DIRECTORY python DESTINATION ${CMAKE_INSTALL_DATADIR}/harmonia PATTERN __pycache__ EXCLUDE)
 install(EXPORT harmonia NAMESPACE harmonia:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/harmonia)
 configure_package_config_file(cmake/harmonia-config.cmake.in ${PROJECT_BINARY_DIR}/harmonia-config.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/harmonia)

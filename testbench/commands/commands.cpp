@@ -4,8 +4,9 @@ namespace harmonia::testbench {
 
 const std::vector<const Command*>& commands() {
   static const std::vector<const Command*> table = {
-      &kRunCommand,  &kCompareCommand, &kSweepCommand,   &kReportCommand, &kDramCommand,     &kCoverageCommand,
-      &kLinkCommand, &kListCommand,    &kFormatsCommand, &kCheckCommand,  &kQuantizeCommand, &kInferCommand,
+      &kRunCommand,   &kCompareCommand,  &kSweepCommand, &kRequireCommand, &kReportCommand,
+      &kDramCommand,  &kCoverageCommand, &kLinkCommand,  &kListCommand,    &kFormatsCommand,
+      &kCheckCommand, &kQuantizeCommand, &kInferCommand,
   };
   return table;
 }

@@ -22,6 +22,7 @@ extern const Command kDramCommand;
 extern const Command kCoverageCommand;
 extern const Command kCompareCommand;
 extern const Command kSweepCommand;
+extern const Command kRequireCommand;
 extern const Command kReportCommand;
 extern const Command kListCommand;
 extern const Command kFormatsCommand;

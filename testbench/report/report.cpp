@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "harmonia/config/error.h"
@@ -15,20 +17,24 @@ namespace harmonia::testbench {
 
 namespace fs = std::filesystem;
 
-std::string report_script() {
-  if (const char* named = std::getenv("HARMONIA_REPORT"); named && *named) return named;
+namespace {
+
+/// $VARIABLE, share/harmonia/scripts/NAME beside the program's prefix, the source tree's scripts/NAME.
+std::string script(const char* variable, const std::string& name) {
+  if (const char* named = std::getenv(variable); named && *named) return named;
   std::error_code ignored;
   const fs::path installed =
-      fs::read_symlink("/proc/self/exe", ignored).parent_path().parent_path() / "share/harmonia/scripts/report";
+      fs::read_symlink("/proc/self/exe", ignored).parent_path().parent_path() / "share/harmonia/scripts" / name;
   if (fs::is_regular_file(installed, ignored)) return installed.string();
-  if (fs::is_regular_file(HARMONIA_REPORT_SOURCE, ignored)) return HARMONIA_REPORT_SOURCE;
-  throw config::RunError("the script that draws reports is missing: neither " + installed.string() +
-                         " nor " HARMONIA_REPORT_SOURCE " exists");
+  const fs::path source = fs::path(HARMONIA_SCRIPTS_SOURCE) / name;
+  if (fs::is_regular_file(source, ignored)) return source.string();
+  throw config::RunError("the script " + name + " is missing: neither " + installed.string() + " nor " +
+                         source.string() + " exists");
 }
 
-int make_report(const std::string& folder, const std::string& output) {
-  std::vector<std::string> words = {"python3", "-B", report_script(), "--", folder};
-  if (!output.empty()) words.push_back(output);
+/// Runs it and returns its exit status.
+int run_python(std::vector<std::string> words, const char* needs) {
+  words.insert(words.begin(), {"python3", "-B"});
   std::vector<char*> argv;
   for (std::string& w : words) argv.push_back(w.data());
   argv.push_back(nullptr);
@@ -41,11 +47,29 @@ int make_report(const std::string& folder, const std::string& output) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!WIFEXITED(status)) throw config::RunError("the script that draws reports was killed");
-  if (WEXITSTATUS(status) == 127)
-    throw config::RunError(
-        "python3 is missing; reports are drawn with Python, matplotlib and Jinja2 (scripts/setup installs all three)");
+  if (!WIFEXITED(status)) throw config::RunError("the script " + words[2] + " was killed");
+  if (WEXITSTATUS(status) == 127) throw config::RunError(std::string("python3 is missing; ") + needs);
   return WEXITSTATUS(status);
+}
+
+}  // namespace
+
+std::string report_script() { return script("HARMONIA_REPORT", "report"); }
+
+int make_report(const std::string& folder, const std::string& output) {
+  std::vector<std::string> words = {report_script(), "--", folder};
+  if (!output.empty()) words.push_back(output);
+  return run_python(std::move(words),
+                    "reports are drawn with Python, matplotlib and Jinja2 (scripts/setup installs all three)");
+}
+
+int run_study(const std::string& command, const std::vector<std::string>& arguments) {
+  std::error_code ignored;
+  // The studies call this very program for each point.
+  ::setenv("HARMONIA", fs::read_symlink("/proc/self/exe", ignored).c_str(), 1);
+  std::vector<std::string> words = {script("HARMONIA_STUDY", "study"), command};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return run_python(std::move(words), "studies are written in Python (scripts/setup installs it)");
 }
 
 }  // namespace harmonia::testbench

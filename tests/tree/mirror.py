@@ -15,6 +15,7 @@ PURPOSES = {
     "fuzz": "targets of libFuzzer",
     "install": "the installed package",
     "keys": "every key has an effect",
+    "python": "the Python package and the studies written with it",
     "support": "what test programs share",
     "tree": "include lines, folders and scripts",
     "truth": "figures from outside",

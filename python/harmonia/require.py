@@ -1,0 +1,203 @@
+"""`harmonia require`: the least bandwidth, lanes, decoder rate or buffer with which a scenario reaches a target.
+
+Models: each free key alone, and all of them together; every answer is a simulated point. A key is doubled from the scenario's value until the
+  target is reached (or halved while it is), then bisected to the least whole number that reaches it and that the program takes.
+Checks: that the figure never got worse as a key grew; where it did, the answer is the least of the values tried, and that is said.
+Does not model: what a resource costs. "Cheapest together" is the smallest product of the keys' factors over the scenario's values, found by
+  lowering one key after the other, beginning with each of them once.
+"""
+import argparse
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from .program import HarmoniaError
+from .runs import run, run_points
+
+LARGEST_FACTOR = 64
+TOLERANCE = 0.005  # by which a figure may get worse from one value to the next without being called not monotonic
+
+
+class Target(NamedTuple):
+    figure: str
+    value: float
+    at_least: bool
+
+    def met_by(self, found: float) -> bool:
+        return found >= self.value if self.at_least else found <= self.value
+
+    def worse(self, a: float, b: float) -> bool:
+        """Whether b is worse than a, by more than the tolerance."""
+        return b < a * (1 - TOLERANCE) if self.at_least else b > a * (1 + TOLERANCE)
+
+    def __str__(self) -> str:
+        return f"{self.figure} {'>=' if self.at_least else '<='} {self.value:g}"
+
+
+def is_gain(figure: str) -> bool:
+    return figure in ("tokens_per_s", "utilisation")
+
+
+def target_of(text: str) -> Target:
+    figure, equals, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not equals or not figure or not 0 < number < float("inf"):
+        raise HarmoniaError(2, f"--target {text}: expected FIGURE=NUMBER with a positive number, such as tokens_per_s=20")
+    return Target(figure, number, is_gain(figure))
+
+
+class Search:
+    """Simulates points and remembers them."""
+
+    def __init__(self, scenario: str, settings: Dict[str, str], target: Target, jobs: int) -> None:
+        self.scenario, self.settings, self.target, self.jobs = scenario, settings, target, jobs
+        self.known: Dict[Tuple[Tuple[str, float], ...], Optional[float]] = {}
+        self.reasons: List[str] = []
+
+    def figures(self, points: Sequence[Dict[str, float]]) -> List[Optional[float]]:
+        """The target's figure of each point; None where the program refuses it."""
+        keys = [tuple(sorted(p.items())) for p in points]
+        new = [dict(k) for k in dict.fromkeys(keys) if k not in self.known]
+        if new:
+            rows = run_points(self.scenario, new, self.settings, jobs=self.jobs)
+            for point, row in zip(new, rows):
+                figure: Optional[float] = None
+                if row["status"] == "ok":
+                    if self.target.figure not in row or not isinstance(row[self.target.figure], float):
+                        known = ", ".join(k for k, v in row.items() if isinstance(v, float) and k != "point" and k not in point)
+                        raise HarmoniaError(2, f"--target {self.target.figure}: is no figure of this scenario, expected one of {known}")
+                    figure = float(row[self.target.figure])
+                else:
+                    self.reasons.append(str(row["reason"]))
+                self.known[tuple(sorted(point.items()))] = figure
+        return [self.known[k] for k in keys]
+
+    def meets(self, point: Dict[str, float]) -> bool:
+        found = self.figures([point])[0]
+        return found is not None and self.target.met_by(found)
+
+
+class Alone(NamedTuple):
+    key: str
+    base: float
+    value: Optional[float]  # None: no value reaches the target
+    figure: Optional[float]
+    monotonic: str          # empty, or where it is not
+
+
+def least_alone(search: Search, key: str, base: float, others: Dict[str, float], largest_factor: int = LARGEST_FACTOR) -> Alone:
+    """The least value of one key, up to a factor over its base, with the others as given."""
+    ladder = [base * 2 ** i for i in range(largest_factor.bit_length())]
+    down = []
+    while base / 2 ** (len(down) + 1) >= 1 and len(down) < LARGEST_FACTOR.bit_length() - 1:
+        down.append(float(int(base / 2 ** (len(down) + 1))))
+    values = sorted(set(down + ladder))
+    found = dict(zip(values, search.figures([{**others, key: v} for v in values])))
+    taken = [(v, f) for v, f in sorted(found.items()) if f is not None]
+    not_monotonic = ""
+    for (v, f), (w, g) in zip(taken, taken[1:]):
+        if search.target.worse(f, g) and not not_monotonic:
+            not_monotonic = f"{search.target.figure} gets worse from {key}={v:g} ({f:.4g}) to {w:g} ({g:.4g})"
+    reached = [v for v, f in taken if search.target.met_by(f)]
+    if not reached:
+        return Alone(key, base, None, None, not_monotonic)
+    best = min(reached)
+    low, top = max((v for v, _ in taken if v < best), default=0.0), best
+    while not not_monotonic and top - low > 1:
+        middle = float(int((low + top) / 2))
+        # A value that the program refuses (a count that has to divide) says nothing: the next one that it takes does.
+        tried = [middle + i for i in range(8) if middle + i < top]
+        usable = next(((v, f) for v, f in zip(tried, search.figures([{**others, key: v} for v in tried[:1]])) if f is not None), None)
+        if usable is None and len(tried) > 1:
+            usable = next(((v, f) for v, f in zip(tried, search.figures([{**others, key: v} for v in tried])) if f is not None), None)
+        if usable is None:
+            top = middle
+        elif search.target.met_by(usable[1]):
+            best, top = usable[0], middle
+        else:
+            low = usable[0]
+    return Alone(key, base, best, search.figures([{**others, key: best}])[0], not_monotonic)
+
+
+def cheapest_together(search: Search, bases: Dict[str, float], alone: Sequence[Alone]) -> Optional[Dict[str, float]]:
+    """The point with the smallest product of factors that reaches the target; None when none does."""
+    tops = ({k: b * f for k, b in bases.items()} for f in (1, 2, 4, 8, 16, 32, 64))
+    top = next((t for t in tops if search.meets(t)), None)
+    candidates = [{**bases, a.key: a.value} for a in alone if a.value is not None]
+    if top is not None:
+        keys = list(bases)
+        for order in (keys[i:] + keys[:i] for i in range(len(keys))):
+            point = dict(top)
+            for key in order:
+                least = least_alone(search, key, point[key], {k: v for k, v in point.items() if k != key}, 1)
+                if least.value is not None:
+                    point[key] = least.value
+            candidates.append(point)
+    candidates = [c for c in candidates if search.meets(c)]
+
+    def product(point: Dict[str, float]) -> float:
+        cost = 1.0
+        for key, value in point.items():
+            cost *= value / bases[key]
+        return cost
+
+    return min(candidates, key=product, default=None)
+
+
+def number_at(config: Dict[str, Any], key: str) -> float:
+    node: Any = config
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            raise HarmoniaError(2, f"--free {key}: is no key of this scenario, expected one of `harmonia list keys`")
+        node = node[part]
+    if isinstance(node, bool) or not isinstance(node, (int, float)) or node <= 0:
+        raise HarmoniaError(2, f"--free {key}: is {node!r} in this scenario, expected a key whose value is a positive number")
+    return float(node)
+
+
+DEFAULT_FREE = "accelerator.dram.channels,accelerator.pe.rows,accelerator.decoder.weights_per_cycle,accelerator.clock_mhz"
+
+
+def main(arguments: List[str]) -> int:
+    parser = argparse.ArgumentParser(prog="harmonia require", description="the least of each resource with which a scenario reaches a target")
+    parser.add_argument("scenario", metavar="SCENARIO", help="built-in name or file")
+    parser.add_argument("--target", required=True, metavar="FIGURE=NUMBER", help="a column of sweep.csv: tokens_per_s and utilisation at least, others at most")
+    parser.add_argument("--free", default=DEFAULT_FREE, metavar="KEY,...", help=f"keys that may change (default: {DEFAULT_FREE})")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace one value of the scenario; may be repeated")
+    parser.add_argument("-j", "--jobs", type=int, default=0, metavar="N", help="points at a time (default: the processors of this computer)")
+    options = parser.parse_args(arguments)
+    target = target_of(options.target)
+    keys = [k for k in options.free.split(",") if k]
+    if not 1 <= len(keys) <= 4 or len(set(keys)) != len(keys):
+        raise HarmoniaError(2, f"--free {options.free}: expected one to four different keys")
+    settings = {}
+    for text in options.set:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise HarmoniaError(2, f"--set {text}: expected path.to.key=value")
+        settings[key] = value
+    base_run = run(options.scenario, settings)
+    bases = {key: number_at(base_run["provenance"]["config"], key) for key in keys}
+    search = Search(options.scenario, settings, target, options.jobs)
+    base = search.figures([dict(bases)])[0]
+    print(f"target: {target}; the scenario has {base:.4g}" if base is not None else f"target: {target}")
+    alone = [least_alone(search, key, bases[key], {k: v for k, v in bases.items() if k != key}) for key in keys]
+    for a in alone:
+        if a.value is None:
+            print(f"  {a.key} alone: no value up to {a.base * LARGEST_FACTOR:g} reaches it")
+        else:
+            print(f"  {a.key} alone: {a.value:g} ({a.value / a.base:.3g} of {a.base:g}): {target.figure} {a.figure:.4g}")
+        if a.monotonic:
+            print(f"    not monotonic: {a.monotonic}; the value is the least of those tried")
+    together = cheapest_together(search, bases, alone) if len(keys) > 1 else None
+    if together is not None:
+        print("  cheapest together: " + ", ".join(f"{k}={v:g}" for k, v in together.items())
+              + f": {target.figure} {search.figures([together])[0]:.4g}")
+    reached = together is not None or any(a.value is not None for a in alone)
+    print(f"{sum(1 for f in search.known.values() if f is not None)} points simulated, {len(search.reasons)} refused by the program")
+    if not reached:
+        print(f"harmonia: no value of {', '.join(keys)} up to {LARGEST_FACTOR} times the scenario's reaches {target}", file=sys.stderr)
+        return 1
+    return 0
