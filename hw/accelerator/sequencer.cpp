@@ -64,8 +64,8 @@ Sequencer::Sequencer(sc_core::sc_module_name name, const SequencerConfig& config
       writes_done_("writes_done", [this](Queue& q) { written(q); }),
       markers_due_("markers_due", [this](Marker& m) { marker(m.number); }),
       routings_due_("routings_due", [this](int&) { routed(); }),
-      overhead_done_("overhead_done", [this](int&) {
-        if (chip_.kernels.on())
+      overhead_done_("overhead_done", [this](Due& due) {
+        if (due == Due::kernel)
           begin_next_kernel();
         else
           push_next_batch();
@@ -225,6 +225,7 @@ std::uint64_t Sequencer::kernel_of(const Batch& batch, Queue q, std::size_t item
 /// The next kernel's descriptors may go to their blocks.
 void Sequencer::begin_next_kernel() {
   kernel_class_ = kernels_.front().operation_class;
+  if (kernel_class_ == OperationClass::link) all_reduces_.push_back(kernels_.front().reduced_values);
   kernels_.pop_front();
   ++kernels_begun_;
   pump_all();
@@ -235,7 +236,7 @@ void Sequencer::end_kernel() {
   ++kernels_ended_;
   if (on_kernel) on_kernel(kernel_class_, record_.layer_begin.size());
   if (!kernels_.empty())
-    overhead_done_.push(0, sc_core::sc_time_stamp() + sc_core::sc_time(kernels_.front().us, sc_core::SC_US));
+    overhead_done_.push(Due::kernel, sc_core::sc_time_stamp() + sc_core::sc_time(kernels_.front().us, sc_core::SC_US));
 }
 
 template <class D>
@@ -282,10 +283,11 @@ void Sequencer::push(Batch&& batch, double overhead_us) {
   ends_kernel_.push_back(!batch.kernels.empty());
   const bool waits = kernels_.empty() && kernels_begun_ == kernels_ended_;
   for (const KernelStart& k : batch.kernels)
-    kernels_.push_back({k.operation_class, k.us + (&k == &batch.kernels.front() ? overhead_us : 0.0)});
+    kernels_.push_back(
+        {k.operation_class, k.us + (&k == &batch.kernels.front() ? overhead_us : 0.0), k.reduced_values});
   kernels_queued_ += batch.kernels.size();
   if (waits && !kernels_.empty())
-    overhead_done_.push(0, sc_core::sc_time_stamp() + sc_core::sc_time(kernels_.front().us, sc_core::SC_US));
+    overhead_done_.push(Due::kernel, sc_core::sc_time_stamp() + sc_core::sc_time(kernels_.front().us, sc_core::SC_US));
   pump_all();
 }
 
@@ -384,7 +386,7 @@ void Sequencer::marker(std::uint32_t number) {
   }
   const double overhead_us = number < layers_ ? config_.layer_overhead_us : 0.0;
   if (config_.layer_overhead_us > 0 && !chip_.kernels.on())
-    overhead_done_.push(0, sc_core::sc_time_stamp() + sc_core::sc_time(overhead_us, sc_core::SC_US));
+    overhead_done_.push(Due::batch, sc_core::sc_time_stamp() + sc_core::sc_time(overhead_us, sc_core::SC_US));
   else
     push_next_batch(overhead_us);
 }

@@ -88,6 +88,9 @@ class Sequencer : public sc_core::sc_module {
                                     part_ends_.begin());
   }
 
+  /// Values of each all-reduce between devices, in the order in which they began, of all steps.
+  const std::vector<std::uint64_t>& all_reduces() const { return all_reduces_; }
+
  private:
   struct Item {
     std::vector<unsigned char> bytes;
@@ -100,7 +103,9 @@ class Sequencer : public sc_core::sc_module {
   struct Kernel {
     OperationClass operation_class;
     double us;
+    std::uint64_t reduced_values;
   };
+  enum class Due : std::uint8_t { batch, kernel };
   struct Marker {
     std::uint32_t number;
   };
@@ -167,7 +172,8 @@ class Sequencer : public sc_core::sc_module {
   bus::TimedQueue<Queue> writes_done_;
   bus::TimedQueue<Marker> markers_due_;
   bus::TimedQueue<int> routings_due_;
-  bus::TimedQueue<int> overhead_done_;  // before a layer or a kernel
+  bus::TimedQueue<Due> overhead_done_;      // before a layer or a kernel
+  std::vector<std::uint64_t> all_reduces_;  // values of each, begun so far
 };
 
 }  // namespace harmonia::accelerator

@@ -122,9 +122,10 @@ enum class OperationClass : std::uint8_t {
   gate_up,
   down,
   lm_head,
-  elementwise
+  elementwise,
+  link  // between devices
 };
-inline constexpr std::size_t operation_class_count = 9;
+inline constexpr std::size_t operation_class_count = 10;
 const char* name_of(OperationClass c);
 
 /// What is handed from one operation to the next.

@@ -54,6 +54,7 @@ struct ModelShape {
   bool qk_norm = false;                    // each head of queries and keys is normed, before RoPE
   std::uint64_t other_parameters = 0;
   Mixture mixture;
+  int tensor_devices = 1;  // of a shape that is one device's part of a model (model_split.h), how many share it; no key
 
   int queries_per_kv_head() const { return num_attention_heads / num_key_value_heads; }
   int q_width() const { return num_attention_heads * head_dim; }

@@ -50,6 +50,7 @@ struct KernelStart {
   OperationClass operation_class;
   double us;
   std::array<std::size_t, queue_count> first;
+  std::uint64_t reduced_values = 0;  // of an all-reduce between devices, which takes `us` and has no descriptors
 };
 
 struct Batch {
@@ -60,7 +61,8 @@ struct Batch {
   std::vector<converter::Descriptor> converter;
   std::vector<memory::OperandDescriptor> operands;
   std::vector<Gate> gates;
-  std::vector<KernelStart> kernels;  // none on a machine that is no GPU, or for what belongs to the kernel before
+  // None on a machine that is no GPU and has one device, or for what belongs to the kernel before.
+  std::vector<KernelStart> kernels;
 
   /// The list of a DMA engine's queue. Throws std::logic_error for a queue of a block.
   std::vector<memory::DmaDescriptor>& dma(Queue queue);

@@ -38,7 +38,11 @@ class BatchBuilder {
   Batch take();
 
   /// What follows is a kernel of its own, which begins `us` after the one before.
-  void begin_kernel(OperationClass c, double us) { batch.kernels.push_back({c, us, batch.sizes()}); }
+  void begin_kernel(OperationClass c, double us) { batch.kernels.push_back({c, us, batch.sizes(), 0}); }
+  /// An all-reduce between devices, behind all that was generated so far and before all that is generated then.
+  void begin_all_reduce(std::uint64_t values, double us) {
+    batch.kernels.push_back({OperationClass::link, us, batch.sizes(), values});
+  }
 
   // ---- Numbers ----
   /// Operations are numbered from 1 in the order of generation.

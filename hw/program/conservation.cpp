@@ -236,6 +236,7 @@ Expected Count::embedding(bool single_linear) {
   if (!on_chip_)
     bytes(OperationClass::embedding, TrafficClass::activations,
           rows_ * (single_linear ? a_bytes(hidden_) : 2 * hidden_));
+  if (shape_.tensor_devices > 1) e_.reduced_values += rows_ * hidden_;
   return e_;
 }
 
@@ -250,6 +251,7 @@ void Count::norm() {
 Expected Count::layer(int index) {
   e_ = {};
   const bool spilled = !on_chip_;
+  if (shape_.tensor_devices > 1) e_.reduced_values += 2 * rows_ * hidden_;  // behind attention and feed-forward
   const WeightFormat format = formats_.weights;
   const std::uint64_t residual = spilled ? rows_ * 2 * (2 * hidden_) : 0;  // read, added to, written
   norm();
@@ -444,6 +446,7 @@ void Expected::add(const Expected& other, std::uint64_t times) {
   mixtures += times * other.mixtures;
   experts += times * other.experts;
   expert_bytes += times * other.expert_bytes;
+  reduced_values += times * other.reduced_values;
   for (std::size_t i = 0; i < of_class.size(); ++i) {
     of_class[i].bytes += times * other.of_class[i].bytes;
     of_class[i].macs += times * other.of_class[i].macs;

@@ -29,6 +29,7 @@ struct Expected {
   std::uint64_t weights = 0;   // decoded
   // Of mixture layers: how many ran, experts that they read, bytes of those experts.
   std::uint64_t mixtures = 0, experts = 0, expert_bytes = 0;
+  std::uint64_t reduced_values = 0;  // in all-reduces between devices
   struct OfClass {
     std::uint64_t bytes = 0, macs = 0, weights = 0;  // weights: by their expansions on a machine that is a GPU
     std::uint64_t weight_buffer_bytes = 0, kv_buffer_bytes = 0;  // of the bytes, those that pass the buffer

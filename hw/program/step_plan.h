@@ -34,6 +34,8 @@ struct ProgramSettings {
   /// Table of a tensor by its id; empty in timing-only runs.
   std::function<const DecoderTable&(std::uint32_t)> table;
   bool data_valid = false;
+  /// Microseconds of an all-reduce of so many values between the devices; needed for a shape that is a part of a model.
+  std::function<double(std::uint64_t)> all_reduce_us;
   /// Where tokens of mixture layers go; needed for a model that has some.
   std::shared_ptr<const Routing> routing;
 };

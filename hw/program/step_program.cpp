@@ -65,12 +65,33 @@ void follow_up_kernel(Generation& g, const LayerOperation& operation, int layer)
   }
 }
 
+/// On a machine that is no GPU: what the all-reduces of a batch stand between.
+void begin_between_all_reduces(Generation& g) {
+  if (g.plan.shape.tensor_devices > 1 && !g.plan.chip.kernels.on()) g.out.begin_kernel(OperationClass::elementwise, 0);
+}
+
+/// What a device has of a projection's results is its part of a sum over the devices, which the next operation reads. The
+/// vocabulary is divided too: of the embedding each device has the rows of its part.
+void all_reduce(Generation& g, const LayerOperation& operation, bool more) {
+  if (g.plan.shape.tensor_devices == 1) return;
+  const bool partial = operation.operation_class == OperationClass::embedding ||
+                       operation.operation_class == OperationClass::output ||
+                       operation.operation_class == OperationClass::down;
+  if (!partial) return;
+  if (!g.plan.settings.all_reduce_us) throw std::logic_error("a part of a model needs the time of an all-reduce");
+  const std::uint64_t values = g.plan.rows * static_cast<std::uint64_t>(g.plan.shape.hidden_size);
+  g.out.begin_all_reduce(values, g.plan.settings.all_reduce_us(values));
+  if (more) begin_between_all_reduces(g);
+}
+
 }  // namespace
 
 Batch StepProgram::embedding() {
+  begin_between_all_reduces(g_);
   for (const LayerOperation& operation : layer_graph(g_.plan.shape).input) {
     begin_kernel(g_, operation);
     generators().of(operation.kind)(g_, operation, 0);
+    all_reduce(g_, operation, false);
   }
   return g_.out.take();
 }
@@ -109,12 +130,14 @@ void StepProgram::generate_layer(int index, bool before, bool after) {
     if (!g_.plan.settings.routing) throw std::logic_error("a mixture of experts needs a routing");
     g_.rows_of_experts = rows_of_experts(shape, *g_.plan.settings.routing, g_.plan.work, index);
   }
+  begin_between_all_reduces(g_);
   for (const LayerOperation& operation : layer_graph(shape, index).layer) {
     if (!(follows_routing(operation) ? after : before)) continue;
     g_.number_result(operation.result);
     begin_kernel(g_, operation);
     generators().of(operation.kind)(g_, operation, index);
     follow_up_kernel(g_, operation, index);
+    all_reduce(g_, operation, operation.operation_class != OperationClass::down);
   }
   mark_last_uses(g_.out.batch);
 }
@@ -135,6 +158,7 @@ Batch StepProgram::after_routing(int index) {
 }
 
 Batch StepProgram::head(std::uint64_t from, std::uint64_t to, bool more) {
+  if (from == 0) begin_between_all_reduces(g_);
   generate_head(g_, from, to, more);
   return g_.out.take();
 }

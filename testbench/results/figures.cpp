@@ -159,9 +159,10 @@ const Record<OperationResult>& operation_figures() {
                "unloaded latency, and pieces that the ports of the channels take",
                Adds::sum},
               &O::interconnect_s)
-          .value(
-              {"bound", "bound", "", "the largest of these: memory, decode, compute, vector, buffer or interconnect"},
-              &O::bound);
+          .value({"bound", "bound", "",
+                  "the largest of these: memory, decode, compute, vector, buffer or interconnect; link for what is "
+                  "between devices"},
+                 &O::bound);
   return record;
 }
 
@@ -354,6 +355,30 @@ const Record<MixtureResult>& mixture_figures() {
   return record;
 }
 
+const Record<DevicesResult>& devices_figures() {
+  using D = DevicesResult;
+  static const Record<D> record =
+      Record<D>()
+          .value({"tensor", "devices", "devices", "equal devices that share every tensor; one of them was simulated"},
+                 &D::tensor)
+          .value({"link", "link", "", "its name"}, &D::link)
+          .value({"topology", "topology", "", "who has a link to whom"}, &D::topology)
+          .value({"algorithm", "algorithm", "", "of the all-reduces; several where sizes differ"}, &D::algorithm)
+          .value({"all_reduces", "all-reduces", "all-reduces", "in all steps", Adds::sum}, &D::all_reduces)
+          .value({"link_bytes", "link bytes", "B", "values sent by one device", Adds::sum}, &D::link_bytes)
+          .value({"link_wire_bytes", "link bytes on the wires", "B", "the same with the headers of packets", Adds::sum},
+                 &D::link_wire_bytes)
+          .value(
+              {"link_bytes_per_token", "link bytes a token", "B", "values sent by all devices, for each token counted"},
+              &D::link_bytes_per_token)
+          .value({"link_j", "energy of the links", "J", "of all devices", Adds::sum}, &D::link_j)
+          .value({"total_j", "energy of all", "J", "all devices with their DRAM, and the links", Adds::sum},
+                 &D::total_j)
+          .value({"per_token_j", "energy of all a token", "J", "for each token counted"}, &D::per_token_j)
+          .value({"phy_mm2", "PHYs of the link", "mm2", "of one device, not part of `area`"}, &D::phy_mm2);
+  return record;
+}
+
 const Record<ServingResult>& serving_figures() {
   using S = ServingResult;
   static const Record<S> record =
@@ -459,6 +484,9 @@ const Record<RunResult>& run_figures() {
           .object({"mixture", "mixture", "", "what mixtures of experts read, of a model that has some"},
                   mixture_figures(), &R::mixture)
           .only_if([](const R& r) { return r.mixture.layers > 0; })
+          .object({"devices", "devices", "", "devices that share the model, and what goes between them"},
+                  devices_figures(), &R::devices)
+          .only_if([](const R& r) { return r.devices.tensor > 1; })
           .object({"serving", "serving", "", "queue and batch, when a trace was replayed"}, serving_figures(),
                   &R::serving)
           .only_if([](const R& r) { return r.serving.requests > 0; })

@@ -186,6 +186,18 @@ struct MixtureResult {
   double all_bytes_per_token = 0;    // as if each step read all experts
 };
 
+/// Devices that share a model, and what went between them.
+struct DevicesResult {
+  std::uint64_t tensor = 0;
+  std::string link, topology, algorithm;
+  double all_reduces = 0;
+  double link_bytes = 0, link_wire_bytes = 0;  // sent by one device: values, and with packet headers
+  double link_formula_bytes = 0;               // values by the formula; for a check
+  double link_bytes_per_token = 0;             // of all devices
+  double link_j = 0, total_j = 0, per_token_j = 0;
+  double phy_mm2 = 0;
+};
+
 /// Bytes of one channel in one interval, by class: a line of bandwidth.csv.
 struct BandwidthSample {
   double start_s = 0;
@@ -238,6 +250,7 @@ struct RunResult {
   std::vector<std::string> notices;
   AddressMapResult address_map;
   MixtureResult mixture;  // of a model with mixtures; no layers otherwise
+  DevicesResult devices;  // of several; none otherwise
   ServingResult serving;  // of a trace; no requests otherwise
   std::vector<RequestResult> requests;
 
@@ -254,7 +267,8 @@ inline std::uint64_t counted_tokens(const RunResult& r) {
   return r.output_tokens > 0 ? r.output_tokens : r.prompt_tokens;
 }
 
-/// The largest of the times: "memory", "decode", "compute", "vector", "buffer" or "interconnect"; earlier ones win ties.
+/// The largest of the times: "memory", "decode", "compute", "vector", "buffer" or "interconnect" (of what is between devices the
+/// caller says "link"); earlier ones win ties.
 std::string bound_of(const OperationResult& operation);
 /// Time by what bounds it, largest first: of the operations, and the rest of `seconds` as idle. Empty when there is no
 /// time.

@@ -113,6 +113,15 @@ void overview(std::string& out, const RunResult& r) {
            " with the experts of one token alone, " + si(m.all_bytes_per_token, "B") + " with all\n";
   }
 
+  if (r.devices.tensor > 1) {
+    const DevicesResult& d = r.devices;
+    out += fmt::format(
+        "Devices  {} equal ones, one simulated; {} by {} over {}: {} sent a token by all; {} a token with all "
+        "devices\n",
+        d.tensor, counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"), d.algorithm, d.link,
+        si(d.link_bytes_per_token, "B"), si(d.per_token_j, "J"));
+  }
+
   out += "Limit    " + limit_text(r);
   out += "\n         DRAM moved " + si(r.bandwidth.achieved_bytes_per_s, "B/s") + " of " +
          si(r.bandwidth.peak_bytes_per_s, "B/s") + " (" + percent(r.bandwidth.utilisation) + ")\n";

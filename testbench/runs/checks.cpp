@@ -27,6 +27,9 @@ std::vector<CheckResult> conservation_checks(const Totals& t) {
   checks.push_back(check_equal("multiply-accumulates = model shapes", t.expected_macs, t.macs, "MACs"));
   checks.push_back(
       check_equal("group operations of the array = formula", t.expected_slots, t.slots, "32-MAC operations"));
+  if (t.expected_reduced_values > 0)
+    checks.push_back(check_equal("values reduced between devices = model shapes", t.expected_reduced_values,
+                                 t.reduced_values, "values"));
   double requests = 0, responses = 0;
   for (const ChannelTotals& c : t.channels) {
     requests += c.requests;

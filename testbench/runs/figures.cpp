@@ -121,7 +121,7 @@ std::vector<OperationResult> operations_of(const Totals& totals, const Scenario&
         std::max(t.weight_buffer_bytes / weights.buffer_bytes_per_s, t.kv_buffer_bytes / cache.buffer_bytes_per_s);
     o.interconnect_s = std::max(t.weight_buffer_bytes / weights.interconnect_bytes_per_s,
                                 t.kv_buffer_bytes / cache.interconnect_bytes_per_s);
-    o.bound = bound_of(o);
+    o.bound = c == OperationClass::link ? "link" : bound_of(o);
     operations.push_back(o);
   }
   return operations;

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/runs/machine_totals.h"
 
+#include <numeric>
+
 namespace harmonia::testbench {
 
 Totals totals_of(accelerator::Accelerator& a, const ClassTimes& times) {
@@ -13,6 +15,9 @@ Totals totals_of(accelerator::Accelerator& a, const ClassTimes& times) {
   t.vector_elements = static_cast<double>(a.vector_unit.elements());
   t.buffer_bytes = static_cast<double>(a.weight_buffer.statistics().bytes + a.kv_buffer.statistics().bytes);
   t.operand_bytes = static_cast<double>(a.operand_buffer.bytes_read());
+  const std::vector<std::uint64_t>& all_reduces = a.sequencer.all_reduces();
+  t.all_reduces = static_cast<double>(all_reduces.size());
+  t.reduced_values = static_cast<double>(std::accumulate(all_reduces.begin(), all_reduces.end(), std::uint64_t{0}));
   t.classes = times.all();
   t.expect(a.sequencer.expected());
   for (const auto& channel : a.channels) {

@@ -15,6 +15,7 @@
 #include "harmonia/testbench/runs/instruments.h"
 #include "harmonia/testbench/runs/machine_steps.h"
 #include "harmonia/testbench/runs/workload.h"
+#include "harmonia/testbench/system/device_link.h"
 #include "harmonia/testbench/system/machine.h"
 
 namespace harmonia::testbench {
@@ -175,6 +176,14 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   result.fidelity.layers_simulated = steps->layers_simulated();
   collector.report(s, workload->single_linear(), channel_facts(*machine.accelerator), result);
   workload->report(result);
+  if (s.model.tensor_devices > 1) {
+    const Totals& totals = collector.totals();
+    result.devices = devices_of(s, machine.accelerator->sequencer.all_reduces(), totals.reduced_values,
+                                totals.all_reduces, result.energy, static_cast<double>(counted_tokens(result)));
+    const DevicesResult& d = result.devices;
+    result.checks.push_back(
+        check_close("bytes sent over links = formula of the algorithm", d.link_formula_bytes, d.link_bytes, "bytes"));
+  }
   check(*workload, *steps, collector, result);
   note_replaced_blocks(options, *machine.accelerator, result);
   for (const std::string& notice : machine_notices(s.accelerator)) result.notices.push_back(notice);

@@ -182,7 +182,7 @@ double array_ratio(std::size_t operation_class, const ClassTotals& predicted, co
 bool on_array(std::size_t operation_class) {
   using accelerator::OperationClass;
   const auto c = static_cast<OperationClass>(operation_class);
-  return c != OperationClass::embedding && c != OperationClass::elementwise;
+  return c != OperationClass::embedding && c != OperationClass::elementwise && c != OperationClass::link;
 }
 
 void follow_class(std::size_t operation_class, ClassTotals& c, const ClassTotals& formulas, const PeakRates& peak,

@@ -14,11 +14,23 @@ template <typename T>
 using Counts = std::vector<double T::*>;
 
 // Every count of the three structs that is a plain number.
-const Counts<Totals> kOfRun = {&Totals::time_ps,         &Totals::events,         &Totals::macs,
-                               &Totals::slots,           &Totals::weights,        &Totals::converted,
-                               &Totals::vector_elements, &Totals::buffer_bytes,   &Totals::operand_bytes,
-                               &Totals::expected_macs,   &Totals::expected_slots, &Totals::mixtures,
-                               &Totals::experts,         &Totals::expert_bytes};
+const Counts<Totals> kOfRun = {&Totals::time_ps,
+                               &Totals::events,
+                               &Totals::macs,
+                               &Totals::slots,
+                               &Totals::weights,
+                               &Totals::converted,
+                               &Totals::vector_elements,
+                               &Totals::buffer_bytes,
+                               &Totals::operand_bytes,
+                               &Totals::expected_macs,
+                               &Totals::expected_slots,
+                               &Totals::mixtures,
+                               &Totals::experts,
+                               &Totals::expert_bytes,
+                               &Totals::all_reduces,
+                               &Totals::reduced_values,
+                               &Totals::expected_reduced_values};
 const Counts<ClassTotals> kOfClass = {&ClassTotals::elapsed_ps,
                                       &ClassTotals::compute_cycles,
                                       &ClassTotals::vector_ps,
@@ -76,6 +88,7 @@ void Totals::expect(const accelerator::Expected& e) {
   mixtures = static_cast<double>(e.mixtures);
   experts = static_cast<double>(e.experts);
   expert_bytes = static_cast<double>(e.expert_bytes);
+  expected_reduced_values = static_cast<double>(e.reduced_values);
   for (std::size_t i = 0; i < classes.size(); ++i) {
     classes[i].bytes = static_cast<double>(e.of_class[i].bytes);
     classes[i].macs = static_cast<double>(e.of_class[i].macs);

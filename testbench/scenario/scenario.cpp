@@ -9,6 +9,7 @@
 
 #include "harmonia/config/yaml.h"
 #include "harmonia/hw/formats/weights/weight_format.h"
+#include "harmonia/hw/model/model_split.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/scenario/block_check.h"
@@ -167,6 +168,7 @@ void Scenario::describe(config::Fields& f) {
   f.add("description", description).says("one line for `harmonia list scenarios`");
   f.add("model", model).required().says("model shape: built-in name, YAML file, Hugging Face config.json, or inline");
   f.add("accelerator", accelerator).says("machine: built-in name, file, or inline");
+  f.add("devices", devices).says("devices that share the model, and what is between them");
   f.add("weights", weights).says("weight formats: a format name, or inline");
   f.add("kv", kv).says("KV-cache format: a format name, or inline");
   f.add("activations", activations).says("activation format: a format name, or inline");
@@ -250,6 +252,7 @@ void expand_path(const std::string& path, Node& node, const Library& library) {
   for (const Section& s : kSections)
     if (path == s.key) expand_scalar(s, node, library);
   if (path == "accelerator.dram") expand_scalar(kSections[2], node, library);
+  if (path == "devices.link") node = load_file(BuiltIn::kLink, node.text, node.where, library, 0);
 }
 
 // A DRAM file becomes the preset that it is based on and the keys that it lays over it.
@@ -395,6 +398,33 @@ void settle_routing(LoadedScenario& loaded, const Node* workload, const Library&
   routing.traced = read_routing_trace(found.string(), s.model);
 }
 
+/// Divides the model among the devices: from here on its shape is one device's.
+void settle_devices(LoadedScenario& loaded) {
+  const Node* given = loaded.document.find("devices");
+  Scenario& s = loaded.scenario;
+  if (const std::string why = devices_problem(s, given && given->is_map() && given->find("link")); !why.empty())
+    throw located(InputError(why), loaded);
+  if (s.devices.tensor > 1) {
+    try {
+      s.model = accelerator::part_of(s.model, s.devices.tensor);
+    } catch (const InputError& e) {
+      throw located(e, loaded);
+    }
+    loaded.notices.push_back(
+        fmt::format("Bytes, bandwidth, operations, energy and area are those of one of {} equal devices; `devices` has "
+                    "the links and "
+                    "the energy of all.",
+                    s.devices.tensor));
+    return;
+  }
+  if (given) loaded.notices.emplace_back("devices.tensor is 1: nothing is divided, and no link is used.");
+  loaded.resolved.erase("devices");
+  auto& list = loaded.assumptions;
+  list.erase(std::remove_if(list.begin(), list.end(),
+                            [](const config::Assumption& a) { return a.key.rfind("devices.", 0) == 0; }),
+             list.end());
+}
+
 /// The flat figure of a bit is an input only where the channel states no currents, and then a notice says so.
 void settle_bit_energy(LoadedScenario& loaded, const dram::Config& channel) {
   if (channel.currents.devices == 0) {
@@ -486,6 +516,11 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
     if (node->is_scalar()) expand_scalar(s, *node, library);
     if (!s.scalar_key && node->is_map()) resolve_base(s.kind, *node, library, 0);
   }
+  Node* devices = document.find("devices");
+  if (Node* link = devices && devices->is_map() ? devices->find("link") : nullptr) {
+    if (link->is_scalar()) expand_path("devices.link", *link, library);
+    if (link->is_map()) resolve_base(BuiltIn::kLink, *link, library, 0);
+  }
   if (Node* model = document.find("model")) normalise_model(*model, library, &loaded.notices);
 
   Node* machine = document.find("accelerator");
@@ -562,6 +597,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
     loaded.assumptions.push_back(std::move(a));
   }
   for (const std::string& w : channel.warnings) loaded.notices.push_back("DRAM channel: " + w);
+  settle_devices(loaded);
   return loaded;
 }
 

@@ -14,6 +14,7 @@
 #include "harmonia/hw/accelerator/config.h"
 #include "harmonia/hw/link/config.h"
 #include "harmonia/hw/model/model_shape.h"
+#include "harmonia/testbench/scenario/devices_config.h"
 #include "harmonia/testbench/scenario/library.h"
 #include "harmonia/testbench/scenario/routing_config.h"
 
@@ -96,7 +97,8 @@ struct OutputConfig {
 struct Scenario {
   std::string name = "unnamed";
   std::string description;
-  accelerator::ModelShape model;
+  accelerator::ModelShape model;  // of several devices the part of one
+  DevicesConfig devices;
   accelerator::AcceleratorConfig accelerator;  // the scenario's `dram` section is laid over accelerator.dram
   WeightsConfig weights;
   KvConfig kv;

@@ -12,6 +12,7 @@
 #include "harmonia/hw/program/linear_mode.h"
 #include "harmonia/hw/program/tiling.h"
 #include "harmonia/testbench/scenario/block_check.h"
+#include "harmonia/testbench/system/device_link.h"
 #ifdef HARMONIA_HAS_RTL
 #include "harmonia/hw/cosim/block_cores.h"
 #endif
@@ -79,6 +80,10 @@ accelerator::MachineOptions machine_options(const Scenario& s) {
   o.program.data_valid = s.fidelity.data == DataMode::functional;
   const auto sequences = static_cast<std::uint64_t>(s.workload.is_trace() ? s.workload.max_batch : s.workload.batch);
   o.program.routing = make_routing(s.workload.routing, s.model, sequences, s.seed);
+  if (s.model.tensor_devices > 1)
+    o.program.all_reduce_us = [link = std::make_shared<DeviceLink>(s.devices)](std::uint64_t values) {
+      return link->all_reduce(values).us;
+    };
   o.loosely_timed = s.fidelity.timing == Timing::lt;
   check_blocks(s);
   if (o.program.data_valid && s.accelerator.pe.kind == accelerator::PeKind::anda)

@@ -1,0 +1,93 @@
+// One device's part of a model: what is divided, what is on every device, and what does not divide.
+#include "harmonia/hw/accelerator/on_chip.h"
+#include "harmonia/hw/model/model_split.h"
+#include "harmonia/hw/program/conservation.h"
+#include "tests/support/catch.h"
+#include "tests/support/message_of.h"
+
+using namespace harmonia;
+using namespace harmonia::accelerator;
+
+namespace {
+
+ModelShape small() {
+  ModelShape s;
+  s.hidden_size = 512;
+  s.num_hidden_layers = 3;
+  s.num_attention_heads = 8;
+  s.num_key_value_heads = 4;
+  s.head_dim = 64;
+  s.intermediate_size = 1024;
+  s.vocab_size = 1024;
+  return s;
+}
+
+Expected step(const ModelShape& shape) {
+  const StoredFormats formats{formats::weight_format("kmeans4"), formats::weight_format("fp16"), {}};
+  StepWork work;
+  work.sequences = {{0, 100, 1, true}, {1, 100, 1, true}};
+  AcceleratorConfig config;
+  return expected_of_step(shape, formats, formats::CodebookKind::kInt8, on_chip(config), work,
+                          StepExtent::whole(shape));
+}
+
+std::uint64_t bytes(const Expected& e, bus::TrafficClass c) { return e.bytes[static_cast<std::size_t>(c)]; }
+
+}  // namespace
+
+TEST_CASE("split: heads, feed-forward and vocabulary are divided, the residual stream is not") {
+  const ModelShape part = part_of(small(), 4);
+  CHECK(part.hidden_size == 512);
+  CHECK(part.num_attention_heads == 2);
+  CHECK(part.num_key_value_heads == 1);
+  CHECK(part.intermediate_size == 256);
+  CHECK(part.vocab_size == 256);
+  CHECK(part.tensor_devices == 4);
+  CHECK(part_of(small(), 1).tensor_devices == 1);
+}
+
+TEST_CASE("split: all devices together move the bytes of one, and what each of them has") {
+  const Expected whole = step(small());
+  for (const int devices : {2, 4}) {
+    const Expected part = step(part_of(small(), devices));
+    const auto n = static_cast<std::uint64_t>(devices);
+    // On every device: gains of two norms a layer and of the last, and the rows of two tokens of the embedding.
+    const std::uint64_t replicated = 2 * 512 * (2 * 3 + 1) + 2 * 2 * 512;
+    CHECK(n * bytes(part, bus::TrafficClass::weights) ==
+          bytes(whole, bus::TrafficClass::weights) + (n - 1) * replicated);
+    CHECK(n * bytes(part, bus::TrafficClass::scales) == bytes(whole, bus::TrafficClass::scales));
+    CHECK(n * bytes(part, bus::TrafficClass::kv_read) == bytes(whole, bus::TrafficClass::kv_read));
+    CHECK(n * bytes(part, bus::TrafficClass::kv_write) == bytes(whole, bus::TrafficClass::kv_write));
+    CHECK(n * part.macs == whole.macs);
+    // Two rows: behind the embedding and twice a layer.
+    CHECK(part.reduced_values == 2 * 512 * (1 + 2 * 3));
+    CHECK(whole.reduced_values == 0);
+  }
+}
+
+TEST_CASE("split: kv heads are on several devices where there are fewer than devices") {
+  ModelShape shape = small();
+  shape.num_key_value_heads = 2;
+  const ModelShape part = part_of(shape, 4);
+  CHECK(part.num_key_value_heads == 1);
+  CHECK(part.num_attention_heads == 2);
+  CHECK(4 * bytes(step(part), bus::TrafficClass::kv_read) == 2 * bytes(step(shape), bus::TrafficClass::kv_read));
+}
+
+TEST_CASE("split: what does not divide is refused by name") {
+  const auto refusal = [](const ModelShape& shape, int devices) {
+    return test::message_of([&] { part_of(shape, devices); });
+  };
+  CHECK_THAT(refusal(small(), 3),
+             ContainsSubstring("devices.tensor: 3 devices do not divide the model's num_attention_heads (8)"));
+  ModelShape odd = small();
+  odd.vocab_size = 1022;
+  CHECK_THAT(refusal(odd, 4), ContainsSubstring("vocab_size (1022)"));
+  odd = small();
+  odd.num_attention_heads = 12;
+  odd.num_key_value_heads = 3;
+  CHECK_THAT(refusal(odd, 2), ContainsSubstring("num_key_value_heads (3)"));
+  odd = small();
+  odd.mixture.experts = 8;
+  CHECK_THAT(refusal(odd, 2), ContainsSubstring("mixtures of experts across devices are not modelled"));
+}
