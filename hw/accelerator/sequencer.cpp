@@ -78,6 +78,7 @@ Sequencer::Sequencer(sc_core::sc_module_name name, const SequencerConfig& config
       writes_done_.push(q, when);
     });
   tsock.on_request([this](auto& payload, const sc_core::sc_time& arrival) { return request(payload, arrival); });
+  if (settings_.data_valid) settings_.routing = scored_ = std::make_shared<ScoredRouting>();
 }
 
 std::optional<sc_core::sc_time> Sequencer::request(tlm::tlm_generic_payload& payload, const sc_core::sc_time& arrival) {
@@ -119,6 +120,7 @@ void Sequencer::start(tlm::tlm_generic_payload& payload) {
   work_.token_ids.resize(header.tokens);
   if (header.tokens != 0) std::memcpy(work_.token_ids.data(), p, header.tokens * 4ull);
 
+  if (scored_) scored_->begin(shape_, work_);
   program_ = std::make_unique<StepProgram>(shape_, map_, chip_, settings_, work_);
   layers_ = header.layers == 0 ? static_cast<unsigned>(shape_.num_hidden_layers)
                                : std::min(header.layers, static_cast<std::uint32_t>(shape_.num_hidden_layers));
@@ -242,10 +244,18 @@ void Sequencer::end_kernel() {
 template <class D>
 void Sequencer::queue_all(Queue q, const std::vector<D>& list, const Batch& batch) {
   base_[index(q)] = items_[index(q)].size();
+  [[maybe_unused]] std::size_t picked = 0;
   for (const D& d : list) {
     Item item;
     item.bytes = encoded(d);
     item.kernel = kernel_of(batch, q, static_cast<std::size_t>(&d - list.data()));
+    if constexpr (std::is_same_v<D, memory::OperandDescriptor>) {
+      if (d.picks()) {
+        const std::vector<unsigned char> rows = raw(batch.picked.data() + picked, d.rows * sizeof(std::uint32_t));
+        item.bytes.insert(item.bytes.end(), rows.begin(), rows.end());
+        picked += d.rows;
+      }
+    }
     if constexpr (std::is_same_v<D, vector::Descriptor>) {
       if (std::holds_alternative<vector::Setup>(d.kind)) {
         const std::vector<unsigned char> table = program_->setup_table();
@@ -337,7 +347,14 @@ std::string Sequencer::host_fault(const bus::Chunk& chunk, std::uint64_t bytes) 
   if (result->kind == bus::HostResult::Kind::routing)
     check.require(routing_due_, "HostResult::kind", static_cast<unsigned>(result->kind),
                   "a layer that waits for a routing");
-  if (!check.good() || result->kind != bus::HostResult::Kind::logits || !chunk.data_valid) return check.fault();
+  if (!check.good() || !chunk.data_valid) return check.fault();
+  if (result->kind == bus::HostResult::Kind::routing) {
+    check.equal("HostResult::rows", result->rows, program_->rows(), "the step's");
+    check.equal("HostResult::columns", result->columns, static_cast<std::uint64_t>(shape_.mixture.experts_per_token),
+                "experts of a token");
+    check.equal("the data length", bytes, 4ull * result->rows * result->columns, "32 bits for each expert");
+  }
+  if (result->kind != bus::HostResult::Kind::logits) return check.fault();
   const auto vocabulary = static_cast<std::uint64_t>(shape_.vocab_size);
   check.require(result->row_begin <= logit_rows_ && result->rows <= logit_rows_ - result->row_begin,
                 "HostResult::row_begin", result->row_begin, "rows inside the step's ", logit_rows_);
@@ -360,6 +377,11 @@ void Sequencer::host_chunk() {
   if (result.kind == bus::HostResult::Kind::marker) {
     markers_due_.push({c.operation}, when);
   } else if (result.kind == bus::HostResult::Kind::routing) {
+    if (c.data_valid) {
+      std::vector<std::uint32_t> experts(std::size_t{result.rows} * result.columns);
+      std::memcpy(experts.data(), payload.get_data_ptr(), experts.size() * sizeof(std::uint32_t));
+      scored_->set(static_cast<int>(next_batch_) - 1, std::move(experts));
+    }
     routings_due_.push(0, when);
   } else if (c.data_valid) {
     const std::size_t bytes = std::size_t{result.columns} * 2;

@@ -140,6 +140,7 @@ class Sequencer : public sc_core::sc_module {
   const MemoryMap& map_;
   OnChip chip_;
   StepProgram::Settings settings_;
+  std::shared_ptr<ScoredRouting> scored_;  // of functional runs: in place of the settings' routing
   bus::PayloadPool pool_;
 
   bus::PayloadPtr command_;  // the step under way

@@ -175,28 +175,29 @@ void LinearWeights::prepare(ActivationFormat activations) {
   }
 }
 
-void LinearWeights::multiply(const void* x, std::size_t tokens, Fp16* out) const {
+void LinearWeights::multiply_rows(const void* x, std::size_t tokens, std::size_t first, std::size_t count,
+                                  Fp16* out) const {
   if (activations_ == ActivationFormat::fp16) {
     const auto* rows = static_cast<const Fp16*>(x);
     for (std::size_t t = 0; t < tokens; ++t)
-      for (std::size_t r = 0; r < rows_; ++r)
-        out[t * rows_ + r] = to_fp16(dot_fp16(rows + t * cols_, operand_fp16_.data() + r * cols_, cols_));
+      for (std::size_t r = 0; r < count; ++r)
+        out[t * count + r] = to_fp16(dot_fp16(rows + t * cols_, operand_fp16_.data() + (first + r) * cols_, cols_));
     return;
   }
-  const std::size_t row = kBfp8.row_bytes(cols_);
+  const std::size_t row = kBfp8.row_bytes(cols_), start = first * cols_;
   for (std::size_t t = 0; t < tokens; ++t) {
     const std::uint8_t* a = static_cast<const std::uint8_t*>(x) + t * row;
-    Fp16* y = out + t * rows_;
+    Fp16* y = out + t * count;
     if (is_words(format_))
-      gemv_bfp(kBfp8, a, kBfp8, operand_bfp_.data(), row, rows_, cols_, y);
+      gemv_bfp(kBfp8, a, kBfp8, operand_bfp_.data() + first * row, row, count, cols_, y);
     else if (is_codebook(format_))
-      gemv_codebook(kBfp8, a, operand8_.data(), kmeans_.scales.data(), integer_.scale, rows_, cols_, y);
+      gemv_codebook(kBfp8, a, operand8_.data() + start, kmeans_.row_scales(first), integer_.scale, count, cols_, y);
     else if (needs_nine_bits(format_))
-      for (std::size_t r = 0; r < rows_; ++r)
-        y[r] =
-            to_fp16(dot_int(kBfp8, a, operand16_.data() + r * cols_, ints_.row_scales(r), cols_, ints_.format.group));
+      for (std::size_t r = 0; r < count; ++r)
+        y[r] = to_fp16(dot_int(kBfp8, a, operand16_.data() + start + r * cols_, ints_.row_scales(first + r), cols_,
+                               ints_.format.group));
     else
-      gemv_int(kBfp8, a, operand8_.data(), ints_.scales.data(), rows_, cols_, ints_.format.group, y);
+      gemv_int(kBfp8, a, operand8_.data() + start, ints_.row_scales(first), count, cols_, ints_.format.group, y);
   }
 }
 

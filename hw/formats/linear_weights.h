@@ -85,7 +85,9 @@ class LinearWeights {
   void prepare(ActivationFormat activations);
   /// out[t][r] = row r times activation row t. `x` is tokens rows: stored BFP8 groups (kBfp8.row_bytes(cols) each) for
   /// bfp8, cols FP16 values for fp16, as prepare() was told. out: [tokens][rows] FP16.
-  void multiply(const void* x, std::size_t tokens, Fp16* out) const;
+  void multiply(const void* x, std::size_t tokens, Fp16* out) const { multiply_rows(x, tokens, 0, rows_, out); }
+  /// The same with rows [first, first + count) alone; out: [tokens][count].
+  void multiply_rows(const void* x, std::size_t tokens, std::size_t first, std::size_t count, Fp16* out) const;
 
  private:
   static LinearWeights from_codebook(WeightFormat format, KmeansTensor tensor, CodebookKind codebook);

@@ -24,7 +24,7 @@ GoldenLayer::GoldenLayer(const GoldenModelWeights& model, const GoldenSettings& 
       index_(index),
       rope_(rope_table(model)),
       cache_(model.shape, settings, model.shape.window_of(index)) {
-  for (const ModelTensor tensor : layer_graph(shape_).layer_tensors())
+  for (const ModelTensor tensor : layer_graph(shape_, index_).layer_tensors())
     if (info_of(tensor).kind == TensorKind::gains) gains_[tensor] = fp32_of(weights_->gains[tensor]);
 }
 
@@ -36,7 +36,7 @@ void GoldenLayer::reset() {
 
 void GoldenLayer::step(Fp16* x, std::size_t tokens, const Tap& tap) {
   const GoldenStep step{index_, tokens, cache_.tokens(), tap};
-  for (const LayerOperation& operation : layer_graph(shape_).layer)
+  for (const LayerOperation& operation : layer_graph(shape_, index_).layer)
     (this->*golden_operations().of(operation.kind))(step, operation, x);
 }
 

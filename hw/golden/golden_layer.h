@@ -49,6 +49,11 @@ class GoldenLayer {
   void rotate(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   void smooth(const GoldenStep& step, std::vector<formats::Fp16>& keys);
   void silu_multiply(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
+  void experts(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
+  void expert(const LayerOperation& operation, std::size_t number, formats::Fp16* x);
+  void route(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
+  void scale(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
+  void add_scaled(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   template <class Update>
   void update_stream(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
 
@@ -65,6 +70,9 @@ class GoldenLayer {
   std::array<GoldenRows, value_count> rows_;
   std::vector<std::vector<formats::Fp16>> results_;  // of the products of a linear
   GoldenRows scores_;                                // then probabilities, of one token and head
+  // Of a mixture layer: experts of each token and their weights, and the scale of the shared experts.
+  std::vector<std::uint32_t> chosen_;
+  std::vector<float> expert_weights_, shared_scale_;
 };
 
 /// What the files of hw/golden/operations register, by the names of the layer graph: the arithmetic of kinds of operations, and
@@ -81,6 +89,7 @@ class GoldenOperations {
   void pass();
   void rotate();
   void silu_multiply();
+  void experts();
   /// Update: a kind of the vector unit that is derived from vector::StreamUpdate.
   template <class Update>
   void stream_update(Step step) {

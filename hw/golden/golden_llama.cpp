@@ -17,9 +17,9 @@ std::size_t size(int n) { return static_cast<std::size_t>(n); }
 GoldenLlama::GoldenLlama(std::shared_ptr<GoldenModelWeights> weights, const GoldenSettings& settings)
     : weights_(std::move(weights)), settings_(settings), final_norm_(fp32_of(weights_->final_norm)) {
   weights_->validate();
-  const std::vector<ModelTensor> matrices = layer_graph(weights_->shape).layer_matrices();
-  for (GoldenLayerWeights& layer : weights_->layers)
-    for (const ModelTensor tensor : matrices) layer.matrices[tensor].prepare(settings_.activations);
+  for (std::size_t i = 0; i < weights_->layers.size(); ++i)
+    for (const ModelTensor tensor : layer_graph(weights_->shape, static_cast<int>(i)).layer_matrices())
+      weights_->layers[i].matrices[tensor].prepare(settings_.activations);
   weights_->lm_head.prepare(settings_.activations);
   layers_.reserve(weights_->layers.size());
   for (std::size_t i = 0; i < weights_->layers.size(); ++i)

@@ -33,13 +33,12 @@ void GoldenModelWeights::validate() const {
     expect_length("rope_frequencies", rope_frequencies.size(), static_cast<std::uint64_t>(shape.head_dim / 2));
   expect_vector(ModelTensor::embedding, embedding, shape);
   expect_length("layers", layers.size(), static_cast<std::uint64_t>(shape.num_hidden_layers));
-  const std::vector<ModelTensor> tensors = layer_graph(shape).layer_tensors();
-  for (const GoldenLayerWeights& layer : layers)
-    for (const ModelTensor tensor : tensors) {
+  for (std::size_t l = 0; l < layers.size(); ++l)
+    for (const ModelTensor tensor : layer_graph(shape, static_cast<int>(l)).layer_tensors()) {
       if (info_of(tensor).kind == TensorKind::matrix)
-        expect_matrix(tensor, layer.matrices[tensor], shape);
+        expect_matrix(tensor, layers[l].matrices[tensor], shape);
       else
-        expect_vector(tensor, layer.gains[tensor], shape);
+        expect_vector(tensor, layers[l].gains[tensor], shape);
     }
   expect_vector(ModelTensor::final_norm, final_norm, shape);
   expect_matrix(ModelTensor::lm_head, lm_head, shape);

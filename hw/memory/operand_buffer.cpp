@@ -31,6 +31,37 @@ std::string fault_of(const OperandDescriptor& d, std::uint64_t capacity_bytes) {
   return c.within("block_bytes", d.block_bytes, 1, capacity_bytes).fault();
 }
 
+namespace {
+
+/// Rows that a descriptor picks.
+std::vector<std::uint32_t> picked_rows(const OperandDescriptor& d, const std::vector<unsigned char>& table) {
+  std::vector<std::uint32_t> rows(d.rows);
+  std::memcpy(rows.data(), table.data(), rows.size() * sizeof(std::uint32_t));
+  return rows;
+}
+
+}  // namespace
+
+std::string table_fault(const OperandDescriptor& d, const std::vector<unsigned char>& table) {
+  bus::FieldCheck c;
+  c.equal("the table's length", table.size(), d.picks() ? std::uint64_t{4} * d.rows : 0,
+          d.picks() ? "4 bytes for each row that is picked" : "only a descriptor that picks rows has one");
+  if (!c.good() || !d.picks()) return c.fault();
+  const std::vector<std::uint32_t> rows = picked_rows(d, table);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    c.require(rows[i] < d.source_rows && (i == 0 || rows[i] > rows[i - 1]), "picked row", rows[i],
+              "rows in ascending order, below source_rows, ", d.source_rows);
+  return c.fault();
+}
+
+void pick_rows(const OperandDescriptor& d, const std::vector<unsigned char>& table, const std::uint8_t* operand,
+               std::uint8_t* rows) {
+  for (const std::uint32_t row : picked_rows(d, table)) {
+    std::memcpy(rows, operand + std::size_t{row} * d.row_bytes, d.row_bytes);
+    rows += d.row_bytes;
+  }
+}
+
 std::string piece_fault(const bus::OperandPiece& piece, std::uint64_t bytes, std::uint64_t operand_bytes,
                         std::uint64_t row_bytes) {
   bus::FieldCheck c;

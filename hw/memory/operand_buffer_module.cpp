@@ -15,8 +15,8 @@ using bus::Wait;
 OperandBuffer::OperandBuffer(sc_core::sc_module_name name, const BufferConfig& activation_buffer)
     : StreamBlock(name, 1e6 / static_cast<double>(activation_buffer.clock_ps),
                   [this](const OperandDescriptor& d, const auto& table) {
-                    if (!table.empty()) return std::string("an operand's descriptor has no table");
                     std::string fault = descriptor_fault(d);
+                    if (fault.empty()) fault = table_fault(d, table);
                     if (fault.empty()) queued_.emplace(d.arrives_as(), d);  // the port queues what has no fault
                     return fault;
                   }),
@@ -163,6 +163,8 @@ bool OperandBuffer::send() {
                                    functional ? bus::Data::buffer : bus::Data::scratch);
   if (functional && d.from_memory != 0 && d.block_rows != 0)
     gather_rows(d, it->second.data.data(), out->get_data_ptr());
+  else if (functional && d.picks())
+    pick_rows(d, command.table(), it->second.data.data(), out->get_data_ptr());
   else if (functional)
     std::memcpy(out->get_data_ptr(), it->second.data.data(), d.bytes());
   bus::Chunk& c = bus::PayloadPool::chunk(out);

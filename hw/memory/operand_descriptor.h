@@ -16,11 +16,13 @@ struct OperandDescriptor {
   std::uint32_t block_rows = 0;   // pieces in a block; of queries the tokens, the blocks being their heads
   std::uint32_t block_bytes = 0;  // of a piece; the last block's may be shorter
 
-  // Some rows of an operand that came from the converter, which others read too:
+  // Rows of an operand that came from the converter, which others read too. Where they are not all of them, a table of their
+  // numbers follows, 32 bits each, in ascending order:
   std::uint32_t source = 0;       // its number; 0: the operand is the one that came
   std::uint32_t source_rows = 0;  // all of its rows
   std::uint8_t keeps_source = 0;  // 1: it stays for a later descriptor; 0: its room is given back behind this use
 
+  bool picks() const { return source != 0 && rows < source_rows; }
   std::uint64_t bytes() const { return std::uint64_t(row_bytes) * rows; }
   /// What must have come before it can be handed over: under which number, and how much.
   std::uint32_t arrives_as() const { return source != 0 ? source : operand; }

@@ -28,13 +28,25 @@ void Mixture::describe(config::Fields& f) {
       .range(1, 4096)
       .unit("layers")
       .says("of the layers behind those, the ones whose number, counted from 1, is a multiple of it are mixtures");
+  f.add("scores", scores, {{"softmax", RouterScores::softmax}, {"sigmoid", RouterScores::sigmoid}})
+      .says("what the router's scores become before they weigh what the experts give; changes values only");
+  f.add("normalised", normalised)
+      .says(
+          "the weights of a token's experts are divided by their sum (of softmax: it is over their scores alone, "
+          "otherwise over those of all experts); changes values only");
+  f.add("weight_scale", weight_scale)
+      .more_than(0)
+      .says("factor of the weights of a token's experts; changes values only");
   const std::pair<const char*, std::function<bool()>> others[] = {
       {"experts_per_token", [this] { return experts_per_token != 0; }},
       {"expert_width", [this] { return expert_width != 0; }},
       {"shared_width", [this] { return shared_width != 0; }},
       {"shared_gate", [this] { return shared_gate; }},
       {"dense_layers", [this] { return dense_layers != 0; }},
-      {"period", [this] { return period != 1; }}};
+      {"period", [this] { return period != 1; }},
+      {"scores", [this] { return scores != RouterScores::softmax; }},
+      {"normalised", [this] { return !normalised; }},
+      {"weight_scale", [this] { return weight_scale != 1.0; }}};
   for (const auto& [key, given] : others)
     f.check(key, [this, given = given] {
       return experts != 0 || !given() ? std::string()

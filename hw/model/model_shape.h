@@ -15,8 +15,11 @@
 
 namespace harmonia::accelerator {
 
+/// What a router's scores become before they weigh the experts' results.
+enum class RouterScores : std::uint8_t { softmax, sigmoid };
+
 /// Feed-forward layers that are mixtures: a router sends each token through experts_per_token of `experts` networks of three
-/// matrices. Which of its scores are chosen and how they become weights fixes values only.
+/// matrices, those of the highest scores. How scores become weights fixes values only.
 struct Mixture {
   int experts = 0;  // 0: no layer is a mixture
   int experts_per_token = 0;
@@ -25,6 +28,9 @@ struct Mixture {
   bool shared_gate = false;  // a row of weights scales what the shared experts give
   int dense_layers = 0;      // the first so many layers are dense
   int period = 1;            // of the others those whose number, counted from 1, is a multiple are mixtures
+  RouterScores scores = RouterScores::softmax;
+  bool normalised = true;     // the weights of a token's experts are divided by their sum: softmax is over those alone
+  double weight_scale = 1.0;  // of these weights, afterwards
 
   /// Parameters of one expert, and of a mixture layer's feed-forward without norms.
   std::uint64_t expert_weights(std::uint64_t hidden) const { return 3 * hidden * static_cast<unsigned>(expert_width); }

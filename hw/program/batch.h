@@ -60,6 +60,7 @@ struct Batch {
   std::vector<vector::Descriptor> vector;
   std::vector<converter::Descriptor> converter;
   std::vector<memory::OperandDescriptor> operands;
+  std::vector<std::uint32_t> picked;  // rows of the operands that are some of their source's, one after the other
   std::vector<Gate> gates;
   // None on a machine that is no GPU and has one device, or for what belongs to the kernel before.
   std::vector<KernelStart> kernels;

@@ -291,9 +291,9 @@ void Count::mixture(int index) {
            e_.bytes[static_cast<std::size_t>(TrafficClass::scales)];
   };
   const std::uint64_t before = weight_bytes();
-  for (const std::uint32_t rows : rows_of_experts(shape_, *routing_, work_, index)) {
-    if (rows == 0) continue;
-    feed_forward(rows, static_cast<std::uint64_t>(m.expert_width));
+  for (const std::vector<std::uint32_t>& rows : rows_of_experts(shape_, *routing_, work_, index)) {
+    if (rows.empty()) continue;
+    feed_forward(rows.size(), static_cast<std::uint64_t>(m.expert_width));
     ++e_.experts;
   }
   ++e_.mixtures;

@@ -30,7 +30,7 @@ struct Generation {
   std::vector<std::vector<std::vector<std::uint32_t>>> query_operand;  // [sequence][kv head][strip], when they stay
   std::uint32_t head_operand = 0, operand_at_array = 0;                // 0: none is known to be there
   bool head_spilled = false;                                           // the head's operand is in memory
-  std::vector<std::uint32_t> rows_of_experts;                          // of the mixture layer that is generated
+  std::vector<std::vector<std::uint32_t>> rows_of_experts;             // of the mixture layer that is generated
   std::set<ModelTensor> held_gains;                                    // of this layer, in the vector unit
 
   Generation(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const ProgramSettings& settings,
@@ -63,11 +63,12 @@ struct Linear {
   bool paired = false;  // the matrices are computed unit beside unit, and the first one's `results` takes both
   std::uint64_t unit_columns = 128;
   std::uint64_t rows = 0;
-  std::uint64_t kernel_columns = 0;     // output features of all pieces of a matrix that comes in pieces; 0: those here
-  std::uint32_t operand = 0;            // number of A when it is on chip
-  std::uint32_t source = 0;             // operand that A is rows of; 0: it is the operand itself
-  bool keeps_source = false;            // others read the source later
-  const SpillPlace* spilled = nullptr;  // where A is when it is not
+  std::uint64_t kernel_columns = 0;  // output features of all pieces of a matrix that comes in pieces; 0: those here
+  std::uint32_t operand = 0;         // number of A when it is on chip
+  std::uint32_t source = 0;          // operand that A is rows of; 0: it is the operand itself
+  bool keeps_source = false;         // others read the source later
+  const std::vector<std::uint32_t>* picked = nullptr;  // rows of the source that A is; null: all
+  const SpillPlace* spilled = nullptr;                 // where A is when it is not
 };
 void generate_products(Generation& g, const Linear& linear);
 

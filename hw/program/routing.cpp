@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <utility>
 
 #include "harmonia/hw/formats/random.h"
@@ -44,12 +45,34 @@ std::vector<std::uint32_t> TracedRouting::experts(int layer, std::uint64_t slot,
   return {first, first + static_cast<std::ptrdiff_t>(per_token_)};
 }
 
-std::vector<std::uint32_t> rows_of_experts(const ModelShape& shape, const Routing& routing, const StepWork& work,
-                                           int layer) {
-  std::vector<std::uint32_t> rows(static_cast<std::size_t>(shape.mixture.experts));
+void ScoredRouting::begin(const ModelShape& shape, const StepWork& work) {
+  sequences_ = work.sequences;
+  rows_ = work.tokens();
+  experts_.assign(static_cast<std::size_t>(shape.num_hidden_layers), {});
+}
+
+std::vector<std::uint32_t> ScoredRouting::experts(int layer, std::uint64_t slot, std::uint64_t position) const {
+  const std::vector<std::uint32_t>& of_layer = experts_[static_cast<std::size_t>(layer)];
+  std::uint64_t row = 0;
+  for (const SequenceStep& s : sequences_) {
+    if (s.slot == slot && position >= s.cached && position < s.context()) {
+      if (of_layer.empty()) throw std::logic_error("a mixture layer whose tokens have not been routed");
+      const std::uint64_t each = of_layer.size() / rows_;
+      const auto first = of_layer.begin() + static_cast<std::ptrdiff_t>((row + position - s.cached) * each);
+      return {first, first + static_cast<std::ptrdiff_t>(each)};
+    }
+    row += s.tokens;
+  }
+  throw std::logic_error("a token that is not of the step has no experts");
+}
+
+std::vector<std::vector<std::uint32_t>> rows_of_experts(const ModelShape& shape, const Routing& routing,
+                                                        const StepWork& work, int layer) {
+  std::vector<std::vector<std::uint32_t>> rows(static_cast<std::size_t>(shape.mixture.experts));
+  std::uint32_t row = 0;
   for (const SequenceStep& s : work.sequences)
-    for (std::uint64_t t = 0; t < s.tokens; ++t)
-      for (const std::uint32_t expert : routing.experts(layer, s.slot, s.cached + t)) ++rows[expert];
+    for (std::uint64_t t = 0; t < s.tokens; ++t, ++row)
+      for (const std::uint32_t expert : routing.experts(layer, s.slot, s.cached + t)) rows[expert].push_back(row);
   return rows;
 }
 

@@ -1,13 +1,14 @@
-// Which experts each token of a mixture layer goes to, where no values say it.
+// Which experts each token of a mixture layer goes to.
 //
-// Models: experts drawn for each token and layer from a distribution over the experts, without putting one back, or taken from a
-//   trace. A choice depends on seed, layer, slot and position alone, so that whoever asks again gets the same, the formulas of
-//   conservation.h too.
+// Models: experts drawn for each token and layer from a distribution over the experts, without putting one back, taken from a
+//   trace, or chosen by the router's scores, where there are values. A drawn choice depends on seed, layer, slot and position
+//   alone, so that whoever asks again gets the same, the formulas of conservation.h too.
 // Does not model: experts that follow from one layer to the next or from token to token, unless a trace has it; which expert is
 //   popular (of a Zipf distribution the lower numbers are, in every layer).
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "harmonia/hw/model/model_shape.h"
@@ -47,8 +48,26 @@ class TracedRouting : public Routing {
   std::uint64_t per_token_, layers_, slots_;
 };
 
-/// Rows of the step that go to each expert of a layer.
-std::vector<std::uint32_t> rows_of_experts(const ModelShape& shape, const Routing& routing, const StepWork& work,
-                                           int layer);
+/// Where the router's scores sent the tokens of the step under way.
+class ScoredRouting : public Routing {
+ public:
+  /// Begins a step.
+  void begin(const ModelShape& shape, const StepWork& work);
+  /// experts: those of each row of the step in a layer, experts_per_token of each.
+  void set(int layer, std::vector<std::uint32_t> experts) {
+    experts_[static_cast<std::size_t>(layer)] = std::move(experts);
+  }
+  /// Throws std::logic_error for a token that is not of the step, or whose layer has not been routed.
+  std::vector<std::uint32_t> experts(int layer, std::uint64_t slot, std::uint64_t position) const override;
+
+ private:
+  std::vector<SequenceStep> sequences_;
+  std::uint64_t rows_ = 0;
+  std::vector<std::vector<std::uint32_t>> experts_;  // [layer][row][experts_per_token]
+};
+
+/// Rows of the step that go to each expert of a layer, in ascending order.
+std::vector<std::vector<std::uint32_t>> rows_of_experts(const ModelShape& shape, const Routing& routing,
+                                                        const StepWork& work, int layer);
 
 }  // namespace harmonia::accelerator

@@ -194,22 +194,27 @@ struct SiluMultiply : Results {
   Cost cost(const Config& config) const { return {static_cast<std::uint64_t>(config.exp_cycles_per_element), 1}; }
 };
 
-/// What becomes of a mixture's results, whose values are not modelled. Scores of a router, a unit after the other: the top
-/// experts of each row go to the host with the last unit; exponential with sum, and a pass for each expert chosen.
+/// Scores of a router, a unit after the other. With the last unit the experts of each row go to the host, and their weights
+/// stay in the scratch memory; exponential with sum, and a pass for each expert chosen.
 struct Route : Results {
-  std::uint32_t experts_per_token = 1;
+  RouteRule rule;
+  std::uint32_t experts = 0;  // scores of a row
   bool ends = true;
 
   Cost cost(const Config& config) const {
-    return {1, static_cast<std::uint64_t>(config.exp_cycles_per_element) + experts_per_token};
+    return {1, static_cast<std::uint64_t>(config.exp_cycles_per_element) + rule.experts_per_token};
   }
 };
-/// Sigmoid of a row's score, which scales later results of the row.
+/// Sigmoid of a row's score, which scales what the shared experts give to the row.
 struct ScaleOfRows : Results {
   Cost cost(const Config& config) const { return {static_cast<std::uint64_t>(config.exp_cycles_per_element), 0}; }
 };
-/// Results times a number of their row, added to rows of the residual stream in the scratch memory.
+/// Results times a number of their row, added to rows of the residual stream in the scratch memory: what an expert gives, to
+/// those that were sent to it, in their order, or what the shared experts give.
 struct AddScaled : Results {
+  static constexpr std::uint32_t shared = ~std::uint32_t{0};
+  std::uint32_t expert = shared;
+
   Cost cost(const Config& /*config*/) const { return {2, 0}; }
 };
 

@@ -35,6 +35,12 @@ std::string fault_of(const Descriptor& d, std::size_t table_bytes) {
     c.require((!projection->gains || projection->norm) && (!projection->norm || projection->head_dim != 0),
               "Projection::norm", projection->norm ? 1 : 0, "gains with a norm alone, and a norm with a head_dim");
   }
+  if (const auto* router = bus::as<Route>(d.kind); router != nullptr) {
+    const std::uint64_t end = std::uint64_t{router->column_begin} + router->columns;
+    c.require(router->ends ? router->experts == end : router->experts >= end, "Route::experts", router->experts,
+              router->ends ? "the columns so far, " : "the columns so far or more, ", end);
+    c.within("RouteRule::experts_per_token", router->rule.experts_per_token, 1, router->experts);
+  }
   if (const auto* seen = bus::as<KeysSeen>(d.kind); seen != nullptr) c.within("KeysSeen::group", seen->group, 1, most);
   return c.fault();
 }

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace harmonia::vector {
 
@@ -215,6 +217,44 @@ void residual_add(const Fp16* a, const Fp16* b, std::size_t n, Fp16* out) noexce
     for (std::size_t i = 0; i < count; ++i) x[i] += y[i];
     to_fp16(x.data(), count, out + first);
   });
+}
+
+float sigmoid_f32(float x) noexcept { return 1.0f / (1.0f + exp_f32(-x)); }
+
+void scaled_add(const Fp16* a, const Fp16* b, float scale, std::size_t n, Fp16* out) noexcept {
+  Piece y;
+  for_pieces(a, n, [&](std::size_t first, std::size_t count, Piece& x) {
+    to_float(b + first, count, y.data());
+    for (std::size_t i = 0; i < count; ++i) x[i] += scale * y[i];
+    to_fp16(x.data(), count, out + first);
+  });
+}
+
+void route(const Fp16* scores, std::size_t n, const RouteRule& rule, std::uint32_t* experts, float* weights) {
+  std::vector<float> values(n);
+  to_float(scores, n, values.data());
+  const auto key = [&](std::uint32_t e) {
+    return std::isnan(values[e]) ? -std::numeric_limits<float>::infinity() : values[e];
+  };
+  std::vector<std::uint32_t> order(n);
+  std::iota(order.begin(), order.end(), 0u);
+  const std::size_t chosen = std::min<std::size_t>(rule.experts_per_token, n);
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(chosen), order.end(),
+                    [&](std::uint32_t a, std::uint32_t b) { return key(a) != key(b) ? key(a) > key(b) : a < b; });
+  std::copy_n(order.begin(), chosen, experts);
+  const float largest = values[order.front()];
+  const auto value = [&](std::uint32_t e) {
+    return rule.sigmoid ? sigmoid_f32(values[e]) : exp_f32(values[e] - largest);
+  };
+  float sum = 0.0f;
+  if (rule.normalised) {
+    for (std::size_t i = 0; i < chosen; ++i) sum += value(experts[i]);
+  } else if (!rule.sigmoid) {
+    for (std::size_t e = 0; e < n; ++e) sum += value(static_cast<std::uint32_t>(e));
+  } else {
+    sum = 1.0f;
+  }
+  for (std::size_t i = 0; i < chosen; ++i) weights[i] = value(experts[i]) / sum * rule.scale;
 }
 
 float rope_inverse_frequency(double theta, std::size_t head_dim, std::size_t i) noexcept {

@@ -1,4 +1,4 @@
-// Arithmetic of the vector unit: RMSNorm, softmax, SiLU * up, RoPE, residual add.
+// Arithmetic of the vector unit: RMSNorm, softmax, SiLU * up, RoPE, residual add, choice and weights of experts.
 //
 // Models: FP16 operands and results, FP32 inside, one nearest-even rounding per operation, no fused multiply-add, sums
 // in ascending order. Division and square root are IEEE's. exp, sine and cosine are defined here, by a range reduction
@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
@@ -63,6 +64,23 @@ void silu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexce
 
 /// out[i] = fp16(a[i] + b[i]), one rounding. out may be a or b.
 void residual_add(const Fp16* a, const Fp16* b, std::size_t n, Fp16* out) noexcept;
+
+/// 1 / (1 + e^-x) in FP32.
+float sigmoid_f32(float x) noexcept;
+/// out[i] = fp16(a[i] + scale * b[i]), product and sum rounded to FP32. out may be a or b.
+void scaled_add(const Fp16* a, const Fp16* b, float scale, std::size_t n, Fp16* out) noexcept;
+
+/// How a token's experts follow from the scores of all.
+struct RouteRule {
+  std::uint32_t experts_per_token = 1;
+  bool sigmoid = false;     // of each score; otherwise softmax
+  bool normalised = false;  // divided by the sum of those chosen: softmax is over their scores alone
+  float scale = 1.0f;       // of the weights, afterwards
+};
+/// experts: the experts_per_token of the highest scores, the highest first, of equal scores the lower number first; a NaN is
+/// below all. weights: v_i / sum v * scale, all FP32, where v is sigmoid(score) or exp(score - the highest score), and the sum is
+/// that of the chosen ones in their order (normalised), of all in ascending order (softmax), or 1. n > 0.
+void route(const Fp16* scores, std::size_t n, const RouteRule& rule, std::uint32_t* experts, float* weights);
 
 /// theta^(-2i / head_dim), formed in FP64 from this file's own logarithm and exponential and rounded once to FP32.
 /// i < head_dim / 2, theta > 0.

@@ -298,8 +298,42 @@ void VectorUnit::compute(const SiluMultiply& d) {
   silu_mul(gathered_.data(), second_.data(), d.elements(), gathered_.data());
 }
 
-void VectorUnit::refuse_values() {
-  SC_REPORT_ERROR("/harmonia/vector", "the values of a mixture of experts are not modelled");
+void VectorUnit::compute(const Route& d) {
+  scores_.resize(std::size_t{d.rows} * d.experts);
+  for (std::size_t r = 0; r < d.rows; ++r)
+    std::copy_n(gathered_.data() + r * d.columns, d.columns, scores_.data() + r * d.experts + d.column_begin);
+  if (!d.ends) return;
+  const std::size_t each = d.rule.experts_per_token;
+  chosen_.resize(d.rows * each);
+  weights_.resize(d.rows * each);
+  for (std::size_t r = 0; r < d.rows; ++r)
+    route(scores_.data() + r * d.experts, d.experts, d.rule, chosen_.data() + r * each, weights_.data() + r * each);
+}
+
+void VectorUnit::compute(const ScaleOfRows& d) {
+  shared_scale_.resize(d.rows);
+  for (std::size_t r = 0; r < d.rows; ++r) shared_scale_[r] = sigmoid_f32(formats::to_float(gathered_[r]));
+}
+
+void VectorUnit::compute(const AddScaled& d) {
+  const auto add = [&](std::size_t row, float scale, const Fp16* results) {
+    Fp16* x = residual_.data() + row * hidden_ + d.column_begin;
+    scaled_add(x, results, scale, d.columns, x);
+  };
+  const Fp16* results = gathered_.data();
+  if (d.expert == AddScaled::shared) {
+    for (std::size_t r = 0; r < d.rows; ++r, results += d.columns) add(d.row_begin + r, shared_scale_[r], results);
+    return;
+  }
+  const std::size_t each = chosen_.size() / step_rows_;
+  std::size_t rows = 0;
+  for (std::size_t i = 0; i < chosen_.size() && rows < d.rows; ++i) {
+    if (chosen_[i] != d.expert) continue;
+    add(i / each, weights_[i], results);
+    results += d.columns;
+    ++rows;
+  }
+  if (rows != d.rows) SC_REPORT_ERROR("/harmonia/vector", "an expert has results of more rows than were sent to it");
 }
 
 // ---- Outputs ----
@@ -392,9 +426,12 @@ void VectorUnit::send(const Logits& d) {
 
 void VectorUnit::send(const Route& d) {
   if (!d.ends) return;
-  send_host(pool_.make(tlm::TLM_WRITE_COMMAND, 0, 4 * d.rows * d.experts_per_token, bus::Data::scratch),
-            {bus::HostResult::Kind::routing, d.row_begin, d.rows, 0, d.experts_per_token}, command.front().operation,
-            d.rows * d.experts_per_token);
+  const std::uint32_t each = d.rule.experts_per_token, bytes = 4 * d.rows * each;
+  bus::PayloadPtr out =
+      pool_.make(tlm::TLM_WRITE_COMMAND, 0, bytes, functional_ ? bus::Data::buffer : bus::Data::scratch);
+  if (functional_) std::memcpy(out->get_data_ptr(), chosen_.data(), bytes);
+  send_host(std::move(out), {bus::HostResult::Kind::routing, d.row_begin, d.rows, 0, each}, command.front().operation,
+            d.rows * each);
 }
 
 void VectorUnit::send(const Marker& d) {

@@ -67,10 +67,9 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void compute(const PassValues& d) { correct(d); }
   void compute(const PassScores&) {}
   void compute(const PassSums&) {}
-  void compute(const Route&) { refuse_values(); }
-  void compute(const ScaleOfRows&) { refuse_values(); }
-  void compute(const AddScaled&) { refuse_values(); }
-  static void refuse_values();
+  void compute(const Route& d);
+  void compute(const ScaleOfRows& d);
+  void compute(const AddScaled& d);
   void compute(const Logits&) {}
   void compute(const Marker&) {}
   void collect_rows(const Norm& d, const formats::Fp16* from);
@@ -129,6 +128,10 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   std::vector<OnlineRow> online_;
   std::deque<OnlineBlock> online_blocks_;
   std::vector<float> accumulated_;
+  // Of a mixture layer: scores of the router, experts of each row and their weights, the scale of the shared experts.
+  std::vector<formats::Fp16> scores_;
+  std::vector<std::uint32_t> chosen_;
+  std::vector<float> weights_, shared_scale_;
   std::vector<float> frequencies_;  // of the setup table; empty: from theta
   std::unique_ptr<RopeTable> rope_;
   double rope_theta_ = 0;

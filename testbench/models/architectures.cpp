@@ -90,6 +90,7 @@ std::vector<Architecture> make_architectures() {
   };
   {
     Architecture& a = mixture("mixtral", "Mixtral", 8, 2);
+    a.normalised_experts = true;
     a.norm_eps = 1e-5;
     a.rope_theta = 1000000.0;
   }
@@ -109,6 +110,7 @@ std::vector<Architecture> make_architectures() {
   }
   {
     Architecture& a = mixture("gpt_oss", "gpt-oss", 128, 4);
+    a.normalised_experts = true;
     a.head_dim = 64;
     a.norm_eps = 1e-5;
     a.rope_theta = 150000.0;

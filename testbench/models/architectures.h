@@ -34,8 +34,9 @@ struct Architecture {
   bool mixture = false;
   int experts = 0, experts_per_token = 0;  // 0: the file must say it
   bool shared_gate = false;
-  bool expert_biases = false;  // of router, gate, up and down, and a sink for each head
-  bool gated = true;           // three matrices in the feed-forward
+  bool normalised_experts = false;  // the weights of a token's experts add up to 1
+  bool expert_biases = false;       // of router, gate, up and down, and a sink for each head
+  bool gated = true;                // three matrices in the feed-forward
   int window_period =
       0;  // every n-th layer attends to the whole context, the others to the window; 0: all to the window
   const char* values_differ = nullptr;  // why the plain layer does not compute its values

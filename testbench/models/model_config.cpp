@@ -273,7 +273,15 @@ class Reader {
   }
   /// How scores of a router become weights of experts.
   void expert_values(const config::Member& m) {
-    if (!type_->mixture) expert_detail(m);
+    expert_detail(m);
+    const auto refuse = [&](const std::string& what) { feature(m.where, m.key + " " + what, true); };
+    if (m.key == "scoring_func" || m.key == "topk_method") {
+      const std::string text = m.value.is_scalar() ? m.value.text : std::string();
+      const bool known = m.key == "topk_method" ? text == "greedy" : text == "softmax" || text == "sigmoid";
+      if (!known) refuse(config::printable(text));
+    } else if ((m.key == "n_group" || m.key == "topk_group") && require_count(m.value, m.key) > 1) {
+      refuse(m.value.text + ": experts are chosen by groups");
+    }
   }
 
   void bias(const config::Member& m) {
@@ -559,7 +567,25 @@ class Reader {
         every && require_count(every->value, every->key) != 1)
       throw InputError(every->value.where, "moe_layer_freq is " + every->value.text + ", expected 1");
     set("dense_layers", expert_key({"first_k_dense_replace"}), dense_first_layers());
+    read_expert_weights(mixture);
     return mixture;
+  }
+
+  void read_expert_weights(Node& mixture) const {
+    const auto put = [&](const char* as, const char* key, const std::string& absent, const auto& text_of) {
+      const auto given = expert_keys_.find(key);
+      const bool here = given != expert_keys_.end();
+      const Location where = here ? given->second->value.where : type_where_;
+      mixture.set(as, Node::scalar(here ? text_of(given->second->value) : absent, false, where), where);
+    };
+    put("normalised", "norm_topk_prob", type_->normalised_experts ? "true" : "false",
+        [](const Node& n) { return std::string(require_flag(n, "norm_topk_prob") ? "true" : "false"); });
+    put("scores", "scoring_func", "softmax",
+        [](const Node& n) { return std::string(n.text == "sigmoid" ? "sigmoid" : "softmax"); });
+    put("weight_scale", "routed_scaling_factor", "1", [](const Node& n) {
+      require_number(n, "routed_scaling_factor");
+      return n.text;
+    });
   }
 
   /// Dense layers that are listed: those from the first on.

@@ -149,6 +149,10 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   const auto wall = std::chrono::steady_clock::now();
   const std::unique_ptr<Workload> workload = make_workload(loaded);
   const Scenario& s = workload->scenario();
+  if (s.model.mixture.experts > 0 && s.fidelity.data == DataMode::functional)
+    throw config::InputError(
+        "fidelity.data: a run has no weights from which routers of a mixture of experts could choose, expected "
+        "`timing_only`, or the command infer");
   RunResult result;
   Collector collector(empty_series(s));
   collector.hold_to({s.accelerator, accelerator::peak_bandwidth(s.accelerator)});

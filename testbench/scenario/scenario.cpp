@@ -355,8 +355,8 @@ void drop_idle_assumptions(LoadedScenario& loaded) {
   const bool anda = s.accelerator.pe.kind == accelerator::PeKind::anda;
   const bool mixture = s.model.mixture.experts > 0;
   const auto idle = [&](const config::Assumption& a) {
-    return (a.key == "workload.routing.distribution" &&
-            (!mixture || s.workload.routing.distribution == RoutingKind::trace)) ||
+    return (a.key == "workload.routing.distribution" && (!mixture || s.fidelity.data == DataMode::functional ||
+                                                         s.workload.routing.distribution == RoutingKind::trace)) ||
            (a.key == "weights.codebook" && !codebook) ||
            (!windows && (a.key == "kv.n_initial" || a.key == "kv.n_local")) ||
            (a.key == "kv.exponent_bits" && !exponents) || (a.key == "workload.prefill_chunk_tokens" && !prefill) ||
@@ -379,10 +379,14 @@ void settle_routing(LoadedScenario& loaded, const Node* workload, const Library&
     loaded.resolved.find("workload")->erase("routing");
     return;
   }
-  if (s.fidelity.data == DataMode::functional)
-    throw InputError(
-        "fidelity.data: the values of a mixture of experts are not modelled, only its time and bytes, "
-        "expected `timing_only`");
+  if (s.fidelity.data == DataMode::functional) {
+    if (given)
+      throw InputError(given->where,
+                       "workload.routing has no effect on values, whose routers say where tokens go, expected "
+                       "fidelity.data: timing_only beside it");
+    loaded.resolved.find("workload")->erase("routing");
+    return;
+  }
   RoutingConfig& routing = s.workload.routing;
   if (const Node* exponent = given && given->is_map() ? given->find("exponent") : nullptr;
       exponent && routing.distribution != RoutingKind::zipf)

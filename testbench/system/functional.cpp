@@ -95,11 +95,11 @@ std::string difference(const std::string& where, const std::vector<std::uint8_t>
 }  // namespace
 
 void adopt_weights(Scenario& scenario, const GoldenModelWeights& weights) {
-  const std::vector<ModelTensor> matrices = accelerator::layer_graph(weights.shape).layer_matrices();
-  const LinearWeights& first = weights.layers.front().matrices[matrices.front()];
-  for (const GoldenLayerWeights& layer : weights.layers)
-    for (const ModelTensor tensor : matrices) {
-      const LinearWeights& w = layer.matrices[tensor];
+  const LinearWeights& first = weights.layers.front().matrices[ModelTensor::q];
+  for (std::size_t l = 0; l < weights.layers.size(); ++l)
+    for (const ModelTensor tensor : accelerator::layer_graph(weights.shape, static_cast<int>(l)).layer_matrices()) {
+      if (accelerator::stays_16_bit(tensor)) continue;
+      const LinearWeights& w = weights.layers[l].matrices[tensor];
       if (w.format() != first.format() || w.codebook_kind() != first.codebook_kind())
         throw std::invalid_argument(std::string("the machine runs the linears of all layers in one format; got ") +
                                     first.format()->name + " and " + w.format()->name);
@@ -132,9 +132,9 @@ accelerator::MachineOptions functional_options(const Scenario& scenario,
   options.program.rope_frequencies = weights->rope_frequencies;
   // Tensors are numbered from 1: the linears layer by layer, then the output head (memory_map.h).
   auto tables = std::make_shared<std::vector<DecoderTable>>(1);
-  for (const GoldenLayerWeights& layer : weights->layers)
-    for (const ModelTensor tensor : accelerator::layer_graph(weights->shape).layer_matrices())
-      tables->push_back(table_of(layer.matrices[tensor]));
+  for (std::size_t l = 0; l < weights->layers.size(); ++l)
+    for (const ModelTensor tensor : accelerator::layer_graph(weights->shape, static_cast<int>(l)).layer_matrices())
+      tables->push_back(table_of(weights->layers[l].matrices[tensor]));
   tables->push_back(table_of(weights->lm_head));
   options.program.table = [tables](std::uint32_t id) -> const DecoderTable& { return tables->at(id); };
   return options;
@@ -147,16 +147,15 @@ void load_weights(Machine& machine, const GoldenModelWeights& weights) {
       machine.shape.vocab_size != weights.shape.vocab_size)
     throw std::invalid_argument("the machine was built for a model of another shape");
   Loader load(machine);
-  const std::vector<ModelTensor> matrices = accelerator::layer_graph(weights.shape).layer_matrices();
   load.words(map.embedding, weights.embedding);
   for (std::size_t l = 0; l < weights.layers.size(); ++l) {
     const GoldenLayerWeights& from = weights.layers[l];
-    for (const ModelTensor tensor : accelerator::layer_graph(weights.shape).layer_tensors())
+    for (const ModelTensor tensor : accelerator::layer_graph(weights.shape, static_cast<int>(l)).layer_tensors())
       if (accelerator::info_of(tensor).kind == accelerator::TensorKind::gains)
         load.words(map.layers[l].gains[tensor], from.gains[tensor]);
-    for (std::size_t i = 0; i < matrices.size(); ++i)
-      load.tensor(map.layers[l].matrix[matrices[i]], from.matrices[matrices[i]],
-                  fmt::format("layer {}, {}", l, accelerator::name_of(matrices[i])));
+      else
+        load.tensor(map.layers[l].matrix[tensor], from.matrices[tensor],
+                    fmt::format("layer {}, {}", l, accelerator::name_of(tensor)));
   }
   load.words(map.final_norm, weights.final_norm);
   // A tied output head is the embedding, which is there already.

@@ -66,6 +66,21 @@ struct Trial {
   std::vector<Step> steps;
 };
 
+/// A mixture of experts, with a buffer that often holds all activations: others are refused.
+void draw_mixture(Draw& draw, Trial& t) {
+  accelerator::Mixture& m = t.shape.mixture;
+  m.experts = static_cast<int>(draw.between(1, 20));
+  m.experts_per_token = static_cast<int>(draw.between(1, std::min(m.experts, 6)));
+  m.expert_width = static_cast<int>(draw.between(4, 40)) * 8;
+  if (draw.yes(50)) m.shared_width = static_cast<int>(draw.between(4, 40)) * 8;
+  m.shared_gate = m.shared_width != 0 && draw.yes(50);
+  if (t.shape.layers == 2 && draw.yes(50)) (draw.yes(50) ? m.dense_layers : m.period) = draw.yes(50) ? 1 : 2;
+  if (m.dense_layers == 2) m.dense_layers = 1;
+  m.scores = draw.one_of({accelerator::RouterScores::softmax, accelerator::RouterScores::sigmoid});
+  m.normalised = draw.yes(50);
+  t.scenario.accelerator.activation_buffer.capacity_bytes = draw.between(16, 400) * 1024;
+}
+
 Trial trial_of(Draw& draw) {
   Trial t;
   const int kv_heads = static_cast<int>(draw.between(1, 3));
@@ -112,6 +127,7 @@ Trial trial_of(Draw& draw) {
   }
   t.shape.bias = draw.yes(40);
   t.shape.qk_norm = draw.yes(40);
+  if (draw.yes(30)) draw_mixture(draw, t);
   return t;
 }
 

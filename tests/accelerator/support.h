@@ -40,6 +40,7 @@ struct SmallShape {
   int window = 0;              // tokens that a layer attends to; 0: all,
   std::vector<int> full = {};  // but for these layers
   bool bias = false, qk_norm = false;
+  accelerator::Mixture mixture = {};
 };
 
 inline ModelShape shape_of(const SmallShape& s) {
@@ -57,6 +58,7 @@ inline ModelShape shape_of(const SmallShape& s) {
   m.full_attention_layers = s.full;
   m.qkv_bias = s.bias;
   m.qk_norm = s.qk_norm;
+  m.mixture = s.mixture;
   return m;
 }
 
@@ -94,10 +96,12 @@ inline std::shared_ptr<GoldenModelWeights> random_model(const SmallShape& small,
     l.matrices[accelerator::ModelTensor::k] = linear(format, s.kv_width(), s.hidden_size);
     l.matrices[accelerator::ModelTensor::v] = linear(format, s.kv_width(), s.hidden_size);
     l.matrices[accelerator::ModelTensor::o] = linear(format, s.hidden_size, s.q_width());
-    l.matrices[accelerator::ModelTensor::gate] = linear(format, s.intermediate_size, s.hidden_size);
-    l.matrices[accelerator::ModelTensor::up] = linear(format, s.intermediate_size, s.hidden_size);
-    l.matrices[accelerator::ModelTensor::down] = linear(format, s.hidden_size, s.intermediate_size);
     using T = accelerator::ModelTensor;
+    for (const T tensor : accelerator::layer_graph(s, i).layer_matrices())  // the feed-forward's
+      if (l.matrices[tensor].rows() == 0)
+        l.matrices[tensor] = linear(accelerator::stays_16_bit(tensor) ? formats::weight_format("fp16") : format,
+                                    static_cast<int>(size_of(accelerator::info_of(tensor).rows, s)),
+                                    static_cast<int>(size_of(accelerator::info_of(tensor).columns, s)));
     if (s.qkv_bias)
       for (const T tensor : {T::q_bias, T::k_bias, T::v_bias})
         for (std::uint64_t n = accelerator::info_of(tensor).elements(s); n > 0; --n)
@@ -280,10 +284,8 @@ inline Outcome run_beside_golden(const Scenario& scenario, std::shared_ptr<Golde
         std::vector<Fp16> residual, logits(vocab);
         GoldenLlama& g = *golden[steps[i][q].slot];
         g.set_tap([&](const accelerator::TapRecord& tap) {
-          // The output of the last layer.
-          if (tap.operation != "down" || tap.stage != accelerator::TapStage::added ||
-              tap.layer != shape.num_hidden_layers - 1)
-            return;
+          // The output of the last layer: what its last addition leaves.
+          if (tap.stage != accelerator::TapStage::added || tap.layer != shape.num_hidden_layers - 1) return;
           residual.resize(tap.bytes / 2);
           std::memcpy(static_cast<void*>(residual.data()), tap.data, tap.bytes);
         });

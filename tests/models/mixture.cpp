@@ -222,7 +222,12 @@ TEST_CASE("Mixture: what contradicts itself is refused with its place") {
   CHECK_THROWS_WITH(read(qwen + "\"num_experts\": 8, \"num_experts_per_tok\": 2, \"decoder_sparse_step\": 3"),
                     ContainsSubstring("leave no layer"));
   CHECK_THAT(refusal("llama-3-8b", {"workload.routing.distribution=zipf"}), ContainsSubstring("dense model"));
-  CHECK_THAT(refusal("mixtral-8x7b", {"fidelity.data=functional"}), ContainsSubstring("not modelled"));
+  CHECK_THAT(refusal("mixtral-8x7b",
+                     {"fidelity.data=functional", "fidelity.mode=full", "workload.routing.distribution=uniform"}),
+             ContainsSubstring("--set workload.routing") && ContainsSubstring("whose routers say where tokens go"));
+  CHECK_THROWS_WITH(
+      testbench::run_scenario(decode("mixtral-8x7b", 1, {"fidelity.data=functional", "fidelity.mode=full"})),
+      ContainsSubstring("a run has no weights"));
   CHECK_THAT(refusal("mixtral-8x7b", {"model.mixture.experts_per_token=9"}), ContainsSubstring("experts_per_token"));
   CHECK_THAT(refusal("mixtral-8x7b", {"workload.routing.distribution=trace"}), ContainsSubstring("expected a file"));
   for (const char* key :
@@ -232,6 +237,29 @@ TEST_CASE("Mixture: what contradicts itself is refused with its place") {
                    ContainsSubstring("has no effect on a dense model, expected experts beside it"));
   CHECK_THAT(refusal("mixtral-8x7b", {"workload.routing.exponent=2"}),
              ContainsSubstring("--set workload.routing.exponent") && ContainsSubstring("expected that beside it"));
+}
+
+TEST_CASE("Mixture: how scores become weights, by the type's own default and by the file") {
+  const std::string sizes =
+      "\"hidden_size\": 64, \"num_attention_heads\": 4, \"num_hidden_layers\": 2, \"num_key_value_heads\": 2, "
+      "\"vocab_size\": 100, \"intermediate_size\": 32,\n\"moe_intermediate_size\": 32, \"num_experts\": 8, "
+      "\"num_experts_per_tok\": 2, \"model_type\": ";
+  const auto of = [&](const std::string& keys) { return read(sizes + keys).mixture; };
+  CHECK(of("\"mixtral\"").normalised);
+  CHECK_FALSE(of("\"olmoe\"").normalised);
+  CHECK_FALSE(of("\"qwen3_moe\"").normalised);
+  CHECK(of("\"qwen3_moe\", \"norm_topk_prob\": true").normalised);
+  CHECK(of("\"qwen3_moe\"").scores == accelerator::RouterScores::softmax);
+  const accelerator::Mixture m = of("\"deepseek\", \"scoring_func\": \"sigmoid\", \"routed_scaling_factor\": 2.5");
+  CHECK(m.scores == accelerator::RouterScores::sigmoid);
+  CHECK(m.weight_scale == 2.5);
+  CHECK_THROWS_WITH(of("\"deepseek\", \"routed_scaling_factor\": 0"), ContainsSubstring("m:2:"));
+  const auto features = [&](const std::string& keys) {
+    return testbench::read_model_config(config::parse_json("{" + sizes + keys + "}", "m")).features;
+  };
+  CHECK(features("\"deepseek\", \"n_group\": 1, \"topk_method\": \"greedy\"").empty());
+  CHECK(features("\"deepseek\", \"n_group\": 4, \"topk_group\": 2").size() == 2);
+  CHECK(features("\"deepseek\", \"topk_method\": \"noaux_tc\"").at(0).what == "topk_method noaux_tc");
 }
 
 TEST_CASE("Mixture: a routing trace has the model's shape or is refused with line and column") {

@@ -6,7 +6,7 @@ namespace harmonia::accelerator {
 namespace {
 
 /// The rows of a tensor of all experts that are one expert's.
-TensorPlace part_of(const Generation& g, ModelTensor tensor, int layer, std::uint64_t expert) {
+TensorPlace part_of(const Generation& g, ModelTensor tensor, int layer, std::uint32_t expert) {
   TensorPlace place = g.plan.map.matrix(tensor, layer);
   place.rows /= static_cast<std::uint64_t>(g.plan.shape.mixture.experts);
   place.index += expert * place.rows * place.index_row_bytes();
@@ -14,8 +14,15 @@ TensorPlace part_of(const Generation& g, ModelTensor tensor, int layer, std::uin
   return place;
 }
 
-void generate_expert(Generation& g, const LayerOperation& operation, int layer, std::uint64_t expert,
-                     std::uint32_t rows, bool last) {
+void add_of_expert(Generation& g, const Unit& u, std::uint32_t expert) {
+  vector::AddScaled v;
+  static_cast<vector::Results&>(v) = results_at(u);
+  v.expert = expert;
+  g.out.batch.vector.push_back({u.operation, v});
+}
+
+void generate_expert(Generation& g, const LayerOperation& operation, int layer, std::uint32_t expert,
+                     const std::vector<std::uint32_t>& rows, bool last) {
   const Product &gate = operation.products[0], &up = operation.products[1], &down = operation.products[2];
   g.number_result(Value::activated);
   const TensorPlace gate_place = part_of(g, *gate.weights, layer, expert),
@@ -24,40 +31,45 @@ void generate_expert(Generation& g, const LayerOperation& operation, int layer, 
   Linear first;
   first.operation_class = gate.operation_class;
   first.paired = true;
-  first.rows = rows;
+  first.rows = rows.size();
   first.operand = g.out.next_operand();
   first.source = g.operand[operation.operand];
+  first.picked = &rows;
   first.keeps_source = !last;
   first.matrices = {{&gate_place, generators().of(gate, layer)}, {&up_place, generators().of(up, layer)}};
   generate_products(g, first);
   Linear second;
   second.operation_class = down.operation_class;
-  second.rows = rows;
+  second.rows = rows.size();
   second.operand = g.operand[Value::activated];
-  second.matrices = {{&down_place, generators().of(down, layer)}};
+  second.matrices = {{&down_place, [expert](Generation& inner, const Unit& u) { add_of_expert(inner, u, expert); }}};
   generate_products(g, second);
 }
 
 void generate_experts(Generation& g, const LayerOperation& operation, int layer) {
-  std::size_t last = 0;
-  for (std::size_t e = 0; e < g.rows_of_experts.size(); ++e)
-    if (g.rows_of_experts[e] > 0) last = e;
-  for (std::size_t e = 0; e <= last; ++e)
-    if (g.rows_of_experts[e] > 0) generate_expert(g, operation, layer, e, g.rows_of_experts[e], e == last);
+  std::uint32_t last = 0;
+  const auto experts = static_cast<std::uint32_t>(g.rows_of_experts.size());
+  for (std::uint32_t e = 0; e < experts; ++e)
+    if (!g.rows_of_experts[e].empty()) last = e;
+  for (std::uint32_t e = 0; e <= last; ++e)
+    if (!g.rows_of_experts[e].empty()) generate_expert(g, operation, layer, e, g.rows_of_experts[e], e == last);
 }
 
-void add_scaled(Generation& g, int /*layer*/, const Unit& u) {
-  vector::AddScaled v;
-  static_cast<vector::Results&>(v) = results_at(u);
-  g.out.batch.vector.push_back({u.operation, v});
+/// Of the shared experts: those of a layer know which of them they are.
+void add_scaled(Generation& g, int /*layer*/, const Unit& u) { add_of_expert(g, u, vector::AddScaled::shared); }
+
+vector::RouteRule route_rule(const Mixture& m) {
+  return {static_cast<std::uint32_t>(m.experts_per_token), m.scores == RouterScores::sigmoid, m.normalised,
+          static_cast<float>(m.weight_scale)};
 }
 
 /// Scores of all experts: the sequencer gets the chosen ones.
 void route(Generation& g, int /*layer*/, const Unit& u) {
   vector::Route v;
   static_cast<vector::Results&>(v) = results_at(u);
-  v.experts_per_token = static_cast<std::uint32_t>(g.plan.shape.mixture.experts_per_token);
-  v.ends = u.column + u.columns == static_cast<std::uint64_t>(g.plan.shape.mixture.experts);
+  v.rule = route_rule(g.plan.shape.mixture);
+  v.experts = static_cast<std::uint32_t>(g.plan.shape.mixture.experts);
+  v.ends = u.column + u.columns == v.experts;
   g.out.batch.vector.push_back({u.operation, v});
 }
 

@@ -131,6 +131,8 @@ std::uint32_t LinearGenerator::load_a(const Strip& strip) {
     o.source = linear_.source;
     o.source_rows = static_cast<std::uint32_t>(g_.plan.rows);
     o.keeps_source = linear_.keeps_source ? 1 : 0;
+    if (o.picks())
+      g_.out.batch.picked.insert(g_.out.batch.picked.end(), linear_.picked->begin(), linear_.picked->end());
   }
   if (a != nullptr) {
     o.from_memory = 1;
