@@ -42,7 +42,8 @@ struct Fp16Weights : Weights {};
 // ---- B from the KV cache ----
 
 struct Cache {
-  bool bfp_a = true;  // A is BFP groups; otherwise FP16 words, and B is decoded to FP16
+  bool bfp_a = true;               // A is BFP groups; otherwise FP16 words, and B is decoded to FP16
+  std::uint64_t least_cycles = 0;  // that the tile takes: its share of a GPU kernel's time
 };
 /// BFP groups, as planes: main planes of all units (tokens of K, groups of V), then low planes of units [0, wide_initial) and
 /// [wide_local, units).

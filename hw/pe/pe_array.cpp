@@ -71,7 +71,9 @@ std::uint64_t tile_cycles(const Config& c, const Descriptor& d) {
           [&](const auto& b) { return rounds * groups * passes_of(b); }},
       d.b);
   const double each = d.weights() == nullptr ? c.attention_cycles_per_group : c.linear_cycles_per_group();
-  return static_cast<std::uint64_t>(std::ceil(static_cast<double>(operations * repeats) * each));
+  const auto own = static_cast<std::uint64_t>(std::ceil(static_cast<double>(operations * repeats) * each));
+  const Cache* cache = bus::as<Cache>(d.b);
+  return cache == nullptr ? own : std::max(own, cache->least_cycles);
 }
 
 namespace {

@@ -210,7 +210,11 @@ void Count::linear(const Gemm& gemm) {
   const Reads reads = reads_of(gemm);
   const auto passes =
       static_cast<std::uint64_t>(linear_mode(gemm.format, codebook_, chip_.linear_operand.bfp()).passes);
-  const double each = expansions(chip_.kernels, std::min(gemm.m, reads.rows), is_codebook(gemm.format));
+  const std::uint64_t columns = std::accumulate(gemm.n.begin(), gemm.n.end(), std::uint64_t{0});
+  const double rate = chip_.weights_per_cycle.at(static_cast<std::size_t>(storage.bits));
+  const double each =
+      product_kernel(chip_.kernels, chip_.macs_per_cycle, {gemm.m, columns, gemm.k, rate, is_codebook(gemm.format)})
+          .expansions;
   for (const std::uint64_t n : gemm.n) {
     bytes(gemm.c, TrafficClass::weights, reads.b * n * storage.index_row_bytes(gemm.k));
     bytes(gemm.c, TrafficClass::scales, reads.b * n * storage.scale_row_bytes(gemm.k));

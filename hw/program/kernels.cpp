@@ -9,6 +9,11 @@ namespace {
 
 std::uint64_t rounds(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
 
+std::string above(int least, int most, const char* key) {
+  return least <= most ? std::string()
+                       : "is " + std::to_string(least) + ", expected at most `" + key + "`, " + std::to_string(most);
+}
+
 }  // namespace
 
 void KernelConfig::describe(config::Fields& f) {
@@ -20,9 +25,10 @@ void KernelConfig::describe(config::Fields& f) {
   f.check("multiprocessors", [this] {
     KernelConfig none;
     const auto fields = [](const KernelConfig& c) {
-      return std::tie(c.tile_rows, c.tile_columns, c.split_k, c.efficiency, c.stream_bytes_per_cycle, c.decode_rows,
-                      c.decode_factor, c.linear_us, c.attention_us, c.combine_us, c.elementwise_us,
-                      c.single_pass_tokens, c.l2_bytes, c.l2_bytes_per_cycle, c.memory_bytes_per_cycle);
+      return std::tie(c.tile_rows, c.tile_columns, c.least_tile_rows, c.least_tile_columns, c.split_k, c.efficiency,
+                      c.stream_bytes_per_cycle, c.decode_rows, c.decode_factor, c.linear_us, c.elementwise_us,
+                      c.attention_us, c.attention_wave_us, c.attention_fill_us, c.combine_us, c.shared_memory_bytes,
+                      c.l2_bytes, c.l2_bytes_per_cycle, c.memory_bytes_per_cycle);
     };
     return on() || fields(*this) == fields(none)
                ? std::string()
@@ -42,6 +48,20 @@ void KernelConfig::describe(config::Fields& f) {
       .unit("columns")
       .says("columns of a kernel's output tile")
       .from("without effect at 0 multiprocessors");
+  f.add("least_tile_rows", least_tile_rows)
+      .range(16, 1024)
+      .power_of_two()
+      .unit("rows")
+      .says("fewest rows of the tiles that a product may choose among while it has that many")
+      .from("without effect at 0 multiprocessors");
+  f.check("least_tile_rows", [this] { return above(least_tile_rows, tile_rows, "tile_rows"); });
+  f.add("least_tile_columns", least_tile_columns)
+      .range(16, 1024)
+      .power_of_two()
+      .unit("columns")
+      .says("fewest columns of these tiles")
+      .from("without effect at 0 multiprocessors");
+  f.check("least_tile_columns", [this] { return above(least_tile_columns, tile_columns, "tile_columns"); });
   f.add("split_k", split_k)
       .range(1, 64)
       .unit("parts")
@@ -79,18 +99,36 @@ void KernelConfig::describe(config::Fields& f) {
   f.add("attention_us", attention_us)
       .range(0, 1e6)
       .unit("us")
-      .says("constant of each kernel of attention")
+      .says("constant of each kernel of attention, beside its waves")
       .from("0: none");
+  f.add("attention_wave_us", attention_wave_us)
+      .range(0, 1e6)
+      .unit("us")
+      .says(
+          "least time of a wave of attention's thread blocks, one for each 64 query rows of a sequence and head and "
+          "each "
+          "part of a split context")
+      .from("0: none");
+  f.add("attention_fill_us", attention_fill_us)
+      .range(0, 1e6)
+      .unit("us")
+      .says("of a wave: until its first keys come, so that the memory is idle")
+      .from("0: none");
+  f.check("attention_fill_us", [this] {
+    return attention_fill_us <= attention_wave_us
+               ? std::string()
+               : "is longer than the wave that it is part of (`attention_wave_us`), expected at most that";
+  });
+  f.add("shared_memory_bytes", shared_memory_bytes)
+      .range(1024, 1e9)
+      .unit("bytes")
+      .says("shared memory of a multiprocessor: how many thread blocks of attention it holds at a time, at least one")
+      .from("without effect at 0 multiprocessors");
   f.add("combine_us", combine_us)
       .range(0, 1e6)
       .unit("us")
-      .says("constant of the kernel that puts together what multiprocessors made of parts of a context")
+      .says("constant of the kernel that puts together what thread blocks made of parts of a split context")
       .from("0: none");
-  f.add("single_pass_tokens", single_pass_tokens)
-      .range(0, 1e9)
-      .unit("tokens")
-      .says("longest context of a single sequence that attention takes in one piece, so that nothing is put together")
-      .from("0: always in parts");
   f.add("elementwise_us", elementwise_us)
       .range(0, 1e6)
       .unit("us")
@@ -113,36 +151,54 @@ void KernelConfig::describe(config::Fields& f) {
       .from("without effect at 0 multiprocessors");
 }
 
-double product_cycles(const KernelConfig& kernels, double macs_per_cycle, std::uint64_t m, std::uint64_t n,
-                      std::uint64_t k) {
-  auto rows = static_cast<std::uint64_t>(kernels.tile_rows);
-  while (rows / 2 >= std::max<std::uint64_t>(m, 16)) rows /= 2;
-  const auto columns = static_cast<std::uint64_t>(kernels.tile_columns),
-             multiprocessors = static_cast<std::uint64_t>(kernels.multiprocessors);
-  const std::uint64_t tiles = rounds(m, rows) * rounds(n, columns);
-  const std::uint64_t split =
-      std::clamp<std::uint64_t>(multiprocessors / tiles, 1, static_cast<std::uint64_t>(kernels.split_k));
-  const std::uint64_t waves = rounds(tiles * split, multiprocessors);
-  const double each = static_cast<double>(rows * columns) * static_cast<double>(k) / static_cast<double>(split);
-  return static_cast<double>(waves) * each * static_cast<double>(multiprocessors) /
-         (macs_per_cycle * kernels.efficiency);
+namespace {
+
+std::uint64_t u64(int value) { return static_cast<std::uint64_t>(value); }
+
+double expansions(const KernelConfig& kernels, const ProductSize& product, std::uint64_t tile_rows) {
+  if (product.m <= 1) return 1;
+  if (!product.looked_up) return static_cast<double>(rounds(product.m, tile_rows));
+  const std::uint64_t times = kernels.decode_rows == 0 ? 1 : rounds(product.m, u64(kernels.decode_rows));
+  return static_cast<double>(times) * kernels.decode_factor;
 }
 
-double expansions(const KernelConfig& kernels, std::uint64_t m, bool looked_up) {
-  if (!kernels.on() || m <= 1) return 1;
-  const int served = looked_up ? kernels.decode_rows : kernels.tile_rows;
-  const std::uint64_t times = served == 0 ? 1 : rounds(m, static_cast<std::uint64_t>(served));
-  return static_cast<double>(times) * (looked_up ? kernels.decode_factor : 1.0);
+ProductKernel kernel_of_tiles(const KernelConfig& kernels, double macs_per_cycle, const ProductSize& product,
+                              std::uint64_t rows, std::uint64_t columns) {
+  const std::uint64_t multiprocessors = u64(kernels.multiprocessors);
+  const std::uint64_t tiles = rounds(product.m, rows) * rounds(product.n, columns);
+  ProductKernel kernel{rows, columns, std::clamp<std::uint64_t>(multiprocessors / tiles, 1, u64(kernels.split_k))};
+  const std::uint64_t waves = rounds(tiles * kernel.split, multiprocessors);
+  const double each =
+      static_cast<double>(rows * columns) * static_cast<double>(product.k) / static_cast<double>(kernel.split);
+  kernel.cycles =
+      static_cast<double>(waves) * each * static_cast<double>(multiprocessors) / (macs_per_cycle * kernels.efficiency);
+  kernel.expansions = expansions(kernels, product, rows);
+  return kernel;
+}
+
+}  // namespace
+
+ProductKernel product_kernel(const KernelConfig& kernels, double macs_per_cycle, const ProductSize& product) {
+  if (!kernels.on()) return {};
+  auto most = u64(kernels.tile_rows);
+  while (most / 2 >= std::max<std::uint64_t>(product.m, 16)) most /= 2;
+  ProductKernel best;
+  double least = 0;
+  for (std::uint64_t rows = most; rows >= std::min(most, u64(kernels.least_tile_rows)); rows /= 2)
+    for (std::uint64_t columns = u64(kernels.tile_columns); columns >= u64(kernels.least_tile_columns); columns /= 2) {
+      const ProductKernel kernel = kernel_of_tiles(kernels, macs_per_cycle, product, rows, columns);
+      const double decode = static_cast<double>(product.n * product.k) * kernel.expansions / product.weights_per_cycle;
+      const double takes = std::max(kernel.cycles, decode);
+      if (best.cycles != 0 && takes >= least * (1 - 1e-9)) continue;
+      best = kernel;
+      least = takes;
+    }
+  return best;
 }
 
 double elementwise_us(const KernelConfig& kernels, double clock_mhz, std::uint64_t bytes) {
   const double rate = bytes <= kernels.l2_bytes ? kernels.l2_bytes_per_cycle : kernels.memory_bytes_per_cycle;
   return kernels.elementwise_us + static_cast<double>(bytes) / (rate * clock_mhz);
-}
-
-double combine_us(const KernelConfig& kernels, std::uint64_t sequences, std::uint64_t longest_context) {
-  const bool whole = sequences == 1 && longest_context <= static_cast<std::uint64_t>(kernels.single_pass_tokens);
-  return whole ? 0 : kernels.combine_us;
 }
 
 }  // namespace harmonia::accelerator

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/program/attention_kernel.h"
 
 namespace harmonia::accelerator {
 
@@ -31,15 +32,25 @@ std::vector<unsigned char> StepProgram::setup_table() const {
 
 namespace {
 
+/// Reads all queries (or attention outputs) and writes them in another order.
+double regroup_us(const Generation& g) {
+  const auto width = static_cast<std::uint64_t>(g.plan.shape.q_width());
+  return elementwise_us(g.plan.chip.kernels, g.plan.chip.clock_mhz, 4 * g.plan.rows * width);
+}
+
 /// The kernel of an operation. A norm's adds to the residual stream too: it reads two streams and writes two.
-void begin_kernel(Generation& g, const LayerOperation& operation) {
+void begin_kernel(Generation& g, const LayerOperation& operation, int layer) {
   const KernelConfig& kernels = g.plan.chip.kernels;
   if (!kernels.on()) return;
   const std::uint64_t stream = 2 * g.plan.rows * static_cast<std::uint64_t>(g.plan.shape.hidden_size);
   double us = kernels.linear_us;
   if (operation.kind == "norm") us = elementwise_us(kernels, g.plan.chip.clock_mhz, 4 * stream);
   if (operation.kind == "gather") us = elementwise_us(kernels, g.plan.chip.clock_mhz, 2 * stream);
-  if (operation.kind == "attention") us = kernels.attention_us;
+  if (operation.kind == "attention") {
+    const AttentionGrid grid = attention_grid(kernels, attention_work(g.plan.shape, g.plan.work, layer));
+    us = attention_idle_us(kernels, grid);
+    if (grid.regrouped) us += regroup_us(g);
+  }
   g.out.begin_kernel(operation.operation_class, us);
 }
 
@@ -51,11 +62,9 @@ void follow_up_kernel(Generation& g, const LayerOperation& operation, int layer)
   const ModelShape& shape = g.plan.shape;
   const double clock = g.plan.chip.clock_mhz;
   if (operation.kind == "attention") {
-    std::uint64_t longest = 0;
-    for (const SequenceStep& s : g.plan.work.sequences)
-      longest = std::max(longest, s.context() - first_token_read(s.cached, shape.window_of(layer)));
-    const double us = combine_us(kernels, g.plan.work.sequences.size(), longest);
-    if (us > 0) g.out.begin_kernel(OperationClass::attention_values, us);
+    const AttentionGrid grid = attention_grid(kernels, attention_work(g.plan.shape, g.plan.work, layer));
+    if (grid.splits > 1) g.out.begin_kernel(OperationClass::attention_values, kernels.combine_us);
+    if (grid.regrouped) g.out.begin_kernel(OperationClass::attention_values, regroup_us(g));
   } else if (operation.operation_class == OperationClass::qkv) {
     const auto width = static_cast<std::uint64_t>(shape.q_width() + shape.kv_width());
     g.out.begin_kernel(OperationClass::elementwise, elementwise_us(kernels, clock, 4 * g.plan.rows * width));
@@ -89,7 +98,7 @@ void all_reduce(Generation& g, const LayerOperation& operation, bool more) {
 Batch StepProgram::embedding() {
   begin_between_all_reduces(g_);
   for (const LayerOperation& operation : layer_graph(g_.plan.shape).input) {
-    begin_kernel(g_, operation);
+    begin_kernel(g_, operation, 0);
     generators().of(operation.kind)(g_, operation, 0);
     all_reduce(g_, operation, false);
   }
@@ -134,7 +143,7 @@ void StepProgram::generate_layer(int index, bool before, bool after) {
   for (const LayerOperation& operation : layer_graph(shape, index).layer) {
     if (!(follows_routing(operation) ? after : before)) continue;
     g_.number_result(operation.result);
-    begin_kernel(g_, operation);
+    begin_kernel(g_, operation, index);
     generators().of(operation.kind)(g_, operation, index);
     follow_up_kernel(g_, operation, index);
     all_reduce(g_, operation, operation.operation_class != OperationClass::down);

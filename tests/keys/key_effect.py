@@ -65,9 +65,9 @@ MIXTURE = ["model={name: tiny, hidden_size: 128, num_hidden_layers: 4, num_atten
            "workload={phase: decode, batch: 3, context: 64, tokens: 2}"]
 # A machine that stands for a GPU: small tiles on few multiprocessors, so that each rule of its kernels decides something.
 KERNELS = [MODEL, "workload={phase: decode, batch: 40, context: 100, tokens: 1}",
-           "accelerator.kernels={multiprocessors: 8, tile_rows: 32, tile_columns: 64, split_k: 2, efficiency: 0.5, stream_bytes_per_cycle: 8,"
-           " decode_rows: 16, decode_factor: 1.5, linear_us: 2, attention_us: 3, combine_us: 1, elementwise_us: 1, l2_bytes: 50000,"
-           " l2_bytes_per_cycle: 64, memory_bytes_per_cycle: 32, single_pass_tokens: 64}"]
+           "accelerator.kernels={multiprocessors: 8, tile_rows: 32, tile_columns: 64, least_tile_rows: 32, least_tile_columns: 64, split_k: 2, efficiency: 0.5, stream_bytes_per_cycle: 8,"
+           " decode_rows: 16, decode_factor: 1.5, linear_us: 2, attention_us: 3, attention_wave_us: 40, attention_fill_us: 2, combine_us: 1, elementwise_us: 1, l2_bytes: 50000,"
+           " l2_bytes_per_cycle: 64, memory_bytes_per_cycle: 32}"]
 ONE_ROW = KERNELS + ["workload={phase: decode, batch: 1, context: 100, tokens: 1}"]
 # Keys that work only beside others: the first entry whose text begins the key decides the scenario.
 BESIDE = {
@@ -75,7 +75,7 @@ BESIDE = {
     "accelerator.energy.dram_pj_per_bit": SCENARIOS["decode"] + ["accelerator.dram.channel={devices: 0}"],
     "accelerator.sequencer.order": PREFILL + SMALL[:1],
     "accelerator.interconnect.queue_requests": SCENARIOS["prefill"] + ["accelerator.dram.channels=2", "accelerator.dram.channel.queue_entries=8"],
-    "accelerator.kernels.split_k": ONE_ROW, "accelerator.kernels.single_pass_tokens": ONE_ROW,
+    "accelerator.kernels.split_k": ONE_ROW, "accelerator.kernels.combine_us": ONE_ROW + ["workload.context=600"],
     "accelerator.kernels.": KERNELS + ["weights=kmeans2"],
     "accelerator.sequencer.attention_block_tokens": PREFILL + ["accelerator.sequencer.attention=online"],
     "model.full_attention_layers": SCENARIOS["decode"] + ["model.sliding_window=64"],
@@ -95,7 +95,8 @@ VALUES = {
     "accelerator.dram.preset": ["HBM2-2000"],
     "accelerator.dram.channel": ["{page_policy: closed}"],
     "accelerator.pe.kind": ["fp16"],
-    "accelerator.kernels.single_pass_tokens": ["200"],
+    "accelerator.kernels.shared_memory_bytes": ["1000000"],
+    "accelerator.kernels.least_tile_rows": ["16"], "accelerator.kernels.least_tile_columns": ["32", "16"],
     "accelerator.decoder.rates": ["[{bits: 4, weights_per_cycle: 3}]"],
     "accelerator.decoder.rates[].bits": ["[{bits: 2, weights_per_cycle: 3}]"],  # of an item: the list with the item changed
     "accelerator.decoder.rates[].weights_per_cycle": ["[{bits: 4, weights_per_cycle: 6}]"],

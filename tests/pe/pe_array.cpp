@@ -167,6 +167,16 @@ TEST_CASE("array timing: passes, unfinished groups, and cycles of a bit-serial p
   REQUIRE(tile_cycles(config, d) == 15);
 }
 
+TEST_CASE("array timing: a tile of the cache takes at least its share of a GPU kernel's time") {
+  Config config;
+  Keys b = keys(0, 64);
+  const std::uint64_t own = tile_cycles(config, tile(b, 4, 64, 64));
+  b.least_cycles = own + 5;
+  REQUIRE(tile_cycles(config, tile(b, 4, 64, 64)) == own + 5);
+  b.least_cycles = own - 1;
+  REQUIRE(tile_cycles(config, tile(b, 4, 64, 64)) == own);
+}
+
 TEST_CASE("array timing: a low plane of keys or values is one pass more") {
   Config config;
   const Descriptor scores = tile(keys(4, 60), 4, 64, 64);  // 32 columns at once

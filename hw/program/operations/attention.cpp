@@ -1,8 +1,10 @@
 // Attention of every sequence and kv head, strip of queries by strip: scores, softmax, values; with scores on chip
 // (fused) or through memory (unfused), or block of keys by block with a running softmax (online).
 #include <algorithm>
+#include <cmath>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/program/attention_kernel.h"
 #include "harmonia/hw/program/operations.h"
 
 namespace harmonia::accelerator {
@@ -75,7 +77,7 @@ class AttentionGenerator {
   void write_attended(const Job& j);
   pe::Descriptor product(std::uint32_t operation, std::uint32_t operand, const Job& j) const;
   template <class Grouped, class Plain>
-  pe::Factor cached(const WideUnits& wide) const;
+  pe::Factor cached(const WideUnits& wide, std::uint64_t keys) const;
 
   Generation& g_;
   const StepPlan& plan_;
@@ -86,6 +88,7 @@ class AttentionGenerator {
   const std::uint32_t attended_;
   std::vector<Job> jobs_;
   std::vector<UnderWay> under_way_;
+  double cycles_per_key_ = 0;  // least that each product takes for each of its keys: of a GPU's kernel
   // Online:
   std::vector<Block> blocks_;
   std::vector<memory::OperandDescriptor> queries_;  // of each job
@@ -134,7 +137,14 @@ AttentionGenerator::AttentionGenerator(Generation& g, const LayerOperation& oper
       value_op_(g.out.next_operation(operation.products.at(1).operation_class)),
       attended_(g.operand[operation.result]),
       jobs_(jobs_of(g.plan, layer)),
-      under_way_(jobs_.size()) {}
+      under_way_(jobs_.size()) {
+  const KernelConfig& kernels = plan_.chip.kernels;
+  if (!kernels.on()) return;
+  double keys = 0;
+  for (const Job& j : jobs_) keys += static_cast<double>(j.keys());
+  const AttentionGrid grid = attention_grid(kernels, attention_work(plan_.shape, plan_.work, layer));
+  cycles_per_key_ = attention_work_us(kernels, grid) * plan_.chip.clock_mhz / (2 * keys);
+}
 
 void AttentionGenerator::generate() {
   g_.out.gate(Queue::kv_read, Queue::kv_write, g_.out.kv_writes());
@@ -202,19 +212,22 @@ pe::Descriptor AttentionGenerator::product(std::uint32_t operation, std::uint32_
   return p;
 }
 
-/// The cache as a factor of a product: in BFP groups, or plain rows.
+/// The cache as a factor of a product with `keys` tokens: in BFP groups, or plain rows.
 template <class Grouped, class Plain>
-pe::Factor AttentionGenerator::cached(const WideUnits& wide) const {
+pe::Factor AttentionGenerator::cached(const WideUnits& wide, std::uint64_t keys) const {
   const bool bfp = plan_.chip.attention_operand.bfp();
+  const auto least = static_cast<std::uint64_t>(std::llround(cycles_per_key_ * static_cast<double>(keys)));
   if (kv_.policy().grouped()) {
     Grouped b;
     b.bfp_a = bfp;
+    b.least_cycles = least;
     b.wide_initial = static_cast<std::uint32_t>(wide.initial.to);
     b.wide_local = static_cast<std::uint32_t>(wide.local.from);
     return b;
   }
   Plain b;
   b.bfp_a = bfp;
+  b.least_cycles = least;
   b.int8 = kv_.policy().format == KvFormat::kInt8;
   return b;
 }
@@ -230,7 +243,7 @@ void AttentionGenerator::scores(std::size_t i) {
   pe::Descriptor p = product(score_op_, queries, j);
   p.n = static_cast<std::uint32_t>(keys.count());
   p.k = d_;
-  p.b = cached<pe::Keys, pe::PlainKeys>(within(kv_.head().wide_keys(keys, j.context), j.begin));
+  p.b = cached<pe::Keys, pe::PlainKeys>(within(kv_.head().wide_keys(keys, j.context), j.begin), keys.count());
   g_.out.batch.pe.push_back(p);
   softmax(i);
 }
@@ -335,7 +348,7 @@ void AttentionGenerator::values(std::size_t i) {
   p.n = d_;
   p.k = static_cast<std::uint32_t>(read.count());
   p.b = cached<pe::Values, pe::PlainValues>(
-      within(kv_.head().wide_groups(UnitRange{j.begin, j.visible}, j.context), j.begin / kv_group));
+      within(kv_.head().wide_groups(UnitRange{j.begin, j.visible}, j.context), j.begin / kv_group), j.keys());
   g_.out.batch.pe.push_back(p);
   collect(j, i + 1 == jobs_.size());
 }
@@ -416,7 +429,7 @@ void AttentionGenerator::block_scores(const Product& product_) {
   p.load_a = product_.brings;
   p.n = static_cast<std::uint32_t>(keys.count());
   p.k = d_;
-  p.b = cached<pe::Keys, pe::PlainKeys>(within(kv_.head().wide_keys(keys, j.context), block.begin));
+  p.b = cached<pe::Keys, pe::PlainKeys>(within(kv_.head().wide_keys(keys, j.context), block.begin), keys.count());
   g_.out.batch.pe.push_back(p);
 
   vector::OnlineSoftmax v;
@@ -447,7 +460,7 @@ void AttentionGenerator::block_values(std::size_t number) {
   p.n = d_;
   p.k = static_cast<std::uint32_t>(read.count());
   p.b = cached<pe::Values, pe::PlainValues>(
-      within(kv_.head().wide_groups(UnitRange{block.begin, block.end}, j.context), block.begin / kv_group));
+      within(kv_.head().wide_groups(UnitRange{block.begin, block.end}, j.context), block.begin / kv_group), keys);
   g_.out.batch.pe.push_back(p);
   vector::AccumulateAttention v;
   v.first = block.begin == j.begin;

@@ -47,7 +47,7 @@ class LinearGenerator {
   std::uint64_t sums_at(const Tile& tile, const Strip& strip) const;
   void unit(const UnitAt& at, const Strip& strip, std::uint32_t operand, bool load, bool reuse);
   void read_tile(const Tile& tile);
-  void decode_tile(const Tile& tile, const Strip& strip);
+  void decode_tile(const Tile& tile);
   std::uint64_t kernel_cycles(const Tile& tile, const Strip& strip);
   pe::Factor factor(const Tile& tile, const Strip& strip, bool reuse);
   void multiply_tile(const Tile& tile, const Strip& strip, std::uint32_t operand, bool load, bool reuse);
@@ -61,8 +61,8 @@ class LinearGenerator {
   std::uint32_t operation_ = 0, operand_ = 0;
   // Of partial sums: the out_write descriptor that wrote them last, by the tile's column and the strip's first row.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> sums_written_;
-  // Of a GPU's kernel: its cycles for one output, and what the tiles so far have taken of them.
-  double cycles_per_output_ = 0, due_ = 0;
+  // Of a GPU's kernel: its cycles for one output, what the tiles so far have taken of them, expansions of its weights.
+  double cycles_per_output_ = 0, due_ = 0, expansions_ = 1;
   std::uint64_t given_ = 0;
 };
 
@@ -106,8 +106,12 @@ LinearGenerator::LinearGenerator(Generation& g, const Linear& linear)
   const OnChip& chip = g.plan.chip;
   if (!chip.kernels.on()) return;
   const std::uint64_t n = kernel_columns(linear);
-  cycles_per_output_ = mode_.passes * product_cycles(chip.kernels, chip.macs_per_cycle, linear.rows, n, k_) /
-                       static_cast<double>(linear.rows * n);
+  const WeightFormat& format = linear.matrices.front().place->format;
+  const double rate = chip.weights_per_cycle.at(static_cast<std::size_t>(format->storage.bits));
+  const ProductKernel kernel =
+      product_kernel(chip.kernels, chip.macs_per_cycle, {linear.rows, n, k_, rate, is_codebook(format)});
+  cycles_per_output_ = mode_.passes * kernel.cycles / static_cast<double>(linear.rows * n);
+  expansions_ = kernel.expansions;
 }
 
 std::vector<LinearGenerator::UnitAt> LinearGenerator::units() const {
@@ -207,7 +211,7 @@ void LinearGenerator::read_scales(const Tile& t) {
   }
 }
 
-void LinearGenerator::decode_tile(const Tile& t, const Strip& strip) {
+void LinearGenerator::decode_tile(const Tile& t) {
   const WeightStorage storage = t.place.storage();
   decoder::Descriptor d;
   d.operation = operation_;
@@ -215,7 +219,7 @@ void LinearGenerator::decode_tile(const Tile& t, const Strip& strip) {
   d.rows = static_cast<std::uint32_t>(t.count);
   d.row_elements = static_cast<std::uint32_t>(part_.length);
   d.kind = mode_.decode;
-  d.expansions = static_cast<float>(expansions(g_.plan.chip.kernels, strip.rows, is_codebook(t.place.format)));
+  d.expansions = static_cast<float>(expansions_);
   d.bits = static_cast<std::uint8_t>(storage.bits);
   d.bit_planes = t.place.format->storage.bit_planes();
   d.zero_point = t.place.format->zero_point;
@@ -294,7 +298,7 @@ void LinearGenerator::unit(const UnitAt& at, const Strip& strip, std::uint32_t o
       const Tile tile{*linear_.matrices[m].place, row, rows.rows, before + row};
       if (!reuse) {
         read_tile(tile);
-        decode_tile(tile, strip);
+        decode_tile(tile);
       }
       if (!part_.begins) resume_sums(tile, strip);
       multiply_tile(tile, strip, operand, load, reuse);
