@@ -75,6 +75,9 @@ BESIDE = {
     "accelerator.energy.dram_pj_per_bit": SCENARIOS["decode"] + ["accelerator.dram.channel={devices: 0}"],
     "accelerator.sequencer.order": PREFILL + SMALL[:1],
     "accelerator.interconnect.queue_requests": SCENARIOS["prefill"] + ["accelerator.dram.channels=2", "accelerator.dram.channel.queue_entries=8"],
+    # Wider tiles pay where they split the depth into more parts, narrower ones where few multiprocessors share the tiles.
+    "accelerator.kernels.tile_columns": ONE_ROW + ["accelerator.kernels={multiprocessors: 9, split_k: 16, efficiency: 0.01}"],
+    "accelerator.kernels.least_tile_columns": KERNELS + ["accelerator.kernels={multiprocessors: 3, efficiency: 0.01}"],
     "accelerator.kernels.split_k": ONE_ROW, "accelerator.kernels.combine_us": ONE_ROW + ["workload.context=600"],
     "accelerator.kernels.": KERNELS + ["weights=kmeans2"],
     "accelerator.sequencer.attention_block_tokens": PREFILL + ["accelerator.sequencer.attention=online"],
@@ -96,7 +99,7 @@ VALUES = {
     "accelerator.dram.channel": ["{page_policy: closed}"],
     "accelerator.pe.kind": ["fp16"],
     "accelerator.kernels.shared_memory_bytes": ["1000000"],
-    "accelerator.kernels.least_tile_rows": ["16"], "accelerator.kernels.least_tile_columns": ["32", "16"],
+    "accelerator.kernels.tile_columns": ["128", "256"], "accelerator.kernels.least_tile_rows": ["16"], "accelerator.kernels.least_tile_columns": ["32", "16"],
     "accelerator.decoder.rates": ["[{bits: 4, weights_per_cycle: 3}]"],
     "accelerator.decoder.rates[].bits": ["[{bits: 2, weights_per_cycle: 3}]"],  # of an item: the list with the item changed
     "accelerator.decoder.rates[].weights_per_cycle": ["[{bits: 4, weights_per_cycle: 6}]"],
