@@ -69,6 +69,10 @@ KERNELS = [MODEL, "workload={phase: decode, batch: 40, context: 100, tokens: 1}"
            " decode_rows: 16, decode_factor: 1.5, linear_us: 2, attention_us: 3, attention_wave_us: 40, attention_fill_us: 2, combine_us: 1, elementwise_us: 1, l2_bytes: 50000,"
            " l2_bytes_per_cycle: 64, memory_bytes_per_cycle: 32}"]
 ONE_ROW = KERNELS + ["workload={phase: decode, batch: 1, context: 100, tokens: 1}"]
+# Two devices over a slow link with small messages and room for one of them.
+DEVICES = SCENARIOS["decode"] + ["devices={tensor: 2, algorithm: ring, link: {bandwidth_gb_per_s: 1, latency_ns: 50, payload_bytes: 64, header_bytes: 8,"
+                                 " message_ns: 5, message_bytes: 128, buffer_bytes: 128, collective_us: 1, eager_bytes: 100, rendezvous_us: 1,"
+                                 " pj_per_bit: 4, phy_mm2: 1}}"]
 # Keys that work only beside others: the first entry whose text begins the key decides the scenario.
 BESIDE = {
     "accelerator.pe.mantissa_bits": SCENARIOS["prefill"] + ["accelerator=anda", "kv=fp16"],
@@ -92,9 +96,11 @@ BESIDE = {
     "workload.cols": ["workload={phase: gemv, rows: 256, cols: 256, batch: 1}"],
     "workload.trace": TRACE, "workload.limit": TRACE, "workload.max_batch": TRACE, "workload.kv_capacity_tokens": TRACE,
     "workload.time_scale": TRACE,
+    "devices.": DEVICES,
 }
 # Values to try where doubling, halving and the other names are not the right ones.
 VALUES = {
+    "devices.tensor": ["1"], "devices.pipeline": ["2"], "devices.link.message_bytes": ["64"], "devices.link.name": ["other"],
     "accelerator.dram.preset": ["HBM2-2000"],
     "accelerator.dram.channel": ["{page_policy: closed}"],
     "accelerator.pe.kind": ["fp16"],
@@ -117,6 +123,8 @@ VALUES = {
 }
 # Keys with one usable value: any other must be refused, with the key's name.
 ONE_VALUE = {
+    "devices.pipeline": "pipeline parallelism is not modelled",
+    "devices.fold": "only one of the equal devices is simulated",
     "accelerator.pe.lanes": "operands come in groups of 32",
     "weights.group_size": "the decoder's integer weights share a scale among 128",
     "kv.exponent_bits": "exponents are stored in bytes",
@@ -129,6 +137,7 @@ NO_FIGURE = {
     "model.name": "a name",
     "model.max_position_embeddings": "a notice of runs whose context passes it; tests/models",
     "model.other_parameters": "counted, not read; tests/models",
+    "devices.link.description": "a text of `harmonia list links`",
     "accelerator.name": "a name",
     "accelerator.description": "a text of `harmonia list accelerators`",
     "model.rope_theta": "changes values, not time or bytes; tests/accelerator/functional.cpp compares values",
