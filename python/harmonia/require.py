@@ -8,7 +8,7 @@ Does not model: what a resource costs. "Cheapest together" is the smallest produ
 """
 import argparse
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from .program import HarmoniaError
 from .runs import run, run_points
@@ -157,11 +157,22 @@ def number_at(config: Dict[str, Any], key: str) -> float:
     return float(node)
 
 
+SYNOPSIS = "SCENARIO --target FIGURE=NUMBER [--free KEY,...] [--set key=value]... [-j N]"
+
+
+class Arguments(argparse.ArgumentParser):
+    """Wrong arguments are refused as the program refuses them."""
+
+    def error(self, message: str) -> NoReturn:
+        raise HarmoniaError(2, f"command line: {message}, expected `harmonia require {SYNOPSIS}`")
+
+
 DEFAULT_FREE = "accelerator.dram.channels,accelerator.pe.rows,accelerator.decoder.weights_per_cycle,accelerator.clock_mhz"
 
 
 def main(arguments: List[str]) -> int:
-    parser = argparse.ArgumentParser(prog="harmonia require", description="the least of each resource with which a scenario reaches a target")
+    parser = Arguments(prog="harmonia require", usage=f"harmonia require {SYNOPSIS}", allow_abbrev=False,
+                       description="the least bandwidth, lanes or decoder rate with which a scenario reaches a target")
     parser.add_argument("scenario", metavar="SCENARIO", help="built-in name or file")
     parser.add_argument("--target", required=True, metavar="FIGURE=NUMBER", help="a column of sweep.csv: tokens_per_s and utilisation at least, others at most")
     parser.add_argument("--free", default=DEFAULT_FREE, metavar="KEY,...", help=f"keys that may change (default: {DEFAULT_FREE})")
