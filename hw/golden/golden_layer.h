@@ -109,7 +109,9 @@ const GoldenOperations& golden_operations();
 template <class Update>
 void GoldenLayer::update_stream(const GoldenStep& step, const LayerOperation& operation, std::size_t product,
                                 formats::Fp16* x) {
-  const std::vector<formats::Fp16>& result = results_[product];
+  std::vector<formats::Fp16>& result = results_[product];
+  const auto multiplier = static_cast<float>(shape_.residual_multiplier);
+  if (multiplier != 1.0f) vector::scale_values(result.data(), result.size(), multiplier, result.data());
   Update::update(x, result.data(), result.size(), x);
   if (step.tap)
     step.tap({step.layer, name_of(*operation.products[product].weights), TapStage::added, step.position, -1, x,

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "harmonia/hw/vector/vector_math.h"
+
 namespace harmonia::accelerator {
 namespace {
 
@@ -42,6 +44,8 @@ void GoldenLlama::step(const int* tokens, std::size_t count, Fp16* logits, bool 
   for (std::size_t t = 0; t < count; ++t)
     std::copy_n(weights_->embedding.begin() + static_cast<std::ptrdiff_t>(size(tokens[t]) * hidden), hidden,
                 x_.begin() + static_cast<std::ptrdiff_t>(t * hidden));
+  if (s.embedding_multiplier != 1.0)
+    vector::scale_values(x_.data(), x_.size(), static_cast<float>(s.embedding_multiplier), x_.data());
   GoldenStep{-1, count, first, tap_}.emit(name_of(ModelTensor::embedding), TapStage::result, x_);
   for (GoldenLayer& layer : layers_) layer.step(x_.data(), count, tap_);
   if (last_only)
@@ -58,6 +62,9 @@ void GoldenLlama::output_head(const Fp16* x, std::size_t tokens, std::size_t fir
       continue;
     }
     golden_product(step, operation.products.front(), weights_->lm_head, normed_, logits_);
+    const double divisor = weights_->shape.logits_divisor;
+    if (divisor != 1.0)
+      vector::divide_values(logits_.data(), logits_.size(), static_cast<float>(divisor), logits_.data());
     std::copy(logits_.begin(), logits_.end(), logits);
   }
 }

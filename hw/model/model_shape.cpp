@@ -125,6 +125,13 @@ void ModelShape::describe(config::Fields& f) {
   f.add("qkv_bias", qkv_bias).says("biases are added to queries, keys and values");
   f.add("qk_norm", qk_norm)
       .says("each head of queries and keys is normed (RMSNorm with gains of head_dim) before it is rotated");
+  f.add("gelu_gate", gelu_gate).says("the gate's activation is GELU, by its tanh formula, in place of SiLU");
+  f.add("embedding_multiplier", embedding_multiplier).more_than(0).says("factor of a token's embedding");
+  f.add("residual_multiplier", residual_multiplier)
+      .more_than(0)
+      .says("factor of what attention and feed-forward add to the residual stream");
+  f.add("attention_scale", attention_scale).range(0, 1e6).says("factor of attention scores; 0: 1 / sqrt(head_dim)");
+  f.add("logits_divisor", logits_divisor).more_than(0).says("what logits are divided by");
   f.add("other_parameters", other_parameters)
       .range(0, std::uint64_t{1} << 40)
       .unit("parameters")
@@ -132,6 +139,15 @@ void ModelShape::describe(config::Fields& f) {
           "parameters beside embeddings, linears, two norms a layer and what has a key here; they are counted and not "
           "read");
   f.add("mixture", mixture).says("layers whose feed-forward is a mixture of experts");
+  f.check("residual_multiplier", [this] {
+    return mixture.experts == 0 || residual_multiplier == 1.0
+               ? std::string()
+               : std::string("is not modelled for a mixture of experts, expected 1");
+  });
+  f.check("gelu_gate", [this] {
+    return mixture.experts == 0 || !gelu_gate ? std::string()
+                                              : std::string("is not modelled for a mixture of experts, expected false");
+  });
   f.check("", [this] { return problem(); });
 }
 

@@ -58,6 +58,11 @@ struct ModelShape {
   std::vector<int> full_attention_layers;  // with a window, those that attend to all tokens all the same
   bool qkv_bias = false;                   // q, k and v have biases
   bool qk_norm = false;                    // each head of queries and keys is normed, before RoPE
+  bool gelu_gate = false;                  // the gate's activation is GELU by its tanh formula, otherwise SiLU
+  double embedding_multiplier = 1.0;       // of a token's embedding
+  double residual_multiplier = 1.0;        // of what attention and feed-forward add to the residual stream
+  double attention_scale = 0.0;            // of scores; 0: 1 / sqrt(head_dim)
+  double logits_divisor = 1.0;
   std::uint64_t other_parameters = 0;
   Mixture mixture;
   int tensor_devices = 1;  // of a shape that is one device's part of a model (model_split.h), how many share it; no key

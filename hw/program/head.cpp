@@ -66,6 +66,7 @@ void hand_out_logits(Generation& g, const Unit& u, std::uint64_t first_row, std:
   logits.columns = static_cast<std::uint32_t>(u.columns);
   logits.row_begin = static_cast<std::uint32_t>(first_row);
   logits.column_begin = static_cast<std::uint32_t>(first_column + u.column);
+  logits.divisor = static_cast<float>(g.plan.shape.logits_divisor);
   g.out.batch.vector.push_back({u.operation, logits});
 }
 

@@ -114,6 +114,7 @@ void update_stream(Generation& g, const Unit& u) {
   Update v;
   static_cast<vector::Results&>(v) = results_at(u);
   v.in_memory = !g.plan.resident;
+  v.multiplier = static_cast<float>(g.plan.shape.residual_multiplier);
   if (v.in_memory) move_stream(g, u);
   g.out.batch.vector.push_back({u.operation, v});
 }

@@ -114,8 +114,8 @@ Batch StepProgram::input() {
       generators().of(operation.kind)(g_, operation, 0);
     return g_.out.take();
   }
-  Batch b = embedding();
-  b.kernels.clear();  // a kernel reads its own vectors
+  Batch b = embedding();  // the vectors of a single linear are taken as they are
+  b.kernels.clear();      // a kernel reads its own vectors
   converter::ToOperand c;
   c.format = plan.operand_format();
   c.columns = static_cast<std::uint32_t>(plan.shape.hidden_size);

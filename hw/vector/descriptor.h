@@ -62,9 +62,10 @@ struct Setup {
 struct Embed : Rows {
   bool leaves = false;              // the rows go out instead of staying in the scratch memory,
   std::uint32_t block_columns = 0;  // in chunks of so many columns of all rows; 0: all columns
+  float multiplier = 1.0f;
 
   std::uint64_t operand_bytes() const { return row_bytes(); }
-  Cost cost(const Config& /*config*/) const { return {1, 0}; }
+  Cost cost(const Config& /*config*/) const { return {multiplier != 1.0f ? 2u : 1u, 0}; }
 };
 
 /// RMSNorm of rows of the residual stream: sum of squares, then scale. The result leaves.
@@ -120,6 +121,7 @@ struct KeysSeen : Rows {
   std::uint32_t visible = 0, window = 0;  // window 0: all
   std::uint32_t first_key = 0;
   std::uint32_t head_dim = 0;
+  float scale = 0.0f;  // of scores; 0: 1 / sqrt(head_dim)
 
   /// Columns [from, to) of a row, which may be none.
   struct Columns {
@@ -178,6 +180,9 @@ struct AccumulateAttention : CollectAttention {
 /// derived from it has a static update(stream, results, n, out), which may write over either input.
 struct StreamUpdate : Results {
   bool in_memory = false;
+  float multiplier = 1.0f;  // of the results, whose products are rounded to FP16 before the update
+
+  Cost cost(const Config& /*config*/) const { return {multiplier != 1.0f ? 2u : 1u, 0}; }
 
   std::uint64_t operand_bytes() const { return in_memory ? row_bytes() : 0; }
 };
@@ -190,6 +195,8 @@ struct AddResidual : StreamUpdate {
 
 /// Gate and up results, `columns` of each, to silu(gate) * up, which leaves: exponential with division as they arrive.
 struct SiluMultiply : Results {
+  bool gelu = false;  // GELU by its tanh formula in place of SiLU
+
   std::uint64_t results() const { return 2 * elements(); }
   Cost cost(const Config& config) const { return {static_cast<std::uint64_t>(config.exp_cycles_per_element), 1}; }
 };
@@ -219,7 +226,11 @@ struct AddScaled : Results {
 };
 
 /// Results to the host; row_begin counts the rows that want logits.
-struct Logits : Results {};
+struct Logits : Results {
+  float divisor = 1.0f;
+
+  Cost cost(const Config& /*config*/) const { return {divisor != 1.0f ? 2u : 1u, 0}; }
+};
 
 /// Tells the host when everything before is done.
 struct Marker {

@@ -118,6 +118,12 @@ SinCos sincos_f32(float angle) noexcept {
 
 float silu_f32(float x) noexcept { return x / (1.0f + exp_f32(-x)); }
 
+float gelu_tanh_f32(float g) noexcept {
+  constexpr float root = 0.7978845608f, cubic = 0.044715f;
+  const float u = root * (g + cubic * ((g * g) * g));
+  return g / (1.0f + exp_f32(-2.0f * u));
+}
+
 namespace {
 
 // FP16 arrays are converted in pieces of this many values, whole pieces at once.
@@ -149,7 +155,9 @@ void rms_norm(const Fp16* x, const float* weight, std::size_t n, float eps, Fp16
   });
 }
 
-float attention_scale(std::size_t head_dim) noexcept { return 1.0f / std::sqrt(static_cast<float>(head_dim)); }
+float attention_scale(std::size_t head_dim, double own) noexcept {
+  return own != 0.0 ? static_cast<float>(own) : 1.0f / std::sqrt(static_cast<float>(head_dim));
+}
 
 void softmax(const Fp16* scores, std::size_t n, float scale, Fp16* out) noexcept {
   if (n == 0) return;
@@ -208,6 +216,18 @@ void silu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexce
     for (std::size_t i = 0; i < count; ++i) g[i] = silu_f32(g[i]) * u[i];
     to_fp16(g.data(), count, out + first);
   });
+}
+
+void gelu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(gelu_tanh_f32(to_float(gate[i])) * to_float(up[i]));
+}
+
+void scale_values(const Fp16* x, std::size_t n, float factor, Fp16* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(to_float(x[i]) * factor);
+}
+
+void divide_values(const Fp16* x, std::size_t n, float divisor, Fp16* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(to_float(x[i]) / divisor);
 }
 
 void residual_add(const Fp16* a, const Fp16* b, std::size_t n, Fp16* out) noexcept {

@@ -38,8 +38,8 @@ float silu_f32(float x) noexcept;
 /// out[i] = fp16((x[i] * r) * weight[i]), r = 1 / sqrt(sum x^2 / n + eps), all FP32. n > 0. out may be x.
 void rms_norm(const Fp16* x, const float* weight, std::size_t n, float eps, Fp16* out) noexcept;
 
-/// 1 / sqrt(head_dim) in FP32: the factor of attention scores.
-float attention_scale(std::size_t head_dim) noexcept;
+/// The factor of attention scores in FP32: the model's own, or where that is 0, 1 / sqrt(head_dim).
+float attention_scale(std::size_t head_dim, double own = 0.0) noexcept;
 /// out[i] = fp16(e_i / sum e), e_i = exp(scores[i] * scale - max_j(scores[j] * scale)), sum ascending. out may be
 /// scores.
 void softmax(const Fp16* scores, std::size_t n, float scale, Fp16* out) noexcept;
@@ -61,6 +61,16 @@ void online_divide(const float* accumulated, std::size_t n, float sum, Fp16* out
 
 /// out[i] = fp16(silu(gate[i]) * up[i]). out may be gate or up.
 void silu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexcept;
+
+/// g / (1 + e^-2u), u = sqrt(2 / pi) * (g + 0.044715 * (g * g * g)), in FP32: 0.5 g (1 + tanh u).
+float gelu_tanh_f32(float g) noexcept;
+/// out[i] = fp16(gelu_tanh(gate[i]) * up[i]). out may be gate or up.
+void gelu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexcept;
+
+/// out[i] = fp16(x[i] * factor). out may be x.
+void scale_values(const Fp16* x, std::size_t n, float factor, Fp16* out) noexcept;
+/// out[i] = fp16(x[i] / divisor). out may be x.
+void divide_values(const Fp16* x, std::size_t n, float divisor, Fp16* out) noexcept;
 
 /// out[i] = fp16(a[i] + b[i]), one rounding. out may be a or b.
 void residual_add(const Fp16* a, const Fp16* b, std::size_t n, Fp16* out) noexcept;

@@ -150,10 +150,13 @@ void VectorUnit::compute(const Embed& d) {
   const Fp16* words = operand_words();
   if (d.leaves) {
     gathered_.assign(words, words + d.elements());
+    if (d.multiplier != 1.0f) scale_values(gathered_.data(), d.elements(), d.multiplier, gathered_.data());
     return;
   }
   residual_.resize(step_rows_ * hidden_);
-  std::copy_n(words, d.elements(), residual_.data() + std::size_t{d.row_begin} * hidden_);
+  Fp16* rows = residual_.data() + std::size_t{d.row_begin} * hidden_;
+  std::copy_n(words, d.elements(), rows);
+  if (d.multiplier != 1.0f) scale_values(rows, d.elements(), d.multiplier, rows);
 }
 
 void VectorUnit::compute(const Norm& d) {
@@ -234,7 +237,7 @@ void clear_unseen(Fp16* row, const KeysSeen::Columns& seen, std::size_t columns)
 }  // namespace
 
 void VectorUnit::compute(const Softmax& d) {
-  const float scale = attention_scale(d.head_dim);
+  const float scale = attention_scale(d.head_dim, d.scale);
   if (d.from_memory) gathered_.assign(operand_words(), operand_words() + d.elements());
   for (std::size_t r = 0; r < d.rows; ++r) {
     Fp16* row = gathered_.data() + r * d.columns;
@@ -245,7 +248,7 @@ void VectorUnit::compute(const Softmax& d) {
 }
 
 void VectorUnit::compute(const OnlineSoftmax& d) {
-  const float scale = attention_scale(d.head_dim);
+  const float scale = attention_scale(d.head_dim, d.scale);
   if (d.first) online_.assign(d.rows, {});
   online_blocks_.push_back({std::vector<std::optional<float>>(d.rows), std::vector<float>(d.rows)});
   OnlineBlock& block = online_blocks_.back();
@@ -284,6 +287,7 @@ void VectorUnit::compute(const CollectAttention& d) {
 template <class Update>
 std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> VectorUnit::compute(const Update& d) {
   const std::size_t columns = d.columns;
+  if (d.multiplier != 1.0f) scale_values(gathered_.data(), d.elements(), d.multiplier, gathered_.data());
   if (d.in_memory) {
     Update::update(operand_words(), gathered_.data(), d.elements(), gathered_.data());
     return;
@@ -295,7 +299,11 @@ std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> VectorUnit::compute(co
 }
 
 void VectorUnit::compute(const SiluMultiply& d) {
-  silu_mul(gathered_.data(), second_.data(), d.elements(), gathered_.data());
+  (d.gelu ? gelu_mul : silu_mul)(gathered_.data(), second_.data(), d.elements(), gathered_.data());
+}
+
+void VectorUnit::compute(const Logits& d) {
+  if (d.divisor != 1.0f) divide_values(gathered_.data(), d.elements(), d.divisor, gathered_.data());
 }
 
 void VectorUnit::compute(const Route& d) {

@@ -70,7 +70,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void compute(const Route& d);
   void compute(const ScaleOfRows& d);
   void compute(const AddScaled& d);
-  void compute(const Logits&) {}
+  void compute(const Logits& d);
   void compute(const Marker&) {}
   void collect_rows(const Norm& d, const formats::Fp16* from);
   const formats::Fp16* operand_words() const { return reinterpret_cast<const formats::Fp16*>(operand_data_.data()); }

@@ -47,7 +47,7 @@ std::vector<Architecture> make_architectures() {
   }
   {
     Architecture& a = add("granite", "Granite");
-    a.values_differ = "multipliers of embedding, attention, residual stream and logits";
+    a.attention_scale = 1.0;
   }
   {
     Architecture& a = add("gemma", "Gemma");

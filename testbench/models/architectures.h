@@ -39,6 +39,7 @@ struct Architecture {
   bool gated = true;                // three matrices in the feed-forward
   int window_period =
       0;  // every n-th layer attends to the whole context, the others to the window; 0: all to the window
+  double attention_scale = 0;           // of scores, where the file gives none; 0: 1 / sqrt(head_dim)
   const char* values_differ = nullptr;  // why the plain layer does not compute its values
 };
 

@@ -231,9 +231,9 @@ class Reader {
     all({"partial_rotary_factor", "rotary_pct"}, &Reader::partial_rotary);
     all({"no_rope_layers", "no_rope_layer_interval", "nope_layer_interval"}, &Reader::without_rope);
     all({"final_logit_softcapping", "attn_logit_softcapping", "query_pre_attn_scalar", "rope_local_base_freq",
-         "embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling", "logit_scale",
-         "scale_emb", "scale_depth", "dim_model_base", "clip_qkv", "mup_width_multiplier"},
+         "logit_scale", "scale_emb", "scale_depth", "dim_model_base", "clip_qkv", "mup_width_multiplier"},
         &Reader::values_only);
+    all({"embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling"}, &Reader::nothing);
     all({"quantization_config", "compression_config"}, &Reader::quantization);
     all({"use_parallel_residual", "parallel_attn"}, &Reader::parallel);
     all({"is_encoder_decoder", "add_cross_attention"}, &Reader::encoder);
@@ -301,6 +301,10 @@ class Reader {
     if (gelu.count(text) == 0)
       throw InputError(m.value.where, m.key + " is " + config::describe_found(m.value) +
                                           ", expected silu or one of the kinds of gelu in a gated feed-forward");
+    if (text == "gelu_pytorch_tanh" || text == "gelu_tanh" || text == "gelu_new") {
+      gelu_gate_ = true;
+      return;
+    }
     if (activation_said_) return;
     activation_said_ = true;
     feature(m.where, m.key + " " + text + " in place of silu", true);
@@ -483,6 +487,10 @@ class Reader {
     copy("rms_norm_eps", "rms_norm_eps");
     copy("rotary_emb_base", "rope_theta");
     copy("rope_theta", "rope_theta");
+    copy("embedding_multiplier", "embedding_multiplier");
+    copy("residual_multiplier", "residual_multiplier");
+    copy("attention_multiplier", "attention_scale");
+    copy("logits_scaling", "logits_divisor");
     if (theta_) known.set("rope_theta", *theta_, theta_->where);
     if (text_ != &outer_)
       for (const char* key : {"name", "vocab_size", "tie_word_embeddings"})
@@ -499,6 +507,8 @@ class Reader {
     absent("rope_theta", std::to_string(type_->rope_theta));
     if (!known.find("rms_norm_eps"))
       known.set("rms_norm_eps", Node::scalar(type_->norm_eps == 1e-5 ? "1e-5" : "1e-6"), text_->where);
+    if (gelu_gate_) absent("gelu_gate", "true");
+    if (type_->attention_scale != 0) absent("attention_scale", std::to_string(type_->attention_scale));
     absent("tie_word_embeddings", type_->tied ? "true" : "false");
     if (type_->mixture)
       if (const config::Member* width = expert_key({"moe_intermediate_size"}))
@@ -706,6 +716,7 @@ class Reader {
   std::string scaling_type_;
   const config::Member *attention_bias_ = nullptr, *mlp_bias_ = nullptr, *qk_norm_ = nullptr;
   bool no_qkv_bias_ = false, activation_said_ = false;
+  bool gelu_gate_ = false;
   std::map<std::string, const config::Member*> window_keys_, expert_keys_;
   Node document_;
   Location window_where_;

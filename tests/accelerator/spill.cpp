@@ -128,6 +128,9 @@ Trial trial_of(Draw& draw) {
   t.shape.bias = draw.yes(40);
   t.shape.qk_norm = draw.yes(40);
   if (draw.yes(30)) draw_mixture(draw, t);
+  const bool dense = t.shape.mixture.experts == 0;
+  t.shape.gelu = draw.yes(30) && dense;
+  t.shape.multipliers = draw.yes(30) && dense;
   return t;
 }
 

@@ -41,6 +41,7 @@ struct SmallShape {
   std::vector<int> full = {};  // but for these layers
   bool bias = false, qk_norm = false;
   accelerator::Mixture mixture = {};
+  bool gelu = false, multipliers = false;
 };
 
 inline ModelShape shape_of(const SmallShape& s) {
@@ -59,6 +60,13 @@ inline ModelShape shape_of(const SmallShape& s) {
   m.qkv_bias = s.bias;
   m.qk_norm = s.qk_norm;
   m.mixture = s.mixture;
+  m.gelu_gate = s.gelu;
+  if (s.multipliers) {
+    m.embedding_multiplier = 12.0;
+    m.residual_multiplier = 0.22;
+    m.attention_scale = 0.015625;
+    m.logits_divisor = 8.0;
+  }
   return m;
 }
 

@@ -142,6 +142,8 @@ NO_FIGURE = {
     "accelerator.description": "a text of `harmonia list accelerators`",
     "model.rope_theta": "changes values, not time or bytes; tests/accelerator/functional.cpp compares values",
     "model.rms_norm_eps": "changes values, not time or bytes; tests/accelerator/functional.cpp compares values",
+    "model.attention_scale": "changes values, not time or bytes; tests/models/vectors.cpp compares values",
+    "model.gelu_gate": "changes values, not time or bytes; tests/models/vectors.cpp compares values",
     "workload.trace_fallback": "stands in for a trace that is not found; tests/scenario/scenario.cpp",
     "accelerator.smoother.channels_per_head": "changes values, not time: a pass takes every channel; tests/accelerator/functional.cpp",
     "fidelity.data": "a run with data has the same figures; tests/accelerator/modes.cpp",

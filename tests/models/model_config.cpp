@@ -83,7 +83,7 @@ TEST_CASE("config.json: what changes values and not cost is listed, and readers 
        {"\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 4.0}",
         "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0}", "\"hidden_activation\": \"gelu\"",
         "\"partial_rotary_factor\": 0.5", "\"no_rope_layers\": [1, 0]", "\"final_logit_softcapping\": 30.0",
-        "\"embedding_multiplier\": 12.0", "\"quantization_config\": {\"quant_method\": \"gptq\"}"}) {
+        "\"scale_emb\": 12.0", "\"quantization_config\": {\"quant_method\": \"gptq\"}"}) {
     INFO(keys);
     const ModelConfig m = with(keys);
     REQUIRE(m.features.size() == 1);
@@ -92,7 +92,7 @@ TEST_CASE("config.json: what changes values and not cost is listed, and readers 
     CHECK_THROWS_AS(require_plain_values(m), config::InputError);
   }
   for (const char* keys :
-       {"\"partial_rotary_factor\": 1.0", "\"embedding_multiplier\": 1.0", "\"final_logit_softcapping\": null",
+       {"\"partial_rotary_factor\": 1.0", "\"embedding_multiplier\": 12.0", "\"final_logit_softcapping\": null",
         "\"attention_bias\": false", "\"no_rope_layers\": [1, 1]"}) {
     INFO(keys);
     CHECK(with(keys).features.empty());

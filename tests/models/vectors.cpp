@@ -51,6 +51,31 @@ TEST_CASE("vectors: both, heads of 40 channels and a hidden size of 200") {
   seventy_and_forty(shape, "kmeans1");
 }
 
+TEST_CASE("vectors: multipliers of embedding, scores, residual stream and logits, and a GELU gate") {
+  SmallShape shape;
+  shape.gelu = shape.multipliers = true;
+  seventy_and_forty(shape, "kmeans4");
+}
+TEST_CASE("vectors: the same through memory") {
+  SmallShape shape;
+  shape.gelu = shape.multipliers = true;
+  seventy_and_forty(shape, "kmeans2", 32 * 1024);
+}
+
+TEST_CASE("vectors: which multipliers and gates a published model has") {
+  const accelerator::ModelShape m = read(
+      "\"model_type\": \"granite\", \"embedding_multiplier\": 12.0, \"attention_multiplier\": 0.015625, "
+      "\"residual_multiplier\": 0.22, \"logits_scaling\": 8.0");
+  CHECK(m.embedding_multiplier == 12.0);
+  CHECK(m.attention_scale == 0.015625);
+  CHECK(m.residual_multiplier == 0.22);
+  CHECK(m.logits_divisor == 8.0);
+  CHECK(read("\"model_type\": \"granite\"").attention_scale == 1.0);
+  CHECK(read("\"model_type\": \"llama\"").attention_scale == 0.0);
+  CHECK(read("\"model_type\": \"gemma\", \"hidden_activation\": \"gelu_pytorch_tanh\"").gelu_gate);
+  CHECK_FALSE(read("\"model_type\": \"llama\"").gelu_gate);
+}
+
 TEST_CASE("vectors: a decode step reads each once, and takes no less time") {
   const auto run = [](bool bias, bool norm) {
     return in_child([=] {

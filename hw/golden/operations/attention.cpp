@@ -53,7 +53,8 @@ void GoldenLayer::attend(const GoldenStep& step, const LayerOperation& operation
   Fp16* scores = scores_.values.data();
   cache_.scores(query, kv_head, first, count, scores);
   show(TapStage::scores, scores, 2 * count);
-  vector::softmax(scores + hidden, count - hidden, vector::attention_scale(head_dim), scores + hidden);
+  vector::softmax(scores + hidden, count - hidden, vector::attention_scale(head_dim, shape_.attention_scale),
+                  scores + hidden);
   std::fill(scores, scores + hidden, Fp16{});
   show(TapStage::probabilities, scores, 2 * count);
   nonfinite_ += scores_.convert(settings_.activations, 1);
@@ -79,7 +80,8 @@ void GoldenLayer::attend_blocks(const void* query, std::size_t kv_head, UnitRang
     Fp16* scores = scores_.values.data();
     cache_.scores(query, kv_head, first, keys, scores);
     const float factor =
-        vector::online_softmax(scores + unseen, keys - unseen, vector::attention_scale(head_dim), row, scores + unseen);
+        vector::online_softmax(scores + unseen, keys - unseen,
+                               vector::attention_scale(head_dim, shape_.attention_scale), row, scores + unseen);
     std::fill(scores, scores + unseen, Fp16{});
     nonfinite_ += scores_.convert(settings_.activations, 1);
     cache_.attend(scores_.operand(), kv_head, first, keys, block.data());

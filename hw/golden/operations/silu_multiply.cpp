@@ -9,7 +9,8 @@ void GoldenLayer::silu_multiply(const GoldenStep& step, const LayerOperation& op
                                 Fp16* /*x*/) {
   GoldenRows& activated = rows(operation.result);
   activated.values.resize(results_[0].size());
-  vector::silu_mul(results_[0].data(), results_[1].data(), results_[0].size(), activated.values.data());
+  (shape_.gelu_gate ? vector::gelu_mul : vector::silu_mul)(results_[0].data(), results_[1].data(), results_[0].size(),
+                                                           activated.values.data());
   step.emit(operation.name, TapStage::result, activated.values);
   nonfinite_ += activated.convert(settings_.activations, step.tokens);
   if (!activated.groups.empty()) step.emit(operation.name, TapStage::operand, activated.groups);

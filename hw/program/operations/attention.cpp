@@ -252,6 +252,7 @@ void AttentionGenerator::scores(std::size_t i) {
 void AttentionGenerator::see(vector::KeysSeen& v, const Job& j, std::uint64_t first_key) const {
   v.group = group_;
   v.head_dim = d_;
+  v.scale = static_cast<float>(g_.plan.shape.attention_scale);
   v.visible = static_cast<std::uint32_t>(plan_.work.sequences[j.sequence].cached + j.first_token + 1);
   v.window = static_cast<std::uint32_t>(window_);
   v.first_key = static_cast<std::uint32_t>(first_key);

@@ -51,6 +51,7 @@ void generate_gather(Generation& g, const LayerOperation& operation, int /*layer
     v.columns = static_cast<std::uint32_t>(plan.shape.hidden_size);
     v.row_begin = static_cast<std::uint32_t>(strip.first);
     v.leaves = !plan.resident;
+    if (g.head_operand == 0) v.multiplier = static_cast<float>(plan.shape.embedding_multiplier);
     v.block_columns = plan.resident ? 0 : plan.map.residual.block_columns;
     g.out.batch.vector.push_back({op, v});
     if (!plan.resident) spill_rows(g, strip, op);

@@ -9,6 +9,7 @@ void activate(Generation& g, int /*layer*/, const Unit& u) {
   const StepPlan& plan = g.plan;
   vector::SiluMultiply v;
   static_cast<vector::Results&>(v) = results_at(u);
+  v.gelu = plan.shape.gelu_gate;
   g.out.batch.vector.push_back({u.operation, v});
   if (plan.resident) {
     converter::ToOperand c;
