@@ -60,13 +60,14 @@ std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeig
   const auto linear = [&](const WeightView& view, const std::vector<float>* folded = nullptr) {
     return matrix(view, c.weights.format, folded);
   };
-  const std::vector<ModelTensor> tensors = accelerator::layer_graph(model.info.shape).layer_tensors();
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
     const LayerWeights& l = model.layers[i];
     accelerator::GoldenLayerWeights g;
-    for (const ModelTensor tensor : tensors) {
+    for (const ModelTensor tensor : accelerator::layer_graph(model.info.shape, static_cast<int>(i)).layer_tensors()) {
       if (accelerator::info_of(tensor).kind == accelerator::TensorKind::gains) {
         g.gains[tensor] = to_fp16(l[tensor]);
+      } else if (accelerator::stays_16_bit(tensor)) {
+        g.matrices[tensor] = encode(l[tensor], l[tensor].read(), formats::weight_format("fp16"), c);
       } else if (!factors.empty() && is_folded(tensor)) {
         const std::vector<float> values = folded(model.info, tensor, l[tensor], factors[i]);
         g.matrices[tensor] = linear(l[tensor], &values);
@@ -83,10 +84,9 @@ std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeig
 WeightBytes weight_bytes(const accelerator::GoldenModelWeights& weights) {
   WeightBytes b;
   std::size_t elements = 0;
-  const std::vector<ModelTensor> matrices = accelerator::layer_graph(weights.shape).layer_matrices();
-  for (const accelerator::GoldenLayerWeights& layer : weights.layers)
-    for (const ModelTensor tensor : matrices) {
-      const LinearWeights& w = layer.matrices[tensor];
+  for (std::size_t l = 0; l < weights.layers.size(); ++l)
+    for (const ModelTensor tensor : accelerator::layer_graph(weights.shape, static_cast<int>(l)).layer_matrices()) {
+      const LinearWeights& w = weights.layers[l].matrices[tensor];
       b.linears += w.stored_bytes();
       elements += w.rows() * w.cols();
     }

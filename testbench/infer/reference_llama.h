@@ -26,6 +26,13 @@ class ReferenceLlama : public StepEngine {
  private:
   void forward(int token, float* logits);
   void multiply(const WeightView& w, const std::vector<float>& x, std::vector<float>& out);
+  void multiply_rows(const WeightView& w, std::int64_t first, std::int64_t count, const std::vector<float>& x,
+                     std::vector<float>& out);
+  void project(const LayerWeights& l, ModelTensor matrix, ModelTensor bias, std::vector<float>& out);
+  void normalise_heads(const WeightView& gains, std::vector<float>& heads);
+  void feed_forward(const WeightView& gate, const WeightView& up, const WeightView& down, std::int64_t part,
+                    std::int64_t parts, float scale);
+  void mixture(const LayerWeights& l);
   void normalise(const std::vector<float>& x, const WeightView& weight, std::vector<float>& out);
   void rotate(float* vector, std::int64_t heads) const;
 

@@ -762,15 +762,6 @@ std::vector<std::string> cost_notices(const ModelConfig& model) {
 }
 
 void require_plain_values(const ModelConfig& model) {
-  if (model.shape.mixture.experts > 0)
-    throw InputError(model.document.find("mixture")->where,
-                     "the model is a mixture of experts, expected a plain Llama layer: its values are not modelled");
-  for (const auto& [key, has, what] : {std::tuple("qkv_bias", model.shape.qkv_bias, "biases of q, k and v"),
-                                       std::tuple("qk_norm", model.shape.qk_norm, "norms of queries and keys")})
-    if (has)
-      throw InputError(model.document.find(key)->where, std::string("the model has ") + what +
-                                                            ", expected a plain Llama layer: readers of weights do "
-                                                            "not take them");
   if (model.features.empty()) return;
   const ModelFeature& f = model.features.front();
   throw InputError(f.where, "the model has " + f.what + ", expected a plain Llama layer: its values would be wrong");

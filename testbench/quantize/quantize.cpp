@@ -170,6 +170,11 @@ struct Encode {
 QuantizeReport quantize_model(const ModelWeights& model, const QuantizeOptions& options,
                               const std::filesystem::path& path,
                               const std::function<void(std::size_t, std::size_t)>& progress) {
+  const accelerator::ModelShape& shape = model.info.shape;
+  if (shape.mixture.experts > 0 || shape.qkv_bias || shape.qk_norm || shape.sliding_window != 0)
+    throw config::InputError({model.source},
+                             "the model has a mixture of experts, biases, norms of queries and keys or windows, which "
+                             "the quantised layout does not hold; expected plain Llama layers");
   Output out;
   QuantizeReport report;
   const bool quantized_head = options.lm_head.name != "fp16";

@@ -353,7 +353,7 @@ class Gguf {
   std::size_t data_start_ = 0;
 };
 
-/// Name of a tensor in GGUF files, behind "blk.N." when it belongs to a layer and without its suffix.
+/// Name of a tensor in GGUF files, behind "blk.N." when it belongs to a layer and, but of biases, without its suffix.
 std::string gguf_name(ModelTensor tensor) {
   switch (tensor) {
     case ModelTensor::embedding:
@@ -380,6 +380,16 @@ std::string gguf_name(ModelTensor tensor) {
       return "output_norm";
     case ModelTensor::lm_head:
       return "output";
+    case ModelTensor::q_bias:
+      return "attn_q.bias";
+    case ModelTensor::k_bias:
+      return "attn_k.bias";
+    case ModelTensor::v_bias:
+      return "attn_v.bias";
+    case ModelTensor::q_norm:
+      return "attn_q_norm";
+    case ModelTensor::k_norm:
+      return "attn_k_norm";
     default:  // of mixtures of experts, which are refused before
       break;
   }
@@ -392,7 +402,25 @@ bool is_gguf(const Bytes& bytes) { return bytes.size >= 4 && std::memcmp(bytes.d
 
 namespace {
 
-/// Keys under "llama." that are read, and those that change nothing that is computed here.
+/// Architectures whose layers are read. Norms of queries and keys are of channels in the pairs' order, which files of the first
+/// change.
+struct GgufArchitecture {
+  std::string_view name;
+  formats::RopePairing pairing;
+  bool head_norms;
+};
+constexpr GgufArchitecture kArchitectures[] = {{"llama", formats::RopePairing::kAdjacent, false},
+                                               {"qwen2", formats::RopePairing::kHalfSplit, false},
+                                               {"qwen3", formats::RopePairing::kHalfSplit, true}};
+
+const GgufArchitecture& architecture_of(const std::string& name, const std::string& file) {
+  for (const GgufArchitecture& a : kArchitectures)
+    if (a.name == name) return a;
+  throw config::InputError(
+      {file}, "general.architecture is '" + config::printable(name) + "', expected 'llama', 'qwen2' or 'qwen3'");
+}
+
+/// Keys of the architecture that are read, and those that change nothing that is computed here.
 constexpr std::string_view kReadKeys[] = {"embedding_length",
                                           "feed_forward_length",
                                           "block_count",
@@ -404,11 +432,12 @@ constexpr std::string_view kReadKeys[] = {"embedding_length",
                                           "rope.dimension_count",
                                           "rope.freq_base",
                                           "attention.layer_norm_rms_epsilon",
+                                          "attention.sliding_window",
                                           "vocab_size"};
 
 /// Everything that a file may ask for beside the plain layer is refused by name, unless it has the value that changes
 /// nothing.
-void refuse_unread_keys(Gguf& file, const std::string& name, std::int64_t context) {
+void refuse_unread_keys(Gguf& file, const std::string& name, const std::string& prefix) {
   const auto refuse = [&](const std::string& key, const std::string& why) {
     throw config::InputError({name}, "metadata key " + key + " " + why);
   };
@@ -419,8 +448,8 @@ void refuse_unread_keys(Gguf& file, const std::string& name, std::int64_t contex
                                                           "attn_logit_softcapping", "final_logit_softcapping",
                                                           "attention.scale",        "rope.scaling.yarn_log_multiplier"};
   for (const std::string& key : file.keys()) {
-    if (key.compare(0, 6, "llama.") != 0) continue;  // other namespaces describe the file, not the layers
-    const std::string_view own = std::string_view(key).substr(6);
+    if (key.compare(0, prefix.size(), prefix) != 0) continue;  // other namespaces describe the file, not the layers
+    const std::string_view own = std::string_view(key).substr(prefix.size());
     if (std::find(std::begin(kReadKeys), std::end(kReadKeys), own) != std::end(kReadKeys)) continue;
     if (neutral_one.count(own) != 0 || neutral_zero.count(own) != 0) {
       const double neutral = neutral_one.count(own) != 0 ? 1.0 : 0.0, value = file.real(key, neutral);
@@ -434,9 +463,6 @@ void refuse_unread_keys(Gguf& file, const std::string& name, std::int64_t contex
       if (!file.flag(key, true)) refuse(key, "is false, expected a decoder");
     } else if (own == "use_parallel_residual") {
       if (file.flag(key, false)) refuse(key, "is true, which is not supported");
-    } else if (own == "attention.sliding_window") {
-      if (file.number(key) != 0 && file.number(key) < static_cast<std::uint64_t>(context))
-        refuse(key, fmt::format("is {}: attention windows are not supported", file.number(key)));
     } else if (own == "expert_count" || own == "expert_used_count" || own == "expert_shared_count") {
       if (file.number(key) > 1)
         refuse(key, fmt::format("is {}: mixtures of experts are not supported", file.number(key)));
@@ -454,10 +480,8 @@ void refuse_unread_keys(Gguf& file, const std::string& name, std::int64_t contex
 
 ModelWeights parse_gguf(const Bytes& bytes) {
   Gguf file(bytes);
-  const std::string architecture = file.text("general.architecture");
-  if (architecture != "llama")
-    throw config::InputError({bytes.name},
-                             "general.architecture is '" + config::printable(architecture) + "', expected 'llama'");
+  const GgufArchitecture& architecture = architecture_of(file.text("general.architecture"), bytes.name);
+  const std::string keys = std::string(architecture.name) + ".";
   if (file.number("split.count", 0) > 1) throw config::InputError({bytes.name}, "split.count above 1 is not supported");
   if (file.has("general.type") && file.text("general.type") != "model")
     throw config::InputError(
@@ -467,9 +491,9 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   model.source = bytes.name;
   accelerator::ModelShape& s = model.info.shape;
   const auto size = [&](const std::string& key) {
-    const std::uint64_t n = file.number("llama." + key);
+    const std::uint64_t n = file.number(keys + key);
     if (n > INT32_MAX)
-      throw config::InputError({bytes.name}, fmt::format("llama.{} is {}, which is too large", key, n));
+      throw config::InputError({bytes.name}, fmt::format("{}{} is {}, which is too large", keys, key, n));
     return static_cast<int>(n);
   };
   s.name = "gguf";
@@ -478,41 +502,46 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   s.num_hidden_layers = size("block_count");
   s.num_attention_heads = size("attention.head_count");
   s.num_key_value_heads =
-      file.has("llama.attention.head_count_kv") ? size("attention.head_count_kv") : s.num_attention_heads;
+      file.has(keys + "attention.head_count_kv") ? size("attention.head_count_kv") : s.num_attention_heads;
   model.info.max_context = size("context_length");
   if (s.num_attention_heads < 1 || s.hidden_size % s.num_attention_heads != 0)
     throw config::InputError({bytes.name}, "embedding_length is no multiple of attention.head_count");
   s.head_dim =
-      file.has("llama.attention.key_length") ? size("attention.key_length") : s.hidden_size / s.num_attention_heads;
-  if (file.has("llama.rope.dimension_count") && size("rope.dimension_count") != s.head_dim)
+      file.has(keys + "attention.key_length") ? size("attention.key_length") : s.hidden_size / s.num_attention_heads;
+  if (file.has(keys + "rope.dimension_count") && size("rope.dimension_count") != s.head_dim)
     throw config::InputError({bytes.name},
                              "rope.dimension_count is not the head dimension; partial RoPE is not supported");
-  if (file.has("llama.attention.value_length") && size("attention.value_length") != s.head_dim)
-    throw config::InputError({bytes.name},
-                             fmt::format("llama.attention.value_length is {}, expected that of the keys ({})",
-                                         size("attention.value_length"), s.head_dim));
-  refuse_unread_keys(file, bytes.name, model.info.max_context);
+  if (file.has(keys + "attention.value_length") && size("attention.value_length") != s.head_dim)
+    throw config::InputError({bytes.name}, fmt::format("{}attention.value_length is {}, expected that of the keys ({})",
+                                                       keys, size("attention.value_length"), s.head_dim));
+  refuse_unread_keys(file, bytes.name, keys);
+  // A window of every layer; one that holds the whole context is none.
+  if (file.has(keys + "attention.sliding_window") && size("attention.sliding_window") < model.info.max_context)
+    s.sliding_window = size("attention.sliding_window");
+  s.qkv_bias = file.has_tensor("blk.0.attn_q.bias");
+  s.qk_norm = architecture.head_norms;
   if (file.has_tensor("rope_freqs.weight"))
     throw config::InputError({bytes.name}, "has a table of RoPE frequency factors, which is not supported");
-  s.rms_norm_eps = file.real("llama.attention.layer_norm_rms_epsilon");
-  s.rope_theta = file.real("llama.rope.freq_base", 10000.0);
-  model.info.rope_pairing = formats::RopePairing::kAdjacent;
+  s.rms_norm_eps = file.real(keys + "attention.layer_norm_rms_epsilon");
+  s.rope_theta = file.real(keys + "rope.freq_base", 10000.0);
+  model.info.rope_pairing = architecture.pairing;
   const std::string head = gguf_name(ModelTensor::lm_head) + ".weight";
   s.tie_word_embeddings = !file.has_tensor(head);
 
   model.embedding = file.tensor(gguf_name(ModelTensor::embedding) + ".weight");
   s.vocab_size = static_cast<int>(model.embedding.rows);
-  if (file.has("llama.vocab_size") && size("vocab_size") != s.vocab_size)
-    throw config::InputError({bytes.name},
-                             fmt::format("llama.vocab_size is {} and token_embd.weight has {} rows, expected the same",
-                                         size("vocab_size"), s.vocab_size));
+  if (file.has(keys + "vocab_size") && size("vocab_size") != s.vocab_size)
+    throw config::InputError(
+        {bytes.name}, fmt::format("{}vocab_size is {} and token_embd.weight has {} rows, expected the same", keys,
+                                  size("vocab_size"), s.vocab_size));
   model.info.validate(bytes.name);
   // Views are allocated for layers whose tensors exist, not for what the header promises.
   for (int i = 0; i < s.num_hidden_layers; ++i) {
     const std::string prefix = fmt::format("blk.{}.", i);
     LayerWeights layer;
     for (const ModelTensor tensor : accelerator::layer_graph(s).layer_tensors())
-      layer[tensor] = file.tensor(prefix + gguf_name(tensor) + ".weight");
+      layer[tensor] =
+          file.tensor(prefix + gguf_name(tensor) + (gguf_name(tensor).find('.') == std::string::npos ? ".weight" : ""));
     model.layers.push_back(std::move(layer));
   }
   model.final_norm = file.tensor(gguf_name(ModelTensor::final_norm) + ".weight");

@@ -96,8 +96,8 @@ class Checkpoint {
       if (!derived && read_.count(name) == 0)
         throw config::InputError({file(name)},
                                  "tensor " + config::printable(name) +
-                                     " is no part of a plain Llama, expected embeddings, seven linears and two norms a "
-                                     "layer: without it the model's values would be wrong");
+                                     " is no part of the model that its configuration describes, expected embeddings, "
+                                     "linears and norms of its layers: without it the model's values would be wrong");
     }
   }
   /// The index names every tensor, in the file that holds it.
@@ -137,7 +137,31 @@ class Checkpoint {
     if (has(prefix + ".weight_int")) return integers(prefix);
     if (has(prefix + ".weight_bfp")) return block_floating_point(prefix);
     if (has(prefix + ".weight_mx")) return microscaling(prefix);
-    const TensorView& t = at(prefix + ".weight");
+    return plain(prefix + ".weight");
+  }
+
+  /// The matrices of all experts of a layer, by the words before and behind their numbers, as one.
+  WeightView experts(const std::string& before, const std::string& behind, int count) const {
+    WeightView all;
+    for (int e = 0; e < count; ++e) all.parts.push_back(plain(fmt::format("{}{}.{}.weight", before, e, behind)));
+    const WeightView& first = all.parts.front();
+    for (const WeightView& part : all.parts)
+      if (part.rows != first.rows || part.cols != first.cols)
+        throw config::InputError({file(part.name)},
+                                 fmt::format("tensor {} is [{}, {}], expected [{}, {}] as of {}", part.name, part.rows,
+                                             part.cols, first.rows, first.cols, first.name));
+    all.name = before + "*." + behind + ".weight";
+    all.type = first.type;
+    all.rows = count * first.rows;
+    all.cols = first.cols;
+    all.data = first.data;
+    for (const WeightView& part : all.parts) all.bytes += part.bytes;
+    return all;
+  }
+
+  /// A tensor that is stored as numbers.
+  WeightView plain(const std::string& name) const {
+    const TensorView& t = at(name);
     WeightView view;
     view.name = t.name;
     view.data = t.data;
@@ -406,11 +430,56 @@ std::string huggingface_name(ModelTensor tensor) {
       return "model.norm";
     case ModelTensor::lm_head:
       return "lm_head";
-    default:  // of mixtures of experts, which are refused before
+    case ModelTensor::q_norm:
+      return "self_attn.q_norm";
+    case ModelTensor::k_norm:
+      return "self_attn.k_norm";
+    default:  // biases and mixtures have names that follow no one pattern
       break;
   }
   throw std::logic_error(std::string("no name in files is known for the tensor ") + accelerator::name_of(tensor));
 }
+
+namespace {
+
+/// A tensor of a layer; biases, and of mixtures what the families name differently.
+WeightView layer_tensor(const Checkpoint& checkpoint, const std::string& prefix, ModelTensor tensor,
+                        const accelerator::ModelShape& shape) {
+  using T = ModelTensor;
+  const bool mixtral = checkpoint.has(prefix + "block_sparse_moe.gate.weight");
+  const std::string experts = prefix + (mixtral ? "block_sparse_moe.experts." : "mlp.experts.");
+  const bool single = checkpoint.has(prefix + "mlp.shared_expert.gate_proj.weight");
+  const std::string shared = prefix + (single ? "mlp.shared_expert." : "mlp.shared_experts.");
+  const int count = shape.mixture.experts;
+  switch (tensor) {
+    case T::q_bias:
+      return checkpoint.plain(prefix + "self_attn.q_proj.bias");
+    case T::k_bias:
+      return checkpoint.plain(prefix + "self_attn.k_proj.bias");
+    case T::v_bias:
+      return checkpoint.plain(prefix + "self_attn.v_proj.bias");
+    case T::router:
+      return checkpoint.plain(prefix + (mixtral ? "block_sparse_moe.gate.weight" : "mlp.gate.weight"));
+    case T::expert_gate:
+      return checkpoint.experts(experts, mixtral ? "w1" : "gate_proj", count);
+    case T::expert_up:
+      return checkpoint.experts(experts, mixtral ? "w3" : "up_proj", count);
+    case T::expert_down:
+      return checkpoint.experts(experts, mixtral ? "w2" : "down_proj", count);
+    case T::shared_gate:
+      return checkpoint.plain(shared + "gate_proj.weight");
+    case T::shared_up:
+      return checkpoint.plain(shared + "up_proj.weight");
+    case T::shared_down:
+      return checkpoint.plain(shared + "down_proj.weight");
+    case T::shared_scale:
+      return checkpoint.plain(prefix + "mlp.shared_expert_gate.weight");
+    default:
+      return checkpoint.weight(prefix + huggingface_name(tensor));
+  }
+}
+
+}  // namespace
 
 ModelWeights load_huggingface(const fs::path& path) {
   const Checkpoint checkpoint(checkpoint_files(path));
@@ -434,8 +503,8 @@ ModelWeights load_huggingface(const fs::path& path) {
   for (int i = 0; i < model.info.shape.num_hidden_layers; ++i) {
     const std::string prefix = huggingface_layer(static_cast<std::size_t>(i));
     LayerWeights l;
-    for (const ModelTensor tensor : accelerator::layer_graph(model.info.shape).layer_tensors())
-      l[tensor] = checkpoint.weight(prefix + huggingface_name(tensor));
+    for (const ModelTensor tensor : accelerator::layer_graph(model.info.shape, i).layer_tensors())
+      l[tensor] = layer_tensor(checkpoint, prefix, tensor, model.info.shape);
     model.layers.push_back(std::move(l));
   }
   model.final_norm = checkpoint.weight(huggingface_name(ModelTensor::final_norm));

@@ -105,6 +105,11 @@ std::size_t row_bytes(ElementType type, std::int64_t cols) {
 }
 
 void WeightView::read_row(std::int64_t row, float* out) const {
+  if (!parts.empty()) {
+    const std::int64_t each = parts.front().rows;
+    parts[static_cast<std::size_t>(row / each)].read_row(row % each, out);
+    return;
+  }
   const auto n = static_cast<std::size_t>(cols);
   switch (type) {
     case ElementType::kF32:
@@ -221,8 +226,9 @@ void ModelWeights::require_finite() const {
     }
   };
   check(embedding);
-  for (const LayerWeights& layer : layers)
-    for (const ModelTensor tensor : accelerator::layer_graph(info.shape).layer_tensors()) check(layer[tensor]);
+  for (std::size_t l = 0; l < layers.size(); ++l)
+    for (const ModelTensor tensor : accelerator::layer_graph(info.shape, static_cast<int>(l)).layer_tensors())
+      check(layers[l][tensor]);
   check(final_norm);
   if (lm_head.data != embedding.data) check(lm_head);
 }
@@ -242,9 +248,9 @@ void ModelWeights::validate() const {
   expect(ModelTensor::embedding, embedding);
   if (static_cast<std::int64_t>(layers.size()) != s.num_hidden_layers)
     throw config::InputError({source}, fmt::format("has {} layers, expected {}", layers.size(), s.num_hidden_layers));
-  const std::vector<ModelTensor> tensors = accelerator::layer_graph(s).layer_tensors();
-  for (const LayerWeights& layer : layers)
-    for (const ModelTensor tensor : tensors) expect(tensor, layer[tensor]);
+  for (std::size_t l = 0; l < layers.size(); ++l)
+    for (const ModelTensor tensor : accelerator::layer_graph(s, static_cast<int>(l)).layer_tensors())
+      expect(tensor, layers[l][tensor]);
   expect(ModelTensor::final_norm, final_norm);
   expect(ModelTensor::lm_head, lm_head);
 }

@@ -1,8 +1,8 @@
 // A Llama-style model's weights in memory: its shape, and one view per tensor, whatever file they came from.
 //
-// Models: the tensors of a dense Llama layer (RMSNorm, grouped-query attention with RoPE, SiLU-gated feed-forward),
-// tied or untied output head, RoPE in both channel pairings and with the Llama-3 frequency scaling. Does not model:
-// biases, mixture of experts, query/key norms; the loaders refuse models that need them.
+// Models: the tensors of a Llama layer (RMSNorm, grouped-query attention with RoPE, SiLU-gated feed-forward or a mixture of
+// such), biases of q, k and v, norms of each head of queries and keys, tied or untied output head, RoPE in both channel pairings
+// and with the Llama-3 frequency scaling. Does not model: other biases and norms; the loaders refuse models that need them.
 #pragma once
 
 #include <cstddef>
@@ -61,6 +61,8 @@ struct WeightView {
   const std::uint8_t* zeros = nullptr;      // kInt: bytes [rows, ceil(cols/group)], null without zero-points
   std::size_t group = 0;                    // kInt, kBfp
   formats::MxElement mx_element = formats::MxElement::kFp4;  // kMx
+  // One matrix for each expert, of equal size: the rows are theirs, one after the other. Empty: the matrix is in one piece.
+  std::vector<WeightView> parts = {};
 
   /// Decodes row `row` to `cols` FP32 values; exact except kLut, whose product centroid * scale is rounded once to
   /// FP32.

@@ -185,6 +185,7 @@ struct GgufExtra {
   std::vector<std::int32_t> kinds;               // of tokens
   std::map<std::string, std::uint64_t> offsets;  // in place of a tensor's own
   bool first = false;                            // before the other metadata
+  std::string architecture = "llama";
 };
 
 inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_tokenizer = true, std::uint32_t version = 3,
@@ -242,16 +243,17 @@ inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_token
   };
   if (extra.first) put_extra();
   key("general.architecture", 8);
-  put_string("llama");
-  number("llama.embedding_length", m.shape.hidden_size);
-  number("llama.feed_forward_length", m.shape.intermediate_size);
-  number("llama.block_count", m.shape.num_hidden_layers);
-  number("llama.attention.head_count", m.shape.num_attention_heads);
-  number("llama.attention.head_count_kv", m.shape.num_key_value_heads);
-  number("llama.context_length", static_cast<int>(m.max_context));
-  key("llama.attention.layer_norm_rms_epsilon", 6);
+  put_string(extra.architecture);
+  const std::string own = extra.architecture + ".";
+  number(own + "embedding_length", m.shape.hidden_size);
+  number(own + "feed_forward_length", m.shape.intermediate_size);
+  number(own + "block_count", m.shape.num_hidden_layers);
+  number(own + "attention.head_count", m.shape.num_attention_heads);
+  number(own + "attention.head_count_kv", m.shape.num_key_value_heads);
+  number(own + "context_length", static_cast<int>(m.max_context));
+  key(own + "attention.layer_norm_rms_epsilon", 6);
   put(out, 1e-5F);
-  key("llama.rope.freq_base", 6);
+  key(own + "rope.freq_base", 6);
   put(out, 10000.0F);
   if (with_tokenizer) {
     key("tokenizer.ggml.model", 8);

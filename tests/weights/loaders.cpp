@@ -300,12 +300,48 @@ TEST_CASE("GGUF: what changes a model's values is refused by name, and neutral v
   says(with(&test::GgufExtra::texts, Text("llama.rope.scaling.type", "none")), "");
   says(with(&test::GgufExtra::numbers, Number("llama.expert_count", 8)), "mixtures of experts");
   says(with(&test::GgufExtra::numbers, Number("llama.attention.value_length", 4)), "llama.attention.value_length is 4");
-  says(with(&test::GgufExtra::numbers, Number("llama.attention.sliding_window", 4)), "attention windows");
   says(with(&test::GgufExtra::numbers, Number("llama.new_thing", 1)), "llama.new_thing is not known");
   says(with(&test::GgufExtra::texts, Text("general.type", "adapter")), "general.type is 'adapter'");
   says(with(&test::GgufExtra::texts, Text("general.license", "mit")), "");
   says(with(&test::GgufExtra::tensors, std::make_pair(std::string("blk.0.attn_q.bias"), &m.final_norm)),
-       "tensor blk.0.attn_q.bias");
+       "blk.0.attn_k.bias");
+  says(with(&test::GgufExtra::tensors, std::make_pair(std::string("blk.0.attn_q_norm.weight"), &m.final_norm)),
+       "tensor blk.0.attn_q_norm.weight");
+  test::GgufExtra other;
+  other.architecture = "gemma";
+  says(other, "expected 'llama', 'qwen2' or 'qwen3'");
+}
+
+TEST_CASE("GGUF: biases of q, k and v, norms of heads, windows, and the pairing of each architecture") {
+  const TinyModel m;
+  test::NamedTensor q, kv, head;
+  q.values = std::vector<float>(32, 0.5F);
+  q.cols = 32;
+  kv.values = std::vector<float>(16, 0.25F);
+  kv.cols = 16;
+  head.values = std::vector<float>(8, 1.5F);
+  head.cols = 8;
+  test::GgufExtra extra;
+  extra.architecture = GENERATE(std::string("qwen2"), std::string("qwen3"), std::string("llama"));
+  const bool norms = extra.architecture == "qwen3";
+  for (const char* layer : {"blk.0.", "blk.1."}) {
+    for (const auto& [name, tensor] : {std::pair("attn_q.bias", &q), {"attn_k.bias", &kv}, {"attn_v.bias", &kv}})
+      extra.tensors.emplace_back(std::string(layer) + name, tensor);
+    if (norms)
+      for (const char* name : {"attn_q_norm.weight", "attn_k_norm.weight"})
+        extra.tensors.emplace_back(std::string(layer) + name, &head);
+  }
+  extra.numbers = {{extra.architecture + ".attention.sliding_window", 5}};
+  const Blob file = test::gguf_bytes(m, GgufType::kF32, true, 3, extra);
+  const testbench::ModelWeights read = parse_gguf(view(file));
+  CHECK(read.info.shape.qkv_bias);
+  CHECK(read.info.shape.qk_norm == norms);
+  CHECK(read.info.shape.sliding_window == 5);
+  CHECK((read.info.rope_pairing == formats::RopePairing::kAdjacent) == (extra.architecture == "llama"));
+  CHECK(read.layers[1][ModelTensor::k_bias].read() == kv.values);
+  if (norms) CHECK(read.layers[1][ModelTensor::q_norm].read() == head.values);
+  extra.numbers = {{extra.architecture + ".attention.sliding_window", 4096}};
+  CHECK(parse_gguf(view(test::gguf_bytes(m, GgufType::kF32, true, 3, extra))).info.shape.sliding_window == 0);
 }
 
 TEST_CASE("GGUF: metadata that are there twice, guessed, or of a tokenizer that is not this one") {
