@@ -8,6 +8,14 @@
 #include "harmonia/config/error.h"
 
 namespace harmonia::testbench {
+namespace {
+
+float silu(float x) { return x * (1.0F / (1.0F + std::exp(-x))); }
+
+/// By its tanh formula: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+float gelu_tanh(float x) { return 0.5F * x * (1.0F + std::tanh(0.7978845608F * (x + 0.044715F * x * x * x))); }
+
+}  // namespace
 
 ReferenceLlama::ReferenceLlama(std::shared_ptr<const ModelWeights> weights) : weights_(std::move(weights)) { reset(); }
 
@@ -80,7 +88,8 @@ void ReferenceLlama::feed_forward(const WeightView& gate, const WeightView& up, 
   };
   rows(gate, normed_, gate_);
   rows(up, normed_, up_);
-  for (std::size_t i = 0; i < gate_.size(); ++i) gate_[i] = gate_[i] * (1.0F / (1.0F + std::exp(-gate_[i]))) * up_[i];
+  const bool gelu = weights_->info.shape.gelu_gate;
+  for (std::size_t i = 0; i < gate_.size(); ++i) gate_[i] = (gelu ? gelu_tanh(gate_[i]) : silu(gate_[i])) * up_[i];
   rows(down, gate_, projected_);
   for (std::size_t i = 0; i < x_.size(); ++i) x_[i] += scale * projected_[i];
 }
@@ -138,9 +147,12 @@ void ReferenceLlama::forward(int token, float* logits) {
   const auto head_dim = static_cast<std::size_t>(s.head_dim), kv_size = static_cast<std::size_t>(s.kv_width());
   const auto group = static_cast<std::size_t>(s.num_attention_heads / s.num_key_value_heads);
   const auto length = static_cast<std::size_t>(position_ + 1);
-  const float root = std::sqrt(static_cast<float>(head_dim));
+  const float of_scores =
+      s.attention_scale > 0 ? static_cast<float>(s.attention_scale) : 1.0F / std::sqrt(static_cast<float>(head_dim));
+  const auto of_residual = static_cast<float>(s.residual_multiplier);
   x_.resize(static_cast<std::size_t>(s.hidden_size));
   w.embedding.read_row(token, x_.data());
+  for (float& x : x_) x *= static_cast<float>(s.embedding_multiplier);
 
   for (std::size_t layer = 0; layer < w.layers.size(); ++layer) {
     const LayerWeights& l = w.layers[layer];
@@ -171,7 +183,7 @@ void ReferenceLlama::forward(int token, float* logits) {
         const float* key = keys.data() + t * kv_size + column;
         float score = 0.0F;
         for (std::size_t i = 0; i < head_dim; ++i) score += query[i] * key[i];
-        scores_[t - first] = score / root;
+        scores_[t - first] = score * of_scores;
         largest = std::fmax(largest, scores_[t - first]);
       }
       float sum = 0.0F;
@@ -187,16 +199,17 @@ void ReferenceLlama::forward(int token, float* logits) {
       }
     }
     multiply(l[ModelTensor::o], attended_, projected_);
-    for (std::size_t i = 0; i < x_.size(); ++i) x_[i] += projected_[i];
+    for (std::size_t i = 0; i < x_.size(); ++i) x_[i] += of_residual * projected_[i];
 
     normalise(x_, l[ModelTensor::ffn_norm], normed_);
     if (s.is_mixture(static_cast<int>(layer)))
       mixture(l);
     else
-      feed_forward(l[ModelTensor::gate], l[ModelTensor::up], l[ModelTensor::down], 0, 1, 1.0F);
+      feed_forward(l[ModelTensor::gate], l[ModelTensor::up], l[ModelTensor::down], 0, 1, of_residual);
   }
   normalise(x_, w.final_norm, normed_);
   multiply(w.lm_head, normed_, projected_);
+  for (float& logit : projected_) logit /= static_cast<float>(s.logits_divisor);
   std::memcpy(logits, projected_.data(), projected_.size() * sizeof(float));
   ++position_;
 }

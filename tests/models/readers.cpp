@@ -207,6 +207,24 @@ TEST_CASE("readers: biases, norms of heads and a window of a dense model") {
   require_all(model);
 }
 
+TEST_CASE("readers: multipliers of embedding, scores, residual stream and logits") {
+  Folder f(96,
+           "\"model_type\": \"granite\", \"intermediate_size\": 80, \"embedding_multiplier\": 3.0, "
+           "\"residual_multiplier\": 0.5, \"attention_multiplier\": 0.125, \"logits_scaling\": 4.0");
+  for (int l = 0; l < layers; ++l) f.feed_forward(Folder::layer(l) + "mlp.", "gate_proj", "up_proj", "down_proj", 80);
+  const auto model = f.load();
+  CHECK(model->info.shape.logits_divisor == 4.0);
+  require_all(model);
+}
+
+TEST_CASE("readers: a GELU gate") {
+  Folder f(97, "\"model_type\": \"llama\", \"intermediate_size\": 80, \"hidden_act\": \"gelu_pytorch_tanh\"");
+  for (int l = 0; l < layers; ++l) f.feed_forward(Folder::layer(l) + "mlp.", "gate_proj", "up_proj", "down_proj", 80);
+  const auto model = f.load();
+  CHECK(model->info.shape.gelu_gate);
+  require_all(model);
+}
+
 TEST_CASE("readers: what a mixture's file lacks or has too much is refused by name") {
   Folder more = mixtral();
   more.add(Folder::layer(1) + "block_sparse_moe.experts.6.w1.weight", width, hidden);
