@@ -211,11 +211,9 @@ TEST_CASE("run refuses bad input with its place and writes nothing") {
     with("  context: 64", "  context: 60000000");
     refused(s, "bad.yaml", "bad.yaml:7:12: ", "does not fit the DRAM");
   }
-  SECTION("a tile that the default of a key does not hold: the line of the section") {
-    with("model: stories260k",
-         "model: {hidden_size: 1024, num_hidden_layers: 1, num_attention_heads: 8, num_key_value_heads: 8, "
-         "head_dim: 128, intermediate_size: 1000000, vocab_size: 3200, name: wide}");
-    refused(s, "bad.yaml", "bad.yaml:3:1: accelerator.weight_buffer.capacity_bytes: ", "cannot hold one tile");
+  SECTION("activations that the default of a key does not hold: the line of the section") {
+    with("  context: 64", "  context: 2000000");
+    refused(s, "bad.yaml", "bad.yaml:3:1: accelerator.activation_buffer.capacity_bytes: ", "do not fit on chip");
   }
   SECTION("more KV tokens than there is room for: the line that wants them") {
     s.write("trace.csv", kTrace);
