@@ -152,7 +152,8 @@ Expected descriptors_of(const Machine& m, const MemoryMap& map, const StepWork& 
 TEST_CASE("Conservation: the count by formula is what the descriptors move and compute") {
   Random random(7);
   int compared = 0, spilled = 0, column_first = 0, split = 0;
-  for (int i = 0; i < 3000; ++i) {
+  // Buffers of a kilobyte make programs of many thousand descriptors: fewer machines, of which each does more.
+  for (int i = 0; i < 600; ++i) {
     const Machine m = random_machine(random);
     const StepWork work = random_step(random);
     const MemoryMap map = m.map(work);
@@ -169,10 +170,10 @@ TEST_CASE("Conservation: the count by formula is what the descriptors move and c
     spilled += StepProgram(m.shape, map, m.chip, settings_of(m), work).resident() ? 0 : 1;
     column_first += m.chip.order == LoopOrder::column_first ? 1 : 0;
   }
-  REQUIRE(compared > 1000);
-  REQUIRE(spilled > 300);
-  REQUIRE(column_first > 100);
-  REQUIRE(split > 200);
+  REQUIRE(compared > 200);
+  REQUIRE(spilled > 60);
+  REQUIRE(column_first > 20);
+  REQUIRE(split > 40);
 }
 
 TEST_CASE("Conservation: a part of a step is counted as far as it is run") {
