@@ -116,6 +116,7 @@ TEST_CASE("every key of result.json is described, and every description has its 
   tb::RunResult r = example();
   r.serving.requests = 1;
   r.mixture.layers = 1;
+  r.devices.tensor = 2;
   r.address_map.regions.push_back({"weights", 0, 1});
   std::set<std::string> written, described;
   const nlohmann::json j = nlohmann::json::parse(tb::to_json(r));
