@@ -195,7 +195,7 @@ TEST_CASE("errors of a scenario say where, what, what was expected and what is n
        "s.yaml:1:8: key 'model.num_hidden_layers' is missing, expected a whole number from 1 to 4096 (layers)"},
       {"[1, 2]\n",
        "s.yaml:1:1: this is a list, expected a map of keys; expected one of: name, description, model, accelerator, "
-       "weights, kv, activations, workload, fidelity, "
+       "devices, weights, kv, activations, workload, fidelity, "
        "blocks, output, seed"},
   };
   for (const auto& [text, message] : cases) {

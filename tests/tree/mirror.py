@@ -11,6 +11,7 @@ TESTED_IN = {"cosim": "rtl"}  # the harness around the RTL is tested with the RT
 PURPOSES = {
     "attack": "mutated files and random settings",
     "breaks": "one wrong fact per room, found by the room's tests",
+    "devices": "models that several devices share",
     "extending": "the recipes of docs/extending.md",
     "fuzz": "targets of libFuzzer",
     "install": "the installed package",
