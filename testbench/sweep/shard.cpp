@@ -294,6 +294,7 @@ SweepOutcome merge_sweep(const std::string& named) {
   outcome.failed = failures(rows);
   outcome.complete = true;
   if (!begun) {
+    SweepFolder::remove_remains(target);  // of a merge that was killed while it cleared up
     outcome.csv = config::read_text_file((target / "sweep.csv").string(), kLargestManifest);
     return outcome;
   }

@@ -48,7 +48,11 @@ TEST_CASE("shards: three workers at a time give the CSV of one computer, byte fo
     REQUIRE_FALSE(fs::exists(s / (std::string(folder) + "/logs/000001.txt")));
   }
   // Merging again, a worker that comes late: nothing is done twice.
+  // A merge that was killed while it cleared up left this.
+  s.write("shared.partial/.harmonia-sweep", "An unfinished sweep of harmonia; --resume goes on with it.\n");
+  s.write("shared.partial/points/000001.json", "{}");
   REQUIRE_THAT(run_harmonia(s, "sweep merge shared").out, ContainsSubstring("36 points, 12 failed"));
+  REQUIRE_FALSE(std::filesystem::exists(s / "shared.partial"));
   const Outcome late = run_harmonia(s, "sweep sweep.yaml --shard 2/3 -o shared");
   REQUIRE(late.status == 0);
   REQUIRE_THAT(late.out, ContainsSubstring("ran 0 of 36 points") && ContainsSubstring("put together already"));
