@@ -1,5 +1,6 @@
 #include "harmonia/hw/link/link_module.h"
 
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -11,7 +12,9 @@ namespace harmonia::link {
 namespace {
 
 sc_core::sc_time time_of(Ps ps) { return sc_core::sc_time(static_cast<double>(ps), sc_core::SC_PS); }
-Ps ps_of(const sc_core::sc_time& time) { return static_cast<Ps>(time / sc_core::sc_time(1, sc_core::SC_PS) + 0.5); }
+Ps ps_of(const sc_core::sc_time& time) {
+  return static_cast<Ps>(std::llround(time / sc_core::sc_time(1, sc_core::SC_PS)));
+}
 
 }  // namespace
 
