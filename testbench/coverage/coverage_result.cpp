@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 
@@ -56,7 +58,11 @@ Json group_json(const Group& g) {
 
 Database read_coverage(const std::vector<std::string>& files) {
   Database all;
+  std::set<std::filesystem::path> read;
   for (const std::string& file : files) {
+    std::error_code ignored;
+    if (!read.insert(std::filesystem::weakly_canonical(file, ignored)).second)
+      throw config::InputError({file, 0, 0}, "is named twice; its hits would count twice");
     const MappedFile mapped(file);
     const Bytes& bytes = mapped.bytes();
     const std::string text(reinterpret_cast<const char*>(bytes.data), bytes.size);

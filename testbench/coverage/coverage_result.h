@@ -12,7 +12,7 @@
 namespace harmonia::testbench {
 
 /// Throws config::InputError with the place of what is wrong; covergroups that the files define in two ways are refused
-/// with the name of the file.
+/// with the name of the file, and so is a file that is named twice.
 coverage::Database read_coverage(const std::vector<std::string>& files);
 
 /// UCIS XML.

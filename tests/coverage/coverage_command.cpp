@@ -79,6 +79,7 @@ TEST_CASE("coverage: what cannot be merged or read is refused, and nothing is wr
   };
   refused("merge a.xml closed.xml -o out",
           "closed.xml: covergroup 'dram.commands' of 'DDR4-3200' is defined in two ways");
+  refused("merge a.xml ./a.xml -o out", "./a.xml: is named twice");
   refused("merge a.xml", "-o is missing");
   refused("show a.xml -o out", "-o is of merge");
   refused("join a.xml", "unknown action 'join', expected show or merge");
