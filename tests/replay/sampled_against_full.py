@@ -130,10 +130,9 @@ def impossible(full, sampled):
     of_full = {o["name"]: o for o in full["operations"]}
     for o in sampled["operations"]:
         bound = max(o["memory_s"], o["compute_s"])
-        least = min(1.0, of_full[o["name"]]["simulated_s"] / bound if bound and o["name"] in of_full else 1.0)
-        if least < 1 and o["name"] in ("embedding", "elementwise"):
-            continue  # nothing of them is on the array's time line: what is left to them is compared as a figure
-        if o["simulated_s"] < 0.9 * least * bound:
+        if o["name"] in of_full and of_full[o["name"]]["simulated_s"] < bound:
+            continue  # in the full run too it is fetched ahead beside others' work: compared as a figure, with its estimate
+        if o["simulated_s"] < 0.9 * bound:
             yield f"{o['name']} takes {o['simulated_s']} s, its bound is {bound} s"
 
 
