@@ -26,8 +26,8 @@ def compare_page(folder, c):
         best = next(v for v in good if v["label"] == c["winner"])
         sentences = [f"Fastest: {best['label']}, {si(best['figures']['time_per_token_s'], 's')} a token, {best['speed_up']:.2f} times as fast as "
                      f"{first['label']}; limited by {best['figures']['bound']}."]
-        frugal = min(good, key=lambda v: v["figures"]["energy_per_token_j"])
-        sentences.append(f"Least energy: {frugal['label']}, {si(frugal['figures']['energy_per_token_j'], 'J')} a token.")
+        frugal = min(good, key=lambda v: v["figures"]["all_energy_per_token_j"])
+        sentences.append(f"Least energy: {frugal['label']}, {si(frugal['figures']['all_energy_per_token_j'], 'J')} a token.")
         for v in good[1:]:
             if v["because_of"] != "none" and v["byte_ratio"] != 1:
                 sentences.append(f"{v['label']}: weights {v['byte_ratio']:.2f} times smaller, {v['speed_up']:.2f} times as fast; "
@@ -44,10 +44,10 @@ def compare_page(folder, c):
     page.table("Ratios are against the first variant",
                ["variant", figures.column_title("time_per_token_s"), "speed-up"]
                + [figures.column_title(k) for k in ("tokens_per_s", "bits_per_weight")] + ["byte ratio", "DRAM bytes/token"]
-               + [figures.column_title(k) for k in ("utilisation", "energy_per_token_j")] + ["less energy"]
+               + [figures.column_title(k) for k in ("utilisation", "all_energy_per_token_j")] + ["less energy"]
                + [figures.column_title(k) for k in ("area_mm2", "bound")],
                [[v["label"], cell(v, "time_per_token_s"), f"{v['speed_up']:.2f}x", cell(v, "tokens_per_s"), cell(v, "bits_per_weight"),
-                 f"{v['byte_ratio']:.2f}x", si(g(v, "bytes") / g(v, "tokens"), "B"), cell(v, "utilisation"), cell(v, "energy_per_token_j"),
+                 f"{v['byte_ratio']:.2f}x", si(g(v, "bytes") / g(v, "tokens"), "B"), cell(v, "utilisation"), cell(v, "all_energy_per_token_j"),
                  f"{v['energy_ratio']:.2f}x", cell(v, "area_mm2"), cell(v, "bound")] for v in good],
                mark=lambda row: "best" if row[0] == c["winner"] else "")
 

@@ -10,8 +10,8 @@
 namespace harmonia::testbench {
 namespace {
 
-constexpr const char* kCauses[] = {"lm_head", "kv",     "decoder",      "compute",
-                                   "vector",  "buffer", "interconnect", "overhead"};
+constexpr const char* kCauses[] = {"lm_head", "kv",           "decoder", "compute", "vector",
+                                   "buffer",  "interconnect", "link",    "overhead"};
 
 std::string fixed(double value, int digits) {
   char text[64];
@@ -26,6 +26,7 @@ bool is_linear(const std::string& name) {
 const char* cause_of(const OperationTime& o) {
   if (o.name == "lm_head") return "lm_head";
   if (o.name == "attention_scores" || o.name == "attention_values") return "kv";
+  if (o.bound == "link") return "link";
   if (!is_linear(o.name)) return "overhead";
   if (o.bound == "decode") return "decoder";
   if (o.bound == "compute") return "compute";
@@ -41,7 +42,9 @@ double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
 }  // namespace
 
-double byte_ratio(const Metrics& first, const Metrics& m) { return ratio(first.bits_per_weight, m.bits_per_weight); }
+double byte_ratio(const Metrics& first, const Metrics& m) {
+  return ratio(first.bits_per_weight, m.bits_per_weight) * ratio(m.devices, first.devices);
+}
 
 Shortfall shortfall(const Metrics& first, const Metrics& m) {
   const double r = byte_ratio(first, m);
@@ -100,7 +103,7 @@ std::string Comparison::text() const {
     const auto title = [](const char* name) { return column(name).figure.title; };
     std::vector<std::vector<std::string>> cost = {
         {"variant", title("time_per_token_s"), "speed-up", title("tokens_per_s"), title("bits_per_weight"),
-         "fewer bits", title("bytes") + "/token", "fewer bytes", title("utilisation"), title("energy_per_token_j"),
+         "fewer bits", title("bytes") + "/token", "fewer bytes", title("utilisation"), title("all_energy_per_token_j"),
          "less energy", title("area_mm2"), title("bound")}};
     std::vector<std::vector<std::string>> why = {
         {"variant", "byte ratio of the linears", "speed-up", "missing to it", "because of"}};
@@ -113,11 +116,12 @@ std::string Comparison::text() const {
       const Metrics& m = *v.metrics;
       const std::string name = v.label + (&v == best && variants.size() > 1 ? "  <- fastest" : "");
       const double speed = ratio(m0.time_per_token_s, m.time_per_token_s);
-      cost.push_back({name, cell("time_per_token_s", m), times(speed), cell("tokens_per_s", m),
-                      cell("bits_per_weight", m), times(byte_ratio(m0, m)), si(ratio(m.bytes, m.tokens), "B"),
-                      times(ratio(ratio(m0.bytes, m0.tokens), ratio(m.bytes, m.tokens))), cell("utilisation", m),
-                      cell("energy_per_token_j", m), times(ratio(m0.energy_per_token_j, m.energy_per_token_j)),
-                      cell("area_mm2", m), cell("bound", m)});
+      cost.push_back(
+          {name, cell("time_per_token_s", m), times(speed), cell("tokens_per_s", m), cell("bits_per_weight", m),
+           times(ratio(m0.bits_per_weight, m.bits_per_weight)), si(ratio(m.bytes, m.tokens), "B"),
+           times(ratio(ratio(m0.bytes, m0.tokens), ratio(m.bytes, m.tokens))), cell("utilisation", m),
+           cell("all_energy_per_token_j", m), times(ratio(m0.all_energy_per_token_j, m.all_energy_per_token_j)),
+           cell("area_mm2", m), cell("bound", m)});
       std::vector<std::string> row = {v.label};
       for (const auto& [c, b] : m.bytes_by_class) row.push_back(si(ratio(b, m.tokens), "B"));
       bytes.push_back(row);
@@ -155,13 +159,13 @@ std::string Comparison::text() const {
         const Metrics& m = *v.metrics;
         if (!v.measured) {
           rows.push_back({v.label, "-", "-", "-", "array not modelled", "-", si(ratio(m.bytes, m.tokens), "B"),
-                          si(m.time_per_token_s, "s"), si(m.energy_per_token_j, "J")});
+                          si(m.time_per_token_s, "s"), si(m.all_energy_per_token_j, "J")});
           continue;
         }
         rows.push_back({v.label, v.measured->weights, v.measured->kv, fixed(v.measured->perplexity, 3),
                         fixed(v.measured->loss.nll, 4) + " +- " + fixed(v.measured->loss.standard_error, 4),
                         percent(v.measured->loss.agreement), si(ratio(m.bytes, m.tokens), "B"),
-                        si(m.time_per_token_s, "s"), si(m.energy_per_token_j, "J")});
+                        si(m.time_per_token_s, "s"), si(m.all_energy_per_token_j, "J")});
       }
       out += table(rows, "  ");
     }
@@ -191,7 +195,7 @@ std::string Comparison::csv() const {
     for (const auto& [name, value] : row_of(*v.metrics)) out += "," + csv_cell(value);
     const Metrics &m0 = *first->metrics, &m = *v.metrics;
     out += "," + exact(ratio(m0.time_per_token_s, m.time_per_token_s)) + "," + exact(byte_ratio(m0, m)) + "," +
-           exact(ratio(m0.energy_per_token_j, m.energy_per_token_j));
+           exact(ratio(m0.all_energy_per_token_j, m.all_energy_per_token_j));
     for (const auto& [cause, s] : shortfall(m0, m)) out += "," + exact(s);
     out += v.quality ? "," + exact(v.quality->snr_db) + "," + exact(v.quality->parameters) + "," +
                            exact(v.quality->effective_parameters)
@@ -233,7 +237,7 @@ std::string Comparison::json() const {
       o["figures"] = figures;
       o["speed_up"] = ratio(m0.time_per_token_s, m.time_per_token_s);
       o["byte_ratio"] = byte_ratio(m0, m);
-      o["energy_ratio"] = ratio(m0.energy_per_token_j, m.energy_per_token_j);
+      o["energy_ratio"] = ratio(m0.all_energy_per_token_j, m.all_energy_per_token_j);
       for (const auto& [cause, s] : shortfall(m0, m)) o["shortfall_s_per_token"][cause] = s;
       o["because_of"] = shortfall_text(m0, m);
     }

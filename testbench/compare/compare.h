@@ -5,12 +5,13 @@
 //   first; the time that keeps a variant from being faster by as much as its weights are smaller, by cause.
 // Does not model: runs (each is a `harmonia run` in a process of its own).
 //
-// Shortfall. Let R be the first variant's bits per weight over this one's (on the quantised linears) and t0, t the
-// times per token. Were everything to shrink as the linears' bytes do, t would be t0 / R. What t exceeds that by is
+// Shortfall. Let R be the first variant's bits per weight over this one's (on the quantised linears), times this one's devices over
+// the first's where they share the model, and t0, t the times per token. Were everything to shrink as the linears' bytes do, t would be t0 / R. What t exceeds that by is
 // summed over classes of operations, each with its own excess t_c - t0_c / R:
 //   lm_head      the output head, which keeps its format
 //   kv           attention over the cache
 //   decoder, compute, vector   linears whose bound is that resource
+//   link         what is between devices, which share the model
 //   overhead     linears that are memory-bound and use less of the bandwidth, norms and the like, idle time
 #pragma once
 

@@ -83,6 +83,16 @@ std::vector<Column> all_columns() {
   for (const std::string& name : energy_components())
     all.push_back({"energy_" + name + "_j", part("energy.components", name, "joules"),
                    [name](const Metrics& m) { return sum_of(m.energy_by_component, name); }});
+  all.push_back({"devices",
+                 {"", "devices", "devices", "that share the model; the other figures are of one of them"},
+                 [](const Metrics& m) { return m.devices; }});
+  all.push_back({"link_bytes_per_token",
+                 {"", "link bytes/token", "B", "values sent between devices, by all of them", Adds::mean},
+                 [](const Metrics& m) { return m.link_bytes_per_token; }});
+  all.push_back(
+      {"all_energy_per_token_j",
+       {"", "energy/token", "J", "of all devices and of the links between them, for each token counted", Adds::mean},
+       [](const Metrics& m) { return m.all_energy_per_token_j; }});
   state("area_mm2");
   const std::pair<const char*, double OperationTime::*> least[] = {
       {"memory", &OperationTime::memory_s},   {"decode", &OperationTime::decode_s},
@@ -127,6 +137,12 @@ Metrics metrics_of(const nlohmann::json& r) {
       const std::string path = c.path, whole = "latency.time_to_first_token_s";
       const bool there = path.compare(0, whole.size(), whole) != 0 || r.at("latency").contains(whole.substr(8));
       m.*(c.member) = there ? value_at(r, result_figure(path)) : std::nan("");
+    }
+    m.all_energy_per_token_j = m.energy_per_token_j;
+    if (const auto devices = r.find("devices"); devices != r.end()) {
+      m.devices = devices->at("tensor");
+      m.link_bytes_per_token = devices->at("link_bytes_per_token");
+      m.all_energy_per_token_j = devices->at("per_token_j");
     }
     const double output = r.at("output_tokens"), prompt = r.at("prompt_tokens");
     m.tokens = output > 0 ? output : prompt;

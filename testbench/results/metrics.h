@@ -37,6 +37,8 @@ struct Metrics {
   double peak_bytes_per_s = 0, utilisation = 0;
   double energy_j = 0, energy_per_token_j = 0;
   std::vector<std::pair<std::string, double>> energy_by_component;
+  // Devices that share the model; the figures around these are of one of them.
+  double devices = 1, link_bytes_per_token = 0, all_energy_per_token_j = 0;
   double area_mm2 = 0;
   double error_estimate = 0;
   bool complete = true, checks_passed = true;

@@ -62,6 +62,15 @@ TEST_CASE("a linear's bound names the cause of what it misses") {
   REQUIRE(cause("memory") == "overhead 100 %");
 }
 
+TEST_CASE("devices divide the bytes too, and what is between them is the link's") {
+  const Metrics first = metrics(16, {operation("down", "memory", 16)});
+  Metrics two = metrics(4, {operation("down", "memory", 2), operation("link", "link", 3)});
+  two.devices = 2;
+  REQUIRE(byte_ratio(first, two) == 8);
+  REQUIRE(of(shortfall(first, two), "link") == Approx(3.0 / 2));
+  REQUIRE(shortfall_text(first, two) == "link 100 %");
+}
+
 TEST_CASE("time that no operation claims is overhead, and the causes still add up") {
   const Metrics first = metrics(16, {operation("down", "memory", 16)});
   Metrics idle = metrics(4, {operation("down", "memory", 4)});
