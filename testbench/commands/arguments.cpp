@@ -3,12 +3,15 @@
 #include <boost/program_options.hpp>
 #include <charconv>
 #include <cmath>
-#include <functional>
 #include <iostream>
+#include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
+#include "harmonia/testbench/commands/description.h"
+#include "harmonia/testbench/files/terminal.h"
 
 namespace harmonia::testbench {
 
@@ -34,38 +37,67 @@ std::string number_text(double value) {
 
 struct Arguments::Impl {
   struct Positional {
-    std::string placeholder, help;
+    std::string placeholder;
     std::string* one;
     std::vector<std::string>* all;
     bool required;
   };
 
   const Command& command;
-  po::options_description options{"options"};
+  po::options_description options;
   std::vector<std::string> names;
   std::vector<Positional> positionals;
-  std::vector<std::function<void()>> after;
+  CommandDescription description;
+  std::vector<std::string>* choices_of_last = nullptr;
+  bool no_color = false;
 
-  explicit Impl(const Command& c) : command(c) {}
+  explicit Impl(const Command& c) : command(c) { description.command = &c; }
 
-  void print_help() const {
-    std::cout << "usage: harmonia " << command.name << ' ' << command.synopsis << "\n\n" << command.summary << "\n\n";
-    for (const Positional& p : positionals) std::cout << "  " << p.placeholder << "\n      " << p.help << '\n';
-    if (!positionals.empty()) std::cout << '\n';
-    std::cout << options;
+  /// Declares an option to the parser and to the description. `name` is "output" or "output,o".
+  void add(const std::string& name, const po::value_semantic* value, const std::string& placeholder,
+           const std::string& help, bool repeats = false) {
+    options.add_options()(name.c_str(), value, "");
+    names.push_back("--" + long_name(name));
+    const std::size_t comma = name.find(',');
+    description.options.push_back(
+        {long_name(name), comma == std::string::npos ? "" : name.substr(comma + 1), placeholder, help, {}, repeats});
+    choices_of_last = &description.options.back().choices;
+  }
+
+  void add(const Positional& positional, const std::string& help) {
+    positionals.push_back(positional);
+    description.positionals.push_back(
+        {positional.placeholder, help, {}, positional.required, positional.all != nullptr});
+    choices_of_last = &description.positionals.back().choices;
   }
 };
 
+namespace {
+
+/// Where the next parse() puts the description of its command, instead of reading arguments.
+CommandDescription* wanted_description = nullptr;
+
+}  // namespace
+
+CommandDescription describe(const Command& command) {
+  CommandDescription description;
+  wanted_description = &description;
+  command.run({"--help"});
+  wanted_description = nullptr;
+  if (!description.command)
+    throw std::logic_error(std::string("the command ") + command.name + " does not declare its arguments");
+  return description;
+}
+
 Arguments::Arguments(const Command& command) : impl_(std::make_unique<Impl>(command)) {
-  impl_->options.add_options()("help,h", "print this and exit");
-  impl_->names.push_back("--help");
+  impl_->add("help,h", new po::untyped_value(true), "", "print this help and exit");
+  flag("no-color", impl_->no_color, "print without colours; so does output that is no terminal, and $NO_COLOR");
 }
 
 Arguments::~Arguments() = default;
 
 Arguments& Arguments::flag(const std::string& name, bool& value, const std::string& help) {
-  impl_->options.add_options()(name.c_str(), po::bool_switch(&value), help.c_str());
-  impl_->names.push_back("--" + long_name(name));
+  impl_->add(name, po::bool_switch(&value), "", help);
   return *this;
 }
 
@@ -73,16 +105,13 @@ Arguments& Arguments::text(const std::string& name, std::string& value, const st
                            const std::string& help) {
   const std::string option = "--" + long_name(name);
   const auto check = [option, placeholder](const std::string& given) { require_value(option, given, placeholder); };
-  impl_->options.add_options()(name.c_str(), po::value<std::string>(&value)->value_name(placeholder)->notifier(check),
-                               help.c_str());
-  impl_->names.push_back(option);
+  impl_->add(name, po::value<std::string>(&value)->notifier(check), placeholder, help);
   return *this;
 }
 
 Arguments& Arguments::words(const std::string& name, std::string& value, const std::string& placeholder,
                             const std::string& help) {
-  impl_->options.add_options()(name.c_str(), po::value<std::string>(&value)->value_name(placeholder), help.c_str());
-  impl_->names.push_back("--" + long_name(name));
+  impl_->add(name, po::value<std::string>(&value), placeholder, help);
   return *this;
 }
 
@@ -92,10 +121,7 @@ Arguments& Arguments::texts(const std::string& name, std::vector<std::string>& v
   const auto check = [option, placeholder](const std::vector<std::string>& given) {
     for (const std::string& g : given) require_value(option, g, placeholder);
   };
-  impl_->options.add_options()(
-      name.c_str(), po::value<std::vector<std::string>>(&values)->composing()->value_name(placeholder)->notifier(check),
-      help.c_str());
-  impl_->names.push_back(option);
+  impl_->add(name, po::value<std::vector<std::string>>(&values)->composing()->notifier(check), placeholder, help, true);
   return *this;
 }
 
@@ -110,9 +136,7 @@ Arguments& Arguments::integer(const std::string& name, std::int64_t& value, std:
            " to " + std::to_string(highest));
     value = parsed;
   };
-  impl_->options.add_options()(name.c_str(), po::value<std::string>()->value_name(placeholder)->notifier(read),
-                               help.c_str());
-  impl_->names.push_back(option);
+  impl_->add(name, po::value<std::string>()->notifier(read), placeholder, help);
   return *this;
 }
 
@@ -127,22 +151,30 @@ Arguments& Arguments::number(const std::string& name, double& value, double lowe
            number_text(highest));
     value = parsed;
   };
-  impl_->options.add_options()(name.c_str(), po::value<std::string>()->value_name(placeholder)->notifier(read),
-                               help.c_str());
-  impl_->names.push_back(option);
+  impl_->add(name, po::value<std::string>()->notifier(read), placeholder, help);
   return *this;
 }
 
 Arguments& Arguments::positional(const std::string& placeholder, std::string& value, const std::string& help,
                                  bool required) {
-  impl_->positionals.push_back({placeholder, help, &value, nullptr, required});
+  impl_->add({placeholder, &value, nullptr, required}, help);
   return *this;
 }
 
 Arguments& Arguments::positionals(const std::string& placeholder, std::vector<std::string>& values,
                                   const std::string& help, bool required) {
-  impl_->positionals.push_back({placeholder, help, nullptr, &values, required});
+  impl_->add({placeholder, nullptr, &values, required}, help);
   return *this;
+}
+
+Arguments& Arguments::choices(std::vector<std::string> values) {
+  *impl_->choices_of_last = std::move(values);
+  return *this;
+}
+
+Arguments& Arguments::printing(Printing& options) {
+  flag("quiet,q", options.quiet, "print nothing but errors");
+  return flag("json", options.json, "print the result as one JSON document instead of text");
 }
 
 Arguments& Arguments::folders(CommonOptions& options) {
@@ -154,12 +186,22 @@ Arguments& Arguments::folders(CommonOptions& options) {
 }
 
 Arguments& Arguments::common(CommonOptions& options) {
-  texts("set", options.set, "KEY=VALUE", "replace one value, path.to.key=value; may be repeated, later ones win");
+  texts("set", options.set, "KEY=VALUE", "replace one value, path.to.key=value; later ones win");
   text("output,o", options.output, "DIR", "result folder; appears complete or not at all");
   return folders(options);
 }
 
+void print_result(const Printing& printing, const std::string& text, const std::string& document,
+                  const std::string& afterword) {
+  if (printing.quiet) return;
+  std::cout << (printing.json ? document : decorated(text) + afterword);
+}
+
 bool Arguments::parse(const std::vector<std::string>& arguments) {
+  if (wanted_description) {
+    *wanted_description = impl_->description;
+    return false;
+  }
   std::vector<std::string> given;
   po::options_description all;
   all.add(impl_->options);
@@ -173,7 +215,7 @@ bool Arguments::parse(const std::vector<std::string>& arguments) {
   try {
     po::store(po::command_line_parser(arguments).options(all).positional(every).style(how).run(), values);
     if (values.count("help")) {
-      impl_->print_help();
+      std::cout << help_text(impl_->description);
       return false;
     }
     po::notify(values);
@@ -187,6 +229,8 @@ bool Arguments::parse(const std::vector<std::string>& arguments) {
   } catch (const po::error& e) {
     fail(std::string(e.what()) + ", expected `harmonia " + impl_->command.name + ' ' + impl_->command.synopsis + "`");
   }
+
+  if (impl_->no_color) forbid_colour();
 
   std::size_t next = 0;
   for (const Impl::Positional& p : impl_->positionals) {

@@ -7,7 +7,7 @@
 //     a.positional("SCENARIO", scenario, "built-in name or file");
 //     if (!a.parse(arguments)) return 0;  // --help was printed
 //
-// Wrong options throw config::InputError ("command line: ...", exit status 2) with the nearest known option.
+// Every command has --help and --no-color besides. Wrong options throw config::InputError ("command line: ...", exit status 2) with the nearest known option.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,16 @@ struct CommonOptions {
   std::string workloads;         // folder of built-ins
   bool allow_unknown = false;    // keys of a config.json that nothing reads are notices
 };
+
+/// Options of commands that print a result.
+struct Printing {
+  bool quiet = false;  // nothing but errors
+  bool json = false;   // the result as one JSON document
+};
+
+/// Prints what was asked for on standard output: the text and `afterword` (where the files are), the document, or nothing.
+void print_result(const Printing& printing, const std::string& text, const std::string& document,
+                  const std::string& afterword);
 
 class Arguments {
  public:
@@ -55,12 +65,17 @@ class Arguments {
   /// All remaining positional arguments.
   Arguments& positionals(const std::string& placeholder, std::vector<std::string>& values, const std::string& help,
                          bool required = false);
+  /// Known values of what was declared last, for help and completion; the command itself refuses others.
+  Arguments& choices(std::vector<std::string> values);
+  /// -q/--quiet and --json.
+  Arguments& printing(Printing& options);
   /// --set, -o/--output and those of folders().
   Arguments& common(CommonOptions& options);
   /// --data, --workloads and --allow-unknown only.
   Arguments& folders(CommonOptions& options);
 
-  /// Reads the arguments. False: help was asked for and printed, and the command returns 0.
+  /// Reads the arguments. False: help was asked for and printed, or only the description was wanted (description.h); the
+  /// command returns 0.
   bool parse(const std::vector<std::string>& arguments);
 
  private:

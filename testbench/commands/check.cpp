@@ -225,7 +225,8 @@ const std::vector<LineFileKind>& line_file_kinds() {
   return kinds;
 }
 
-const Command kCheckCommand = {
-    "check", "FILE...", "Says of each file what it is and whether it can be used, or what is wrong where.", run_check};
+const Command kCheckCommand = {"check", "FILE...",
+                               "Tell of each file what it is and whether it can be used, or what is wrong where",
+                               run_check, "harmonia check scenario.yaml"};
 
 }  // namespace harmonia::testbench

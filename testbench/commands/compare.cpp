@@ -31,6 +31,7 @@ struct Options {
   std::vector<std::string> over;
   std::int64_t jobs = static_cast<std::int64_t>(processors());
   bool full = false;
+  Printing printing;
   QualitySource quality;
   bool measures_quality() const { return !quality.weights.empty(); }
 };
@@ -40,14 +41,14 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
   Arguments a(kCompareCommand);
   a.positional("SCENARIO", o.scenario, "built-in name or file");
   a.texts("over", o.over, "KEY=V1,V2,...",
-          "vary this key; may be repeated (every combination). A comma within [], {} or quotes does not separate");
+          "vary this key; several are combined. A comma within [], {} or quotes does not separate");
   a.integer("jobs,j", o.jobs, 1, 1024, "N", "variants at a time (default: the processors of this computer)");
   a.flag("full", o.full, "simulate every layer and step; otherwise, unless --set fidelity says more, a sample of them");
   a.text("weights", o.quality.weights, "FILE",
          "measure each variant's quality on this real model too: llama2.c .bin, .safetensors, GGUF");
   a.text("tokenizer", o.quality.tokenizer, "FILE", "its tokenizer; default: the weights, if GGUF");
-  a.texts("text", o.quality.texts, "FILE", "text that its perplexity is taken on; may be repeated");
-  a.common(o.common);
+  a.texts("text", o.quality.texts, "FILE", "text that its perplexity is taken on");
+  a.printing(o.printing).common(o.common);
   if (!a.parse(arguments)) return false;
   if (o.measures_quality() && o.quality.texts.empty())
     throw config::InputError({"command line"}, "--weights needs --text FILE");
@@ -172,7 +173,7 @@ class Variants {
 
 /// Writes the table into the folder, if there is one, and prints it. The folder comes first: whoever reads what is
 /// printed may be gone.
-void show(const Comparison& c, OutputFolder* folder, bool complete) {
+void show(const Comparison& c, OutputFolder* folder, bool complete, const Printing& printing) {
   const std::string text = c.text();
   std::string written;
   if (folder) {
@@ -182,7 +183,7 @@ void show(const Comparison& c, OutputFolder* folder, bool complete) {
     if (complete) folder->commit();
     written = "\n" + (complete ? "written to " + folder->target().string() : folder->commit_interrupted()) + "\n";
   }
-  std::cout << text << written;
+  print_result(printing, text, c.json(), written);
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -207,7 +208,7 @@ int run(const std::vector<std::string>& arguments) {
   // Before the runs: files that cannot be used should not cost a user those.
   if (options.measures_quality()) variants.measure_quality(c);
   const bool complete = variants.run(c, scratch.path().string());
-  show(c, folder.get(), complete);
+  show(c, folder.get(), complete, options.printing);
 
   std::size_t failed = 0;
   for (const Variant& v : c.variants) failed += v.metrics ? 0 : 1;
@@ -221,6 +222,7 @@ int run(const std::vector<std::string>& arguments) {
 
 const Command kCompareCommand = {
     "compare", "[SCENARIO] --over KEY=V1,V2,... [--over ...] [--weights FILE --text FILE] [-j N] [-o DIR]",
-    "the same scenario over variants: one table, ratios against the first", run};
+    "Run a scenario in several variants and print one table with ratios against the first", run,
+    "harmonia compare default --over weights=fp16,kmeans4,kmeans2 -o results/weights"};
 
 }  // namespace harmonia::testbench

@@ -22,6 +22,7 @@ int coverage_command(const std::vector<std::string>& arguments) {
   bool holes = false, json = false;
   Arguments a(kCoverageCommand);
   a.positional("ACTION", action, "show or merge", true)
+      .choices({"show", "merge"})
       .positionals("FILE", files, "UCIS XML of runs, or of merged runs", true)
       .flag("holes", holes, "show every hole, not the first 20")
       .flag("json", json, "print result.json instead of the table")
@@ -55,8 +56,9 @@ int coverage_command(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kCoverageCommand = {"coverage", "show|merge FILE... [-o DIR]",
-                                  "scores and holes of functional coverage in UCIS files; merges those of many runs",
-                                  coverage_command};
+const Command kCoverageCommand = {
+    "coverage", "show|merge FILE... [-o DIR]",
+    "Print scores and holes of functional coverage in UCIS files, or merge those of many runs", coverage_command,
+    "harmonia coverage show coverage.xml"};
 
 }  // namespace harmonia::testbench

@@ -178,7 +178,8 @@ struct Options {
   std::vector<std::string> set;
   std::int64_t requests = 0, in_flight = 64, request_bytes = 64;
   double gap = 0, trace_mhz = 0;
-  bool wrap = false, json = false;
+  bool wrap = false;
+  Printing printing;
 };
 
 /// False when only help was asked for.
@@ -187,6 +188,7 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
   a.text("config", o.config_name, "PRESET|FILE", "channel: a preset (`harmonia list drams`), a YAML file, or FILE:NAME")
       .text("trace", o.trace, "FILE", "address trace, gzip or not (docs/dram-command.md)")
       .text("traffic", o.kind, "KIND", "generated: seq, stride, rand, mix, decode64 or decode4k")
+      .choices(traffic_kinds())
       .integer("requests", o.requests, 1, kMostRequests, "N",
                "requests to generate (100000), or to take of a trace (all)")
       .integer("in-flight", o.in_flight, 1, 65535, "K", "most requests under way (64)")
@@ -198,8 +200,8 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
       .text("commands", o.commands, "FILE", "write every command as CSV, gzip when the name ends in .gz")
       .text("per-request", o.per_request, "FILE", "write every request with its times as CSV")
       .text("coverage", o.coverage, "FILE", "write functional coverage of the commands as UCIS XML (docs/coverage.md)")
-      .flag("json", o.json, "print result.json instead of the summary")
-      .texts("set", o.set, "KEY=VALUE", "replace one key of the channel; may be repeated, later ones win")
+      .printing(o.printing)
+      .texts("set", o.set, "KEY=VALUE", "replace one key of the channel; later ones win")
       .text("output,o", o.output, "DIR", "result folder; appears complete or not at all");
   if (!a.parse(arguments)) return false;
   if (o.config_name.empty()) fail("--config is missing, expected a DRAM preset (`harmonia list drams`) or a file");
@@ -329,8 +331,8 @@ int dram_command(const std::vector<std::string>& arguments) {
   } else if (folder) {
     written = folder->commit_interrupted();
   }
-  std::cout << (o.json ? document : text);
-  if (folder && !o.json) std::cout << '\n' << written << '\n';
+  if (folder) written = '\n' + written + '\n';
+  print_result(o.printing, text, document, written);
   require_checks(result);
   return result.complete ? 0 : 1;
 }
@@ -339,6 +341,7 @@ int dram_command(const std::vector<std::string>& arguments) {
 
 const Command kDramCommand = {
     "dram", "--config PRESET|FILE (--trace FILE | --traffic KIND) [--requests N] [--in-flight K] [--gap G] [-o DIR]",
-    "Feeds a bare DRAM channel with generated traffic or an address trace and says what it delivers.", dram_command};
+    "Feed a DRAM channel with generated traffic or an address trace and print what it delivers", dram_command,
+    "harmonia dram --config DDR4-3200 --traffic rand --requests 100000"};
 
 }  // namespace harmonia::testbench

@@ -242,7 +242,7 @@ int formats_command(const std::vector<std::string>& arguments) {
 }
 
 const Command kFormatsCommand = {"formats", "FORMAT (--tensor FILE[:NAME] | --gaussian | --student-t | --outlier)",
-                                 "Bits, signal-to-noise ratio, error and codes of a tensor in a number format.",
-                                 formats_command};
+                                 "Print bits, signal-to-noise ratio, error and codes of a tensor in a number format",
+                                 formats_command, "harmonia formats kmeans4 --gaussian --rows 256 --cols 256"};
 
 }  // namespace harmonia::testbench

@@ -74,8 +74,11 @@ struct Options {
   std::vector<std::string> texts, set, over;
   std::int64_t tokens = -1, prefill = 32, seed = 1;
   double temperature = 0, top_p = 1;
-  bool json = false;
+  Printing printing;
   CommonOptions folders;
+
+  /// Text is printed as it comes, unless nothing or one document is wanted.
+  bool prints_text() const { return !printing.json && !printing.quiet; }
 
   bool tabulated() const { return !over.empty() || !settings.empty(); }
 };
@@ -113,22 +116,23 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
       .text(
           "path", o.path, "PATH",
           "fp32: the reference; golden: the machine's arithmetic; systemc: the simulated machine, with time and energy")
+      .choices({"fp32", "golden", "systemc"})
       .integer("tokens", o.tokens, 0, 1 << 24, "N", "tokens to add (default 256, or 0 with --text)")
       .texts("set", o.set, "KEY=VALUE",
              "weights.format, weights.codebook, kv.format, activations.format, smoothing.online, ...; of the systemc "
              "path also accelerator.KEY, dram.KEY, blocks.NAME.model, fidelity.timing")
-      .text("accelerator", o.accelerator, "NAME", "machine of the systemc path, a built-in name or a file")
+      .text("accelerator", o.accelerator, "ACCELERATOR", "machine of the systemc path, a built-in name or a file")
       .number("temperature", o.temperature, 0, 100, "T", "0: greedy")
       .number("top-p", o.top_p, 0, 1, "P", "sample from the likeliest tokens of this total probability")
       .integer("seed", o.seed, 0, INT64_MAX, "N", "of sampling and of codebook training")
-      .texts("text", o.texts, "FILE", "report NLL per token and perplexity of this text; may be repeated")
+      .texts("text", o.texts, "FILE", "report NLL per token and perplexity of this text")
       .integer("prefill", o.prefill, 1, 1 << 24, "N", "tokens of a text that are fed as one step, the rest one by one")
       .text("expect", o.expect, "FILE", "fail unless the output is this text")
       .texts("over", o.over, "KEY=V,V,...", "table of --text under every combination of values, on the golden path")
       .text("settings", o.settings, "FILE", "table of --text under each setting of this YAML list")
       .text("calibrate", o.calibration, "FILE", "text for smoothing.offline_exponent > 0")
       .text("markdown", o.markdown, "FILE", "write the table of --over or --settings as Markdown too")
-      .flag("json", o.json, "print one JSON object instead of text")
+      .printing(o.printing)
       .folders(o.folders);
   if (!a.parse(arguments)) return false;
   const auto fail = [](const std::string& message) { throw InputError({"command line"}, message); };
@@ -256,7 +260,7 @@ void continue_prompt(const Options& o, StepEngine& engine, const Tokenizer& toke
                      const std::string& expected, nlohmann::json& result) {
   const std::size_t prompt_tokens = sequence.size();
   std::string text = tokenizer.decode(sequence);
-  if (!o.json) std::cout << text;
+  if (o.prints_text()) std::cout << text;
   const auto start = std::chrono::steady_clock::now();
   const Sampling sampling{o.temperature, o.top_p, static_cast<std::uint64_t>(o.seed)};
   generate(engine, sequence, static_cast<std::size_t>(o.tokens), sampling, {tokenizer.bos(), tokenizer.eos()},
@@ -264,7 +268,7 @@ void continue_prompt(const Options& o, StepEngine& engine, const Tokenizer& toke
              const std::string piece = tokenizer.decode(sequence.back(), token);
              sequence.push_back(token);
              text += piece;
-             if (!o.json) std::cout << piece << std::flush;
+             if (o.prints_text()) std::cout << piece << std::flush;
            });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::size_t added = sequence.size() - prompt_tokens;
@@ -272,7 +276,7 @@ void continue_prompt(const Options& o, StepEngine& engine, const Tokenizer& toke
   result["tokens"] = sequence;
   result["prompt_tokens"] = prompt_tokens;
   result["wall_seconds"] = seconds;
-  if (!o.json)
+  if (o.prints_text())
     std::cout << "\n\n"
               << engine.description() << "\n"
               << added << " tokens after a prompt of " << prompt_tokens << ", "
@@ -280,7 +284,7 @@ void continue_prompt(const Options& o, StepEngine& engine, const Tokenizer& toke
   if (o.expect.empty() || interrupted()) return;
   compare_with(text, expected, o.expect);
   result["equals"] = o.expect;
-  if (!o.json) std::cout << "equals " << o.expect << " (" << expected.size() << " bytes)\n";
+  if (o.prints_text()) std::cout << "equals " << o.expect << " (" << expected.size() << " bytes)\n";
 }
 
 void evaluate_texts(const Options& o, StepEngine& engine, const std::vector<QualityText>& texts,
@@ -300,7 +304,7 @@ void evaluate_texts(const Options& o, StepEngine& engine, const std::vector<Qual
                                  {"nll_per_token", q.nll},
                                  {"perplexity", q.perplexity()},
                                  {"complete", q.complete}});
-    if (o.json) continue;
+    if (!o.prints_text()) continue;
     std::cout << t.name << ": " << q.tokens << " tokens";
     if (!q.complete) std::cout << " before the interrupt";
     if (engine.last_logits_only() && o.prefill > 1)
@@ -357,20 +361,21 @@ int run(const std::vector<std::string>& arguments) {
   const std::unique_ptr<StepEngine> engine = make_engine(o.path, request);
   nlohmann::json result = {{"path", o.path}, {"engine", engine->description()}, {"seed", o.seed}};
   if (!request.model->notices.empty()) result["notices"] = request.model->notices;
-  if (!o.json)
+  if (o.prints_text())
     for (const std::string& sentence : request.model->notices) std::cout << "note: " << sentence << '\n';
   if (o.tokens > 0)
     continue_prompt(o, *engine, tokenizer, prompt, expected, result);
-  else if (!o.json)
+  else if (o.prints_text())
     std::cout << engine->description() << '\n';
   engine->reset();
   evaluate_texts(o, *engine, texts, result);
   const std::unique_ptr<MachineCost> cost = engine->cost();
   if (cost && !cost->steps.empty()) {
     result["predicted"] = cost_json(*cost);
-    if (!o.json) std::cout << cost_text(*cost);
+    if (o.prints_text()) std::cout << cost_text(*cost);
   }
-  if (o.json) std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  if (o.printing.json && !o.printing.quiet)
+    std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   if (interrupted()) throw config::RunError("stopped by an interrupt; what is above stands");
   return 0;
 }
@@ -379,6 +384,7 @@ int run(const std::vector<std::string>& arguments) {
 
 const Command kInferCommand = {
     "infer", "--weights FILE --tokenizer FILE [--prompt TEXT] [--text FILE]... [--set KEY=VALUE]...",
-    "runs a real small model through the machine's arithmetic: text, tokens, perplexity", run};
+    "Run a real small model through the machine's arithmetic: text, tokens, perplexity", run,
+    "harmonia infer --weights stories260K.bin --tokenizer tok512.bin --prompt \"Once upon a time\""};
 
 }  // namespace harmonia::testbench

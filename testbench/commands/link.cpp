@@ -49,7 +49,7 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
       .text("algorithm", o.algorithm, "NAME", "ring, direct, direct_two_step, tree, or the fastest of them (default)")
       .text("topology", o.topology, "NAME", "switch (default), full, ring or shared")
       .text("reduction", o.reduction, "FORMAT", "values on the wires and sums: fp16 (default) or fp32")
-      .texts("set", o.set, "KEY=VALUE", "replace one key of the link; may be repeated, later ones win")
+      .texts("set", o.set, "KEY=VALUE", "replace one key of the link; later ones win")
       .flag("json", o.json, "print JSON instead of a table")
       .folders(o.common);
   if (!a.parse(arguments)) return false;
@@ -124,8 +124,9 @@ int run_link(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kLinkCommand = {"link", "LINK --devices N --bytes B [--collective KIND] [--algorithm NAME]",
-                              "Says how long a collective between devices takes over a bare link, and what it sends.",
-                              run_link};
+const Command kLinkCommand = {
+    "link", "LINK --devices N --bytes B [--collective KIND] [--algorithm NAME]",
+    "Print how long a collective operation between devices takes over a link, and what it sends", run_link,
+    "harmonia link nvlink4 --devices 8 --bytes 1048576"};
 
 }  // namespace harmonia::testbench

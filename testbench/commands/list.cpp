@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <iomanip>
 #include <iostream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -131,6 +132,48 @@ void list_keys() {
             << of_channel.markdown("accelerator.dram.channel");
 }
 
+const std::vector<std::string>& kinds() {
+  static const std::vector<std::string> names = {"models",    "accelerators", "drams", "links",
+                                                 "scenarios", "formats",      "keys",  "figures"};
+  return names;
+}
+
+[[noreturn]] void refuse_kind(const std::string& what) {
+  throw config::InputError({"command line", 0, 0}, "unknown kind '" + config::printable(what) + "'" +
+                                                       config::nearest_hint(what, kinds(), "kind"));
+}
+
+/// For scripts and shell completion.
+void list_names(const std::string& what, const Library& library) {
+  static const std::pair<const char*, BuiltIn> files[] = {{"models", BuiltIn::kModel},
+                                                          {"accelerators", BuiltIn::kAccelerator},
+                                                          {"links", BuiltIn::kLink},
+                                                          {"scenarios", BuiltIn::kScenario}};
+  for (const auto& [kind, built_in] : files) {
+    if (what != kind) continue;
+    for (const std::string& name : library.names(built_in)) std::cout << name << '\n';
+    return;
+  }
+  if (what == "drams") {
+    for (const dram::Config& c : dram::presets()) std::cout << c.name << '\n';
+  } else if (what == "formats") {
+    for (const formats::StorageFormatInfo& f : formats::storage_formats()) std::cout << f.name << '\n';
+  } else if (what == "keys") {
+    // Each row of the table of keys begins with the whole path of one.
+    Scenario scenario;
+    config::Fields fields;
+    scenario.describe(fields);
+    std::istringstream rows(fields.markdown());
+    for (std::string row; std::getline(rows, row);)
+      if (row.compare(0, 3, "| `") == 0) std::cout << row.substr(3, row.find('`', 3) - 3) << '\n';
+  } else if (what == "figures") {
+    throw config::InputError({"command line", 0, 0},
+                             "--names is of no figures, expected `harmonia list figures --json`");
+  } else {
+    refuse_kind(what);
+  }
+}
+
 int run_list(const std::vector<std::string>& arguments) {
   CommonOptions common;
   std::string what;
@@ -140,11 +183,15 @@ int run_list(const std::vector<std::string>& arguments) {
                                "or figures (every figure of a "
                                "result); the last two as Markdown tables",
                                true);
-  bool json = false;
+  a.choices(kinds());
+  bool json = false, names = false;
+  a.flag("names", names, "print names only, one a line");
   a.flag("json", json, "figures: as JSON, for programs");
   if (!a.parse(arguments)) return 0;
   const Library library(common.workloads, common.data, common.allow_unknown);
-  if (what == "models") {
+  if (names) {
+    list_names(what, library);
+  } else if (what == "models") {
     list_models(library);
   } else if (what == "accelerators") {
     list_accelerators(library);
@@ -161,11 +208,7 @@ int run_list(const std::vector<std::string>& arguments) {
   } else if (what == "figures") {
     std::cout << (json ? all_json() : all_markdown());
   } else {
-    throw config::InputError(
-        {"command line", 0, 0},
-        "unknown kind '" + config::printable(what) + "'" +
-            config::nearest_hint(
-                what, {"models", "accelerators", "drams", "links", "scenarios", "formats", "keys", "figures"}, "kind"));
+    refuse_kind(what);
   }
   return 0;
 }
@@ -173,6 +216,7 @@ int run_list(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kListCommand = {"list", "models|accelerators|drams|links|scenarios|formats|keys|figures",
-                              "Lists what is built in, every configuration key or every figure of a result.", run_list};
+                              "List what is built in, every configuration key or every figure of a result", run_list,
+                              "harmonia list models"};
 
 }  // namespace harmonia::testbench

@@ -58,6 +58,7 @@ int run(const std::vector<std::string>& arguments) {
             "format of the seven linears, with or without a suffix: any of `harmonia list formats`")
       .text("lm-head", lm_head, "FMT", "format of the output head; fp16 leaves it as it is")
       .text("codebook", codebook, "KIND", "integer codebook that the second SNR column assumes: int8 or int5")
+      .choices({"int8", "int5"})
       .integer("group-size", group, 1, 65536, "N", "columns that share a scale, of the integer formats; the suffix :gN")
       .text("smooth", calibration, "TEXT",
             "fold offline key smoothing, calibrated on this text file (needs --tokenizer)")
@@ -122,7 +123,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kQuantizeCommand = {"quantize", "IN -o OUT.safetensors [--format FMT] [--smooth TEXT --tokenizer FILE]",
-                                  "packs a real model's weights in any storage format and says what it costs in SNR",
-                                  run};
+                                  "Store a real model's weights in a number format and print the signal-to-noise ratio",
+                                  run, "harmonia quantize stories260K.bin --format kmeans4 -o stories.safetensors"};
 
 }  // namespace harmonia::testbench

@@ -19,6 +19,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kReportCommand = {"report", "DIR [-o FILE.html]",
-                                "a self-contained HTML page with plots and tables from a result folder", run};
+                                "Write a self-contained HTML page with plots and tables from a result folder", run,
+                                "harmonia report results/weights"};
 
 }  // namespace harmonia::testbench

@@ -23,7 +23,9 @@ int run_command(const std::vector<std::string>& arguments) {
   a.common(common);
   a.positional("SCENARIO", name, "built-in name or file");
   bool print_map = false;
-  a.flag("print-map", print_map, "prints where everything lies in memory and ends");
+  a.flag("print-map", print_map, "print where everything lies in memory, and end");
+  Printing printing;
+  a.printing(printing);
   if (!a.parse(arguments)) return 0;
 
   const LoadedScenario scenario =
@@ -51,12 +53,12 @@ int run_command(const std::vector<std::string>& arguments) {
       throw located(e, scenario);
     }
   }();
-  return deliver(result, folder.get());
+  return deliver(result, folder.get(), printing);
 }
 
 }  // namespace
 
-int deliver(const RunResult& result, OutputFolder* folder) {
+int deliver(const RunResult& result, OutputFolder* folder, const Printing& printing) {
   const std::string text = summary(result);
   std::string written;
   if (folder != nullptr) {
@@ -70,12 +72,13 @@ int deliver(const RunResult& result, OutputFolder* folder) {
     written =
         "\n" + (result.complete ? "written to " + folder->target().string() : folder->commit_interrupted()) + "\n";
   }
-  std::cout << text << written;
+  print_result(printing, text, printing.json ? to_json(result) : std::string(), written);
   require_checks(result);
   return result.complete ? 0 : 1;
 }
 
 const Command kRunCommand = {"run", "[SCENARIO] [--set path.to.key=value]... [-o DIR] [--print-map]",
-                             "replays one scenario and prints what it costs", run_command};
+                             "Simulate one scenario and print its cost in time, bandwidth and energy", run_command,
+                             "harmonia run prefill-2k --set weights=kmeans2 -o results/prefill"};
 
 }  // namespace harmonia::testbench

@@ -93,7 +93,8 @@ int run(const std::vector<std::string>& arguments) {
            "of a shard: silence after which a worker of another computer counts as dead (default: 120)");
   a.integer("attempts", attempts, 1, 1000, "N",
             "of a shard: a point whose workers ended this often before it did has failed (default: 3)");
-  a.text("engine", engine.name, "NAME", "what starts the workers: local (this process), slurm, mpi or parallel");
+  a.text("engine", engine.name, "NAME", "what starts the workers: local (this process), slurm, mpi or parallel")
+      .choices({"local", "slurm", "mpi", "parallel"});
   a.integer("workers", workers, 1, 100000, "N", "of an engine (default: the processors of this computer)");
   a.integer("throttle", throttle, 1, 100000, "N", "of slurm: workers at a time");
   a.texts("engine-option", engine.options, "TEXT",
@@ -148,6 +149,7 @@ int run(const std::vector<std::string>& arguments) {
 const Command kSweepCommand = {
     "sweep",
     "SWEEP.yaml [-j N] [--resume] [--shard I/N | --engine NAME] [--set key=value]... [-o DIR] | merge DIR | status DIR",
-    "many points, each in a process of its own, on one computer or many; a killed sweep resumes", run};
+    "Run many points, each in a process of its own, on one computer or many", run,
+    "harmonia sweep weight-formats -j 2 -o results/weight-formats"};
 
 }  // namespace harmonia::testbench

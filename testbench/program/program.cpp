@@ -7,17 +7,13 @@
 #include "harmonia/config/node.h"
 #include "harmonia/config/utf8.h"
 #include "harmonia/testbench/commands/commands.h"
+#include "harmonia/testbench/commands/description.h"
+#include "harmonia/testbench/commands/version.h"
+#include "harmonia/testbench/files/terminal.h"
 
 namespace harmonia::testbench {
 
 namespace {
-
-void print_help(std::ostream& out) {
-  out << "usage: harmonia COMMAND [ARGUMENT...]\n\n";
-  for (const Command* c : commands())
-    out << "  harmonia " << c->name << ' ' << c->synopsis << "\n      " << c->summary << '\n';
-  out << "\n`harmonia COMMAND --help` explains one command. Exit status: 0 done, 1 the run failed, 2 unusable input.\n";
-}
 
 /// Arguments come back in results and messages; what is no text would spoil those after the work is done.
 void require_text(const std::vector<std::string>& arguments) {
@@ -27,21 +23,21 @@ void require_text(const std::vector<std::string>& arguments) {
 int dispatch(const std::vector<std::string>& arguments) {
   require_text(arguments);
   if (arguments.empty()) {
-    print_help(std::cerr);
+    std::cerr << program_help();
     return 2;
   }
   std::string name = arguments[0];
   std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
   if (name == "--help" || name == "-h" || name == "help") {
     if (rest.empty()) {
-      print_help(std::cout);
+      std::cout << program_help();
       return 0;
     }
     name = rest[0];
     rest = {"--help"};
   }
   if (name == "--version") {
-    std::cout << "harmonia " HARMONIA_VERSION "\n";
+    std::cout << version_text();
     return 0;
   }
   std::vector<std::string> names;
@@ -61,15 +57,15 @@ int run_program(const std::vector<std::string>& arguments) {
     // A full disk or a closed pipe must not look like a finished run.
     std::cout.flush();
     if (!std::cout) {
-      std::cerr << "harmonia: standard output cannot be written\n";
+      std::cerr << decorated_error("harmonia: standard output cannot be written") << '\n';
       return status == 0 ? 1 : status;
     }
     return status;
   } catch (const config::InputError& e) {
-    std::cerr << e.what() << '\n';
+    std::cerr << decorated_error(e.what()) << '\n';
     return 2;
   } catch (const std::exception& e) {
-    std::cerr << "harmonia: " << e.what() << '\n';
+    std::cerr << decorated_error(std::string("harmonia: ") + e.what()) << '\n';
     return 1;
   }
 }

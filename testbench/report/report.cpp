@@ -3,10 +3,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -68,7 +70,8 @@ int run_study(const std::string& command, const std::vector<std::string>& argume
   // The studies call this very program for each point.
   ::setenv("HARMONIA", fs::read_symlink("/proc/self/exe", ignored).c_str(), 1);
   std::vector<std::string> words = {script("HARMONIA_STUDY", "study"), command};
-  words.insert(words.end(), arguments.begin(), arguments.end());
+  // Studies print without colours.
+  std::remove_copy(arguments.begin(), arguments.end(), std::back_inserter(words), "--no-color");
   return run_python(std::move(words), "studies are written in Python (scripts/setup installs it)");
 }
 

@@ -1,0 +1,23 @@
+# cmake -DSOURCE=... -DOUTPUT=revision.h -P Revision.cmake: the Git revision as a header, written only when it changes. A
+# "+" means that files which Git knows differ from it. HARMONIA_REVISION in the environment overrides what Git says.
+set(revision "$ENV{HARMONIA_REVISION}")
+find_program(GIT git)
+if(NOT revision AND GIT AND EXISTS ${SOURCE}/.git)
+  execute_process(COMMAND ${GIT} -C ${SOURCE} rev-parse --short=12 HEAD OUTPUT_VARIABLE revision
+                  OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  execute_process(COMMAND ${GIT} -C ${SOURCE} diff --quiet HEAD RESULT_VARIABLE changed ERROR_QUIET OUTPUT_QUIET)
+  if(revision AND changed EQUAL 1)
+    string(APPEND revision "+")
+  endif()
+endif()
+if(NOT revision)
+  set(revision unknown)
+endif()
+set(text "#define HARMONIA_REVISION \"${revision}\"\n")
+set(before "")
+if(EXISTS ${OUTPUT})
+  file(READ ${OUTPUT} before)
+endif()
+if(NOT before STREQUAL text)
+  file(WRITE ${OUTPUT} "${text}")
+endif()
