@@ -33,7 +33,8 @@ struct Options {
   bool full = false;
   Printing printing;
   QualitySource quality;
-  bool measures_quality() const { return !quality.weights.empty(); }
+  bool family = false;
+  bool measures_quality() const { return family || !quality.weights.empty(); }
 };
 
 /// False when only help was asked for.
@@ -44,16 +45,24 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
           "vary this key; several are combined. A comma within [], {} or quotes does not separate");
   a.integer("jobs,j", o.jobs, 1, 1024, "N", "variants at a time (default: the processors of this computer)");
   a.flag("full", o.full, "simulate every layer and step; otherwise, unless --set fidelity says more, a sample of them");
-  a.text("weights", o.quality.weights, "FILE",
-         "measure each variant's quality on this real model too: llama2.c .bin, .safetensors, GGUF");
-  a.text("tokenizer", o.quality.tokenizer, "FILE", "its tokenizer; default: the weights, if GGUF");
+  a.flag("quality", o.family,
+         "measure each variant's quality too, on the trained models that come with the project: for a weight format in "
+         "which one was trained that one, else the 16-bit one; --text alone does the same");
+  a.text(
+      "weights", o.quality.weights, "FILE",
+      "measure each variant's quality on this real model: llama2.c .bin, .safetensors, GGUF, a trained model's name");
+  a.text("tokenizer", o.quality.tokenizer, "FILE",
+         "its tokenizer; default: the weights, if GGUF, and the trained models' own");
   a.texts("text", o.quality.texts, "FILE", "text that its perplexity is taken on");
   a.printing(o.printing).common(o.common);
   if (!a.parse(arguments)) return false;
-  if (o.measures_quality() && o.quality.texts.empty())
+  if (o.family && !o.quality.weights.empty())
+    throw config::InputError({"command line"}, "--quality and --weights exclude each other");
+  o.family = o.family || (o.quality.weights.empty() && !o.quality.texts.empty());
+  if (!o.quality.weights.empty() && o.quality.texts.empty())
     throw config::InputError({"command line"}, "--weights needs --text FILE");
-  if (!o.measures_quality() && (!o.quality.texts.empty() || !o.quality.tokenizer.empty()))
-    throw config::InputError({"command line"}, "--text and --tokenizer need --weights FILE");
+  if (o.quality.weights.empty() && !o.quality.tokenizer.empty())
+    throw config::InputError({"command line"}, "--tokenizer needs --weights FILE");
   if (o.over.empty() && o.measures_quality())
     o.over = {"weights.format=fp16,int8,int4,kmeans8,kmeans4,kmeans3,kmeans2,kmeans1",
               "kv.format=bfp8,bfp4,bfp4+windows"};
@@ -114,8 +123,8 @@ class Variants {
 
   void measure_quality(Comparison& c) const {
     std::unique_ptr<Progress> progress;
-    c.measurement =
-        testbench::measure_quality(options_.quality, quality_settings_, [&](std::size_t done, std::size_t total) {
+    c.measurement = testbench::measure_quality(
+        options_.quality, quality_settings_, library_, [&](std::size_t done, std::size_t total) {
           if (interrupted()) throw config::RunError("interrupted before the variants ran: nothing was written");
           if (!progress) progress = std::make_unique<Progress>("tokens of quality", static_cast<double>(total));
           progress->update(static_cast<double>(done));
@@ -221,7 +230,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kCompareCommand = {
-    "compare", "[SCENARIO] --over KEY=V1,V2,... [--over ...] [--weights FILE --text FILE] [-j N] [-o DIR]",
+    "compare", "[SCENARIO] --over KEY=V1,V2,... [--over ...] [--quality] [--weights FILE --text FILE] [-j N] [-o DIR]",
     "Run a scenario in several variants and print one table with ratios against the first", run,
     "harmonia compare default --over weights=fp16,kmeans4,kmeans2 -o results/weights"};
 

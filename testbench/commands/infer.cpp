@@ -22,6 +22,7 @@
 #include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/infer/engines.h"
 #include "harmonia/testbench/infer/evaluate.h"
+#include "harmonia/testbench/infer/trained_family.h"
 #include "harmonia/testbench/quality/quality_table.h"
 
 namespace harmonia::testbench {
@@ -30,6 +31,11 @@ namespace {
 using config::InputError;
 
 constexpr std::size_t kLargestText = 64U << 20;
+// A run without --weights and --text reads so much of the family's held-out text: a second or two of the golden path.
+constexpr std::size_t kShippedPieces = 16;
+constexpr std::int64_t kShippedTokens = 64;
+// A small model repeats itself when it is greedy.
+constexpr double kShippedTemperature = 0.7;
 
 std::string fixed(double value, int digits) {
   char text[64];
@@ -69,12 +75,13 @@ std::vector<std::pair<std::string, std::vector<std::string>>> parse_over(const s
 }
 
 struct Options {
-  std::string weights, tokenizer, prompt, path = "golden", expect, calibration, markdown, settings;
+  std::string weights, tokenizer, prompt, path, expect, calibration, markdown, settings;
   std::string accelerator = "harmonia";
   std::vector<std::string> texts, set, over;
   std::int64_t tokens = -1, prefill = 32, seed = 1;
-  double temperature = 0, top_p = 1;
+  double temperature = -1, top_p = 1;  ///< temperature below 0: not given
   Printing printing;
+  bool shipped = false;  ///< neither model nor text was named: the shipped model on the machine, and its held-out text
   CommonOptions folders;
 
   /// Text is printed as it comes, unless nothing or one document is wanted.
@@ -110,19 +117,22 @@ LoadedScenario load_machine(const Options& o, accelerator::ModelShape shape) {
 
 bool parse(const std::vector<std::string>& arguments, Options& o) {
   Arguments a(kInferCommand);
-  a.text("weights", o.weights, "FILE", "llama2.c .bin, .safetensors (or its folder), GGUF")
-      .text("tokenizer", o.tokenizer, "FILE", "tokenizer.bin, or a GGUF file with one; default: the weights, if GGUF")
+  a.text("weights", o.weights, "FILE",
+         "llama2.c .bin, .safetensors (or its folder), GGUF; or a model that comes with the project: kmeans4 (default), "
+         "fp16, kmeans2, kmeans1")
+      .text("tokenizer", o.tokenizer, "FILE",
+            "tokenizer.bin, or a GGUF file with one; default: the weights, if GGUF, and the trained models' own")
       .words("prompt", o.prompt, "TEXT", "text to continue; empty: from the sequence start")
-      .text(
-          "path", o.path, "PATH",
-          "fp32: the reference; golden: the machine's arithmetic; systemc: the simulated machine, with time and energy")
+      .text("path", o.path, "PATH",
+            "fp32: the reference; golden: the machine's arithmetic; systemc: the simulated machine, with time and "
+            "energy (default without --weights and --text, else golden)")
       .choices({"fp32", "golden", "systemc"})
-      .integer("tokens", o.tokens, 0, 1 << 24, "N", "tokens to add (default 256, or 0 with --text)")
+      .integer("tokens", o.tokens, 0, 1 << 24, "N", "tokens to add (default 256, 64 without --weights, 0 with --text)")
       .texts("set", o.set, "KEY=VALUE",
              "weights.format, weights.codebook, kv.format, activations.format, smoothing.online, ...; of the systemc "
              "path also accelerator.KEY, dram.KEY, blocks.NAME.model, fidelity.timing")
       .text("accelerator", o.accelerator, "ACCELERATOR", "machine of the systemc path, a built-in name or a file")
-      .number("temperature", o.temperature, 0, 100, "T", "0: greedy")
+      .number("temperature", o.temperature, 0, 100, "T", "0: greedy, the default; 0.7 without --weights")
       .number("top-p", o.top_p, 0, 1, "P", "sample from the likeliest tokens of this total probability")
       .integer("seed", o.seed, 0, INT64_MAX, "N", "of sampling and of codebook training")
       .texts("text", o.texts, "FILE", "report NLL per token and perplexity of this text")
@@ -136,8 +146,10 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
       .folders(o.folders);
   if (!a.parse(arguments)) return false;
   const auto fail = [](const std::string& message) { throw InputError({"command line"}, message); };
-  if (o.weights.empty()) fail("--weights FILE is missing");
-  if (o.tokens < 0) o.tokens = o.texts.empty() ? 256 : 0;
+  o.shipped = o.weights.empty() && o.texts.empty();
+  if (o.path.empty()) o.path = o.shipped ? "systemc" : "golden";
+  if (o.temperature < 0) o.temperature = o.shipped ? kShippedTemperature : 0;
+  if (o.tokens < 0) o.tokens = !o.texts.empty() ? 0 : o.shipped ? kShippedTokens : 256;
   if (!o.expect.empty() && o.tokens == 0) fail("--expect needs tokens to compare: --tokens N with N > 0");
   if (!o.over.empty() && !o.settings.empty()) fail("--over and --settings exclude each other");
   if (o.tabulated() && o.texts.empty())
@@ -313,6 +325,18 @@ void evaluate_texts(const Options& o, StepEngine& engine, const std::vector<Qual
   }
 }
 
+/// The first pieces of the family's held-out text, on the golden path: it gives the machine's values without its time.
+void evaluate_held_out(const Options& o, const EngineRequest& request, const Tokenizer& tokenizer,
+                       const std::string& file, nlohmann::json& result) {
+  Options golden = o;
+  if (o.path == "systemc") golden.path = "golden";
+  golden.texts = {file};
+  std::vector<QualityText> texts = read_texts(golden, tokenizer, request.model->info.max_context);
+  std::vector<std::vector<int>>& pieces = texts.front().documents;
+  if (pieces.size() > kShippedPieces) pieces.resize(kShippedPieces);
+  evaluate_texts(golden, *make_engine(golden.path, request), texts, result);
+}
+
 int run(const std::vector<std::string>& arguments) {
   Options o;
   if (!parse(arguments, o)) return 0;
@@ -334,14 +358,16 @@ int run(const std::vector<std::string>& arguments) {
       throw InputError({"command line"}, "smoothing.offline_exponent needs a calibration text (--calibrate FILE)");
   const std::string expected = o.expect.empty() ? "" : config::read_text_file(o.expect, kLargestText);
 
-  request.model = std::make_shared<const ModelWeights>(load_weights(o.weights));
+  const Library library(o.folders.workloads, o.folders.data, o.folders.allow_unknown);
+  const ModelFiles files = model_files(o.weights, o.tokenizer, library);
+  request.model = std::make_shared<const ModelWeights>(load_weights(files.weights));
   const ModelInfo& info = request.model->info;
   LoadedScenario machine;
   if (machine_path) {
     machine = load_machine(o, info.shape);
     request.machine = &machine;
   }
-  const Tokenizer tokenizer = load_tokenizer(o.tokenizer.empty() ? o.weights : o.tokenizer, info.shape.vocab_size);
+  const Tokenizer tokenizer = load_tokenizer(files.tokenizer, info.shape.vocab_size);
   if (!o.calibration.empty())
     request.calibration = documents(tokenizer, config::read_text_file(o.calibration, kLargestText), info.max_context);
   const std::vector<QualityText> texts = read_texts(o, tokenizer, info.max_context);
@@ -369,6 +395,7 @@ int run(const std::vector<std::string>& arguments) {
     std::cout << engine->description() << '\n';
   engine->reset();
   evaluate_texts(o, *engine, texts, result);
+  if (o.shipped) evaluate_held_out(o, request, tokenizer, trained_family(library).held_out.string(), result);
   const std::unique_ptr<MachineCost> cost = engine->cost();
   if (cost && !cost->steps.empty()) {
     result["predicted"] = cost_json(*cost);
@@ -383,8 +410,8 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kInferCommand = {
-    "infer", "--weights FILE --tokenizer FILE [--prompt TEXT] [--text FILE]... [--set KEY=VALUE]...",
+    "infer", "[--weights FILE --tokenizer FILE] [--prompt TEXT] [--text FILE]... [--set KEY=VALUE]...",
     "Run a real small model through the machine's arithmetic: text, tokens, perplexity", run,
-    "harmonia infer --weights stories260K.bin --tokenizer tok512.bin --prompt \"Once upon a time\""};
+    "harmonia infer --prompt \"And the LORD said unto Moses\""};
 
 }  // namespace harmonia::testbench

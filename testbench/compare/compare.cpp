@@ -152,17 +152,19 @@ std::string Comparison::text() const {
       const QualityMeasurement& q = *measurement;
       out += "\nQuality measured on " + q.model + " (" + std::to_string(q.tokens) + " tokens; FP32 has perplexity " +
              fixed(q.reference_perplexity, 3) + "), cost of " + model + "\n";
-      std::vector<std::vector<std::string>> rows = {{"variant", "weights", "KV cache", "perplexity", "NLL loss to FP32",
-                                                     "agreement", "DRAM bytes/token", "time/token", "energy/token"}};
+      std::vector<std::vector<std::string>> rows = {{"variant", "model", "weights", "KV cache", "perplexity",
+                                                     "NLL loss to FP32", "agreement", "DRAM bytes/token", "time/token",
+                                                     "energy/token"}};
       for (const Variant& v : variants) {
         if (!v.metrics) continue;
         const Metrics& m = *v.metrics;
         if (!v.measured) {
-          rows.push_back({v.label, "-", "-", "-", "array not modelled", "-", si(ratio(m.bytes, m.tokens), "B"),
+          rows.push_back({v.label, "-", "-", "-", "-", "array not modelled", "-", si(ratio(m.bytes, m.tokens), "B"),
                           si(m.time_per_token_s, "s"), si(m.all_energy_per_token_j, "J")});
           continue;
         }
-        rows.push_back({v.label, v.measured->weights, v.measured->kv, fixed(v.measured->perplexity, 3),
+        rows.push_back({v.label, v.measured->model, v.measured->weights, v.measured->kv,
+                        fixed(v.measured->perplexity, 3),
                         fixed(v.measured->loss.nll, 4) + " +- " + fixed(v.measured->loss.standard_error, 4),
                         percent(v.measured->loss.agreement), si(ratio(m.bytes, m.tokens), "B"),
                         si(m.time_per_token_s, "s"), si(m.all_energy_per_token_j, "J")});
@@ -252,7 +254,8 @@ std::string Comparison::json() const {
           o["quality"]["published_percent"][benchmark] = percent_correct;
     }
     if (v.measured)
-      o["measured"] = {{"weights", v.measured->weights},
+      o["measured"] = {{"model", v.measured->model},
+                       {"weights", v.measured->weights},
                        {"kv", v.measured->kv},
                        {"perplexity", v.measured->perplexity},
                        {"nll", v.measured->nll},

@@ -17,7 +17,8 @@
 
 namespace harmonia::testbench {
 
-/// The files of a measurement, as the command line names them.
+/// The files of a measurement, as the command line names them. Without `weights` the trained models that come with the project
+/// are measured, without `texts` then the first pieces of their held-out text.
 struct QualitySource {
   std::string weights, tokenizer;
   std::vector<std::string> texts;
@@ -25,6 +26,7 @@ struct QualitySource {
 
 struct MeasuredQuality {
   std::string weights, kv;  ///< formats
+  std::string model;        ///< file or member that was measured
   double perplexity = 0, nll = 0;
   QualityLoss loss;
   double bits_per_weight = 0;     ///< of the measured model
@@ -32,7 +34,7 @@ struct MeasuredQuality {
 };
 
 struct QualityMeasurement {
-  std::string model;  ///< file name
+  std::string model;  ///< file name, or what the models of a family are
   std::vector<std::string> texts;
   std::size_t tokens = 0;
   double reference_nll = 0, reference_perplexity = 0;  ///< FP32
@@ -43,8 +45,11 @@ struct QualityMeasurement {
 /// it does not have: the baselines with mantissas of their own.
 std::optional<InferConfig> quality_settings(const Scenario& scenario);
 
-/// Measures every setting on all texts together. Throws config::InputError for unusable files.
+/// Measures every setting on all texts together. Of a family each setting takes the member of equal memory that was trained in
+/// its weight format, any other format that of 16 bit rounded after training; the reference of all is the latter in FP32. Throws
+/// config::InputError for unusable files.
 QualityMeasurement measure_quality(const QualitySource& source, const std::vector<InferConfig>& settings,
+                                   const Library& library,
                                    const std::function<void(std::size_t done, std::size_t total)>& progress = {});
 
 }  // namespace harmonia::testbench

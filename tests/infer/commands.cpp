@@ -142,7 +142,7 @@ TEST_CASE(
 
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
            {compare + "--weights model.bin", "--weights needs --text"},
-           {compare + "--text text.txt", "need --weights"},
+           {compare + "--text text.txt", "--tokenizer needs --weights"},
            {compare + "--weights tokenizer.bin --text text.txt -o bad", "tokenizer.bin"},
            {compare + "--weights model.bin --text nowhere.txt -o bad", "nowhere.txt"}}) {
     const Outcome wrong = run_harmonia(s, arguments);
@@ -198,7 +198,7 @@ TEST_CASE("unusable input of quantize and infer ends with status 2, one line, an
     CHECK(contains(o.err, message));
     CHECK(std::count(o.err.begin(), o.err.end(), '\n') == 1);
   };
-  says("infer", "--weights FILE is missing");
+  says("infer --weights nomodel", "neither a file nor a trained model");
   says("infer --weights nowhere.bin --tokenizer tokenizer.bin", "nowhere.bin");
   says("infer --weights cut.bin --tokenizer tokenizer.bin", "cut.bin");
   says("infer --weights model.bin", "model.bin");  // a llama2.c file holds no tokenizer
