@@ -117,9 +117,10 @@ LoadedScenario load_machine(const Options& o, accelerator::ModelShape shape) {
 
 bool parse(const std::vector<std::string>& arguments, Options& o) {
   Arguments a(kInferCommand);
-  a.text("weights", o.weights, "FILE",
-         "llama2.c .bin, .safetensors (or its folder), GGUF; or a model that comes with the project: kmeans4 (default), "
-         "fp16, kmeans2, kmeans1")
+  a.text(
+       "weights", o.weights, "FILE",
+       "llama2.c .bin, .safetensors (or its folder), GGUF; or a model that comes with the project: kmeans4 (default), "
+       "fp16, kmeans2, kmeans1")
       .text("tokenizer", o.tokenizer, "FILE",
             "tokenizer.bin, or a GGUF file with one; default: the weights, if GGUF, and the trained models' own")
       .words("prompt", o.prompt, "TEXT", "text to continue; empty: from the sequence start")
