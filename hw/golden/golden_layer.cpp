@@ -10,9 +10,12 @@ using formats::Fp16;
 
 std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
-vector::RopeTable rope_table(const GoldenModelWeights& model) {
-  if (!model.rope_frequencies.empty()) return {model.rope_frequencies, model.rope_pairing};
-  return {size(model.shape.head_dim), model.shape.rope_theta, model.rope_pairing};
+/// Of a layer that rotates nothing, that of a pair that is never asked for.
+vector::RopeTable rope_table(const GoldenModelWeights& model, int layer) {
+  const ModelShape& shape = model.shape;
+  if (!model.rope_frequencies.empty() && !shape.own_theta(layer))
+    return {model.rope_frequencies, model.rope_pairing, model.rope_magnitude};
+  return {std::max<std::size_t>(2, size(shape.rotated(layer))), shape.theta_of(layer), model.rope_pairing};
 }
 
 }  // namespace
@@ -22,7 +25,7 @@ GoldenLayer::GoldenLayer(const GoldenModelWeights& model, const GoldenSettings& 
       settings_(settings),
       weights_(&model.layers[size(index)]),
       index_(index),
-      rope_(rope_table(model)),
+      rope_(rope_table(model, index)),
       cache_(model.shape, settings, model.shape.window_of(index)) {
   for (const ModelTensor tensor : layer_graph(shape_, index_).layer_tensors())
     if (info_of(tensor).kind == TensorKind::gains) gains_[tensor] = fp32_of(weights_->gains[tensor]);

@@ -44,15 +44,23 @@ class GoldenLayer {
   void correct(const Product& product, std::size_t tokens, std::vector<formats::Fp16>& results);
   void attention(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
   void attend(const GoldenStep& step, const LayerOperation& operation, std::size_t token, std::size_t head);
-  void attend_blocks(const void* query, std::size_t kv_head, UnitRange tokens, std::size_t hidden, formats::Fp16* out);
+  void attend_blocks(const void* query, std::size_t kv_head, UnitRange tokens, std::size_t hidden,
+                     const vector::ScoreRule& rule, formats::Fp16* out);
   void pass(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   void rotate(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   void smooth(const GoldenStep& step, std::vector<formats::Fp16>& keys);
   void silu_multiply(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
+  void activate(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
+  void become_activated(const GoldenStep& step, const LayerOperation& operation);
+  void keep(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
+  void convert(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
+  void add_normed(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
+  vector::ScoreRule score_rule(const LayerOperation& operation, std::size_t head) const;
   void experts(const GoldenStep& step, const LayerOperation& operation, formats::Fp16* x);
   void expert(const LayerOperation& operation, std::size_t number, formats::Fp16* x);
   void route(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   void scale(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
+  void scale_branch(std::vector<formats::Fp16>& results) const;
   void add_scaled(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   template <class Update>
   void update_stream(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
@@ -75,6 +83,9 @@ class GoldenLayer {
   std::vector<float> expert_weights_, shared_scale_;
 };
 
+/// The activation of a model's feed-forward.
+inline vector::Function function_of(const ModelShape& shape) { return static_cast<vector::Function>(shape.activation); }
+
 /// What the files of hw/golden/operations register, by the names of the layer graph: the arithmetic of kinds of operations, and
 /// of steps, which take results of product number `product` of an operation to where they go. x: the residual stream.
 class GoldenOperations {
@@ -89,6 +100,7 @@ class GoldenOperations {
   void pass();
   void rotate();
   void silu_multiply();
+  void branch();
   void experts();
   /// Update: a kind of the vector unit that is derived from vector::StreamUpdate.
   template <class Update>

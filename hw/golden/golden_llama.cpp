@@ -58,13 +58,16 @@ void GoldenLlama::output_head(const Fp16* x, std::size_t tokens, std::size_t fir
   const GoldenStep step{-1, tokens, first_position, tap_};
   for (const LayerOperation& operation : layer_graph(weights_->shape).head) {
     if (operation.kind == "norm") {
-      golden_norm(step, operation, x, final_norm_, weights_->shape.rms_norm_eps, settings_.activations, normed_);
+      golden_norm(step, operation, x, final_norm_, size(weights_->shape.hidden_size), weights_->shape.rms_norm_eps,
+                  settings_.activations, normed_);
       continue;
     }
     golden_product(step, operation.products.front(), weights_->lm_head, normed_, logits_);
     const double divisor = weights_->shape.logits_divisor;
     if (divisor != 1.0)
       vector::divide_values(logits_.data(), logits_.size(), static_cast<float>(divisor), logits_.data());
+    if (const double cap = weights_->shape.logits_cap; cap != 0.0)
+      vector::cap_values(logits_.data(), logits_.size(), static_cast<float>(cap), logits_.data());
     std::copy(logits_.begin(), logits_.end(), logits);
   }
 }

@@ -24,13 +24,20 @@ std::size_t GoldenRows::convert(formats::ActivationFormat array, std::size_t row
   return nonfinite;
 }
 
+void golden_norm_row(const Fp16* x, const std::vector<float>& gains, std::size_t width, double epsilon, Fp16* out) {
+  const auto e = static_cast<float>(epsilon);
+  if (gains.size() == 2 * width)
+    vector::layer_norm(x, gains.data(), gains.data() + width, width, e, out);
+  else
+    vector::rms_norm(x, gains.data(), width, e, out);
+}
+
 std::size_t golden_norm(const GoldenStep& step, const LayerOperation& norm, const Fp16* x,
-                        const std::vector<float>& gains, double epsilon, formats::ActivationFormat array,
-                        GoldenRows& out) {
-  const std::size_t width = gains.size();
+                        const std::vector<float>& gains, std::size_t width, double epsilon,
+                        formats::ActivationFormat array, GoldenRows& out) {
   out.values.resize(step.tokens * width);
   for (std::size_t t = 0; t < step.tokens; ++t)
-    vector::rms_norm(x + t * width, gains.data(), width, static_cast<float>(epsilon), out.values.data() + t * width);
+    golden_norm_row(x + t * width, gains, width, epsilon, out.values.data() + t * width);
   step.emit(norm.name, TapStage::result, out.values);
   const std::size_t nonfinite = out.convert(array, step.tokens);
   if (!out.groups.empty()) step.emit(norm.name, TapStage::operand, out.groups);

@@ -40,11 +40,15 @@ struct GoldenRows {
   std::size_t convert(formats::ActivationFormat array, std::size_t rows);
 };
 
-/// RMSNorm of `x`, FP16 [tokens][hidden], with the gains of operation `norm`, then its conversion. Returns how many values
+/// RMSNorm of a row of `width` values, or, with twice as many gains, LayerNorm, whose biases stand behind the gains.
+void golden_norm_row(const formats::Fp16* x, const std::vector<float>& gains, std::size_t width, double epsilon,
+                     formats::Fp16* out);
+
+/// The norm of `x`, FP16 [tokens][width], with the gains of operation `norm`, then its conversion. Returns how many values
 /// were infinite or NaN.
 std::size_t golden_norm(const GoldenStep& step, const LayerOperation& norm, const formats::Fp16* x,
-                        const std::vector<float>& gains, double epsilon, formats::ActivationFormat array,
-                        GoldenRows& out);
+                        const std::vector<float>& gains, std::size_t width, double epsilon,
+                        formats::ActivationFormat array, GoldenRows& out);
 
 /// One product of a linear: the rows of its operand times a matrix.
 void golden_product(const GoldenStep& step, const Product& product, const formats::LinearWeights& matrix,

@@ -30,7 +30,8 @@ void GoldenModelWeights::validate() const {
   const std::string problem = shape.problem();
   if (!problem.empty()) throw std::invalid_argument(problem);
   if (!rope_frequencies.empty())
-    expect_length("rope_frequencies", rope_frequencies.size(), static_cast<std::uint64_t>(shape.head_dim / 2));
+    expect_length("rope_frequencies", rope_frequencies.size(),
+                  static_cast<std::uint64_t>((shape.rotary_dim != 0 ? shape.rotary_dim : shape.head_dim) / 2));
   expect_vector(ModelTensor::embedding, embedding, shape);
   expect_length("layers", layers.size(), static_cast<std::uint64_t>(shape.num_hidden_layers));
   for (std::size_t l = 0; l < layers.size(); ++l)

@@ -23,8 +23,10 @@ struct GoldenLayerWeights {
 struct GoldenModelWeights {
   ModelShape shape;
   formats::RopePairing rope_pairing = formats::RopePairing::kAdjacent;
-  /// Angle per position of each rotated pair, head_dim/2 values; empty: theta^(-2i/head_dim).
+  /// Angle per position of each rotated pair, rotated/2 values; empty: theta^(-2i/rotated). Layers with a theta of their own do not
+  /// take them.
   std::vector<float> rope_frequencies;
+  float rope_magnitude = 1.0f;           // with frequencies: factor of sine and cosine
   std::vector<formats::Fp16> embedding;  // [vocab][hidden]
   std::vector<GoldenLayerWeights> layers;
   std::vector<formats::Fp16> final_norm;  // [hidden]

@@ -1,5 +1,7 @@
 #include "harmonia/hw/model/layer_graph.h"
 
+#include <map>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 
@@ -40,12 +42,31 @@ LayerOperation down_of(const char* name, ModelTensor down, Step step) {
                  Value::residual);
 }
 
-/// What a model's attention has beside its matrices.
-struct Vectors {
-  bool bias, norm;
+/// What a layer has beside the matrices of attention and of a feed-forward with a gate.
+struct Parts {
+  bool bias, norm, o_bias, sinks, ffn_bias, gated;
+  NormPlacement norms;
+  enum class FeedForward : std::uint8_t { dense, mixture, shared, scaled } feed_forward;
 };
 
-std::vector<LayerOperation> attention_block(Vectors vectors) {
+/// What takes the residual stream to the operand of a block.
+LayerOperation entry(const Parts& parts, const char* name, ModelTensor gains) {
+  LayerOperation operation = norm(name, gains);
+  if (parts.norms != NormPlacement::behind) return operation;
+  operation.kind = "convert";
+  operation.parameters.reset();
+  return operation;
+}
+
+/// Has what a block's last linear gives normed before it is added to the residual stream, where the model does so.
+void leave(const Parts& parts, std::vector<LayerOperation>& layer, const char* name, ModelTensor gains) {
+  if (parts.norms == NormPlacement::before) return;
+  layer.back().products.back().step = "keep";
+  layer.back().products.back().result = layer.back().result = Value::branch;
+  layer.push_back({name, "add_normed", OperationClass::elementwise, Value::branch, gains, {}, false, Value::residual});
+}
+
+std::vector<LayerOperation> attention_block(const Parts& parts) {
   using T = ModelTensor;
   using V = Value;
   using C = OperationClass;
@@ -54,42 +75,61 @@ std::vector<LayerOperation> attention_block(Vectors vectors) {
               {linear(C::qkv, V::normed, T::q, "rotate", V::query), linear(C::qkv, V::normed, T::k, "rotate", V::keys),
                linear(C::qkv, V::normed, T::v, "pass", V::values)},
               V::query);
-  if (vectors.bias) {
+  if (parts.bias) {
     qkv.products[0].bias = T::q_bias;
     qkv.products[1].bias = T::k_bias;
     qkv.products[2].bias = T::v_bias;
   }
-  if (vectors.norm) {
+  if (parts.norm) {
     qkv.products[0].head_norm = T::q_norm;
     qkv.products[1].head_norm = T::k_norm;
   }
   LayerOperation attention{"attention", "attention", C::attention_scores, V::query, std::nullopt,
                            {},          false,       V::attended};
+  if (parts.sinks) attention.parameters = T::sinks;
   attention.products = {cached(C::attention_scores, V::query, V::keys, "softmax", V::probabilities),
                         cached(C::attention_values, V::probabilities, V::values, "pass", V::attended)};
   LayerOperation output = linears("output", C::output, V::attended,
                                   {linear(C::output, V::attended, T::o, "add", V::residual)}, V::residual);
-  return {norm("attention_norm", T::attention_norm), qkv, attention, output, norm("ffn_norm", T::ffn_norm)};
-}
-
-std::vector<LayerOperation> dense_layer(Vectors vectors) {
-  std::vector<LayerOperation> layer = attention_block(vectors);
-  layer.push_back(gated("gate_up", ModelTensor::gate, ModelTensor::up));
-  layer.push_back(down_of("down", ModelTensor::down, "add"));
+  if (parts.o_bias) output.products[0].bias = T::o_bias;
+  std::vector<LayerOperation> layer = {entry(parts, "attention_norm", T::attention_norm), qkv, attention, output};
+  leave(parts, layer, "attention_post_norm", T::attention_post_norm);
+  layer.push_back(entry(parts, "ffn_norm", T::ffn_norm));
   return layer;
 }
 
-/// The router first, so that its results are with the sequencer while the shared experts are at work.
-std::vector<LayerOperation> mixture_layer(Vectors vectors, bool shared, bool scaled) {
+void dense_feed_forward(const Parts& parts, std::vector<LayerOperation>& layer) {
   using T = ModelTensor;
   using V = Value;
   constexpr auto c = OperationClass::gate_up;
-  std::vector<LayerOperation> layer = attention_block(vectors);
+  if (parts.gated) {
+    layer.push_back(gated("gate_up", T::gate, T::up));
+    if (parts.ffn_bias) {
+      layer.back().products[0].bias = T::gate_bias;
+      layer.back().products[1].bias = T::up_bias;
+    }
+  } else {
+    layer.push_back(linears("up", c, V::normed, {linear(c, V::normed, T::up, "activate", V::activated)}, V::activated));
+    if (parts.ffn_bias) layer.back().products[0].bias = T::up_bias;
+  }
+  layer.push_back(down_of("down", ModelTensor::down, "add"));
+  if (parts.ffn_bias) layer.back().products[0].bias = T::down_bias;
+  leave(parts, layer, "ffn_post_norm", T::ffn_post_norm);
+}
+
+/// The router first, so that its results are with the sequencer while the shared experts are at work.
+void mixture_feed_forward(const Parts& parts, std::vector<LayerOperation>& layer) {
+  using T = ModelTensor;
+  using V = Value;
+  constexpr auto c = OperationClass::gate_up;
+  const bool scaled = parts.feed_forward == Parts::FeedForward::scaled,
+             shared = scaled || parts.feed_forward == Parts::FeedForward::shared;
   const auto keeping = [&](LayerOperation operation) {
     operation.keeps_operand = true;
     layer.push_back(std::move(operation));
   };
   keeping(linears("router", c, V::normed, {linear(c, V::normed, T::router, "route", V::routing)}, V::routing));
+  if (parts.ffn_bias) layer.back().products[0].bias = T::router_bias;
   if (scaled)
     keeping(linears("shared_scale", c, V::normed, {linear(c, V::normed, T::shared_scale, "scale", V::shared_scale)},
                     V::shared_scale));
@@ -101,7 +141,20 @@ std::vector<LayerOperation> mixture_layer(Vectors vectors, bool shared, bool sca
   experts.kind = "experts";
   experts.result = V::residual;
   experts.products.push_back(down_of("", T::expert_down, "add_scaled").products.front());
+  if (parts.ffn_bias) {
+    experts.products[0].bias = T::expert_gate_bias;
+    experts.products[1].bias = T::expert_up_bias;
+    experts.products[2].bias = T::expert_down_bias;
+  }
   layer.push_back(experts);
+}
+
+std::vector<LayerOperation> layer_of(const Parts& parts) {
+  std::vector<LayerOperation> layer = attention_block(parts);
+  if (parts.feed_forward == Parts::FeedForward::dense)
+    dense_feed_forward(parts, layer);
+  else
+    mixture_feed_forward(parts, layer);
   return layer;
 }
 
@@ -135,8 +188,14 @@ std::uint64_t size_of(Width width, const ModelShape& shape) {
       return static_cast<std::uint64_t>(shape.q_width());
     case Width::key_value:
       return static_cast<std::uint64_t>(shape.kv_width());
-    case Width::head:
-      return static_cast<std::uint64_t>(shape.head_dim);
+    case Width::query_norm:
+      return static_cast<std::uint64_t>(shape.qk_norm_all_heads ? shape.q_width() : shape.head_dim);
+    case Width::key_norm:
+      return static_cast<std::uint64_t>(shape.qk_norm_all_heads ? shape.kv_width() : shape.head_dim);
+    case Width::norm:
+      return static_cast<std::uint64_t>(shape.norm_width());
+    case Width::heads:
+      return static_cast<std::uint64_t>(shape.num_attention_heads);
     case Width::intermediate:
       return static_cast<std::uint64_t>(shape.intermediate_size);
     case Width::vocabulary:
@@ -161,16 +220,16 @@ const std::array<TensorInfo, model_tensor_count>& model_tensors() {
   using W = Width;
   static constexpr std::array<TensorInfo, model_tensor_count> tensors = {{
       {T::embedding, "embedding", "embedding", K::table, false, W::vocabulary, W::hidden},
-      {T::attention_norm, "attention_norm", "attention norm", K::gains, true, W::one, W::hidden},
+      {T::attention_norm, "attention_norm", "attention norm", K::gains, true, W::one, W::norm},
       {T::q, "q", "query projection", K::matrix, true, W::query, W::hidden},
       {T::k, "k", "key projection", K::matrix, true, W::key_value, W::hidden},
       {T::v, "v", "value projection", K::matrix, true, W::key_value, W::hidden},
       {T::o, "o", "output projection", K::matrix, true, W::hidden, W::query},
-      {T::ffn_norm, "ffn_norm", "feed-forward norm", K::gains, true, W::one, W::hidden},
+      {T::ffn_norm, "ffn_norm", "feed-forward norm", K::gains, true, W::one, W::norm},
       {T::gate, "gate", "gate projection", K::matrix, true, W::intermediate, W::hidden},
       {T::up, "up", "up projection", K::matrix, true, W::intermediate, W::hidden},
       {T::down, "down", "down projection", K::matrix, true, W::hidden, W::intermediate},
-      {T::final_norm, "final_norm", "final norm", K::gains, false, W::one, W::hidden},
+      {T::final_norm, "final_norm", "final norm", K::gains, false, W::one, W::norm},
       {T::lm_head, "lm_head", "output head", K::matrix, false, W::vocabulary, W::hidden},
       {T::router, "router", "router", K::matrix, true, W::experts, W::hidden},
       {T::expert_gate, "expert_gate", "experts' gate projections", K::matrix, true, W::expert_channels, W::hidden},
@@ -183,8 +242,19 @@ const std::array<TensorInfo, model_tensor_count>& model_tensors() {
       {T::q_bias, "q_bias", "bias of the queries", K::gains, true, W::one, W::query},
       {T::k_bias, "k_bias", "bias of the keys", K::gains, true, W::one, W::key_value},
       {T::v_bias, "v_bias", "bias of the values", K::gains, true, W::one, W::key_value},
-      {T::q_norm, "q_norm", "norm of each head's queries", K::gains, true, W::one, W::head},
-      {T::k_norm, "k_norm", "norm of each head's keys", K::gains, true, W::one, W::head},
+      {T::q_norm, "q_norm", "norm of each head's queries", K::gains, true, W::one, W::query_norm},
+      {T::k_norm, "k_norm", "norm of each head's keys", K::gains, true, W::one, W::key_norm},
+      {T::o_bias, "o_bias", "bias of the output projection", K::gains, true, W::one, W::hidden},
+      {T::sinks, "sinks", "sinks of the heads", K::gains, true, W::one, W::heads},
+      {T::attention_post_norm, "attention_post_norm", "norm behind attention", K::gains, true, W::one, W::norm},
+      {T::ffn_post_norm, "ffn_post_norm", "norm behind the feed-forward", K::gains, true, W::one, W::norm},
+      {T::gate_bias, "gate_bias", "bias of gate", K::gains, true, W::one, W::intermediate},
+      {T::up_bias, "up_bias", "bias of up", K::gains, true, W::one, W::intermediate},
+      {T::down_bias, "down_bias", "bias of down", K::gains, true, W::one, W::hidden},
+      {T::router_bias, "router_bias", "bias of the router", K::gains, true, W::one, W::experts},
+      {T::expert_gate_bias, "expert_gate_bias", "experts' biases of gate", K::gains, true, W::one, W::expert_channels},
+      {T::expert_up_bias, "expert_up_bias", "experts' biases of up", K::gains, true, W::one, W::expert_channels},
+      {T::expert_down_bias, "expert_down_bias", "experts' biases of down", K::gains, true, W::one, W::expert_outputs},
   }};
   return tensors;
 }
@@ -244,30 +314,31 @@ double LayerGraph::bytes(const ModelShape& shape, double bits) const {
 
 namespace {
 
-/// Graphs of the models that have these vectors.
-struct Graphs {
-  LayerGraph dense, plain, shared, scaled;
-  explicit Graphs(Vectors v)
-      : dense(decoder(dense_layer(v))),
-        plain(decoder(mixture_layer(v, false, false))),
-        shared(decoder(mixture_layer(v, true, false))),
-        scaled(decoder(mixture_layer(v, true, true))) {}
-};
+Parts parts_of(const ModelShape& shape, bool mixture) {
+  using F = Parts::FeedForward;
+  const Mixture& m = shape.mixture;
+  const F sparse = m.shared_gate ? F::scaled : m.shared_width > 0 ? F::shared : F::mixture;
+  return {shape.qkv_bias, shape.qk_norm, shape.o_bias, shape.attention_sinks,
+          shape.ffn_bias, shape.gated,   shape.norms,  mixture ? sparse : F::dense};
+}
 
-const Graphs& graphs(const ModelShape& shape) {
-  static const std::array<Graphs, 4> all = {Graphs({false, false}), Graphs({true, false}), Graphs({false, true}),
-                                            Graphs({true, true})};
-  return all.at((shape.qkv_bias ? 1u : 0u) + (shape.qk_norm ? 2u : 0u));
+/// The graph of layers of these parts, which is made when it is first asked for and stays.
+const LayerGraph& graph_of(const Parts& p) {
+  static std::mutex one_at_a_time;
+  static std::map<unsigned, LayerGraph> made;
+  unsigned key = static_cast<unsigned>(p.norms) * 4 + static_cast<unsigned>(p.feed_forward);
+  for (const bool part : {p.bias, p.norm, p.o_bias, p.sinks, p.ffn_bias, p.gated}) key = 2 * key + (part ? 1 : 0);
+  const std::lock_guard<std::mutex> lock(one_at_a_time);
+  const auto found = made.find(key);
+  return found != made.end() ? found->second : made.emplace(key, decoder(layer_of(p))).first->second;
 }
 
 }  // namespace
 
-const LayerGraph& layer_graph(const ModelShape& shape) { return graphs(shape).dense; }
+const LayerGraph& layer_graph(const ModelShape& shape) { return graph_of(parts_of(shape, false)); }
 
 const LayerGraph& layer_graph(const ModelShape& shape, int index) {
-  const Graphs& all = graphs(shape);
-  if (!shape.is_mixture(index)) return all.dense;
-  return shape.mixture.shared_gate ? all.scaled : shape.mixture.shared_width > 0 ? all.shared : all.plain;
+  return graph_of(parts_of(shape, shape.is_mixture(index)));
 }
 
 }  // namespace harmonia::accelerator

@@ -3,9 +3,9 @@
 // Models: the Llama decoder: RMSNorm, grouped-query attention with rotary positions, a SwiGLU feed-forward or a mixture of
 //   such, each with its weights, operands, shapes, operation class and the place where its results go. Which tokens a layer
 //   attends to is the shape's (ModelShape::window_of).
-// Does not model: biases but those of q, k and v, norms over all heads, norms behind a block, a feed-forward of two
-//   matrices. Each of these is a further entry or a further member of an entry: a tensor in the table of tensors,
-//   a product or an operation in the list.
+//   Biases, norms of queries and keys, norms behind a block and a feed-forward without a gate are further entries, or further
+//   members of an entry: a tensor in the table of tensors, a product or an operation in the list.
+// Does not model: blocks that run side by side, recurrent layers, latent attention.
 //
 // What the sequencer generates, what the golden model computes, what the loaders look for in a file and what the
 // quantiser encodes all follow from these lists: a tensor is named here and nowhere else. Names in files belong to the
@@ -50,9 +50,20 @@ enum class ModelTensor : std::uint8_t {
   k_bias,
   v_bias,
   q_norm,
-  k_norm
+  k_norm,
+  o_bias,
+  sinks,  // a score for each query head
+  attention_post_norm,
+  ffn_post_norm,
+  gate_bias,
+  up_bias,
+  down_bias,
+  router_bias,
+  expert_gate_bias,  // those of all experts of a layer stand one after the other
+  expert_up_bias,
+  expert_down_bias
 };
-inline constexpr std::size_t model_tensor_count = 25;
+inline constexpr std::size_t model_tensor_count = 36;
 
 /// A dimension of a tensor, which the shape of the model gives a size.
 enum class Width : std::uint8_t {
@@ -60,7 +71,10 @@ enum class Width : std::uint8_t {
   hidden,
   query,
   key_value,
-  head,
+  query_norm,  // gains of the norm of queries, and of keys: of a head, or of all
+  key_norm,
+  norm,   // gains of a norm of the residual stream, and behind them its biases where it has some
+  heads,  // of the queries
   intermediate,
   vocabulary,
   experts,
@@ -140,15 +154,16 @@ enum class Value : std::uint8_t {
   attended,       // operand of the output projection
   activated,      // operand of the down projection
   logits,
-  routing,      // experts of each token, to the sequencer, and their weights
-  shared_scale  // of what the shared experts give, for each token
+  routing,       // experts of each token, to the sequencer, and their weights
+  shared_scale,  // of what the shared experts give, for each token
+  branch         // what attention or feed-forward gives, on its way to a norm, FP16
 };
 
-inline constexpr std::size_t value_count = 12;
+inline constexpr std::size_t value_count = 13;
 
 /// What the vector unit does to results on their way, by the name that a file of hw/program/operations and one of
 /// hw/golden/operations register: "pass", "rotate" (keys then pass the smoother), "silu_multiply" (silu of the first product
-/// times the second), "add" (to what is at the destination), "add_scaled" (the same times a number of the row), "route" (top
+/// times the second), "activate" (the activation of one product), "add" (to what is at the destination), "keep" (as rows of their own), "add_scaled" (the same times a number of the row), "route" (top
 /// experts of a row of scores), "scale" (sigmoid of one score of a row). "softmax" (scale, causal mask, softmax of a row of scores)
 /// belongs to the attention.
 using Step = std::string_view;
@@ -161,13 +176,14 @@ struct Product {
   Value cached = Value::keys;
   Step step = "pass";
   Value result = Value::residual;
-  // What is done to results before the step: a bias is added, then each head is normed by these gains.
+  // What is done to results before the step: a bias is added, then each head is normed by these gains, or all together.
   std::optional<ModelTensor> bias = {}, head_norm = {};
 };
 
 /// Kind of an operation, by the name that a file of hw/program/operations and one of hw/golden/operations register: "gather"
 /// (rows of a table), "norm" (RMSNorm of rows, converted to an operand), "linear" (products with weight matrices that share
-/// one operand), "attention" (scores and values of each sequence and kv head), "experts" (gate, up and down of each expert
+/// one operand), "convert" (rows become an operand as they are), "add_normed" (RMSNorm of a branch, added to the residual
+/// stream), "attention" (scores and values of each sequence and kv head; its parameters are the sinks), "experts" (gate, up and down of each expert
 /// that a row was sent to, with those rows).
 using OperationKind = std::string_view;
 

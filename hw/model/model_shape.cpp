@@ -4,6 +4,21 @@
 #include <utility>
 
 namespace harmonia::accelerator {
+namespace {
+
+/// What is wrong with a list of layers of a model; empty: nothing.
+std::string fault_of_layers(const std::vector<int>& listed, int layers) {
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    if (listed[i] >= layers)
+      return "names layer " + std::to_string(listed[i]) + ", expected layers from 0 to " + std::to_string(layers - 1);
+    if (i > 0 && listed[i] <= listed[i - 1])
+      return "names layer " + std::to_string(listed[i]) + " behind layer " + std::to_string(listed[i - 1]) +
+             ", expected layers in ascending order";
+  }
+  return {};
+}
+
+}  // namespace
 
 void Mixture::describe(config::Fields& f) {
   f.add("experts", experts)
@@ -110,14 +125,8 @@ void ModelShape::describe(config::Fields& f) {
   f.check("full_attention_layers", [this]() -> std::string {
     if (!full_attention_layers.empty() && sliding_window == 0)
       return "has no effect without a window, expected sliding_window beside it";
-    for (std::size_t i = 0; i < full_attention_layers.size(); ++i) {
-      if (full_attention_layers[i] >= num_hidden_layers)
-        return "names layer " + std::to_string(full_attention_layers[i]) + ", expected layers from 0 to " +
-               std::to_string(num_hidden_layers - 1);
-      if (i > 0 && full_attention_layers[i] <= full_attention_layers[i - 1])
-        return "names layer " + std::to_string(full_attention_layers[i]) + " behind layer " +
-               std::to_string(full_attention_layers[i - 1]) + ", expected layers in ascending order";
-    }
+    const std::string fault = fault_of_layers(full_attention_layers, num_hidden_layers);
+    if (!fault.empty()) return fault;
     if (!full_attention_layers.empty() && full_attention_layers.size() == static_cast<std::size_t>(num_hidden_layers))
       return "names every layer, expected no sliding_window where no layer has one";
     return {};
@@ -125,7 +134,54 @@ void ModelShape::describe(config::Fields& f) {
   f.add("qkv_bias", qkv_bias).says("biases are added to queries, keys and values");
   f.add("qk_norm", qk_norm)
       .says("each head of queries and keys is normed (RMSNorm with gains of head_dim) before it is rotated");
-  f.add("gelu_gate", gelu_gate).says("the gate's activation is GELU, by its tanh formula, in place of SiLU");
+  f.add("qk_norm_all_heads", qk_norm_all_heads)
+      .says("with qk_norm: one norm is over all heads of the queries, one over all of the keys");
+  f.check("qk_norm_all_heads", [this] {
+    return qk_norm || !qk_norm_all_heads ? std::string()
+                                         : std::string("is true without norms, expected qk_norm beside it");
+  });
+  f.add("o_bias", o_bias).says("a bias is added to the output projection");
+  f.add("ffn_bias", ffn_bias)
+      .says(
+          "biases are added to gate, up and down; in a mixture to the router and to gate, up and down of each expert");
+  f.add("layer_norm", layer_norm).says("norms subtract the mean and add a bias (LayerNorm in place of RMSNorm)");
+  f.add("norms", norms,
+        {{"before", NormPlacement::before}, {"behind", NormPlacement::behind}, {"both", NormPlacement::both}})
+      .says(
+          "where a layer's norms stand: before attention and feed-forward, behind them (on what is added to the "
+          "residual "
+          "stream), or both");
+  f.add("gated", gated).says("the feed-forward has a gate, that is three matrices; otherwise two");
+  f.add("activation", activation,
+        {{"silu", Activation::silu},
+         {"gelu", Activation::gelu},
+         {"relu_squared", Activation::relu_squared},
+         {"clamped", Activation::clamped}})
+      .says(
+          "activation of the gate, or of the first of two matrices: silu, gelu by its tanh formula, relu_squared, or "
+          "clamped (gpt-oss: gate and up within activation_limit, SiLU of 1.702 times the gate, times up + 1)");
+  f.add("activation_limit", activation_limit).more_than(0).says("largest value that the clamped activation takes");
+  f.add("attention_sinks", attention_sinks)
+      .says("each head has a score of its own that takes part in the softmax and has no value");
+  f.add("attention_cap", attention_cap).range(0, 1e6).says("c of c tanh(s / c), which scores become; 0: no cap");
+  f.add("logits_cap", logits_cap).range(0, 1e6).says("c of c tanh(x / c), which logits become; 0: no cap");
+  f.add("rotary_dim", rotary_dim)
+      .range(0, 65536)
+      .unit("channels")
+      .says("first channels of each head that RoPE rotates; 0: all");
+  f.add("layers_without_rope", layers_without_rope)
+      .range(0, 4095)
+      .unit("layers")
+      .says("layers, counted from 0, whose queries and keys are not rotated");
+  f.check("layers_without_rope", [this] { return fault_of_layers(layers_without_rope, num_hidden_layers); });
+  f.add("window_rope_theta", window_rope_theta)
+      .range(0, 1e12)
+      .says("base of RoPE's angles in layers with a sliding window, which are not scaled; 0: rope_theta");
+  f.check("window_rope_theta", [this] {
+    return window_rope_theta == 0 || sliding_window != 0
+               ? std::string()
+               : std::string("has no effect without a window, expected sliding_window beside it");
+  });
   f.add("embedding_multiplier", embedding_multiplier).more_than(0).says("factor of a token's embedding");
   f.add("residual_multiplier", residual_multiplier)
       .more_than(0)
@@ -139,14 +195,28 @@ void ModelShape::describe(config::Fields& f) {
           "parameters beside embeddings, linears, two norms a layer and what has a key here; they are counted and not "
           "read");
   f.add("mixture", mixture).says("layers whose feed-forward is a mixture of experts");
-  f.check("residual_multiplier", [this] {
-    return mixture.experts == 0 || residual_multiplier == 1.0
+  const auto dense = [this, &f](const char* key, const std::function<bool()>& given, const char* expected) {
+    f.check(key, [this, given, expected] {
+      return mixture.experts == 0 || !given()
+                 ? std::string()
+                 : std::string("is not modelled for a mixture of experts, expected ") + expected;
+    });
+  };
+  dense(
+      "norms", [this] { return norms != NormPlacement::before; }, "before");
+  dense(
+      "gated", [this] { return !gated; }, "true");
+  dense(
+      "ffn_bias", [this] { return ffn_bias && mixture.shared_width > 0; }, "false where there are shared experts");
+  f.check("activation", [this] {
+    return activation != Activation::clamped || gated
                ? std::string()
-               : std::string("is not modelled for a mixture of experts, expected 1");
+               : std::string("is clamped, which takes a gate, expected gated: true beside it");
   });
-  f.check("gelu_gate", [this] {
-    return mixture.experts == 0 || !gelu_gate ? std::string()
-                                              : std::string("is not modelled for a mixture of experts, expected false");
+  f.check("activation_limit", [this] {
+    return activation == Activation::clamped || activation_limit == 7.0
+               ? std::string()
+               : std::string("has no effect, expected activation: clamped beside it");
   });
   f.check("", [this] { return problem(); });
 }

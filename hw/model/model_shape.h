@@ -1,9 +1,10 @@
 // Shape of a Llama-architecture decoder model: the fields of a Hugging Face config.json that fix every byte and MAC.
 // Models: decoder layers with grouped-query attention, RMSNorm, RoPE and a SwiGLU feed-forward, which may be a mixture of
 //   experts with shared ones beside them, and dense in some layers.
-//   Layers may attend to a sliding window of the newest tokens; projections of q, k and v may have biases, and the heads of
-//   queries and keys norms.
-// Does not model: other biases and norms, encoder parts.
+//   Layers may attend to a sliding window of the newest tokens; projections may have biases, queries and keys norms, scores
+//   and logits a cap, heads a sink. Norms stand before attention and feed-forward, behind them, or both; the feed-forward may
+//   have no gate.
+// Does not model: parallel blocks, heads or widths that differ from layer to layer, encoder parts.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +18,13 @@ namespace harmonia::accelerator {
 
 /// What a router's scores become before they weigh the experts' results.
 enum class RouterScores : std::uint8_t { softmax, sigmoid };
+
+/// Where the norms of a layer stand: before attention and feed-forward, on their results, or both.
+enum class NormPlacement : std::uint8_t { before, behind, both };
+
+/// What the feed-forward does to the gate's results, or to those of its first matrix where it has no gate: SiLU; GELU by its tanh
+/// formula; the square of what is above 0; SiLU of 1.702 times both clamped results, times one more than the other (gpt-oss).
+enum class Activation : std::uint8_t { silu, gelu, relu_squared, clamped };
 
 /// Feed-forward layers that are mixtures: a router sends each token through experts_per_token of `experts` networks of three
 /// matrices, those of the highest scores. How scores become weights fixes values only.
@@ -58,10 +66,23 @@ struct ModelShape {
   std::vector<int> full_attention_layers;  // with a window, those that attend to all tokens all the same
   bool qkv_bias = false;                   // q, k and v have biases
   bool qk_norm = false;                    // each head of queries and keys is normed, before RoPE
-  bool gelu_gate = false;                  // the gate's activation is GELU by its tanh formula, otherwise SiLU
-  double embedding_multiplier = 1.0;       // of a token's embedding
-  double residual_multiplier = 1.0;        // of what attention and feed-forward add to the residual stream
-  double attention_scale = 0.0;            // of scores; 0: 1 / sqrt(head_dim)
+  bool o_bias = false;                     // so has the output projection,
+  bool ffn_bias = false;                   // so have gate, up and down; of a mixture router and experts
+  bool qk_norm_all_heads = false;          // the norm of queries and keys is over all heads at once
+  bool layer_norm = false;                 // norms subtract the mean and add a bias
+  NormPlacement norms = NormPlacement::before;
+  bool gated = true;  // the feed-forward has a gate: three matrices, otherwise two
+  Activation activation = Activation::silu;
+  double activation_limit = 7.0;  // of the clamped activation
+  bool attention_sinks = false;   // a score of its own for each head takes part in the softmax
+  double attention_cap = 0.0;     // c of c tanh(s / c), which scores become before the softmax; 0: none
+  double logits_cap = 0.0;        // the same of logits
+  int rotary_dim = 0;             // first channels of each head that are rotated; 0: all
+  std::vector<int> layers_without_rope;
+  double window_rope_theta = 0.0;     // base of layers with a window, which then know no scaling; 0: rope_theta
+  double embedding_multiplier = 1.0;  // of a token's embedding
+  double residual_multiplier = 1.0;   // of what attention and feed-forward add to the residual stream
+  double attention_scale = 0.0;       // of scores; 0: 1 / sqrt(head_dim)
   double logits_divisor = 1.0;
   std::uint64_t other_parameters = 0;
   Mixture mixture;
@@ -77,8 +98,23 @@ struct ModelShape {
     return std::find(full.begin(), full.end(), layer) == full.end() ? static_cast<std::uint64_t>(sliding_window) : 0;
   }
   bool attends_to_all() const { return sliding_window == 0 || !full_attention_layers.empty(); }
+  /// Channels of a head that a layer rotates.
+  int rotated(int layer) const {
+    const auto& none = layers_without_rope;
+    if (std::find(none.begin(), none.end(), layer) != none.end()) return 0;
+    return rotary_dim == 0 ? head_dim : rotary_dim;
+  }
+  /// Base of a layer's angles; own: it is that of the windowed layers.
+  bool own_theta(int layer) const { return window_rope_theta != 0.0 && window_of(layer) != 0; }
+  double theta_of(int layer) const { return own_theta(layer) ? window_rope_theta : rope_theta; }
+  /// Gains of a norm over the residual stream, with its biases.
+  int norm_width() const { return layer_norm ? 2 * hidden_size : hidden_size; }
+  bool norms_before() const { return norms != NormPlacement::behind; }
+  bool norms_behind() const { return norms != NormPlacement::before; }
   /// Whether two layers have the same operations over the same tokens.
-  bool alike(int a, int b) const { return is_mixture(a) == is_mixture(b) && window_of(a) == window_of(b); }
+  bool alike(int a, int b) const {
+    return is_mixture(a) == is_mixture(b) && window_of(a) == window_of(b) && rotated(a) == rotated(b);
+  }
   /// Of each sort of layer the first.
   std::vector<int> sorts_of_layers() const {
     std::vector<int> sorts;
@@ -101,21 +137,27 @@ struct ModelShape {
     return std::max({all ? 0 : intermediate_size, mixture.expert_width, mixture.shared_width});
   }
 
-  /// Weights of the seven linears of one dense layer (q, k, v, o, gate, up, down).
+  /// Weights of a dense feed-forward's matrices.
+  std::uint64_t feed_forward_weights() const { return (gated ? 3ull : 2ull) * hidden_size * intermediate_size; }
+  /// Weights of the linears of one dense layer (q, k, v, o, gate, up, down).
   std::uint64_t linear_weights_per_layer() const {
     const std::uint64_t h = hidden_size;
-    return h * (q_width() + 2ull * kv_width()) + h * q_width() + 3ull * h * intermediate_size;
+    return h * (q_width() + 2ull * kv_width()) + h * q_width() + feed_forward_weights();
   }
   /// All weights: embeddings, norms and what the machine does not read (further biases and norms) included.
   std::uint64_t parameters() const {
     const std::uint64_t h = hidden_size;
     const std::uint64_t embeddings = h * vocab_size * (tie_word_embeddings ? 1 : 2);
-    const std::uint64_t mixtures = mixture_layers(),
-                        attention = linear_weights_per_layer() - 3ull * h * intermediate_size;
-    const std::uint64_t vectors = (qkv_bias ? q_width() + 2ull * kv_width() : 0) + (qk_norm ? 2ull * head_dim : 0);
-    return num_hidden_layers * vectors + (num_hidden_layers - mixtures) * linear_weights_per_layer() +
-           mixtures * (attention + mixture.layer_weights(h)) + num_hidden_layers * 2 * h + h + embeddings +
-           other_parameters;
+    const std::uint64_t mixtures = mixture_layers(), dense = num_hidden_layers - mixtures, norm = norm_width(),
+                        attention = linear_weights_per_layer() - feed_forward_weights();
+    const std::uint64_t of_norms = (norms == NormPlacement::both ? 4 : 2) * norm;
+    const std::uint64_t of_heads = qk_norm_all_heads ? q_width() + kv_width() : 2ull * head_dim;
+    const std::uint64_t vectors = (qkv_bias ? q_width() + 2ull * kv_width() : 0) + (qk_norm ? of_heads : 0) +
+                                  (o_bias ? h : 0) + (attention_sinks ? num_attention_heads : 0) + of_norms;
+    const std::uint64_t f = intermediate_size, e = mixture.experts, w = mixture.expert_width;
+    const std::uint64_t biases = ffn_bias ? dense * ((gated ? 2 : 1) * f + h) + mixtures * e * (2 * w + h + 1) : 0;
+    return num_hidden_layers * (attention + vectors) + dense * feed_forward_weights() +
+           mixtures * mixture.layer_weights(h) + biases + norm + embeddings + other_parameters;
   }
 
   /// Keys are those of config.json. name, rope_theta and rms_norm_eps may be absent, head_dim too.
@@ -129,6 +171,9 @@ struct ModelShape {
     if (num_attention_heads % num_key_value_heads != 0)
       return "num_attention_heads (" + std::to_string(num_attention_heads) +
              ") must be a multiple of num_key_value_heads (" + std::to_string(num_key_value_heads) + ")";
+    if (rotary_dim % 2 != 0 || rotary_dim > head_dim)
+      return "rotary_dim (" + std::to_string(rotary_dim) + ") must be even and at most head_dim (" +
+             std::to_string(head_dim) + "), since RoPE rotates pairs of channels of a head";
     if (head_dim % 2 != 0)
       return "head_dim (" + std::to_string(head_dim) + ") must be even, since RoPE rotates pairs of channels";
     if (mixture.experts > 0 && mixture_layers() == 0)

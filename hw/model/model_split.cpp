@@ -21,6 +21,10 @@ ModelShape part_of(const ModelShape& whole, int devices) {
   if (whole.mixture.experts > 0)
     throw config::InputError(
         "devices.tensor: mixtures of experts across devices are not modelled, expected 1, or a dense model");
+  if (whole.qk_norm_all_heads)
+    throw config::InputError(
+        "devices.tensor: norms over all heads across devices are not modelled, expected 1, or a model without "
+        "qk_norm_all_heads");
   ModelShape part = whole;
   part.tensor_devices = devices;
   part.num_attention_heads = divided("num_attention_heads", whole.num_attention_heads, devices);

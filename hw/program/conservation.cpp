@@ -26,6 +26,7 @@ struct Gemm {
   bool a_in_memory;
   WeightFormat format;
   std::uint64_t block_of_a = 128;  // columns of A that lie together in memory
+  std::uint64_t whole_row = 0;     // bytes of a row of results that are kept until all are there
 };
 
 /// How often a GEMM reads A and B, how many rows of A are on chip at a time, and in how many parts K comes.
@@ -52,8 +53,11 @@ class Count {
   std::uint64_t part_of_k(const Gemm& gemm) const;
   Reads reads_of(const Gemm& gemm) const;
   void linear(const Gemm& gemm);
-  void norm();
-  void feed_forward(std::uint64_t rows, std::uint64_t width);
+  void norm(bool plain = false);
+  void norm_behind();
+  void leave(OperationClass c);
+  void biases(const Gemm& gemm, std::uint64_t width);
+  void feed_forward(std::uint64_t rows, std::uint64_t width, bool with_biases);
   void mixture(int index);
   void query_key_value();
   void append(const SequenceStep& s, const std::uint64_t first_row, const Reads& reads);
@@ -78,6 +82,8 @@ class Count {
   std::uint64_t heads_kept_in_converter(bool column_first) const;
   std::uint64_t a_bytes(std::uint64_t values) const { return chip_.linear_operand.row_bytes(values); }
   /// Of a norm: a row longer than the scratch memory is read again for its values.
+  std::uint64_t norm_bytes() const { return 2 * static_cast<std::uint64_t>(shape_.norm_width()); }
+  std::uint64_t beside_stream() const { return shape_.norms_behind() ? std::max(hidden_, q_width_) : q_width_; }
   std::uint64_t row_reads() const { return 2 * hidden_ > chip_.scratch_bytes ? 2 : 1; }
   std::uint64_t q_bytes(std::uint64_t values) const { return chip_.attention_operand.row_bytes(values); }
   std::uint64_t whole_rounds(std::uint64_t rows) const {
@@ -150,7 +156,7 @@ bool Count::fits_on_chip() const {
     longest = std::max(longest, q_bytes(keys_on_chip(s)));
     online = std::max(online, online_scratch(s));
   }
-  return rows_ * 2 * (hidden_ + q_width_) + online <= chip_.scratch_bytes &&
+  return rows_ * 2 * (hidden_ + beside_stream()) + online <= chip_.scratch_bytes &&
          rows_ * (a_bytes(hidden_) + std::max(a_bytes(widest), queries)) <= chip_.operand_bytes &&
          rows_ * queries + group_ * (q_bytes(d_) + longest) <= chip_.operand_bytes;
 }
@@ -183,7 +189,9 @@ Reads Count::reads_of(const Gemm& gemm) const {
   const std::uint64_t a_row = a_bytes(k);
   const WeightStorage storage = gemm.format->storage;
   const std::uint64_t b_row = storage.index_row_bytes(k) + storage.scale_row_bytes(k);
-  const std::uint64_t rows = whole_rounds(chip_.operand_bytes / a_row);
+  std::uint64_t rows = whole_rounds(chip_.operand_bytes / a_row);
+  if (gemm.whole_row != 0)
+    rows = std::min(rows, std::max<std::uint64_t>(1, whole_rounds(chip_.scratch_bytes / gemm.whole_row)));
   const Reads row_first{1, quotient_up(gemm.m, rows), rows, false, parts};
 
   std::uint64_t n = 0, strips = 0;
@@ -199,7 +207,7 @@ Reads Count::reads_of(const Gemm& gemm) const {
   // Strips of A that stream by share the room: one is read while the array works with the one before.
   const Reads column_first{strips, 1, std::max<std::uint64_t>(1, whole_rounds(chip_.operand_bytes / 2 / a_row)), true,
                            parts};
-  if (chip_.order == LoopOrder::row_first || !b_fits) return row_first;
+  if (chip_.order == LoopOrder::row_first || !b_fits || gemm.whole_row != 0) return row_first;
   if (chip_.order == LoopOrder::column_first) return column_first;
   const std::uint64_t a = gemm.m * a_row, b = n * b_row;
   return strips * a + b < a + row_first.b * b ? column_first : row_first;
@@ -244,12 +252,29 @@ Expected Count::embedding(bool single_linear) {
   return e_;
 }
 
-/// Gains, and rows of the residual stream that become operands.
-void Count::norm() {
-  bytes(OperationClass::elementwise, TrafficClass::weights, 2 * hidden_);
+/// Gains, and rows of the residual stream that become operands. plain: as they are.
+void Count::norm(bool plain) {
+  if (!plain) bytes(OperationClass::elementwise, TrafficClass::weights, norm_bytes());
   if (!on_chip_)
     bytes(OperationClass::elementwise, TrafficClass::activations,
-          rows_ * (row_reads() * 2 * hidden_ + a_bytes(hidden_)));
+          rows_ * ((plain ? 1 : row_reads()) * 2 * hidden_ + a_bytes(hidden_)));
+}
+
+/// Gains, a block's results, and the residual stream that they are added to.
+void Count::norm_behind() {
+  bytes(OperationClass::elementwise, TrafficClass::weights, norm_bytes());
+  if (!on_chip_) bytes(OperationClass::elementwise, TrafficClass::activations, rows_ * 2 * hidden_ * (row_reads() + 2));
+}
+
+/// What a block gives: added to the residual stream, or kept for a norm.
+void Count::leave(OperationClass c) {
+  if (!on_chip_) bytes(c, TrafficClass::activations, rows_ * 2 * hidden_ * (shape_.norms_behind() ? 1 : 2));
+  if (shape_.norms_behind()) norm_behind();
+}
+
+/// Those of a product's results: for each strip of rows.
+void Count::biases(const Gemm& gemm, std::uint64_t width) {
+  bytes(gemm.c, TrafficClass::weights, quotient_up(gemm.m, reads_of(gemm).rows) * 2 * width);
 }
 
 Expected Count::layer(int index) {
@@ -257,27 +282,35 @@ Expected Count::layer(int index) {
   const bool spilled = !on_chip_;
   if (shape_.tensor_devices > 1) e_.reduced_values += 2 * rows_ * hidden_;  // behind attention and feed-forward
   const WeightFormat format = formats_.weights;
-  const std::uint64_t residual = spilled ? rows_ * 2 * (2 * hidden_) : 0;  // read, added to, written
-  norm();
+  norm(!shape_.norms_before());
   query_key_value();
   for (const SequenceStep& s : work_.sequences) attention(s, shape_.window_of(index));
-  linear({OperationClass::output, rows_, q_width_, {hidden_}, 128, false, spilled, format, d_});
-  bytes(OperationClass::output, TrafficClass::activations, residual);
-  norm();
+  const Gemm output{OperationClass::output, rows_, q_width_, {hidden_}, 128, false, spilled, format, d_};
+  linear(output);
+  if (shape_.o_bias) biases(output, hidden_);
+  leave(OperationClass::output);
+  norm(!shape_.norms_before());
   if (shape_.is_mixture(index)) {
     mixture(index);
     return e_;
   }
-  feed_forward(rows_, feed_forward_);
+  feed_forward(rows_, feed_forward_, shape_.ffn_bias);
   if (spilled) bytes(OperationClass::gate_up, TrafficClass::activations, rows_ * a_bytes(feed_forward_));
-  bytes(OperationClass::down, TrafficClass::activations, residual);
+  leave(OperationClass::down);
   return e_;
 }
 
-void Count::feed_forward(std::uint64_t rows, std::uint64_t width) {
+void Count::feed_forward(std::uint64_t rows, std::uint64_t width, bool with_biases) {
   const bool spilled = !on_chip_;
-  linear({OperationClass::gate_up, rows, hidden_, {width, width}, 128, true, spilled, formats_.weights});
-  linear({OperationClass::down, rows, width, {hidden_}, 128, false, spilled, formats_.weights});
+  const std::vector<std::uint64_t> both = {width, width}, one = {width};
+  const Gemm first{OperationClass::gate_up, rows, hidden_, shape_.gated ? both : one, 128, shape_.gated, spilled,
+                   formats_.weights};
+  const Gemm down{OperationClass::down, rows, width, {hidden_}, 128, false, spilled, formats_.weights};
+  linear(first);
+  linear(down);
+  if (!with_biases) return;
+  biases(first, width * first.n.size());
+  biases(down, hidden_);
 }
 
 /// Router, shared experts, and each expert that a row was sent to, once. All of it on chip: other steps are refused.
@@ -289,7 +322,8 @@ void Count::mixture(int index) {
   };
   from_16_bit(static_cast<std::uint64_t>(m.experts));
   if (m.shared_gate) from_16_bit(1);
-  if (m.shared_width > 0) feed_forward(rows_, static_cast<std::uint64_t>(m.shared_width));
+  if (shape_.ffn_bias) bytes(OperationClass::gate_up, TrafficClass::weights, 2 * static_cast<std::uint64_t>(m.experts));
+  if (m.shared_width > 0) feed_forward(rows_, static_cast<std::uint64_t>(m.shared_width), false);
   const auto weight_bytes = [&] {
     return e_.bytes[static_cast<std::size_t>(TrafficClass::weights)] +
            e_.bytes[static_cast<std::size_t>(TrafficClass::scales)];
@@ -297,7 +331,7 @@ void Count::mixture(int index) {
   const std::uint64_t before = weight_bytes();
   for (const std::vector<std::uint32_t>& rows : rows_of_experts(shape_, *routing_, work_, index)) {
     if (rows.empty()) continue;
-    feed_forward(rows.size(), static_cast<std::uint64_t>(m.expert_width));
+    feed_forward(rows.size(), static_cast<std::uint64_t>(m.expert_width), shape_.ffn_bias);
     ++e_.experts;
   }
   ++e_.mixtures;
@@ -307,24 +341,30 @@ void Count::mixture(int index) {
 void Count::query_key_value() {
   const std::uint64_t strip_of_b = std::max<std::uint64_t>(1, 128 / d_) * d_;  // whole heads
   const auto gemm = [&](std::vector<std::uint64_t> n) {
-    return Gemm{OperationClass::qkv, rows_, hidden_, n, strip_of_b, false, !on_chip_, formats_.weights};
+    return Gemm{OperationClass::qkv,
+                rows_,
+                hidden_,
+                n,
+                strip_of_b,
+                false,
+                !on_chip_,
+                formats_.weights,
+                128,
+                shape_.qk_norm_all_heads ? 2 * q_width_ : 0};
   };
   // Online offsets follow all keys of a first step: those that come in strips are computed once more, before.
   const bool measured =
       !on_chip_ && chip_.online_smoothing &&
       std::any_of(work_.sequences.begin(), work_.sequences.end(), [](const SequenceStep& s) { return s.cached == 0; });
-  const auto biases = [&](const Gemm& of, std::uint64_t width) {
-    if (shape_.qkv_bias)
-      bytes(OperationClass::qkv, TrafficClass::weights, quotient_up(rows_, reads_of(of).rows) * 2 * width);
-  };
   if (measured) {
     linear(gemm({kv_width_}));
-    biases(gemm({kv_width_}), kv_width_);
+    if (shape_.qkv_bias) biases(gemm({kv_width_}), kv_width_);
   }
   const std::vector<std::uint64_t> all = {q_width_, kv_width_, kv_width_};
   linear(gemm(all));
-  biases(gemm(all), q_width_ + 2 * kv_width_);
-  if (shape_.qk_norm) bytes(OperationClass::qkv, TrafficClass::weights, 2 * 2 * d_);
+  if (shape_.qkv_bias) biases(gemm(all), q_width_ + 2 * kv_width_);
+  if (shape_.qk_norm)
+    bytes(OperationClass::qkv, TrafficClass::weights, 2 * (shape_.qk_norm_all_heads ? q_width_ + kv_width_ : 2 * d_));
   if (!on_chip_) bytes(OperationClass::qkv, TrafficClass::activations, rows_ * kv_heads_ * group_ * q_bytes(d_));
   const Reads reads = reads_of(gemm(all));
   std::uint64_t row = 0;
@@ -376,7 +416,7 @@ std::uint64_t Count::online_scratch(const SequenceStep& s) const {
 /// Query tokens whose scores fit half of the free scratch memory and whose operands half of the free operand memory, in
 /// whole groups where they are more than one.
 std::uint64_t Count::query_strip(const SequenceStep& s) const {
-  const std::uint64_t scratch = chip_.scratch_bytes - (on_chip_ ? rows_ * 2 * (hidden_ + q_width_) : 0);
+  const std::uint64_t scratch = chip_.scratch_bytes - (on_chip_ ? rows_ * 2 * (hidden_ + beside_stream()) : 0);
   const std::uint64_t room = chip_.operand_bytes - (on_chip_ ? rows_ * kv_heads_ * group_ * q_bytes(d_) : 0);
   const std::uint64_t tokens = std::max<std::uint64_t>(
       1, std::min(chip_.online_block != 0 ? scratch / online_scratch(s) : scratch / 2 / (2 * group_ * keys_of_step(s)),
@@ -398,6 +438,7 @@ void Count::attention_strip(const SequenceStep& s, std::uint64_t first, std::uin
   const std::uint64_t gone = window == 0 ? 0 : out_of_window(s.cached + first + 1, window), seen = visible - gone;
   const std::uint64_t passes = bfp && !grouped ? 2 : 1;  // a plain cache becomes BFP8
   if (!on_chip_) bytes(scores, TrafficClass::activations, m * q_bytes(d_));
+  if (shape_.attention_sinks) bytes(scores, TrafficClass::weights, 2 * kv_heads_ * group_);
   cache(scores, kv_heads_ * kv_.keys_read({gone, visible}, context));
   const std::uint64_t wide_keys = bfp ? kv_.wide_keys(UnitRange{gone, visible}, context).count() : 0;
   macs(scores, m * seen * d_, m * formats::bfp_groups(d_) * (seen * passes + wide_keys));
@@ -423,7 +464,7 @@ Expected Count::head(std::uint64_t columns, bool single_linear) {
   if (!single_linear) {
     if (!in_memory && wanted * a_row > chip_.operand_bytes)
       strip = std::max<std::uint64_t>(1, chip_.operand_bytes / 2 / a_row);
-    bytes(OperationClass::elementwise, TrafficClass::weights, 2 * hidden_);
+    bytes(OperationClass::elementwise, TrafficClass::weights, norm_bytes());
     if (!on_chip_) bytes(OperationClass::elementwise, TrafficClass::activations, wanted * row_reads() * 2 * hidden_);
     if (in_memory) bytes(OperationClass::elementwise, TrafficClass::activations, wanted * a_row);
   }

@@ -31,13 +31,14 @@ void final_norm(Generation& g, const LayerOperation& operation, const Strip& str
   const std::uint32_t op = g.out.next_operation(operation.operation_class);
   g.head_operand = g.out.next_operand();
   const bool gains = strip.first == 0;
-  if (gains)
-    g.out.read_piece(Queue::vector_read, plan.map.gains(*operation.parameters, 0), 2 * hidden,
-                     bus::TrafficClass::weights, op);
-  if (!plan.resident) read_last_rows(g, strip, op);
   vector::Norm v;
   v.rows = static_cast<std::uint32_t>(strip.rows);
   v.columns = hidden;
+  v.centred = plan.shape.layer_norm;
+  if (gains)
+    g.out.read_piece(Queue::vector_read, plan.map.gains(*operation.parameters, 0), v.gain_bytes(),
+                     bus::TrafficClass::weights, op);
+  if (!plan.resident) read_last_rows(g, strip, op);
   v.row_begin = static_cast<std::uint32_t>(strip.first);
   v.gains = gains;
   v.from_memory = !plan.resident;
@@ -67,6 +68,7 @@ void hand_out_logits(Generation& g, const Unit& u, std::uint64_t first_row, std:
   logits.row_begin = static_cast<std::uint32_t>(first_row);
   logits.column_begin = static_cast<std::uint32_t>(first_column + u.column);
   logits.divisor = static_cast<float>(g.plan.shape.logits_divisor);
+  logits.cap = static_cast<float>(g.plan.shape.logits_cap);
   g.out.batch.vector.push_back({u.operation, logits});
 }
 

@@ -102,7 +102,7 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
                        size_of(info_of(tensor).rows, r.shape), size_of(info_of(tensor).columns, r.shape));
     map.layers.push_back(layer);
   }
-  map.final_norm = place.take(2 * h);
+  map.final_norm = place.take(2 * info_of(ModelTensor::final_norm).elements(r.shape));
   place.begin("lm_head");
   if (r.shape.tie_word_embeddings && r.lm_head->storage.coding == formats::Coding::words) {
     map.lm_head = place.tensor(r.lm_head, 0, h);
@@ -123,6 +123,7 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
   map.query = place.spill(q, r.shape.head_dim, r.attention_operand);
   map.attended = place.spill(q, r.shape.head_dim, r.linear_operand);
   map.activated = place.spill(f, 128, r.linear_operand);
+  if (r.shape.norms_behind()) map.branch = place.spill(h, 128, formats::OperandFormat::fp16());
   map.score_bytes = r.score_bytes;
   if (r.score_bytes != 0)
     for (std::size_t i = 0; i < 2; ++i) {

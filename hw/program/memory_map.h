@@ -83,7 +83,8 @@ struct MemoryMap {
   TensorPlace lm_head;
   std::uint64_t embedding = 0, final_norm = 0;
   KvCacheLayout kv;
-  SpillPlace residual, normed, query, attended, activated;  // used only when a step's activations do not fit on chip
+  // Used only when a step's activations do not fit on chip; branch: only by models with norms behind a block.
+  SpillPlace residual, normed, query, attended, activated, branch;
   // Unfused attention only: two places each, used in turn by the strips of queries.
   std::array<std::uint64_t, 2> scores{}, probabilities{};
   std::uint64_t score_bytes = 0;   // of one place

@@ -47,7 +47,12 @@ UnitGenerator Generators::of(const Product& product, int layer) const {
   if (found == results_.end())
     throw std::logic_error("no file of hw/program/operations registers what '" + std::string(product.step) +
                            "' makes of results");
-  return [generate = found->second, layer](Generation& g, const Unit& u) { generate(g, layer, u); };
+  return [generate = found->second, layer, &product](Generation& g, const Unit& u) {
+    Unit of_product = u;
+    of_product.product = &product;
+    of_product.layer = layer;
+    generate(g, layer, of_product);
+  };
 }
 
 vector::Results results_at(const Unit& u) {
@@ -67,23 +72,39 @@ vector::PassValues passed_values(Generation& g, int layer, const Unit& u) {
   return v;
 }
 
+bool bring_bias(Generation& g, int layer, const Unit& u, const Product* product) {
+  if (product == nullptr) product = u.product;
+  if (product == nullptr || !product->bias) return false;
+  g.out.read_piece(Queue::vector_read, g.plan.map.gains(*product->bias, layer) + 2 * (u.bias_at + u.column),
+                   2 * u.columns, bus::TrafficClass::weights, u.operation);
+  return true;
+}
+
 void bring_vectors(Generation& g, int layer, Value value, const Unit& u, vector::Projection& v) {
   const Product* found = nullptr;
   for (const LayerOperation& operation : layer_graph(g.plan.shape, layer).layer)
     for (const Product& product : operation.products)
       if (product.result == value) found = &product;
   if (found == nullptr) throw std::logic_error("no product of a layer gives the projection that is generated");
-  const auto bring = [&](std::uint64_t address, std::uint64_t bytes) {
-    g.out.read_piece(Queue::vector_read, address, bytes, bus::TrafficClass::weights, u.operation);
-  };
-  v.bias = found->bias.has_value();
-  if (v.bias) bring(g.plan.map.gains(*found->bias, layer) + 2 * u.column, 2 * u.columns);
+  v.bias = bring_bias(g, layer, u, found);
   v.norm = found->head_norm.has_value();
   if (!v.norm) return;
   v.place = value == Value::keys ? 1 : 0;
   v.epsilon = static_cast<float>(g.plan.shape.rms_norm_eps);
+  if (g.plan.shape.qk_norm_all_heads) v.width = static_cast<std::uint32_t>(u.width);
   v.gains = g.held_gains.insert(*found->head_norm).second;
-  if (v.gains) bring(g.plan.map.gains(*found->head_norm, layer), 2ull * v.head_dim);
+  if (v.gains)
+    g.out.read_piece(Queue::vector_read, g.plan.map.gains(*found->head_norm, layer),
+                     2 * info_of(*found->head_norm).elements(g.plan.shape), bus::TrafficClass::weights, u.operation);
+}
+
+std::optional<Unit> leaving(const Generation& g, const Unit& u) {
+  if (!g.plan.shape.qk_norm_all_heads) return u;
+  if (u.column + u.columns < u.width) return std::nullopt;
+  Unit all = u;
+  all.column = 0;
+  all.columns = u.width;
+  return all;
 }
 
 void move_stream(Generation& g, const Unit& u) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -49,6 +50,9 @@ struct Unit {
   std::uint64_t width;  // of all the matrix's results
   Strip strip;
   std::uint32_t operation;
+  const Product* product = nullptr;  // whose results they are, of which layer
+  int layer = 0;
+  std::uint64_t bias_at = 0;  // column of the bias that belongs to the matrix's first
 };
 using UnitGenerator = std::function<void(Generation&, const Unit&)>;
 
@@ -63,6 +67,7 @@ struct Linear {
   bool paired = false;  // the matrices are computed unit beside unit, and the first one's `results` takes both
   std::uint64_t unit_columns = 128;
   std::uint64_t rows = 0;
+  std::uint64_t whole_row = 0;       // bytes of a row of results that the vector unit keeps until all are there
   std::uint64_t kernel_columns = 0;  // output features of all pieces of a matrix that comes in pieces; 0: those here
   std::uint32_t operand = 0;         // number of A when it is on chip
   std::uint32_t source = 0;          // operand that A is rows of; 0: it is the operand itself
@@ -80,8 +85,13 @@ using ResultsGenerator = void (*)(Generation&, int layer, const Unit&);
 
 /// What a descriptor of the vector unit says about where a unit's results stand.
 vector::Results results_at(const Unit& u);
+/// Has the bias of a unit's columns brought to the vector unit, where the product (by default the unit's) has one: whether it has.
+bool bring_bias(Generation& g, int layer, const Unit& u, const Product* product = nullptr);
 /// Has bias and gains of a projection brought to the vector unit; v: its part in the unit's results.
 void bring_vectors(Generation& g, int layer, Value value, const Unit& u, vector::Projection& v);
+/// Columns whose heads leave the vector unit behind a unit of queries or keys: the unit's; with a norm over all heads those of all
+/// behind the last unit, and none before.
+std::optional<Unit> leaving(const Generation& g, const Unit& u);
 /// The vector unit's part in queries and keys, which becomes `value`.
 template <class Kind>
 Kind rotation(Generation& g, int layer, Value value, const Unit& u);
@@ -103,8 +113,11 @@ Kind rotation(Generation& g, int layer, Value value, const Unit& u) {
   Kind v;
   static_cast<vector::Results&>(v) = results_at(u);
   v.head_dim = static_cast<std::uint32_t>(g.plan.shape.head_dim);
-  v.theta = g.plan.shape.rope_theta;
+  v.theta = g.plan.shape.theta_of(layer);
+  v.own_theta = g.plan.shape.own_theta(layer);
   v.half_split = g.plan.settings.half_split_rope;
+  v.rotated = static_cast<std::uint32_t>(g.plan.shape.rotated(layer));
+  v.magnitude = g.plan.settings.rope_magnitude;
   bring_vectors(g, layer, value, u, v);
   return v;
 }
@@ -113,6 +126,7 @@ template <class Update>
 void update_stream(Generation& g, const Unit& u) {
   Update v;
   static_cast<vector::Results&>(v) = results_at(u);
+  v.bias = bring_bias(g, u.layer, u);
   v.in_memory = !g.plan.resident;
   v.multiplier = static_cast<float>(g.plan.shape.residual_multiplier);
   if (v.in_memory) move_stream(g, u);

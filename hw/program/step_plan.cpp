@@ -29,6 +29,12 @@ StepPlan::StepPlan(const ModelShape& shape_, const MemoryMap& map_, const OnChip
                              std::to_string(rows) +
                              " tokens do not fit on chip, and experts read rows of the step from there alone; take a "
                              "larger buffer, a smaller batch or shorter prefill chunks");
+  const std::uint64_t queries = 2 * static_cast<std::uint64_t>(shape.q_width());
+  if (!resident && shape.qk_norm_all_heads && queries > chip.scratch_bytes)
+    throw config::InputError(
+        "accelerator.activation_buffer.capacity_bytes: a norm over all heads takes all queries of a token, " +
+        std::to_string(queries) + " bytes, and the vector unit's half has " + std::to_string(chip.scratch_bytes) +
+        "; take a larger buffer");
   for (const SequenceStep& s : work.sequences)
     query_strip.push_back(query_tokens_per_strip(shape, chip, work, s, resident));
 }

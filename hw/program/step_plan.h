@@ -29,8 +29,9 @@ struct DecoderTable {
 struct ProgramSettings {
   formats::CodebookKind codebook = formats::CodebookKind::kInt8;
   bool half_split_rope = true;
-  /// Angle per position of each rotated pair; empty: theta^(-2i/head_dim). Functional runs.
+  /// Angle per position of each rotated pair; empty: theta^(-2i/rotated). Functional runs.
   std::vector<float> rope_frequencies;
+  float rope_magnitude = 1.0f;  // with frequencies: factor of sine and cosine
   /// Table of a tensor by its id; empty in timing-only runs.
   std::function<const DecoderTable&(std::uint32_t)> table;
   bool data_valid = false;

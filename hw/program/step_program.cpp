@@ -42,9 +42,11 @@ double regroup_us(const Generation& g) {
 void begin_kernel(Generation& g, const LayerOperation& operation, int layer) {
   const KernelConfig& kernels = g.plan.chip.kernels;
   if (!kernels.on()) return;
+  if (operation.kind == "convert") return;  // on a GPU the linear behind it reads the stream
   const std::uint64_t stream = 2 * g.plan.rows * static_cast<std::uint64_t>(g.plan.shape.hidden_size);
   double us = kernels.linear_us;
   if (operation.kind == "norm") us = elementwise_us(kernels, g.plan.chip.clock_mhz, 4 * stream);
+  if (operation.kind == "add_normed") us = elementwise_us(kernels, g.plan.chip.clock_mhz, 3 * stream);
   if (operation.kind == "gather") us = elementwise_us(kernels, g.plan.chip.clock_mhz, 2 * stream);
   if (operation.kind == "attention") {
     const AttentionGrid grid = attention_grid(kernels, attention_work(g.plan.shape, g.plan.work, layer));
@@ -146,7 +148,7 @@ void StepProgram::generate_layer(int index, bool before, bool after) {
     begin_kernel(g_, operation, index);
     generators().of(operation.kind)(g_, operation, index);
     follow_up_kernel(g_, operation, index);
-    all_reduce(g_, operation, operation.operation_class != OperationClass::down);
+    all_reduce(g_, operation, &operation != &layer_graph(shape, index).layer.back());
   }
   mark_last_uses(g_.out.batch);
 }

@@ -31,9 +31,15 @@ std::uint64_t token_operands(const ModelShape& shape, const OnChip& chip, const 
           chip.attention_operand.row_bytes(keys_at_once(chip, keys_of_step(shape, s))));
 }
 
+/// Values of a row that stand beside the residual stream at a time: attention's outputs or a branch on its way to a norm.
+std::uint64_t beside_stream(const ModelShape& shape) {
+  return static_cast<std::uint64_t>(shape.norms_behind() ? std::max(shape.q_width(), shape.hidden_size)
+                                                         : shape.q_width());
+}
+
 /// FP16 values of a row that stay in the vector unit's scratch memory, in bytes.
 std::uint64_t scratch_row_bytes(const ModelShape& shape) {
-  return 2 * static_cast<std::uint64_t>(shape.hidden_size + shape.q_width());
+  return 2 * static_cast<std::uint64_t>(shape.hidden_size) + 2 * beside_stream(shape);
 }
 
 /// Operands of a row that are on chip at the same time, in bytes: the norm's and what the linear behind it makes of it.
@@ -121,7 +127,9 @@ LinearTiling tile_linear(const LinearShape& whole, const OnChip& chip) {
   // A strip that stays while all of B streams by takes the whole buffer: that the next can only be read when the array
   // has done with it costs less than B once more. Strips that stream by share it, one read while the array works with
   // the one before.
-  const std::uint64_t rows_a = linear.a_resident ? linear.rows : rows_that_fit(chip.operand_bytes, linear.a_row, chip);
+  std::uint64_t rows_a = linear.a_resident ? linear.rows : rows_that_fit(chip.operand_bytes, linear.a_row, chip);
+  if (!linear.a_resident && linear.whole_row != 0)
+    rows_a = std::min(rows_a, std::max<std::uint64_t>(1, rows_that_fit(chip.scratch_bytes, linear.whole_row, chip)));
   if (rows_a == 0 || (linear.a_resident && linear.rows * linear.a_row > chip.operand_bytes))
     refuse_operand(linear, chip);
   const std::uint64_t kept = linear.unit_columns * (linear.paired ? 2 : 1);
@@ -132,8 +140,9 @@ LinearTiling tile_linear(const LinearShape& whole, const OnChip& chip) {
     n += columns;
     if (!linear.paired || b_strips == 0) b_strips += ceil_div(columns, linear.unit_columns);
   }
-  const Ema ema = external_access(linear.rows, n, linear.a_row, linear.b_row, 0, rows_a, can_keep_b ? kept : 0,
-                                  linear.a_resident, chip.order, b_strips);
+  const Ema ema =
+      external_access(linear.rows, n, linear.a_row, linear.b_row, 0, rows_a, can_keep_b ? kept : 0, linear.a_resident,
+                      linear.whole_row != 0 ? LoopOrder::row_first : chip.order, b_strips);
   tiling.column_first = ema.column_first;
   tiling.strips =
       strips_of(linear.rows, ema.column_first

@@ -57,6 +57,7 @@ struct LinearShape {
   std::uint64_t unit_columns = 128;    // of which the results are handed on together
   std::uint64_t a_row = 0, b_row = 0;  // stored bytes of a row of A, and of the largest of the matrices
   bool a_resident = true;              // A is on chip already
+  std::uint64_t whole_row = 0;         // bytes of a row of results that are kept until all are there; 0: they are not
   // What a K that does not fit is split by: so many values, and their bytes in a row of A and of the largest matrix. 0: it
   // cannot be split.
   std::uint64_t k_unit = 0, a_unit = 0, b_unit = 0;

@@ -28,6 +28,11 @@ struct Cost {
   std::uint64_t of_row = 0;      // over one value a row, then
 };
 
+/// Cycles of a function of one value on a lane: an exponential with division, or two products.
+inline std::uint64_t function_cycles(Function function, std::uint64_t exponential) {
+  return function == Function::relu_squared ? 2 : exponential;
+}
+
 /// Rows of the step from `row_begin` on: of the result, or in the scratch memory.
 struct Rows {
   std::uint32_t rows = 0, columns = 0;
@@ -68,9 +73,12 @@ struct Embed : Rows {
   Cost cost(const Config& /*config*/) const { return {multiplier != 1.0f ? 2u : 1u, 0}; }
 };
 
-/// RMSNorm of rows of the residual stream: sum of squares, then scale. The result leaves.
+/// RMSNorm of rows of the residual stream: sum of squares, then scale. The result leaves. Otherwise LayerNorm, whose biases come
+/// behind the gains and whose mean takes a pass more, or nothing: the rows leave as they are.
 struct Norm : Rows {
   bool gains = false;        // they come first through the operand socket; otherwise those of the norm before hold
+  bool centred = false;      // LayerNorm
+  bool plain = false;        // no norm
   bool from_memory = false;  // the rows come through the operand socket, block by block
   bool twice = false;        // and once more behind the last: they are longer than the scratch memory
   bool last_rows = false;    // the rows are the last of sequences that want logits, from number row_begin on
@@ -78,31 +86,59 @@ struct Norm : Rows {
   float epsilon = 0.0f;
 
   std::uint64_t operand_bytes() const {
-    return (gains ? 2ull * columns : 0) + (from_memory ? row_bytes() * (twice ? 2 : 1) : 0);
+    return (gains ? gain_bytes() : 0) + (from_memory ? row_bytes() * (twice ? 2 : 1) : 0);
   }
-  Cost cost(const Config& /*config*/) const { return {0, 2}; }
+  std::uint64_t gain_bytes() const { return 2ull * columns * (centred ? 2 : 1); }
+  Cost cost(const Config& /*config*/) const { return {0, plain ? 1u : centred ? 3u : 2u}; }
+};
+
+/// The norm of rows that were kept, added to the residual stream. Gains first through the operand socket, then from memory the
+/// kept rows and those of the residual stream, both block by block.
+struct AddNormed : Norm {
+  float multiplier = 1.0f;  // of the normed rows, whose products are rounded to FP16 before the sum
+
+  std::uint64_t operand_bytes() const { return Norm::operand_bytes() + (from_memory ? row_bytes() : 0); }
+  Cost cost(const Config& /*config*/) const { return {0, (centred ? 4u : 3u) + (multiplier != 1.0f ? 1u : 0u)}; }
 };
 
 /// How results of a projection leave, head by head. A bias is added first, then each head is normed: the bias of these columns
 /// and the gains come through the operand socket, gains that are not there are those that came to the same place last.
+///
+/// A norm over all heads takes whole rows: results are kept, with their squares summed, until those of the last column are there,
+/// and then all heads leave.
 struct Projection : Results {
   std::uint32_t head_dim = 0;
   bool bias = false, norm = false;
-  bool gains = false;      // they come, behind the bias
-  std::uint8_t place = 0;  // of the gains: 0 or 1
+  bool gains = false;       // they come, behind the bias
+  std::uint8_t place = 0;   // of the gains: 0 or 1
+  std::uint32_t width = 0;  // of all heads, which the norm is over; 0: of each head
   float epsilon = 0.0f;
 
-  std::uint64_t operand_bytes() const { return (bias ? 2ull * columns : 0) + (gains ? 2ull * head_dim : 0); }
-  /// Passes over the values beside what becomes of them.
-  std::uint64_t passes() const { return (bias ? 1u : 0u) + (norm ? 2u : 0u); }
-  Cost cost(const Config& /*config*/) const { return {1 + passes(), 0}; }
-};
-/// Rotary position embedding: two products and a sum in two passes.
-struct Rotation : Projection {
-  double theta = 0.0;      // base, where the table of the setup holds no angles
-  bool half_split = true;  // pairs are (c, c + head_dim / 2); otherwise adjacent
+  std::uint64_t operand_bytes() const {
+    return (bias ? 2ull * columns : 0) + (gains ? 2ull * (width != 0 ? width : head_dim) : 0);
+  }
+  /// Whether results of further columns come before the heads leave.
+  bool goes_on() const { return width != 0 && column_begin + columns < width; }
+  Cost cost(const Config& /*config*/) const { return cost_with(1); }
 
-  Cost cost(const Config& /*config*/) const { return {2 + passes(), 0}; }
+ protected:
+  /// With so many passes over what leaves.
+  Cost cost_with(std::uint64_t passes) const {
+    const std::uint64_t biased = bias ? 1 : 0;
+    if (width == 0) return {passes + biased + (norm ? 2u : 0u), 0};
+    return {2 + biased, 0, goes_on() ? 0 : width * (1 + passes)};
+  }
+};
+/// Rotary position embedding: two products and a sum in two passes, which take all channels of a head when any of them is
+/// rotated.
+struct Rotation : Projection {
+  double theta = 0.0;         // base, where the table of the setup holds no angles
+  bool own_theta = false;     // the base holds although there is a table
+  bool half_split = true;     // pairs are (c, c + rotated / 2); otherwise adjacent
+  std::uint32_t rotated = 0;  // first channels of each head that are rotated; 0: none
+  float magnitude = 1.0f;     // factor of sine and cosine
+
+  Cost cost(const Config& /*config*/) const { return cost_with(rotated != 0 ? 2 : 1); }
 };
 struct RotateQueries : Rotation {
   bool by_sequence = true;  // a chunk is one head of one sequence; otherwise one head of all rows
@@ -122,6 +158,13 @@ struct KeysSeen : Rows {
   std::uint32_t first_key = 0;
   std::uint32_t head_dim = 0;
   float scale = 0.0f;  // of scores; 0: 1 / sqrt(head_dim)
+  float cap = 0.0f;    // of scaled scores, by one more exponential each; 0: none
+  bool sinks = false;  // a score of its own for each query head of the group comes first through the operand socket
+
+  std::uint64_t sink_bytes() const { return sinks ? 2ull * group : 0; }
+  std::uint64_t exponentials(const Config& config) const {
+    return static_cast<std::uint64_t>(config.exp_cycles_per_element) * (cap != 0.0f ? 2 : 1);
+  }
 
   /// Columns [from, to) of a row, which may be none.
   struct Columns {
@@ -141,8 +184,8 @@ struct Softmax : KeysSeen {
   bool from_memory = false;  // the scores are the operand
 
   std::uint64_t results() const { return from_memory ? 0 : elements(); }
-  std::uint64_t operand_bytes() const { return from_memory ? row_bytes() : 0; }
-  Cost cost(const Config& config) const { return {1, static_cast<std::uint64_t>(config.exp_cycles_per_element) + 1}; }
+  std::uint64_t operand_bytes() const { return sink_bytes() + (from_memory ? row_bytes() : 0); }
+  Cost cost(const Config& config) const { return {1, exponentials(config) + 1}; }
 };
 
 /// Online softmax of a block of keys: maximum as scores arrive, then exponential with sum. Of each row the largest score and the
@@ -152,9 +195,10 @@ struct OnlineSoftmax : KeysSeen {
   bool first = false;  // begins the rows
 
   std::uint64_t results() const { return elements(); }
+  std::uint64_t operand_bytes() const { return first ? sink_bytes() : 0; }
   Cost cost(const Config& config) const {
     const auto exponential = static_cast<std::uint64_t>(config.exp_cycles_per_element);
-    return {1, exponential, exponential + 2};
+    return {1, exponentials(config), exponential + 2};
   }
 };
 
@@ -180,11 +224,12 @@ struct AccumulateAttention : CollectAttention {
 /// derived from it has a static update(stream, results, n, out), which may write over either input.
 struct StreamUpdate : Results {
   bool in_memory = false;
+  bool bias = false;        // of these columns, first through the operand socket
   float multiplier = 1.0f;  // of the results, whose products are rounded to FP16 before the update
 
-  Cost cost(const Config& /*config*/) const { return {multiplier != 1.0f ? 2u : 1u, 0}; }
+  Cost cost(const Config& /*config*/) const { return {1u + (multiplier != 1.0f ? 1u : 0u) + (bias ? 1u : 0u), 0}; }
 
-  std::uint64_t operand_bytes() const { return in_memory ? row_bytes() : 0; }
+  std::uint64_t operand_bytes() const { return (bias ? 2ull * columns : 0) + (in_memory ? row_bytes() : 0); }
 };
 struct AddResidual : StreamUpdate {
   static void update(const formats::Fp16* stream, const formats::Fp16* results, std::size_t n,
@@ -193,12 +238,37 @@ struct AddResidual : StreamUpdate {
   }
 };
 
-/// Gate and up results, `columns` of each, to silu(gate) * up, which leaves: exponential with division as they arrive.
-struct SiluMultiply : Results {
-  bool gelu = false;  // GELU by its tanh formula in place of SiLU
+/// Results that are kept as rows of their own until their norm is added to the residual stream; or they leave.
+struct KeepBranch : Results {
+  bool bias = false;  // of these columns, through the operand socket
+  bool leaves = false;
 
+  std::uint64_t operand_bytes() const { return bias ? 2ull * columns : 0; }
+  Cost cost(const Config& /*config*/) const { return {bias ? 2u : 1u, 0}; }
+};
+
+/// Gate and up results, `columns` of each, to activation(gate) * up, which leaves: exponential with division as they arrive.
+struct SiluMultiply : Results {
+  Function function = Function::silu;
+  float limit = 0.0f;  // of the clamped function
+  bool bias = false;   // the gate's for these columns, then up's, through the operand socket
+
+  std::uint64_t operand_bytes() const { return bias ? 4ull * columns : 0; }
   std::uint64_t results() const { return 2 * elements(); }
-  Cost cost(const Config& config) const { return {static_cast<std::uint64_t>(config.exp_cycles_per_element), 1}; }
+  Cost cost(const Config& config) const {
+    return {function_cycles(function, static_cast<std::uint64_t>(config.exp_cycles_per_element)) + (bias ? 1u : 0u), 1};
+  }
+};
+
+/// Results of the first of two matrices to their activation, which leaves.
+struct Activate : Results {
+  Function function = Function::silu;
+  bool bias = false;  // of these columns, through the operand socket
+
+  std::uint64_t operand_bytes() const { return bias ? 2ull * columns : 0; }
+  Cost cost(const Config& config) const {
+    return {function_cycles(function, static_cast<std::uint64_t>(config.exp_cycles_per_element)) + (bias ? 1u : 0u), 0};
+  }
 };
 
 /// Scores of a router, a unit after the other. With the last unit the experts of each row go to the host, and their weights
@@ -207,9 +277,11 @@ struct Route : Results {
   RouteRule rule;
   std::uint32_t experts = 0;  // scores of a row
   bool ends = true;
+  bool bias = false;  // of these scores, through the operand socket
 
+  std::uint64_t operand_bytes() const { return bias ? 2ull * columns : 0; }
   Cost cost(const Config& config) const {
-    return {1, static_cast<std::uint64_t>(config.exp_cycles_per_element) + rule.experts_per_token};
+    return {bias ? 2u : 1u, static_cast<std::uint64_t>(config.exp_cycles_per_element) + rule.experts_per_token};
   }
 };
 /// Sigmoid of a row's score, which scales what the shared experts give to the row.
@@ -221,15 +293,22 @@ struct ScaleOfRows : Results {
 struct AddScaled : Results {
   static constexpr std::uint32_t shared = ~std::uint32_t{0};
   std::uint32_t expert = shared;
+  bool bias = false;        // of these columns, through the operand socket
+  float multiplier = 1.0f;  // of the results, whose products are rounded to FP16 before they are scaled
 
-  Cost cost(const Config& /*config*/) const { return {2, 0}; }
+  std::uint64_t operand_bytes() const { return bias ? 2ull * columns : 0; }
+  Cost cost(const Config& /*config*/) const { return {2u + (bias ? 1u : 0u) + (multiplier != 1.0f ? 1u : 0u), 0}; }
 };
 
 /// Results to the host; row_begin counts the rows that want logits.
 struct Logits : Results {
   float divisor = 1.0f;
+  float cap = 0.0f;  // of what is divided, by an exponential each; 0: none
 
-  Cost cost(const Config& /*config*/) const { return {divisor != 1.0f ? 2u : 1u, 0}; }
+  Cost cost(const Config& config) const {
+    const auto exponential = static_cast<std::uint64_t>(config.exp_cycles_per_element);
+    return {(divisor != 1.0f ? 2u : 1u) + (cap != 0.0f ? exponential : 0), 0};
+  }
 };
 
 /// Tells the host when everything before is done.
@@ -242,9 +321,9 @@ struct Marker {
   Cost cost(const Config& /*config*/) const { return {}; }
 };
 
-using Kind = std::variant<Setup, Embed, Norm, RotateQueries, RotateKeys, PassValues, PassScores, PassSums, Softmax,
-                          OnlineSoftmax, CollectAttention, AccumulateAttention, AddResidual, SiluMultiply, Route,
-                          ScaleOfRows, AddScaled, Logits, Marker>;
+using Kind = std::variant<Setup, Embed, Norm, AddNormed, RotateQueries, RotateKeys, PassValues, PassScores, PassSums,
+                          Softmax, OnlineSoftmax, CollectAttention, AccumulateAttention, AddResidual, KeepBranch,
+                          SiluMultiply, Activate, Route, ScaleOfRows, AddScaled, Logits, Marker>;
 
 struct Descriptor {
   std::uint32_t operation = 0;

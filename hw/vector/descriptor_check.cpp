@@ -34,7 +34,15 @@ std::string fault_of(const Descriptor& d, std::size_t table_bytes) {
     c.within("Projection::place", projection->place, 0, 1);
     c.require((!projection->gains || projection->norm) && (!projection->norm || projection->head_dim != 0),
               "Projection::norm", projection->norm ? 1 : 0, "gains with a norm alone, and a norm with a head_dim");
+    const std::uint64_t end = std::uint64_t{projection->column_begin} + projection->columns;
+    c.require(projection->width == 0 || (projection->norm && projection->head_dim != 0 && end <= projection->width &&
+                                         projection->width % projection->head_dim == 0),
+              "Projection::width", projection->width,
+              "0, or whole heads under a norm up to the columns' end or beyond, ", end);
   }
+  if (const auto* rotation = bus::as<Rotation>(d.kind); rotation != nullptr)
+    c.require(rotation->rotated % 2 == 0 && rotation->rotated <= rotation->head_dim, "Rotation::rotated",
+              rotation->rotated, "an even number up to head_dim, ", rotation->head_dim);
   if (const auto* router = bus::as<Route>(d.kind); router != nullptr) {
     const std::uint64_t end = std::uint64_t{router->column_begin} + router->columns;
     c.require(router->ends ? router->experts == end : router->experts >= end, "Route::experts", router->experts,

@@ -159,37 +159,85 @@ float attention_scale(std::size_t head_dim, double own) noexcept {
   return own != 0.0 ? static_cast<float>(own) : 1.0f / std::sqrt(static_cast<float>(head_dim));
 }
 
+void layer_norm(const Fp16* x, const float* weight, const float* bias, std::size_t n, float eps, Fp16* out) noexcept {
+  float sum = 0.0f, squares = 0.0f;
+  for_pieces(x, n, [&](std::size_t, std::size_t count, const Piece& v) {
+    for (std::size_t i = 0; i < count; ++i) sum += v[i];
+  });
+  const float mean = sum / static_cast<float>(n);
+  for_pieces(x, n, [&](std::size_t, std::size_t count, const Piece& v) {
+    for (std::size_t i = 0; i < count; ++i) squares += (v[i] - mean) * (v[i] - mean);
+  });
+  const float r = 1.0f / std::sqrt(squares / static_cast<float>(n) + eps);
+  for_pieces(x, n, [&](std::size_t first, std::size_t count, Piece& v) {
+    for (std::size_t i = 0; i < count; ++i) v[i] = ((v[i] - mean) * r) * weight[first + i] + bias[first + i];
+    to_fp16(v.data(), count, out + first);
+  });
+}
+
+float capped_f32(float x, float cap) noexcept { return cap * (2.0f / (1.0f + exp_f32(-2.0f * (x / cap))) - 1.0f); }
+
+namespace {
+
+/// What scores become before their exponentials.
+void apply(const ScoreRule& rule, Piece& v, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) v[i] = v[i] * rule.scale;
+  if (rule.cap == 0.0f) return;
+  for (std::size_t i = 0; i < count; ++i) v[i] = capped_f32(v[i], rule.cap);
+}
+
+}  // namespace
+
 void softmax(const Fp16* scores, std::size_t n, float scale, Fp16* out) noexcept {
+  ScoreRule rule;
+  rule.scale = scale;
+  softmax(scores, n, rule, out);
+}
+
+void softmax(const Fp16* scores, std::size_t n, const ScoreRule& rule, Fp16* out) noexcept {
   if (n == 0) return;
-  float largest = to_float(scores[0]) * scale;
-  for_pieces(scores, n, [&](std::size_t, std::size_t count, const Piece& v) {
-    for (std::size_t i = 0; i < count; ++i) largest = v[i] * scale > largest ? v[i] * scale : largest;
+  float largest = rule.sink;
+  bool first = true;
+  for_pieces(scores, n, [&](std::size_t, std::size_t count, Piece& v) {
+    apply(rule, v, count);
+    if (first) largest = v[0] > rule.sink || std::isnan(v[0]) ? v[0] : rule.sink;
+    first = false;
+    for (std::size_t i = 0; i < count; ++i) largest = v[i] > largest ? v[i] : largest;
   });
   const auto exponentials = [&](Piece& v, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) v[i] = exp_f32(v[i] * scale - largest);
+    apply(rule, v, count);
+    for (std::size_t i = 0; i < count; ++i) v[i] = exp_f32(v[i] - largest);
   };
-  float sum = 0.0f;
+  float sum = std::isinf(rule.sink) ? 0.0f : exp_f32(rule.sink - largest);
   for_pieces(scores, n, [&](std::size_t, std::size_t count, Piece& v) {
     exponentials(v, count);
     for (std::size_t i = 0; i < count; ++i) sum += v[i];
   });
   // The exponentials are formed twice rather than kept: no scratch memory, and a row may be of any length.
-  for_pieces(scores, n, [&](std::size_t first, std::size_t count, Piece& v) {
+  for_pieces(scores, n, [&](std::size_t first_of_piece, std::size_t count, Piece& v) {
     exponentials(v, count);
     for (std::size_t i = 0; i < count; ++i) v[i] /= sum;
-    to_fp16(v.data(), count, out + first);
+    to_fp16(v.data(), count, out + first_of_piece);
   });
 }
 
 float online_softmax(const Fp16* scores, std::size_t n, float scale, OnlineRow& row, Fp16* out) noexcept {
+  ScoreRule rule;
+  rule.scale = scale;
+  return online_softmax(scores, n, rule, row, out);
+}
+
+float online_softmax(const Fp16* scores, std::size_t n, const ScoreRule& rule, OnlineRow& row, Fp16* out) noexcept {
   const float before = row.largest;
   float largest = before;
-  for_pieces(scores, n, [&](std::size_t, std::size_t count, const Piece& v) {
-    for (std::size_t i = 0; i < count; ++i) largest = v[i] * scale > largest ? v[i] * scale : largest;
+  for_pieces(scores, n, [&](std::size_t, std::size_t count, Piece& v) {
+    apply(rule, v, count);
+    for (std::size_t i = 0; i < count; ++i) largest = v[i] > largest ? v[i] : largest;
   });
   float sum = 0.0f;
   for_pieces(scores, n, [&](std::size_t first, std::size_t count, Piece& v) {
-    for (std::size_t i = 0; i < count; ++i) v[i] = exp_f32(v[i] * scale - largest);
+    apply(rule, v, count);
+    for (std::size_t i = 0; i < count; ++i) v[i] = exp_f32(v[i] - largest);
     for (std::size_t i = 0; i < count; ++i) sum += v[i];
     to_fp16(v.data(), count, out + first);
   });
@@ -218,8 +266,38 @@ void silu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexce
   });
 }
 
-void gelu_mul(const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexcept {
-  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(gelu_tanh_f32(to_float(gate[i])) * to_float(up[i]));
+float function_f32(Function function, float x) noexcept {
+  switch (function) {
+    case Function::silu:
+      return silu_f32(x);
+    case Function::gelu:
+      return gelu_tanh_f32(x);
+    case Function::relu_squared:
+      return x > 0.0f ? x * x : 0.0f;
+    case Function::clamped:
+      return x * sigmoid_f32(1.702f * x);
+  }
+  return x;
+}
+
+void activate(Function function, const Fp16* x, std::size_t n, Fp16* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(function_f32(function, to_float(x[i])));
+}
+
+void activate_mul(Function function, float limit, const Fp16* gate, const Fp16* up, std::size_t n, Fp16* out) noexcept {
+  if (function == Function::silu) return silu_mul(gate, up, n, out);
+  for (std::size_t i = 0; i < n; ++i) {
+    float g = to_float(gate[i]), u = to_float(up[i]);
+    if (function == Function::clamped) {
+      g = g > limit ? limit : g;
+      u = (u > limit ? limit : u < -limit ? -limit : u) + 1.0f;
+    }
+    out[i] = to_fp16(function_f32(function, g) * u);
+  }
+}
+
+void cap_values(const Fp16* x, std::size_t n, float cap, Fp16* out) noexcept {
+  for (std::size_t i = 0; i < n; ++i) out[i] = to_fp16(capped_f32(to_float(x[i]), cap));
 }
 
 void scale_values(const Fp16* x, std::size_t n, float factor, Fp16* out) noexcept {
@@ -293,24 +371,25 @@ RopeTable::RopeTable(std::size_t head_dim, double theta, RopePairing pairing) : 
   for (std::size_t i = 0; i < head_dim / 2; ++i) inverse_frequency_[i] = rope_inverse_frequency(theta, head_dim, i);
 }
 
-RopeTable::RopeTable(std::vector<float> inverse_frequencies, RopePairing pairing)
-    : inverse_frequency_(std::move(inverse_frequencies)), pairing_(pairing) {
+RopeTable::RopeTable(std::vector<float> inverse_frequencies, RopePairing pairing, float magnitude)
+    : inverse_frequency_(std::move(inverse_frequencies)), pairing_(pairing), magnitude_(magnitude) {
   if (inverse_frequency_.empty()) throw std::invalid_argument("RoPE: no inverse frequencies, expected head_dim / 2");
 }
 
 void RopeTable::angles(std::size_t position, float* cos, float* sin) const noexcept {
   for (std::size_t i = 0; i < inverse_frequency_.size(); ++i) {
     const SinCos sc = sincos_f32(static_cast<float>(position) * inverse_frequency_[i]);
-    cos[i] = sc.cos;
-    sin[i] = sc.sin;
+    cos[i] = sc.cos * magnitude_;
+    sin[i] = sc.sin * magnitude_;
   }
 }
 
-void RopeTable::rotate(const float* cos, const float* sin, std::size_t heads, Fp16* x) const noexcept {
+void RopeTable::rotate(const float* cos, const float* sin, std::size_t heads, std::size_t stride,
+                       Fp16* x) const noexcept {
   const std::size_t pairs = inverse_frequency_.size();
   const std::size_t step = pairing_ == RopePairing::kAdjacent ? 2 : 1;
   const std::size_t apart = pairing_ == RopePairing::kAdjacent ? 1 : pairs;
-  for (std::size_t h = 0; h < heads; ++h, x += 2 * pairs) {
+  for (std::size_t h = 0; h < heads; ++h, x += stride) {
     for (std::size_t i = 0; i < pairs; ++i) {
       Fp16& first = x[i * step];
       Fp16& second = x[i * step + apart];

@@ -159,71 +159,123 @@ void VectorUnit::compute(const Embed& d) {
   if (d.multiplier != 1.0f) scale_values(rows, d.elements(), d.multiplier, rows);
 }
 
+/// Takes a norm's gains, and its biases, from the operand if they come; returns what lies behind them.
+const Fp16* VectorUnit::take_gains(const Norm& d, const Fp16* words) {
+  if (!d.gains) return words;
+  gamma_.resize(d.gain_bytes() / 2);
+  formats::to_float(words, gamma_.size(), gamma_.data());
+  return words + gamma_.size();
+}
+
+void VectorUnit::normalise(const Norm& d, const Fp16* row, Fp16* out) const {
+  if (d.plain)
+    std::copy_n(row, d.columns, out);
+  else if (d.centred)
+    layer_norm(row, gamma_.data(), gamma_.data() + d.columns, d.columns, d.epsilon, out);
+  else
+    rms_norm(row, gamma_.data(), d.columns, d.epsilon, out);
+}
+
 void VectorUnit::compute(const Norm& d) {
   const std::size_t columns = d.columns;
-  const Fp16* words = operand_words();
-  if (d.gains) {
-    gamma_.resize(columns);
-    formats::to_float(words, columns, gamma_.data());
-    words += columns;
-  }
+  const Fp16* words = take_gains(d, operand_words());
   out_.resize(d.elements());
-  if (d.from_memory) collect_rows(d, words);
+  if (d.from_memory) collect_rows(d, words, out_);
   for (std::uint32_t r = 0; r < d.rows; ++r) {
     const std::uint32_t number = d.row_begin + r;
     Fp16* out = out_.data() + r * columns;
     const Fp16* row = out;
     if (!d.from_memory) row = residual_.data() + std::size_t{d.last_rows ? logit_rows_[number] : number} * hidden_;
-    rms_norm(row, gamma_.data(), columns, d.epsilon, out);
+    normalise(d, row, out);
   }
 }
 
-/// Rows of the operand, which come block of columns by block of columns, into out_.
-void VectorUnit::collect_rows(const Norm& d, const Fp16* from) {
+void VectorUnit::compute(const AddNormed& d) {
+  const Fp16* words = take_gains(d, operand_words());
+  std::vector<Fp16> stream;
+  if (d.from_memory) {
+    branch_.resize(d.elements());
+    stream.resize(d.elements());
+    collect_rows(d, words, branch_);
+    collect_rows(d, words + d.elements() * (d.twice ? 2 : 1), stream);
+  }
+  out_.resize(d.elements());
+  for (std::size_t r = 0; r < d.rows; ++r) {
+    Fp16* out = out_.data() + r * d.columns;
+    normalise(d, branch_.data() + r * d.columns, out);
+    if (d.multiplier != 1.0f) scale_values(out, d.columns, d.multiplier, out);
+    Fp16* x = d.from_memory ? stream.data() + r * d.columns : residual_.data() + (d.row_begin + r) * hidden_;
+    residual_add(x, out, d.columns, d.from_memory ? out : x);
+  }
+}
+
+/// Rows of the operand, which come block of columns by block of columns, into `to`.
+void VectorUnit::collect_rows(const Norm& d, const Fp16* from, std::vector<Fp16>& to) {
   const std::size_t width = d.block_columns != 0 ? d.block_columns : d.columns;
   for (std::size_t column = 0; column < d.columns; column += width) {
     const std::size_t piece = std::min<std::size_t>(width, d.columns - column);
     for (std::size_t r = 0; r < d.rows; ++r, from += piece)
-      std::copy_n(from, piece, out_.data() + r * d.columns + column);
+      std::copy_n(from, piece, to.data() + r * d.columns + column);
   }
 }
 
-/// Bias and norm of a projection's results.
+/// Adds a bias of `columns` columns to each of the rows.
+void VectorUnit::add_bias(const Fp16* bias, std::vector<Fp16>& rows, const Results& d) {
+  for (std::uint32_t r = 0; r < d.rows; ++r) {
+    Fp16* row = rows.data() + std::size_t{r} * d.columns;
+    residual_add(row, bias, d.columns, row);
+  }
+}
+
+/// Bias and norm of a projection's results. A norm over all heads waits for those of the last column: gathered_ then holds rows
+/// of all heads.
 void VectorUnit::correct(const Projection& d) {
   const Fp16* words = operand_words();
   if (d.bias) {
-    for (std::uint32_t r = 0; r < d.rows; ++r) {
-      Fp16* row = gathered_.data() + std::size_t{r} * d.columns;
-      residual_add(row, words, d.columns, row);
-    }
+    add_bias(words, gathered_, d);
     words += d.columns;
   }
   std::vector<float>& gains = head_gains_.at(d.place);
+  const std::size_t width = d.width != 0 ? d.width : d.head_dim;
   if (d.gains) {
-    gains.resize(d.head_dim);
-    formats::to_float(words, d.head_dim, gains.data());
+    gains.resize(width);
+    formats::to_float(words, width, gains.data());
+  }
+  if (d.width != 0) {
+    std::vector<Fp16>& rows = wide_.at(d.place);
+    rows.resize(std::size_t{d.rows} * width);
+    for (std::size_t r = 0; r < d.rows; ++r)
+      std::copy_n(gathered_.data() + r * d.columns, d.columns, rows.data() + r * width + d.column_begin);
+    if (d.goes_on()) return;
+    gathered_ = rows;
   }
   if (!d.norm) return;
-  for (std::uint64_t at = 0; at < d.elements(); at += d.head_dim)
-    rms_norm(gathered_.data() + at, gains.data(), d.head_dim, d.epsilon, gathered_.data() + at);
+  const std::size_t values = d.width != 0 ? d.rows * width : d.elements();
+  for (std::size_t at = 0; at < values; at += width)
+    rms_norm(gathered_.data() + at, gains.data(), width, d.epsilon, gathered_.data() + at);
 }
 
 void VectorUnit::compute(const Rotation& d) {
   correct(d);
+  if (d.goes_on() || d.rotated == 0) return;
   const RopePairing pairing = d.half_split ? RopePairing::kHalfSplit : RopePairing::kAdjacent;
-  if (!rope_ || rope_theta_ != d.theta || rope_half_ != d.half_split || rope_->head_dim() != d.head_dim) {
-    rope_ = frequencies_.empty() ? std::make_unique<RopeTable>(d.head_dim, d.theta, pairing)
-                                 : std::make_unique<RopeTable>(frequencies_, pairing);
+  const bool from_table = !frequencies_.empty() && !d.own_theta;
+  if (!rope_ || rope_theta_ != d.theta || rope_half_ != d.half_split || rope_->head_dim() != d.rotated ||
+      rope_from_table_ != from_table) {
+    rope_ = from_table ? std::make_unique<RopeTable>(frequencies_, pairing, d.magnitude)
+                       : std::make_unique<RopeTable>(d.rotated, d.theta, pairing);
     rope_theta_ = d.theta;
     rope_half_ = d.half_split;
+    rope_from_table_ = from_table;
   }
-  std::vector<float> cos(d.head_dim / 2), sin(d.head_dim / 2);
+  const std::size_t columns = d.width != 0 ? d.width : d.columns;
+  std::vector<float> cos(d.rotated / 2), sin(d.rotated / 2);
   for (const SequenceRows& s : sequences_)
     for (std::uint32_t r = std::max(s.first_row, d.row_begin); r < std::min(s.first_row + s.rows, d.row_begin + d.rows);
          ++r) {
       rope_->angles(s.first_position + r - s.first_row, cos.data(), sin.data());
-      rope_->rotate(cos.data(), sin.data(), d.columns / d.head_dim,
-                    gathered_.data() + std::size_t{r - d.row_begin} * d.columns);
+      rope_->rotate(cos.data(), sin.data(), columns / d.head_dim, d.head_dim,
+                    gathered_.data() + std::size_t{r - d.row_begin} * columns);
     }
 }
 
@@ -237,26 +289,30 @@ void clear_unseen(Fp16* row, const KeysSeen::Columns& seen, std::size_t columns)
 }  // namespace
 
 void VectorUnit::compute(const Softmax& d) {
-  const float scale = attention_scale(d.head_dim, d.scale);
-  if (d.from_memory) gathered_.assign(operand_words(), operand_words() + d.elements());
+  const Fp16 *sinks = operand_words(), *words = sinks + d.sink_bytes() / 2;
+  ScoreRule rule{attention_scale(d.head_dim, d.scale), d.cap};
+  if (d.from_memory) gathered_.assign(words, words + d.elements());
   for (std::size_t r = 0; r < d.rows; ++r) {
     Fp16* row = gathered_.data() + r * d.columns;
     const KeysSeen::Columns seen = d.of_row(r);
-    softmax(row + seen.from, seen.to - seen.from, scale, row + seen.from);
+    if (d.sinks) rule.sink = formats::to_float(sinks[r % d.group]);
+    softmax(row + seen.from, seen.to - seen.from, rule, row + seen.from);
     clear_unseen(row, seen, d.columns);
   }
 }
 
 void VectorUnit::compute(const OnlineSoftmax& d) {
-  const float scale = attention_scale(d.head_dim, d.scale);
+  const ScoreRule rule{attention_scale(d.head_dim, d.scale), d.cap};
   if (d.first) online_.assign(d.rows, {});
+  if (d.first && d.sinks)
+    for (std::size_t r = 0; r < d.rows; ++r) online_[r] = {formats::to_float(operand_words()[r % d.group]), 1.0f};
   online_blocks_.push_back({std::vector<std::optional<float>>(d.rows), std::vector<float>(d.rows)});
   OnlineBlock& block = online_blocks_.back();
   for (std::size_t r = 0; r < d.rows; ++r) {
     Fp16* row = gathered_.data() + r * d.columns;
     const KeysSeen::Columns seen = d.of_row(r);
     if (seen.from != seen.to)
-      block.factors[r] = online_softmax(row + seen.from, seen.to - seen.from, scale, online_[r], row + seen.from);
+      block.factors[r] = online_softmax(row + seen.from, seen.to - seen.from, rule, online_[r], row + seen.from);
     block.sums[r] = online_[r].sum;
     clear_unseen(row, seen, d.columns);
   }
@@ -287,9 +343,10 @@ void VectorUnit::compute(const CollectAttention& d) {
 template <class Update>
 std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> VectorUnit::compute(const Update& d) {
   const std::size_t columns = d.columns;
+  if (d.bias) add_bias(operand_words(), gathered_, d);
   if (d.multiplier != 1.0f) scale_values(gathered_.data(), d.elements(), d.multiplier, gathered_.data());
   if (d.in_memory) {
-    Update::update(operand_words(), gathered_.data(), d.elements(), gathered_.data());
+    Update::update(operand_words() + (d.bias ? columns : 0), gathered_.data(), d.elements(), gathered_.data());
     return;
   }
   for (std::size_t r = 0; r < d.rows; ++r) {
@@ -299,14 +356,34 @@ std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> VectorUnit::compute(co
 }
 
 void VectorUnit::compute(const SiluMultiply& d) {
-  (d.gelu ? gelu_mul : silu_mul)(gathered_.data(), second_.data(), d.elements(), gathered_.data());
+  if (d.bias) {
+    add_bias(operand_words(), gathered_, d);
+    add_bias(operand_words() + d.columns, second_, d);
+  }
+  activate_mul(d.function, d.limit, gathered_.data(), second_.data(), d.elements(), gathered_.data());
+}
+
+void VectorUnit::compute(const Activate& d) {
+  if (d.bias) add_bias(operand_words(), gathered_, d);
+  activate(d.function, gathered_.data(), d.elements(), gathered_.data());
+}
+
+void VectorUnit::compute(const KeepBranch& d) {
+  if (d.bias) add_bias(operand_words(), gathered_, d);
+  if (d.leaves) return;
+  branch_.resize(step_rows_ * hidden_);
+  for (std::size_t r = 0; r < d.rows; ++r)
+    std::copy_n(gathered_.data() + r * d.columns, d.columns,
+                branch_.data() + (d.row_begin + r) * hidden_ + d.column_begin);
 }
 
 void VectorUnit::compute(const Logits& d) {
   if (d.divisor != 1.0f) divide_values(gathered_.data(), d.elements(), d.divisor, gathered_.data());
+  if (d.cap != 0.0f) cap_values(gathered_.data(), d.elements(), d.cap, gathered_.data());
 }
 
 void VectorUnit::compute(const Route& d) {
+  if (d.bias) add_bias(operand_words(), gathered_, d);
   scores_.resize(std::size_t{d.rows} * d.experts);
   for (std::size_t r = 0; r < d.rows; ++r)
     std::copy_n(gathered_.data() + r * d.columns, d.columns, scores_.data() + r * d.experts + d.column_begin);
@@ -328,6 +405,8 @@ void VectorUnit::compute(const AddScaled& d) {
     Fp16* x = residual_.data() + row * hidden_ + d.column_begin;
     scaled_add(x, results, scale, d.columns, x);
   };
+  if (d.bias) add_bias(operand_words(), gathered_, d);
+  if (d.multiplier != 1.0f) scale_values(gathered_.data(), d.elements(), d.multiplier, gathered_.data());
   const Fp16* results = gathered_.data();
   if (d.expert == AddScaled::shared) {
     for (std::size_t r = 0; r < d.rows; ++r, results += d.columns) add(d.row_begin + r, shared_scale_[r], results);
@@ -370,21 +449,22 @@ void VectorUnit::send_blocks(const Rows& d, std::uint32_t block_columns, const F
 
 /// All rows of each head.
 void VectorUnit::send_heads(const Projection& d) {
-  const std::uint32_t rows = d.rows, columns = d.columns, head_dim = d.head_dim;
+  const std::uint32_t rows = d.rows, columns = d.width != 0 ? d.width : d.columns, head_dim = d.head_dim;
   for (std::uint32_t c = 0; c < columns; c += head_dim) send_rows(rows, head_dim, gathered_.data() + c, columns);
 }
 
 /// Of each head the rows of one sequence after the other; in_chunks: at most chunk_rows of them at once.
 void VectorUnit::send_heads_by_sequence(const Projection& d, bool in_chunks) {
-  for (std::uint32_t c = 0; c < d.columns; c += d.head_dim)
+  const std::uint32_t columns = d.width != 0 ? d.width : d.columns;
+  for (std::uint32_t c = 0; c < columns; c += d.head_dim)
     for (const SequenceRows& s : sequences_) {
       const std::uint32_t begin = std::max(s.first_row, d.row_begin),
                           end = std::min(s.first_row + s.rows, d.row_begin + d.rows);
       if (begin >= end) continue;
       const std::uint32_t most = in_chunks && s.chunk_rows != 0 ? s.chunk_rows : end - begin;
       for (std::uint32_t r = begin; r < end; r += most)
-        send_rows(std::min(most, end - r), d.head_dim, gathered_.data() + std::size_t{r - d.row_begin} * d.columns + c,
-                  d.columns);
+        send_rows(std::min(most, end - r), d.head_dim, gathered_.data() + std::size_t{r - d.row_begin} * columns + c,
+                  columns);
     }
 }
 
@@ -392,18 +472,28 @@ void VectorUnit::send(const Embed& d) {
   if (d.leaves) send_blocks(d, d.block_columns, gathered_.data());
 }
 void VectorUnit::send(const Norm& d) { send_blocks(d, d.block_columns, out_.data()); }
+void VectorUnit::send(const AddNormed& d) {
+  if (d.from_memory) send_blocks(d, d.block_columns, out_.data());
+}
 void VectorUnit::send(const RotateQueries& d) {
+  if (d.goes_on()) return;
   if (d.by_sequence)
     send_heads_by_sequence(d, true);
   else
     send_heads(d);
 }
-void VectorUnit::send(const RotateKeys& d) { send_heads_by_sequence(d, false); }
+void VectorUnit::send(const RotateKeys& d) {
+  if (!d.goes_on()) send_heads_by_sequence(d, false);
+}
 void VectorUnit::send(const PassValues& d) { send_heads_by_sequence(d, false); }
 void VectorUnit::send(const PassScores& d) { send_blocks(d, 0, gathered_.data()); }
 void VectorUnit::send(const PassSums& d) { send_blocks(d, 0, gathered_.data()); }
 void VectorUnit::send(const Softmax& d) { send_blocks(d, 0, gathered_.data()); }
 void VectorUnit::send(const SiluMultiply& d) { send_blocks(d, 0, gathered_.data()); }
+void VectorUnit::send(const Activate& d) { send_blocks(d, 0, gathered_.data()); }
+void VectorUnit::send(const KeepBranch& d) {
+  if (d.leaves) send_blocks(d, 0, gathered_.data());
+}
 void VectorUnit::send(const StreamUpdate& d) {
   if (d.in_memory) send_blocks(d, 0, gathered_.data());
 }

@@ -55,6 +55,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void compute(const Setup&) {}
   void compute(const Embed& d);
   void compute(const Norm& d);
+  void compute(const AddNormed& d);
   void compute(const Rotation& d);
   void correct(const Projection& d);
   void compute(const Softmax& d);
@@ -64,6 +65,8 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   template <class Update>
   std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> compute(const Update& d);
   void compute(const SiluMultiply& d);
+  void compute(const Activate& d);
+  void compute(const KeepBranch& d);
   void compute(const PassValues& d) { correct(d); }
   void compute(const PassScores&) {}
   void compute(const PassSums&) {}
@@ -72,13 +75,17 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void compute(const AddScaled& d);
   void compute(const Logits& d);
   void compute(const Marker&) {}
-  void collect_rows(const Norm& d, const formats::Fp16* from);
+  const formats::Fp16* take_gains(const Norm& d, const formats::Fp16* words);
+  void normalise(const Norm& d, const formats::Fp16* row, formats::Fp16* out) const;
+  static void collect_rows(const Norm& d, const formats::Fp16* from, std::vector<formats::Fp16>& to);
+  static void add_bias(const formats::Fp16* bias, std::vector<formats::Fp16>& rows, const Results& d);
   const formats::Fp16* operand_words() const { return reinterpret_cast<const formats::Fp16*>(operand_data_.data()); }
 
   // How the result of each kind leaves.
   void send(const Setup&) {}
   void send(const Embed& d);
   void send(const Norm& d);
+  void send(const AddNormed& d);
   void send(const RotateQueries& d);
   void send(const RotateKeys& d);
   void send(const PassValues& d);
@@ -90,6 +97,8 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void send(const AccumulateAttention& d);
   void send(const StreamUpdate& d);
   void send(const SiluMultiply& d);
+  void send(const Activate& d);
+  void send(const KeepBranch& d);
   void send(const Route& d);
   void send(const ScaleOfRows&) {}
   void send(const AddScaled&) {}
@@ -117,8 +126,9 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   std::size_t hidden_ = 0, step_rows_ = 0;
   std::vector<std::uint8_t> operand_data_;
   std::vector<float> gamma_;
-  std::array<std::vector<float>, 2> head_gains_;  // of queries and keys
-  std::vector<formats::Fp16> residual_, attended_, gathered_, second_, out_;
+  std::array<std::vector<float>, 2> head_gains_;    // of queries and keys
+  std::array<std::vector<formats::Fp16>, 2> wide_;  // their rows, where a norm is over all heads
+  std::vector<formats::Fp16> residual_, branch_, attended_, gathered_, second_, out_;
   // Online softmax: of the rows whose blocks are under way. A block's results come when the scores of the next may have been
   // taken already; a row that sees nothing of a block has no factor.
   struct OnlineBlock {
@@ -135,7 +145,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   std::vector<float> frequencies_;  // of the setup table; empty: from theta
   std::unique_ptr<RopeTable> rope_;
   double rope_theta_ = 0;
-  bool rope_half_ = false;
+  bool rope_half_ = false, rope_from_table_ = false;
 };
 
 }  // namespace harmonia::vector

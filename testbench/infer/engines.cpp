@@ -17,10 +17,10 @@ std::shared_ptr<accelerator::GoldenModelWeights> weights(const EngineRequest& r)
   const double exponent = r.config.smoothing.offline_exponent;
   if (exponent > 0) {
     const accelerator::ModelShape& shape = r.model->info.shape;
-    if (shape.qkv_bias || shape.qk_norm)
+    if (shape.qkv_bias || shape.qk_norm || shape.rotary_dim != 0)
       throw config::InputError(
           "smoothing.offline_exponent: factors are folded into the query and key projections alone, expected a model "
-          "without their biases and norms, or 0");
+          "without their biases, norms and partial rotation, or 0");
     if (r.calibration.empty())
       throw config::InputError("smoothing.offline_exponent needs a calibration text (--calibrate FILE)");
     factors = calibrate_smoothing(r.model, r.calibration, exponent);

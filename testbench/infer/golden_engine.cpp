@@ -37,9 +37,12 @@ std::shared_ptr<accelerator::GoldenModelWeights> prepare_weights(const ModelWeig
   auto out = std::make_shared<accelerator::GoldenModelWeights>();
   out->shape = model.info.shape;
   out->rope_pairing = model.info.rope_pairing;
-  if (model.info.rope_scaling.factor != 1.0)
-    for (int i = 0; i < model.info.shape.head_dim / 2; ++i)
+  if (model.info.rope_scaling.kind != RopeScaling::Kind::none) {
+    const accelerator::ModelShape& shape = model.info.shape;
+    for (int i = 0; i < (shape.rotary_dim != 0 ? shape.rotary_dim : shape.head_dim) / 2; ++i)
       out->rope_frequencies.push_back(static_cast<float>(rope_frequency(model.info, i)));
+    out->rope_magnitude = static_cast<float>(model.info.rope_scaling.magnitude);
+  }
   out->embedding = to_fp16(model.embedding);
   out->final_norm = to_fp16(model.final_norm);
 

@@ -6,6 +6,8 @@
 // Does not model: any format of the accelerator. This is what quality is measured against.
 #pragma once
 
+#include <array>
+
 #include "harmonia/testbench/infer/step_engine.h"
 
 namespace harmonia::testbench {
@@ -28,18 +30,25 @@ class ReferenceLlama : public StepEngine {
   void multiply(const WeightView& w, const std::vector<float>& x, std::vector<float>& out);
   void multiply_rows(const WeightView& w, std::int64_t first, std::int64_t count, const std::vector<float>& x,
                      std::vector<float>& out);
-  void project(const LayerWeights& l, ModelTensor matrix, ModelTensor bias, std::vector<float>& out);
+  void project(const LayerWeights& l, ModelTensor matrix, bool with_bias, ModelTensor bias,
+               const std::vector<float>& operand, std::vector<float>& out);
+  void add_bias(const WeightView& bias, std::int64_t part, std::int64_t parts, std::vector<float>& out);
   void normalise_heads(const WeightView& gains, std::vector<float>& heads);
-  void feed_forward(const WeightView& gate, const WeightView& up, const WeightView& down, std::int64_t part,
-                    std::int64_t parts, float scale);
+  void attend(std::size_t layer, const LayerWeights& l);
+  float activated(float gate, float up) const;
+  void feed_forward(const LayerWeights& l);
+  void expert(const LayerWeights& l, const std::array<ModelTensor, 3>& matrices,
+              const std::array<ModelTensor, 3>& biases, bool with_biases, std::int64_t part, std::int64_t parts,
+              float scale);
+  void leave(const LayerWeights& l, ModelTensor post_norm);
   void mixture(const LayerWeights& l);
   void normalise(const std::vector<float>& x, const WeightView& weight, std::vector<float>& out);
-  void rotate(float* vector, std::int64_t heads) const;
+  void rotate(float* vector, std::int64_t heads, int layer) const;
 
   std::shared_ptr<const ModelWeights> weights_;
   std::int64_t position_ = 0;
   std::vector<std::vector<float>> key_cache_, value_cache_;  // per layer, grow with the sequence
-  std::vector<float> row_, x_, normed_, q_, k_, v_, attended_, projected_, gate_, up_, scores_;
+  std::vector<float> row_, x_, normed_, branch_, q_, k_, v_, attended_, projected_, gate_, up_, scores_;
 };
 
 }  // namespace harmonia::testbench

@@ -36,14 +36,14 @@ std::vector<Architecture> make_architectures() {
     Architecture& a = add("smollm3", "SmolLM3");
     a.tied = true;
     a.rope_theta = 2000000.0;
-    a.values_differ = "every fourth layer has no RoPE";
+    a.no_rope_interval = 4;
   }
   {
     Architecture& a = add("olmo2", "OLMo 2");
     a.rope_theta = 500000.0;
     a.norm_eps = 1e-5;
     a.qk_norm = Architecture::QkNorm::whole_width;
-    a.values_differ = "its norms stand behind attention and feed-forward";
+    a.norms = Architecture::Norms::behind;
   }
   {
     Architecture& a = add("granite", "Granite");
@@ -55,7 +55,7 @@ std::vector<Architecture> make_architectures() {
     a.head_dim = 256;
     a.vocab_size = 256000;
     a.activation = "gelu_pytorch_tanh";
-    a.values_differ = "norms of 1 + weight and an embedding scaled by sqrt(hidden_size)";
+    a.gains_less_one = a.scaled_embedding = true;
   }
   {
     Architecture& a = add("gemma2", "Gemma 2");
@@ -63,10 +63,13 @@ std::vector<Architecture> make_architectures() {
     a.head_dim = 256;
     a.vocab_size = 256000;
     a.activation = "gelu_pytorch_tanh";
-    a.norms_per_layer = 4;
+    a.norms = Architecture::Norms::both;
+    a.gains_less_one = a.scaled_embedding = true;
+    a.attention_cap = 50.0;
+    a.logits_cap = 30.0;
+    a.query_scalar = 256.0;
     a.window = 4096;
     a.window_period = 2;
-    a.values_differ = "norms behind attention and feed-forward, and capped scores and logits";
   }
   for (const char* type : {"gemma3_text", "gemma3"}) {
     Architecture& a = add(type, "Gemma 3");
@@ -75,11 +78,42 @@ std::vector<Architecture> make_architectures() {
     a.head_dim = 256;
     a.vocab_size = 262208;
     a.activation = "gelu_pytorch_tanh";
-    a.norms_per_layer = 4;
+    a.norms = Architecture::Norms::both;
+    a.gains_less_one = a.scaled_embedding = true;
+    a.query_scalar = 256.0;
+    a.window_rope_theta = 10000.0;
     a.qk_norm = Architecture::QkNorm::per_head;
     a.window = 4096;
     a.window_period = 6;
-    a.values_differ = "norms behind attention and feed-forward, and two bases of RoPE";
+  }
+  {
+    Architecture& a = add("arcee", "Arcee");
+    a.norm_eps = 1e-5;
+    a.gated = false;
+    a.activation = "relu2";
+  }
+  {
+    Architecture& a = add("nemotron", "Nemotron");
+    a.norm_eps = 1e-5;
+    a.layer_norm = a.gains_less_one = true;
+    a.partial_rotary = 0.5;
+    a.gated = false;
+    a.activation = "relu2";
+  }
+  {
+    Architecture& a = add("starcoder2", "StarCoder2");
+    a.tied = true;
+    a.norm_eps = 1e-5;
+    a.layer_norm = true;
+    a.qkv_bias = a.o_bias = a.mlp_bias = true;
+    a.gated = false;
+    a.activation = "gelu_pytorch_tanh";
+  }
+  {
+    Architecture& a = add("stablelm", "StableLM");
+    a.norm_eps = 1e-5;
+    a.layer_norm = true;
+    a.partial_rotary = 0.25;
   }
   const auto mixture = [&](const char* type, const char* family, int experts, int per_token) -> Architecture& {
     Architecture& a = add(type, family);
@@ -116,8 +150,7 @@ std::vector<Architecture> make_architectures() {
     a.rope_theta = 150000.0;
     a.window = 128;
     a.window_period = 2;
-    a.expert_biases = true;
-    a.values_differ = "sinks of the attention, and a clamped activation";
+    a.mlp_bias = a.sinks = a.clamped = true;
   }
   mixture("deepseek", "DeepSeek-MoE", 0, 0);
   return list;
@@ -158,11 +191,13 @@ const std::vector<Refused>& refused() {
         "ernie4_5_moe",     "glm4_moe",     "hunyuan_v1_moe", "bailing_moe", "dots1",
         "minimax_m2",       "exaone_moe",   "flex_olmo",      "afmoe",       "switch_transformers",
         "nllb-moe",         "qwen3_vl_moe", "qwen3_omni_moe", "aria",        "step3"}},
-      {"its feed-forward has two matrices",
-       {"nemotron", "gpt_neox", "gpt_neox_japanese", "gpt2",        "gptj",           "gpt_neo",   "opt",  "bloom",
-        "falcon",   "mpt",      "starcoder2",        "gpt_bigcode", "codegen",        "persimmon", "fuyu", "phi",
-        "xglm",     "biogpt",   "openai-gpt",        "ctrl",        "stablelm_alpha", "arcee"}},
-      {"attention and feed-forward of a layer run on the same input", {"cohere", "cohere2", "stablelm_parallel"}},
+      {"its positions are added to the embedding",
+       {"gpt2", "gpt_neo", "opt", "gpt_bigcode", "xglm", "biogpt", "openai-gpt", "ctrl"}},
+      {"its scores fall with the distance of tokens (ALiBi)", {"bloom", "mpt"}},
+      {"its norms of queries and keys subtract the mean", {"persimmon", "fuyu"}},
+      {"attention and feed-forward of a layer run on the same input",
+       {"cohere", "cohere2", "stablelm_parallel", "gpt_neox", "gpt_neox_japanese", "gptj", "codegen", "falcon", "phi",
+        "stablelm_alpha"}},
       {"its norms have no weights", {"olmo"}},
       {"its layers have numbers of heads of their own", {"openelm", "nemotron-nas", "deci"}},
       {"it attends across the layers of another model", {"mllama", "mllama_text_model"}},

@@ -27,15 +27,26 @@ struct Architecture {
   const char* activation = "silu";
 
   // What the architecture has beside a plain Llama layer, whatever its file says.
-  int norms_per_layer = 2;  // vectors of hidden_size
+  enum class Norms { before, behind, both } norms = Norms::before;
+  bool layer_norm = false;        // norms subtract the mean and have biases
+  bool gains_less_one = false;    // norms are stored as what their gains exceed 1 by
+  bool scaled_embedding = false;  // by sqrt(hidden_size)
+  double attention_cap = 0, logits_cap = 0;
+  double query_scalar = 0;       // scores are divided by its root; 0: by that of head_dim
+  double partial_rotary = 1;     // share of each head that is rotated
+  double window_rope_theta = 0;  // base of RoPE in layers with a window; 0: that of all
+  int no_rope_interval = 0;      // every n-th layer has no RoPE
+  bool clamped = false;          // the clamped activation of gpt-oss
+  bool mlp_bias = false;         // biases of the feed-forward, where the file says nothing
   enum class QkNorm { none, per_head, whole_width } qk_norm = QkNorm::none;
   bool qkv_bias = false;  // biases of q, k and v
+  bool o_bias = false;    // of the output projection
   // A mixture of experts: its numbers are in the file, with these defaults.
   bool mixture = false;
   int experts = 0, experts_per_token = 0;  // 0: the file must say it
   bool shared_gate = false;
   bool normalised_experts = false;  // the weights of a token's experts add up to 1
-  bool expert_biases = false;       // of router, gate, up and down, and a sink for each head
+  bool sinks = false;               // a score of its own for each head
   bool gated = true;                // three matrices in the feed-forward
   int window_period =
       0;  // every n-th layer attends to the whole context, the others to the window; 0: all to the window

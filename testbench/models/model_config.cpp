@@ -75,13 +75,13 @@ class Reader {
     for (const config::Member& m : text_->members) key(m);
     read_shape();
     read_windows();
-    count_other_parameters();
+    read_vectors();
+    read_positions();
     if (const char* why = type_->values_differ) feature(type_where_, std::string(type_->family) + ": " + why, true);
     const auto put = [&](const char* name, std::uint64_t value) {
       if (value != 0) document_.set(name, Node::scalar(std::to_string(value), false, window_where_), window_where_);
     };
     put("sliding_window", static_cast<std::uint64_t>(model_.shape.sliding_window));
-    put("other_parameters", model_.shape.other_parameters);
     if (!model_.shape.full_attention_layers.empty()) {
       Node list = Node::list();
       list.where = window_where_;
@@ -89,6 +89,8 @@ class Reader {
         list.items.push_back(Node::scalar(std::to_string(layer), false, window_where_));
       document_.set("full_attention_layers", std::move(list), window_where_);
     }
+    // Windows and layers by their place; all else of the shape as it is now.
+    complete_document();
     model_.document = std::move(document_);
     return std::move(model_);
   }
@@ -200,9 +202,10 @@ class Reader {
   }
 
   static constexpr const char* kShapeKeys[] = {
-      "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
-      "vocab_size",  "head_dim",          "tie_word_embeddings", "rms_norm_eps",        "max_position_embeddings",
-      "name",        "norm_eps",          "layer_norm_eps",      "rope_theta",          "rotary_emb_base"};
+      "hidden_size",    "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
+      "vocab_size",     "head_dim",          "tie_word_embeddings", "rms_norm_eps",        "max_position_embeddings",
+      "name",           "norm_eps",          "norm_epsilon",        "layer_norm_eps",      "rope_theta",
+      "rotary_emb_base"};
   static bool is_shape_key(const std::string& key) {
     return std::any_of(std::begin(kShapeKeys), std::end(kShapeKeys), [&](const char* k) { return key == k; });
   }
@@ -216,8 +219,7 @@ class Reader {
          "n_shared_experts", "num_shared_experts", "num_experts_per_tok", "num_experts_per_token", "experts_per_token",
          "num_selected_experts", "moe_topk", "moe_k", "ffn_config", "moe_config"},
         &Reader::experts);
-    all({"norm_topk_prob", "scoring_func", "topk_method", "routed_scaling_factor", "n_group", "topk_group",
-         "swiglu_limit"},
+    all({"norm_topk_prob", "scoring_func", "topk_method", "routed_scaling_factor", "n_group", "topk_group"},
         &Reader::expert_values);
     all({"moe_intermediate_size", "shared_expert_intermediate_size", "decoder_sparse_step", "mlp_only_layers",
          "first_k_dense_replace", "moe_layer_freq", "interleave_moe_layer_step", "enable_moe_block"},
@@ -230,10 +232,12 @@ class Reader {
     all({"rope_scaling", "rope_parameters"}, &Reader::rope);
     all({"partial_rotary_factor", "rotary_pct"}, &Reader::partial_rotary);
     all({"no_rope_layers", "no_rope_layer_interval", "nope_layer_interval"}, &Reader::without_rope);
-    all({"final_logit_softcapping", "attn_logit_softcapping", "query_pre_attn_scalar", "rope_local_base_freq",
-         "logit_scale", "scale_emb", "scale_depth", "dim_model_base", "clip_qkv", "mup_width_multiplier"},
+    all({"final_logit_softcapping", "attn_logit_softcapping"}, &Reader::cap);
+    all({"query_pre_attn_scalar", "rope_local_base_freq", "swiglu_limit"}, &Reader::scalar);
+    all({"logit_scale", "scale_emb", "scale_depth", "dim_model_base", "clip_qkv", "mup_width_multiplier"},
         &Reader::values_only);
     all({"embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling"}, &Reader::nothing);
+    all({"norm_type", "mlp_type"}, &Reader::kind);
     all({"quantization_config", "compression_config"}, &Reader::quantization);
     all({"use_parallel_residual", "parallel_attn"}, &Reader::parallel);
     all({"is_encoder_decoder", "add_cross_attention"}, &Reader::encoder);
@@ -285,29 +289,41 @@ class Reader {
   }
 
   void bias(const config::Member& m) {
-    if (!require_flag(m.value, m.key)) {
-      if (m.key != "mlp_bias") no_qkv_bias_ = true;
-      return;
-    }
-    if (m.key == "mlp_bias" || m.key == "use_bias") mlp_bias_ = &m;
-    if (m.key != "mlp_bias") attention_bias_ = &m;
+    const bool on = require_flag(m.value, m.key);
+    if (m.key == "mlp_bias" || m.key == "use_bias") mlp_bias_ = on;
+    if (m.key == "mlp_bias") return;
+    qkv_bias_ = on;
+    if (m.key != "qkv_bias" && m.key != "use_qkv_bias") o_bias_ = on;
   }
 
   void activation(const config::Member& m) {
     static const std::set<std::string> gelu = {"gelu",      "gelu_new",   "gelu_fast", "gelu_pytorch_tanh",
                                                "gelu_tanh", "quick_gelu", "relu"};
     const std::string text = m.value.is_scalar() ? m.value.text : std::string();
-    if (text == "silu" || text == "swish") return;
+    if (text == "silu" || text == "swish") {
+      activation_ = "silu";
+      return;
+    }
+    if (text == "relu2") {
+      activation_ = "relu_squared";
+      return;
+    }
     if (gelu.count(text) == 0)
       throw InputError(m.value.where, m.key + " is " + config::describe_found(m.value) +
-                                          ", expected silu or one of the kinds of gelu in a gated feed-forward");
+                                          ", expected silu, relu2 or one of the kinds of gelu");
     if (text == "gelu_pytorch_tanh" || text == "gelu_tanh" || text == "gelu_new") {
-      gelu_gate_ = true;
+      activation_ = "gelu";
       return;
     }
     if (activation_said_) return;
     activation_said_ = true;
-    feature(m.where, m.key + " " + text + " in place of silu", true);
+    feature(m.where, m.key + " " + text + ", which is computed as silu", true);
+  }
+
+  /// What the type has where the file says nothing.
+  std::string own_activation() const {
+    const std::string_view own = type_->activation;
+    return own == "relu2" ? "relu_squared" : own == "gelu_pytorch_tanh" ? "gelu" : "silu";
   }
 
   void window(const config::Member& m) { window_keys_[m.key] = &m; }
@@ -377,6 +393,7 @@ class Reader {
       };
       RopeScaling& s = model_.rope_scaling;
       s.factor = value("factor", 1.0);
+      if (s.factor != 1.0) s.kind = RopeScaling::Kind::llama3;
       s.low_frequency_factor = value("low_freq_factor", 1.0);
       s.high_frequency_factor = value("high_freq_factor", 4.0);
       s.original_context = value("original_max_position_embeddings", 8192.0);
@@ -395,25 +412,67 @@ class Reader {
       throw InputError(factor->where, m.key + ".factor is " + factor->text + ", expected a number above 0");
     if (!factor && (type == "linear" || type == "dynamic" || type == "yarn"))
       throw InputError(m.where, m.key + " of type " + type + " has no factor, expected one");
+    if (type == "linear" || type == "yarn") return scaled_rope(m, type);
     feature(m.where, m.key + " of type " + type, true);
+  }
+
+  void scaled_rope(const config::Member& m, const std::string& type) {
+    const auto value = [&](const char* name, double absent) {
+      const Node* n = m.value.find(name);
+      if (!n || n->is_null()) return absent;
+      const double given = require_number(*n, m.key + "." + name);
+      if (!(given > 0))
+        throw InputError(n->where, m.key + "." + name + " is " + n->text + ", expected a number above 0");
+      return given;
+    };
+    RopeScaling& s = model_.rope_scaling;
+    s.factor = value("factor", 1.0);
+    s.kind = type == "linear" ? RopeScaling::Kind::linear : RopeScaling::Kind::yarn;
+    if (type == "linear") return;
+    const Node* positions = find("max_position_embeddings");
+    const double all = positions ? require_number(*positions, "max_position_embeddings") : 2048.0;
+    s.original_context = value("original_max_position_embeddings", all);
+    s.beta_fast = value("beta_fast", 32.0);
+    s.beta_slow = value("beta_slow", 1.0);
+    if (const Node* n = m.value.find("truncate"); n && !n->is_null())
+      s.truncate = require_flag(*n, m.key + ".truncate");
+    const auto magnitude = [&](double scale) { return s.factor <= 1.0 ? 1.0 : 0.1 * scale * std::log(s.factor) + 1.0; };
+    const double mscale = value("mscale", 0.0), of_all = value("mscale_all_dim", 0.0);
+    s.magnitude =
+        value("attention_factor", mscale > 0 && of_all > 0 ? magnitude(mscale) / magnitude(of_all) : magnitude(1.0));
   }
 
   void partial_rotary(const config::Member& m) {
     const double part = require_number(m.value, m.key);
     if (!(part > 0) || part > 1)
       throw InputError(m.value.where, m.key + " is " + m.value.text + ", expected a share in (0, 1]");
-    if (part != 1) feature(m.where, m.key + " " + m.value.text + " (RoPE rotates a part of each head)", true);
+    partial_rotary_ = part;
   }
 
+  /// A list with a 0 for each layer without RoPE, or every how many layers there is one; the list decides.
   void without_rope(const config::Member& m) {
-    if (m.value.is_list() && std::none_of(m.value.items.begin(), m.value.items.end(),
-                                          [](const Node& n) { return number(n).value_or(0) == 0 && !is_true(n); }))
-      return;
     if (m.key != "no_rope_layers") {
-      if (find("no_rope_layers")) return;  // the list says which layers
-      if (number(m.value).value_or(1) == 0) return;
+      no_rope_interval_ = static_cast<int>(require_count(m.value, m.key));
+      return;
     }
-    feature(m.where, m.key + ": layers without RoPE", true);
+    if (!m.value.is_list())
+      throw InputError(m.value.where, m.key + " is " + config::describe_found(m.value) +
+                                          ", expected a list with 0 for each layer without RoPE and 1 for others");
+    no_rope_ = &m;
+  }
+
+  /// A number that the shape takes.
+  void cap(const config::Member& m) {
+    const double value = is_false(m.value) ? 0.0 : require_number(m.value, m.key);
+    if (value < 0) throw InputError(m.value.where, m.key + " is " + m.value.text + ", expected a number from 0 on");
+    (m.key == "attn_logit_softcapping" ? attention_cap_ : logits_cap_) = value;
+  }
+  void scalar(const config::Member& m) {
+    const double value = require_number(m.value, m.key);
+    if (!(value > 0)) throw InputError(m.value.where, m.key + " is " + m.value.text + ", expected a number above 0");
+    if (m.key == "swiglu_limit" && !type_->clamped)
+      throw InputError(m.where, "swiglu_limit is not modelled for model type '" + std::string(type_->model_type) + "'");
+    (m.key == "query_pre_attn_scalar" ? query_scalar_ : m.key == "swiglu_limit" ? limit_ : window_theta_) = value;
   }
 
   void values_only(const config::Member& m) {
@@ -422,11 +481,17 @@ class Reader {
     if (value && *value == 1 &&
         (m.key.find("multiplier") != std::string::npos || m.key.find("scal") != std::string::npos))
       return;
-    if (m.key == "query_pre_attn_scalar" && value) {
-      const Node* d = find("head_dim");
-      if (*value == (d ? number(*d).value_or(0) : type_->head_dim)) return;
-    }
     feature(m.where, m.key + " " + (m.value.is_scalar() ? m.value.text : std::string("given")), true);
+  }
+
+  /// What StarCoder2's file says of its layers: there is one kind.
+  void kind(const config::Member& m) {
+    const std::string expected = m.key == "norm_type" ? "layer_norm" : "default";
+    if (!type_->layer_norm || !m.value.is_scalar() || m.value.text != expected)
+      throw InputError(
+          m.value.where,
+          m.key + " is " + config::describe_found(m.value) + ", expected " +
+              (type_->layer_norm ? expected : "no such key for model type '" + std::string(type_->model_type) + "'"));
   }
 
   void quantization(const config::Member& m) {
@@ -484,6 +549,7 @@ class Reader {
       copy(key, key);
     copy("layer_norm_eps", "rms_norm_eps");
     copy("norm_eps", "rms_norm_eps");
+    copy("norm_epsilon", "rms_norm_eps");
     copy("rms_norm_eps", "rms_norm_eps");
     copy("rotary_emb_base", "rope_theta");
     copy("rope_theta", "rope_theta");
@@ -507,7 +573,8 @@ class Reader {
     absent("rope_theta", std::to_string(type_->rope_theta));
     if (!known.find("rms_norm_eps"))
       known.set("rms_norm_eps", Node::scalar(type_->norm_eps == 1e-5 ? "1e-5" : "1e-6"), text_->where);
-    if (gelu_gate_) absent("gelu_gate", "true");
+    if (activation_.empty() && !activation_said_) activation_ = own_activation();
+    if (!activation_.empty() && activation_ != "silu") absent("activation", activation_);
     if (type_->attention_scale != 0) absent("attention_scale", std::to_string(type_->attention_scale));
     absent("tie_word_embeddings", type_->tied ? "true" : "false");
     if (type_->mixture)
@@ -677,33 +744,74 @@ class Reader {
     return full;
   }
 
-  void count_other_parameters() {
+  /// Norms, biases and what else a layer has beside its matrices.
+  void read_vectors() {
     accelerator::ModelShape& s = model_.shape;
-    const std::uint64_t layers = s.num_hidden_layers, h = s.hidden_size, q = s.q_width(), kv = s.kv_width();
-    const auto add = [&](std::uint64_t per_layer, const Location& where, const std::string& what) {
-      const std::uint64_t count = layers * per_layer;
-      s.other_parameters += count;
-      feature(where, fmt::format("{} ({} parameters)", what, count), false);
-    };
-    if (type_->norms_per_layer > 2)
-      add((type_->norms_per_layer - 2) * h, type_where_, "norms behind attention and feed-forward");
-    const auto vectors = [&](const char* key, bool& flag, const Location& where) {
-      flag = true;
-      document_.set(key, Node::scalar("true", false, where), where);
-    };
-    if (qk_norm_ || type_->qk_norm == Architecture::QkNorm::per_head)
-      vectors("qk_norm", s.qk_norm, qk_norm_ ? qk_norm_->where : type_where_);
-    else if (type_->qk_norm == Architecture::QkNorm::whole_width)
-      add(q + kv, type_where_, "norms of queries and keys");
-    if ((type_->qkv_bias && !no_qkv_bias_) || attention_bias_)
-      vectors("qkv_bias", s.qkv_bias, attention_bias_ ? attention_bias_->where : type_where_);
-    if (attention_bias_ && !type_->qkv_bias) add(h, attention_bias_->where, "biases of o");
-    if (type_->expert_biases) {
-      const std::uint64_t experts = s.mixture.experts, width = s.mixture.expert_width;
-      add(experts * (2 * width + h + 1) + s.num_attention_heads, type_where_,
-          "biases of router and experts, and sinks of the heads");
+    using QkNorm = Architecture::QkNorm;
+    if (qk_norm_ && type_->layer_norm)
+      throw InputError(qk_norm_->where,
+                       qk_norm_->key +
+                           " is true, expected false: norms of queries and keys that subtract the mean are not "
+                           "modelled");
+    s.qk_norm = qk_norm_ || type_->qk_norm != QkNorm::none;
+    s.qk_norm_all_heads = !qk_norm_ && type_->qk_norm == QkNorm::whole_width;
+    s.qkv_bias = qkv_bias_.value_or(type_->qkv_bias);
+    s.o_bias = type_->qkv_bias && !type_->o_bias ? false : o_bias_.value_or(type_->o_bias);
+    s.ffn_bias = mlp_bias_.value_or(type_->mlp_bias);
+    s.layer_norm = type_->layer_norm;
+    s.norms = static_cast<accelerator::NormPlacement>(type_->norms);
+    s.gated = type_->gated;
+    s.attention_sinks = type_->sinks;
+    s.attention_cap = attention_cap_.value_or(type_->attention_cap);
+    s.logits_cap = logits_cap_.value_or(type_->logits_cap);
+    const double scalar = query_scalar_.value_or(type_->query_scalar);
+    if (scalar != 0 && scalar != s.head_dim) s.attention_scale = 1.0 / std::sqrt(scalar);
+    if (type_->clamped) {
+      s.activation = accelerator::Activation::clamped;
+      s.activation_limit = limit_.value_or(7.0);
     }
-    if (mlp_bias_) add(2ull * s.intermediate_size + h, mlp_bias_->where, "biases of gate, up and down");
+    if (type_->scaled_embedding) s.embedding_multiplier = std::sqrt(static_cast<double>(s.hidden_size));
+    model_.gains_less_one = type_->gains_less_one;
+  }
+
+  /// Where and how RoPE rotates.
+  void read_positions() {
+    accelerator::ModelShape& s = model_.shape;
+    const double part = partial_rotary_.value_or(type_->partial_rotary);
+    if (part != 1) s.rotary_dim = static_cast<int>(part * s.head_dim);
+    if (s.sliding_window != 0) s.window_rope_theta = window_theta_.value_or(type_->window_rope_theta);
+    const int every = no_rope_interval_.value_or(type_->no_rope_interval);
+    if (no_rope_ && no_rope_->value.items.size() != static_cast<std::size_t>(s.num_hidden_layers))
+      throw InputError(no_rope_->where, fmt::format("no_rope_layers has {} entries, expected one for each of {} layers",
+                                                    no_rope_->value.items.size(), s.num_hidden_layers));
+    for (int l = 0; l < s.num_hidden_layers; ++l) {
+      bool none = every != 0 && (l + 1) % every == 0;
+      if (no_rope_) {
+        const Node& n = no_rope_->value.items[static_cast<std::size_t>(l)];
+        none = !is_true(n) && (is_false(n) || require_count(n, "no_rope_layers") == 0);
+      }
+      if (none) s.layers_without_rope.push_back(l);
+    }
+  }
+
+  /// Keys of the shape that follow from the type, or from keys of another name.
+  void complete_document() {
+    config::Fields fields, plain;
+    accelerator::ModelShape none;
+    model_.shape.describe(fields);
+    none.describe(plain);
+    const Node all = fields.dump(), absent = plain.dump();
+    for (const config::Member& m : all.members) {
+      if (document_.find(m.key) && m.key != "attention_scale" && m.key != "embedding_multiplier") continue;
+      const Node* usual = absent.find(m.key);
+      if (usual && *usual == m.value) continue;
+      document_.set(m.key, placed(m.value), type_where_);
+    }
+  }
+  Node placed(Node n) const {
+    n.where = type_where_;
+    for (Node& item : n.items) item.where = type_where_;
+    return n;
   }
 
   const Node& outer_;
@@ -714,9 +822,12 @@ class Reader {
   const Node* theta_ = nullptr;
   const config::Member* scaling_ = nullptr;  // of RoPE
   std::string scaling_type_;
-  const config::Member *attention_bias_ = nullptr, *mlp_bias_ = nullptr, *qk_norm_ = nullptr;
-  bool no_qkv_bias_ = false, activation_said_ = false;
-  bool gelu_gate_ = false;
+  const config::Member *qk_norm_ = nullptr, *no_rope_ = nullptr;
+  bool activation_said_ = false;
+  std::string activation_;  // as a key of the shape; empty: that of the type
+  std::optional<bool> qkv_bias_, o_bias_, mlp_bias_;
+  std::optional<double> attention_cap_, logits_cap_, query_scalar_, limit_, partial_rotary_, window_theta_;
+  std::optional<int> no_rope_interval_;
   std::map<std::string, const config::Member*> window_keys_, expert_keys_;
   Node document_;
   Location window_where_;

@@ -14,9 +14,15 @@
 
 namespace harmonia::testbench {
 
-/// RoPE frequency scaling as Llama 3.1 and later use it; factor 1 means none.
+/// Scaling of RoPE's frequencies: all divided by the factor (linear), by wavelength (llama3), or by the number of turns in the
+/// original context, with a factor of sine and cosine (yarn).
 struct RopeScaling {
+  enum class Kind { none, linear, llama3, yarn } kind = Kind::none;
   double factor = 1.0;
+  double magnitude = 1.0;  // yarn: of sine and cosine
+  double beta_fast = 32.0,
+         beta_slow = 1.0;  // yarn: turns of the fastest pair that is stretched, of the slowest that is not
+  bool truncate = true;    // yarn: their pairs are whole numbers
   double low_frequency_factor = 1.0;
   double high_frequency_factor = 4.0;
   double original_context = 8192.0;
@@ -33,6 +39,7 @@ struct ModelConfig {
   accelerator::ModelShape shape;
   RopeScaling rope_scaling;
   bool half_split_rope = true;
+  bool gains_less_one = false;  // norms are stored as what their gains exceed 1 by
   std::vector<ModelFeature> features;
   std::vector<std::string> notices;  // whole sentences about the file itself
   config::Node document;             // the shape as keys, each with its place in the file

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/fields.h"
 #include "harmonia/hw/formats/lloyd_max.h"
 #include "harmonia/testbench/weights/huggingface.h"
 #include "harmonia/testbench/weights/safetensors.h"
@@ -165,16 +166,38 @@ struct Encode {
   }
 };
 
+/// The first key of a shape that the quantised layout's own configuration has no word for and that is not as in a Llama; empty:
+/// there is none.
+std::string beyond_llama(const accelerator::ModelShape& shape) {
+  accelerator::ModelShape plain;
+  plain.name = shape.name;
+  plain.hidden_size = shape.hidden_size;
+  plain.num_hidden_layers = shape.num_hidden_layers;
+  plain.num_attention_heads = shape.num_attention_heads;
+  plain.num_key_value_heads = shape.num_key_value_heads;
+  plain.intermediate_size = shape.intermediate_size;
+  plain.vocab_size = shape.vocab_size;
+  plain.head_dim = shape.head_dim;
+  plain.tie_word_embeddings = shape.tie_word_embeddings;
+  plain.rope_theta = shape.rope_theta;
+  plain.rms_norm_eps = shape.rms_norm_eps;
+  plain.max_position_embeddings = shape.max_position_embeddings;
+  const config::Node is = config::dump(shape), as_llama = config::dump(plain);
+  for (const config::Member& m : is.members)
+    if (const config::Node* usual = as_llama.find(m.key); usual == nullptr || !(*usual == m.value)) return m.key;
+  return {};
+}
+
 }  // namespace
 
 QuantizeReport quantize_model(const ModelWeights& model, const QuantizeOptions& options,
                               const std::filesystem::path& path,
                               const std::function<void(std::size_t, std::size_t)>& progress) {
   const accelerator::ModelShape& shape = model.info.shape;
-  if (shape.mixture.experts > 0 || shape.qkv_bias || shape.qk_norm || shape.sliding_window != 0)
-    throw config::InputError({model.source},
-                             "the model has a mixture of experts, biases, norms of queries and keys or windows, which "
-                             "the quantised layout does not hold; expected plain Llama layers");
+  if (const std::string key = beyond_llama(shape); !key.empty() || model.info.gains_less_one)
+    throw config::InputError({model.source}, "the model is no plain Llama (" + (key.empty() ? "its norms" : key) +
+                                                 " differs), and the quantised layout holds no other; expected plain "
+                                                 "Llama layers");
   Output out;
   QuantizeReport report;
   const bool quantized_head = options.lm_head.name != "fp16";

@@ -130,6 +130,7 @@ accelerator::MachineOptions functional_options(const Scenario& scenario,
   options.program.data_valid = true;
   options.program.half_split_rope = weights->rope_pairing == formats::RopePairing::kHalfSplit;
   options.program.rope_frequencies = weights->rope_frequencies;
+  options.program.rope_magnitude = weights->rope_magnitude;
   // Tensors are numbered from 1: the linears layer by layer, then the output head (memory_map.h).
   auto tables = std::make_shared<std::vector<DecoderTable>>(1);
   for (std::size_t l = 0; l < weights->layers.size(); ++l)

@@ -373,6 +373,7 @@ ModelInfo parse_huggingface_config(const std::string& text, const std::string& f
   info.max_context = model.shape.max_position_embeddings == 0 ? 2048 : model.shape.max_position_embeddings;
   info.rope_pairing = model.half_split_rope ? formats::RopePairing::kHalfSplit : formats::RopePairing::kAdjacent;
   info.rope_scaling = model.rope_scaling;
+  info.gains_less_one = model.gains_less_one;
   info.validate(file);
   return info;
 }
@@ -393,7 +394,18 @@ std::string huggingface_config(const ModelInfo& info) {
       {"rms_norm_eps", s.rms_norm_eps},
       {"max_position_embeddings", info.max_context},
       {"harmonia_rope_pairing", info.rope_pairing == formats::RopePairing::kAdjacent ? "adjacent" : "half_split"}};
-  if (info.rope_scaling.factor != 1.0)
+  const RopeScaling& scaling = info.rope_scaling;
+  if (scaling.kind == RopeScaling::Kind::linear)
+    j["rope_scaling"] = {{"rope_type", "linear"}, {"factor", scaling.factor}};
+  if (scaling.kind == RopeScaling::Kind::yarn)
+    j["rope_scaling"] = {{"rope_type", "yarn"},
+                         {"factor", scaling.factor},
+                         {"original_max_position_embeddings", scaling.original_context},
+                         {"beta_fast", scaling.beta_fast},
+                         {"beta_slow", scaling.beta_slow},
+                         {"truncate", scaling.truncate},
+                         {"attention_factor", scaling.magnitude}};
+  if (scaling.kind == RopeScaling::Kind::llama3)
     j["rope_scaling"] = {{"rope_type", "llama3"},
                          {"factor", info.rope_scaling.factor},
                          {"low_freq_factor", info.rope_scaling.low_frequency_factor},
@@ -442,22 +454,119 @@ std::string huggingface_name(ModelTensor tensor) {
 
 namespace {
 
-/// A tensor of a layer; biases, and of mixtures what the families name differently.
+/// Numbers that no file holds in one place: made here, and kept as long as the model.
+WeightView made(std::vector<float> values, std::string name, ModelWeights& model) {
+  const auto kept = std::make_shared<const std::vector<float>>(std::move(values));
+  model.storage.push_back(kept);
+  WeightView view;
+  view.name = std::move(name);
+  view.rows = 1;
+  view.cols = static_cast<std::int64_t>(kept->size());
+  view.data = reinterpret_cast<const std::uint8_t*>(kept->data());
+  view.bytes = kept->size() * sizeof(float);
+  return view;
+}
+
+/// Gains of a norm, which some families store less one, with the biases of a LayerNorm behind them.
+WeightView gains(const Checkpoint& checkpoint, const std::string& prefix, ModelWeights& model) {
+  const WeightView stored = checkpoint.plain(prefix + ".weight");
+  const bool centred = model.info.shape.layer_norm;
+  if (!model.info.gains_less_one && !centred) return stored;
+  std::vector<float> values = stored.read();
+  if (model.info.gains_less_one)
+    for (float& v : values) v += 1.0F;
+  if (centred) {
+    const std::vector<float> biases = checkpoint.plain(prefix + ".bias").read();
+    values.insert(values.end(), biases.begin(), biases.end());
+  }
+  return made(std::move(values), stored.name, model);
+}
+
+/// Rows [first, first + count) of a matrix that is stored with others as one.
+WeightView part_of(WeightView all, std::int64_t first, std::int64_t count) {
+  if (first + count > all.rows)
+    throw config::InputError(
+        fmt::format("tensor {} has {} rows, expected {} or more", all.name, all.rows, first + count));
+  all.data += static_cast<std::size_t>(first) * row_bytes(all.type, all.cols);
+  all.rows = count;
+  all.bytes = static_cast<std::size_t>(count) * row_bytes(all.type, all.cols);
+  return all;
+}
+
+/// Names of norms by where they stand: before attention, behind it, before the feed-forward, behind it.
+std::string norm_name(ModelTensor tensor, accelerator::NormPlacement norms) {
+  using T = ModelTensor;
+  if (tensor == T::attention_norm) return "input_layernorm";
+  if (tensor == T::attention_post_norm) return "post_attention_layernorm";
+  if (tensor == T::ffn_post_norm) return "post_feedforward_layernorm";
+  return norms == accelerator::NormPlacement::both ? "pre_feedforward_layernorm" : "post_attention_layernorm";
+}
+
+/// Attention's and the dense feed-forward's vectors and matrices; families name some differently, or store several as one.
+WeightView dense_tensor(const Checkpoint& checkpoint, const std::string& prefix, ModelTensor tensor,
+                        ModelWeights& model) {
+  using T = ModelTensor;
+  const accelerator::ModelShape& shape = model.info.shape;
+  const std::string attention = prefix + "self_attn.", feed_forward = prefix + "mlp.";
+  const std::int64_t q = shape.q_width(), kv = shape.kv_width(), width = shape.intermediate_size;
+  const bool fused = checkpoint.has(attention + "qkv_proj.weight"),
+             plain_names = !checkpoint.has(feed_forward + "c_fc.weight");
+  const auto of_qkv = [&](std::int64_t first, std::int64_t count) {
+    return part_of(checkpoint.plain(attention + "qkv_proj.weight"), first, count);
+  };
+  switch (tensor) {
+    case T::attention_norm:
+    case T::attention_post_norm:
+    case T::ffn_norm:
+    case T::ffn_post_norm:
+      return gains(checkpoint, prefix + norm_name(tensor, shape.norms), model);
+    case T::q_norm:
+    case T::k_norm:
+      return gains(checkpoint, prefix + huggingface_name(tensor), model);
+    case T::q_bias:
+      return checkpoint.plain(attention + "q_proj.bias");
+    case T::k_bias:
+      return checkpoint.plain(attention + "k_proj.bias");
+    case T::v_bias:
+      return checkpoint.plain(attention + "v_proj.bias");
+    case T::o_bias:
+      return checkpoint.plain(attention + "o_proj.bias");
+    case T::sinks:
+      return checkpoint.plain(attention + "sinks");
+    case T::gate_bias:
+      return checkpoint.plain(feed_forward + "gate_proj.bias");
+    case T::up_bias:
+      return checkpoint.plain(feed_forward + (plain_names ? "up_proj.bias" : "c_fc.bias"));
+    case T::down_bias:
+      return checkpoint.plain(feed_forward + (plain_names ? "down_proj.bias" : "c_proj.bias"));
+    case T::q:
+      return fused ? of_qkv(0, q) : checkpoint.weight(attention + "q_proj");
+    case T::k:
+      return fused ? of_qkv(q, kv) : checkpoint.weight(attention + "k_proj");
+    case T::v:
+      return fused ? of_qkv(q + kv, kv) : checkpoint.weight(attention + "v_proj");
+    case T::gate:
+    case T::up:
+      if (!checkpoint.has(feed_forward + "gate_up_proj.weight"))
+        return checkpoint.weight(plain_names ? prefix + huggingface_name(tensor) : feed_forward + "c_fc");
+      return part_of(checkpoint.plain(feed_forward + "gate_up_proj.weight"), tensor == T::gate ? 0 : width, width);
+    case T::down:
+      return checkpoint.weight(plain_names ? prefix + huggingface_name(tensor) : feed_forward + "c_proj");
+    default:
+      return checkpoint.weight(prefix + huggingface_name(tensor));
+  }
+}
+
+/// A tensor of a layer; of mixtures what the families name differently.
 WeightView layer_tensor(const Checkpoint& checkpoint, const std::string& prefix, ModelTensor tensor,
-                        const accelerator::ModelShape& shape) {
+                        ModelWeights& model) {
   using T = ModelTensor;
   const bool mixtral = checkpoint.has(prefix + "block_sparse_moe.gate.weight");
   const std::string experts = prefix + (mixtral ? "block_sparse_moe.experts." : "mlp.experts.");
   const bool single = checkpoint.has(prefix + "mlp.shared_expert.gate_proj.weight");
   const std::string shared = prefix + (single ? "mlp.shared_expert." : "mlp.shared_experts.");
-  const int count = shape.mixture.experts;
+  const int count = model.info.shape.mixture.experts;
   switch (tensor) {
-    case T::q_bias:
-      return checkpoint.plain(prefix + "self_attn.q_proj.bias");
-    case T::k_bias:
-      return checkpoint.plain(prefix + "self_attn.k_proj.bias");
-    case T::v_bias:
-      return checkpoint.plain(prefix + "self_attn.v_proj.bias");
     case T::router:
       return checkpoint.plain(prefix + (mixtral ? "block_sparse_moe.gate.weight" : "mlp.gate.weight"));
     case T::expert_gate:
@@ -474,8 +583,14 @@ WeightView layer_tensor(const Checkpoint& checkpoint, const std::string& prefix,
       return checkpoint.plain(shared + "down_proj.weight");
     case T::shared_scale:
       return checkpoint.plain(prefix + "mlp.shared_expert_gate.weight");
+    case T::router_bias:
+    case T::expert_gate_bias:
+    case T::expert_up_bias:
+    case T::expert_down_bias:
+      throw config::InputError({checkpoint.files().front()->path().string()},
+                               "experts with biases are not read from files");
     default:
-      return checkpoint.weight(prefix + huggingface_name(tensor));
+      return dense_tensor(checkpoint, prefix, tensor, model);
   }
 }
 
@@ -504,10 +619,10 @@ ModelWeights load_huggingface(const fs::path& path) {
     const std::string prefix = huggingface_layer(static_cast<std::size_t>(i));
     LayerWeights l;
     for (const ModelTensor tensor : accelerator::layer_graph(model.info.shape, i).layer_tensors())
-      l[tensor] = layer_tensor(checkpoint, prefix, tensor, model.info.shape);
+      l[tensor] = layer_tensor(checkpoint, prefix, tensor, model);
     model.layers.push_back(std::move(l));
   }
-  model.final_norm = checkpoint.weight(huggingface_name(ModelTensor::final_norm));
+  model.final_norm = gains(checkpoint, huggingface_name(ModelTensor::final_norm), model);
   // Files of tied models may carry the head too; what is tied is the embedding.
   const auto& tied = model.info.shape.tie_word_embeddings;
   const std::string head_name = huggingface_name(ModelTensor::lm_head);

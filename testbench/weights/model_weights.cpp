@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -67,14 +68,46 @@ void ModelInfo::validate(const std::string& file) const {
   if (!(shape.rope_theta > 0.0) || !std::isfinite(shape.rope_theta)) fail("RoPE's theta is not a positive number");
 }
 
-double rope_frequency(const ModelInfo& info, std::int64_t pair) {
-  const double frequency =
-      std::pow(info.shape.rope_theta, -2.0 * static_cast<double>(pair) / static_cast<double>(info.shape.head_dim));
+namespace {
+
+constexpr double kPi = 3.14159265358979323846;
+
+/// The pair, a real number, that turns so often in the original context.
+double pair_of_turns(double turns, double original, double theta, double channels) {
+  return channels * std::log(original / (turns * 2.0 * kPi)) / (2.0 * std::log(theta));
+}
+
+/// Pairs that turn often keep their frequency, those that turn seldom are divided by the factor, between them a linear blend.
+double yarn_frequency(const RopeScaling& s, double theta, double channels, double frequency, double pair) {
+  double low = pair_of_turns(s.beta_fast, s.original_context, theta, channels),
+         high = pair_of_turns(s.beta_slow, s.original_context, theta, channels);
+  if (s.truncate) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, channels - 1.0);
+  if (low == high) high += 0.001;
+  const double stretched = std::min(1.0, std::max(0.0, (pair - low) / (high - low)));
+  return frequency / s.factor * stretched + frequency * (1.0 - stretched);
+}
+
+}  // namespace
+
+double rope_frequency(const ModelInfo& info, std::int64_t pair, int layer) {
+  const accelerator::ModelShape& shape = info.shape;
+  const double channels = shape.rotary_dim != 0 ? shape.rotary_dim : shape.head_dim;
+  const bool own = layer >= 0 && shape.own_theta(layer);
+  const double theta = own ? shape.window_rope_theta : shape.rope_theta;
+  const double frequency = std::pow(theta, -2.0 * static_cast<double>(pair) / channels);
   const RopeScaling& s = info.rope_scaling;
-  if (s.factor == 1.0) return frequency;
+  if (own || s.kind == RopeScaling::Kind::none) return frequency;
+  if (s.kind == RopeScaling::Kind::linear) return frequency / s.factor;
+  if (s.kind == RopeScaling::Kind::yarn)
+    return yarn_frequency(s, theta, channels, frequency, static_cast<double>(pair));
   // Llama 3.1: wavelengths far below the original context stay, far above it are stretched, between them a linear
   // blend.
-  const double wavelength = 2.0 * 3.14159265358979323846 / frequency;
+  const double wavelength = 2.0 * kPi / frequency;
   if (wavelength < s.original_context / s.high_frequency_factor) return frequency;
   if (wavelength > s.original_context / s.low_frequency_factor) return frequency / s.factor;
   const double blend =

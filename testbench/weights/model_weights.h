@@ -1,8 +1,9 @@
 // A Llama-style model's weights in memory: its shape, and one view per tensor, whatever file they came from.
 //
 // Models: the tensors of a Llama layer (RMSNorm, grouped-query attention with RoPE, SiLU-gated feed-forward or a mixture of
-// such), biases of q, k and v, norms of each head of queries and keys, tied or untied output head, RoPE in both channel pairings
-// and with the Llama-3 frequency scaling. Does not model: other biases and norms; the loaders refuse models that need them.
+// such), biases, norms of queries and keys and norms behind a block, tied or untied output head, RoPE in both channel pairings, of
+// a part of each head, with linear, Llama-3 and YaRN scaling. Does not model: what the layer graph has not; the loaders refuse
+// models that need it.
 #pragma once
 
 #include <cstddef>
@@ -34,15 +35,16 @@ struct ModelInfo {
   std::int64_t max_context = 0;  ///< tokens that it was trained for
   formats::RopePairing rope_pairing = formats::RopePairing::kAdjacent;
   RopeScaling rope_scaling;
+  bool gains_less_one = false;  ///< norms are stored in its files as what their gains exceed 1 by; views hold the gains
 
   /// Throws config::InputError, naming `file`, when the shape is inconsistent or a size is out of range (1 .. 2^31-1,
   /// at most 4096 layers, also heads * head_dim).
   void validate(const std::string& file) const;
 };
 
-/// RoPE's angle per position of pair i (0 .. head_dim/2-1): theta^(-2i/head_dim), after the frequency scaling, in
-/// double.
-double rope_frequency(const ModelInfo& info, std::int64_t pair);
+/// RoPE's angle per position of pair i (0 .. rotated/2-1): theta^(-2i/rotated), after the frequency scaling, in double. layer: one
+/// with a theta of its own is not scaled; -1: one without.
+double rope_frequency(const ModelInfo& info, std::int64_t pair, int layer = -1);
 
 /// A matrix [rows = output features, cols = input features], or a vector with rows = 1, row-major. Does not own its
 /// bytes, which need no alignment.

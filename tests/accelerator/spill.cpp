@@ -81,6 +81,36 @@ void draw_mixture(Draw& draw, Trial& t) {
   t.scenario.accelerator.activation_buffer.capacity_bytes = draw.between(16, 400) * 1024;
 }
 
+/// What other families have beside the parts of a Llama.
+void draw_parts(Draw& draw, Trial& t) {
+  using accelerator::Activation;
+  using accelerator::NormPlacement;
+  const bool dense = t.shape.mixture.experts == 0;
+  const bool o_bias = draw.yes(40), ffn_bias = draw.yes(40) && t.shape.mixture.shared_width == 0;
+  const bool all_heads = draw.yes(50), layer_norm = draw.yes(30), gated = !dense || draw.yes(60), sinks = draw.yes(40);
+  const NormPlacement norms =
+      dense ? draw.one_of({NormPlacement::before, NormPlacement::behind, NormPlacement::both}) : NormPlacement::before;
+  const Activation activation = draw.one_of({Activation::silu, Activation::gelu, Activation::relu_squared});
+  const bool clamped = gated && draw.yes(30), rope = draw.yes(70), window_theta = draw.yes(50);
+  const int rotary = draw.one_of({0, 0, 8, 20});
+  const double attention_cap = draw.one_of({0.0, 4.0}), logits_cap = draw.one_of({0.0, 5.0});
+  t.shape.more = [=](ModelShape& m) {
+    m.o_bias = o_bias;
+    m.ffn_bias = ffn_bias;
+    m.qk_norm_all_heads = m.qk_norm && all_heads;
+    m.layer_norm = layer_norm;
+    m.gated = gated;
+    m.attention_sinks = sinks;
+    m.norms = norms;
+    m.activation = clamped ? Activation::clamped : activation;
+    m.rotary_dim = rotary;
+    if (!rope) m.layers_without_rope = {0};
+    if (window_theta && m.sliding_window != 0) m.window_rope_theta = 300.0;
+    m.attention_cap = attention_cap;
+    m.logits_cap = logits_cap;
+  };
+}
+
 Trial trial_of(Draw& draw) {
   Trial t;
   const int kv_heads = static_cast<int>(draw.between(1, 3));
@@ -128,9 +158,9 @@ Trial trial_of(Draw& draw) {
   t.shape.bias = draw.yes(40);
   t.shape.qk_norm = draw.yes(40);
   if (draw.yes(30)) draw_mixture(draw, t);
-  const bool dense = t.shape.mixture.experts == 0;
-  t.shape.gelu = draw.yes(30) && dense;
-  t.shape.multipliers = draw.yes(30) && dense;
+  t.shape.gelu = draw.yes(30);
+  t.shape.multipliers = draw.yes(30);
+  if (draw.yes(60)) draw_parts(draw, t);
   return t;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,6 +43,8 @@ struct SmallShape {
   bool bias = false, qk_norm = false;
   accelerator::Mixture mixture = {};
   bool gelu = false, multipliers = false;
+  /// Further fields of the model's shape, set at last.
+  std::function<void(ModelShape&)> more = {};
 };
 
 inline ModelShape shape_of(const SmallShape& s) {
@@ -60,13 +63,14 @@ inline ModelShape shape_of(const SmallShape& s) {
   m.qkv_bias = s.bias;
   m.qk_norm = s.qk_norm;
   m.mixture = s.mixture;
-  m.gelu_gate = s.gelu;
+  if (s.gelu) m.activation = accelerator::Activation::gelu;
   if (s.multipliers) {
     m.embedding_multiplier = 12.0;
     m.residual_multiplier = 0.22;
     m.attention_scale = 0.015625;
     m.logits_divisor = 8.0;
   }
+  if (s.more) s.more(m);
   return m;
 }
 
@@ -94,12 +98,18 @@ inline std::shared_ptr<GoldenModelWeights> random_model(const SmallShape& small,
     return encoded;
   };
   const ModelShape& s = w->shape;
+  if (s.rotary_dim != 0 && seed % 3 == 0) {  // a scaled RoPE
+    for (int c = 0; c < s.rotary_dim / 2; ++c) w->rope_frequencies.push_back(1.0f / static_cast<float>(1 + 3 * c));
+    w->rope_magnitude = 1.125f;
+  }
   w->embedding.resize(static_cast<std::size_t>(s.vocab_size) * static_cast<std::size_t>(s.hidden_size));
   for (Fp16& v : w->embedding) v = formats::to_fp16(random.next());
   for (int i = 0; i < s.num_hidden_layers; ++i) {
     accelerator::GoldenLayerWeights l;
-    l.gains[accelerator::ModelTensor::attention_norm] = gains(s.hidden_size);
-    l.gains[accelerator::ModelTensor::ffn_norm] = gains(s.hidden_size);
+    if (s.norms_before() && !s.layer_norm) {
+      l.gains[accelerator::ModelTensor::attention_norm] = gains(s.hidden_size);
+      l.gains[accelerator::ModelTensor::ffn_norm] = gains(s.hidden_size);
+    }
     l.matrices[accelerator::ModelTensor::q] = linear(format, s.q_width(), s.hidden_size);
     l.matrices[accelerator::ModelTensor::k] = linear(format, s.kv_width(), s.hidden_size);
     l.matrices[accelerator::ModelTensor::v] = linear(format, s.kv_width(), s.hidden_size);
@@ -114,11 +124,14 @@ inline std::shared_ptr<GoldenModelWeights> random_model(const SmallShape& small,
       for (const T tensor : {T::q_bias, T::k_bias, T::v_bias})
         for (std::uint64_t n = accelerator::info_of(tensor).elements(s); n > 0; --n)
           l.gains[tensor].push_back(formats::to_fp16(0.5 * random.next()));
-    if (s.qk_norm)
+    if (s.qk_norm && !s.qk_norm_all_heads)
       for (const T tensor : {T::q_norm, T::k_norm}) l.gains[tensor] = gains(s.head_dim);
+    for (const T tensor : accelerator::layer_graph(s, i).layer_tensors())  // what the model has beside
+      if (accelerator::info_of(tensor).kind == accelerator::TensorKind::gains && l.gains[tensor].empty())
+        l.gains[tensor] = gains(static_cast<int>(accelerator::info_of(tensor).elements(s)));
     w->layers.push_back(std::move(l));
   }
-  w->final_norm = gains(s.hidden_size);
+  w->final_norm = gains(s.norm_width());
   w->lm_head = linear(lm_head, s.vocab_size, s.hidden_size);
   return w;
 }

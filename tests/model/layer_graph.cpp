@@ -70,7 +70,14 @@ TEST_CASE("Layer graph: a layer's tensors come in the order in which the operati
   mixture.mixture = {8, 2, 512, 512, true, 0, 1};
   mixture.qkv_bias = mixture.qk_norm = true;
   std::set<T> used;
-  for (const ModelShape& shape : {llama_3_8b(), mixture}) {
+  // With all parts that a layer may have: norms behind the blocks, biases, sinks.
+  ModelShape more = llama_3_8b(), biased = mixture;
+  more.norms = harmonia::accelerator::NormPlacement::both;
+  more.o_bias = more.ffn_bias = more.attention_sinks = true;
+  biased.mixture.shared_width = 0;
+  biased.mixture.shared_gate = false;
+  biased.ffn_bias = true;
+  for (const ModelShape& shape : {llama_3_8b(), mixture, more, biased}) {
     const std::vector<T> all = layer_graph(shape, 0).layer_tensors();
     REQUIRE(std::set<T>(all.begin(), all.end()).size() == all.size());
     used.insert(all.begin(), all.end());

@@ -80,10 +80,9 @@ TEST_CASE("config.json: what is not modelled is refused by name") {
 
 TEST_CASE("config.json: what changes values and not cost is listed, and readers of weights refuse it") {
   for (const char* keys :
-       {"\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 4.0}",
-        "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0}", "\"hidden_activation\": \"gelu\"",
-        "\"partial_rotary_factor\": 0.5", "\"no_rope_layers\": [1, 0]", "\"final_logit_softcapping\": 30.0",
-        "\"scale_emb\": 12.0", "\"quantization_config\": {\"quant_method\": \"gptq\"}"}) {
+       {"\"rope_scaling\": {\"rope_type\": \"dynamic\", \"factor\": 4.0}",
+        "\"rope_scaling\": {\"type\": \"longrope\", \"factor\": 4.0}", "\"hidden_activation\": \"gelu\"",
+        "\"logit_scale\": 0.5", "\"scale_emb\": 12.0", "\"quantization_config\": {\"quant_method\": \"gptq\"}"}) {
     INFO(keys);
     const ModelConfig m = with(keys);
     REQUIRE(m.features.size() == 1);
@@ -93,7 +92,10 @@ TEST_CASE("config.json: what changes values and not cost is listed, and readers 
   }
   for (const char* keys :
        {"\"partial_rotary_factor\": 1.0", "\"embedding_multiplier\": 12.0", "\"final_logit_softcapping\": null",
-        "\"attention_bias\": false", "\"no_rope_layers\": [1, 1]"}) {
+        "\"attention_bias\": false", "\"no_rope_layers\": [1, 1]", "\"no_rope_layers\": [1, 0]",
+        "\"partial_rotary_factor\": 0.5", "\"final_logit_softcapping\": 30.0",
+        "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 4.0}",
+        "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0}"}) {
     INFO(keys);
     CHECK(with(keys).features.empty());
   }
@@ -136,13 +138,35 @@ TEST_CASE("config.json: windows of every layer, of none, or by the type's own de
         0);
 }
 
-TEST_CASE("config.json: parameters that the machine does not read are counted") {
+TEST_CASE("config.json: biases and norms of a type, and of keys") {
   // Two layers, 4 heads of 16 on a width of 64, 2 kv heads.
-  CHECK(read_model_config(config::parse_json(type("qwen2"), "m")).shape.other_parameters == 0);
-  CHECK(read_model_config(config::parse_json(type("qwen3", ", \"head_dim\": 16"), "m")).shape.other_parameters == 0);
-  CHECK(read_model_config(config::parse_json(type("olmo2"), "m")).shape.other_parameters == 2 * (64 + 32));
-  CHECK(with("\"attention_bias\": true").shape.other_parameters == 2 * 64);
-  CHECK(with("\"mlp_bias\": true").shape.other_parameters == 2 * (2 * 128 + 64));
+  const auto of = [](const char* name, const std::string& more = "") {
+    return read_model_config(config::parse_json(type(name, more), "m")).shape;
+  };
+  const std::uint64_t plain = of("llama").parameters();
+  CHECK(of("qwen2").parameters() - plain == 2 * (64 + 2 * 32));
+  CHECK(of("qwen3", ", \"head_dim\": 16").parameters() - plain == 2 * 2 * 16);
+  CHECK(of("olmo2").parameters() - plain == 2 * (64 + 32));
+  CHECK(of("olmo2").norms == harmonia::accelerator::NormPlacement::behind);
+  CHECK(of("llama", ", \"attention_bias\": true").parameters() - plain == 2 * (64 + 2 * 32 + 64));
+  CHECK(of("stablelm", ", \"use_qkv_bias\": true").parameters() - plain == 2 * (64 + 2 * 32) + 5 * 64);
+  CHECK(of("llama", ", \"mlp_bias\": true").parameters() - plain == 2 * (2 * 128 + 64));
+  CHECK(plain - of("arcee").parameters() == 2 * 64 * 128);
+  CHECK(of("arcee").activation == harmonia::accelerator::Activation::relu_squared);
+  for (const char* name : {"qwen2", "olmo2", "starcoder2", "nemotron", "smollm3"})
+    CHECK(of(name).other_parameters == 0);
+  CHECK(of("smollm3").layers_without_rope.empty());  // every fourth of two
+  CHECK(of("smollm3", ", \"no_rope_layer_interval\": 2").layers_without_rope == std::vector<int>{1});
+  CHECK(of("nemotron").rotary_dim == 8);
+}
+
+TEST_CASE("config.json: what the shape takes has its place in the file, and stays in the resolved document") {
+  const ModelConfig m = read_model_config(config::parse_json(type("gemma2", ", \"head_dim\": 16"), "m"));
+  harmonia::accelerator::ModelShape again;
+  config::read(again, m.document);
+  CHECK(config::dump(again) == config::dump(m.shape));
+  CHECK(m.shape.attention_cap == 50.0);
+  CHECK(m.shape.attention_scale == 1.0 / 16.0);
 }
 
 TEST_CASE("config.json: published counts of parameters, with the tie that the type has by default") {
@@ -163,6 +187,13 @@ TEST_CASE("config.json: published counts of parameters, with the tie that the ty
                    "\"num_attention_heads\": 28,"
                    " \"num_hidden_layers\": 28, \"num_key_value_heads\": 4, \"vocab_size\": 152064, "
                    "\"tie_word_embeddings\": false}") == 7615616512u);
+  // Nemotron-4 15B: two matrices in the feed-forward, LayerNorms.
+  CHECK(parameters(
+            "{\"model_type\": \"nemotron\", \"hidden_act\": \"relu2\", \"vocab_size\": 256000, \"hidden_size\": 6144, "
+            "\"intermediate_size\": 24576, \"num_hidden_layers\": 32, \"num_attention_heads\": 48, "
+            "\"num_key_value_heads\": 8, \"tie_word_embeddings\": false}") /
+            10000000 ==
+        1562);
 }
 
 TEST_CASE("config.json: the language model of a model with several inputs is found, a tower is never taken for it") {
@@ -189,7 +220,7 @@ TEST_CASE("config.json: what has no decode step is refused") {
   CHECK_THROWS_WITH(read_model_config(config::parse_json(type("t5"), "m")),
                     ContainsSubstring("attention between them"));
   CHECK_THROWS_WITH(read_model_config(config::parse_json(type("mamba"), "m")), ContainsSubstring("recurrent state"));
-  CHECK_THROWS_WITH(read_model_config(config::parse_json(type("gpt_neox"), "m")), ContainsSubstring("two matrices"));
+  CHECK_THROWS_WITH(read_model_config(config::parse_json(type("gpt_neox"), "m")), ContainsSubstring("the same input"));
   CHECK_THROWS_WITH(read_model_config(config::parse_json(type("lama"), "m")),
                     ContainsSubstring("'lama' is not known") && ContainsSubstring("'llama'"));
   CHECK_THROWS_WITH(read_model_config(config::parse_json(

@@ -72,8 +72,9 @@ TEST_CASE("vectors: which multipliers and gates a published model has") {
   CHECK(m.logits_divisor == 8.0);
   CHECK(read("\"model_type\": \"granite\"").attention_scale == 1.0);
   CHECK(read("\"model_type\": \"llama\"").attention_scale == 0.0);
-  CHECK(read("\"model_type\": \"gemma\", \"hidden_activation\": \"gelu_pytorch_tanh\"").gelu_gate);
-  CHECK_FALSE(read("\"model_type\": \"llama\"").gelu_gate);
+  CHECK(read("\"model_type\": \"gemma\", \"hidden_activation\": \"gelu_pytorch_tanh\"").activation ==
+        accelerator::Activation::gelu);
+  CHECK(read("\"model_type\": \"llama\"").activation == accelerator::Activation::silu);
 }
 
 TEST_CASE("vectors: a decode step reads each once, and takes no less time") {
@@ -96,7 +97,7 @@ TEST_CASE("vectors: which published models have them") {
   CHECK(read("\"model_type\": \"qwen3\"").qk_norm);
   CHECK_FALSE(read("\"model_type\": \"qwen3\"").qkv_bias);
   CHECK(read("\"model_type\": \"llama\", \"attention_bias\": true").qkv_bias);
-  CHECK(read("\"model_type\": \"llama\", \"attention_bias\": true").other_parameters == 2 * 64);
+  CHECK(read("\"model_type\": \"llama\", \"attention_bias\": true").o_bias);
   const accelerator::ModelShape m = read("\"model_type\": \"qwen2\", \"use_qk_norm\": true");
   CHECK(m.parameters() == read("\"model_type\": \"llama\"").parameters() + 2 * (64 + 2 * 32 + 2 * 16));
   CHECK(accelerator::layer_graph(m).parameters(m) == m.parameters());

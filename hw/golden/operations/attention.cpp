@@ -1,5 +1,6 @@
 // The attention of a golden layer: scores, softmax and values.
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "harmonia/hw/formats/bfp.h"
@@ -29,6 +30,14 @@ void GoldenLayer::attention(const GoldenStep& step, const LayerOperation& operat
   if (!attended.groups.empty()) step.emit(operation.name, TapStage::operand, attended.groups);
 }
 
+/// What becomes of the scores of a query head.
+vector::ScoreRule GoldenLayer::score_rule(const LayerOperation& operation, std::size_t head) const {
+  vector::ScoreRule rule{vector::attention_scale(size(shape_.head_dim), shape_.attention_scale),
+                         static_cast<float>(shape_.attention_cap)};
+  if (operation.parameters) rule.sink = gains_[*operation.parameters][head];
+  return rule;
+}
+
 /// One query of the step, over the tokens up to its own.
 void GoldenLayer::attend(const GoldenStep& step, const LayerOperation& operation, std::size_t token, std::size_t head) {
   const std::size_t head_dim = size(shape_.head_dim), at = token * size(shape_.num_attention_heads) + head;
@@ -46,15 +55,15 @@ void GoldenLayer::attend(const GoldenStep& step, const LayerOperation& operation
   if (!queries.groups.empty()) query = queries.groups.data() + at * kBfp8.row_bytes(head_dim);
 
   if (settings_.online_block != 0) {
-    attend_blocks(query, kv_head, {first, position + 1}, hidden, rows(operation.result).values.data() + at * head_dim);
+    attend_blocks(query, kv_head, {first, position + 1}, hidden, score_rule(operation, head),
+                  rows(operation.result).values.data() + at * head_dim);
     return;
   }
   scores_.values.resize(count);
   Fp16* scores = scores_.values.data();
   cache_.scores(query, kv_head, first, count, scores);
   show(TapStage::scores, scores, 2 * count);
-  vector::softmax(scores + hidden, count - hidden, vector::attention_scale(head_dim, shape_.attention_scale),
-                  scores + hidden);
+  vector::softmax(scores + hidden, count - hidden, score_rule(operation, head), scores + hidden);
   std::fill(scores, scores + hidden, Fp16{});
   show(TapStage::probabilities, scores, 2 * count);
   nonfinite_ += scores_.convert(settings_.activations, 1);
@@ -65,9 +74,10 @@ void GoldenLayer::attend(const GoldenStep& step, const LayerOperation& operation
 /// One query by online softmax: block of keys by block, those that it sees, but for the first `hidden` ones. Blocks lie at
 /// multiples of their length.
 void GoldenLayer::attend_blocks(const void* query, std::size_t kv_head, UnitRange tokens, std::size_t hidden,
-                                Fp16* out) {
+                                const vector::ScoreRule& rule, Fp16* out) {
   const std::size_t head_dim = size(shape_.head_dim);
   vector::OnlineRow row;
+  if (!std::isinf(rule.sink)) row = {rule.sink, 1.0f};
   std::vector<Fp16> block(head_dim);
   std::vector<float> accumulated(head_dim, 0.0f);
   const std::size_t length = settings_.online_block;
@@ -79,9 +89,7 @@ void GoldenLayer::attend_blocks(const void* query, std::size_t kv_head, UnitRang
     scores_.values.resize(keys);
     Fp16* scores = scores_.values.data();
     cache_.scores(query, kv_head, first, keys, scores);
-    const float factor =
-        vector::online_softmax(scores + unseen, keys - unseen,
-                               vector::attention_scale(head_dim, shape_.attention_scale), row, scores + unseen);
+    const float factor = vector::online_softmax(scores + unseen, keys - unseen, rule, row, scores + unseen);
     std::fill(scores, scores + unseen, Fp16{});
     nonfinite_ += scores_.convert(settings_.activations, 1);
     cache_.attend(scores_.operand(), kv_head, first, keys, block.data());

@@ -46,9 +46,16 @@ void GoldenLayer::scale(const GoldenStep& step, const LayerOperation& /*operatio
     shared_scale_[t] = vector::sigmoid_f32(formats::to_float(results_[product][t]));
 }
 
+/// The model's factor of what goes to the residual stream.
+void GoldenLayer::scale_branch(std::vector<Fp16>& results) const {
+  const auto multiplier = static_cast<float>(shape_.residual_multiplier);
+  if (multiplier != 1.0f) vector::scale_values(results.data(), results.size(), multiplier, results.data());
+}
+
 void GoldenLayer::add_scaled(const GoldenStep& step, const LayerOperation& /*operation*/, std::size_t product,
                              Fp16* x) {
   const std::size_t hidden = size(shape_.hidden_size);
+  scale_branch(results_[product]);
   for (std::size_t t = 0; t < step.tokens; ++t)
     vector::scaled_add(x + t * hidden, results_[product].data() + t * hidden, shared_scale_[t], hidden, x + t * hidden);
 }
@@ -77,14 +84,21 @@ void GoldenLayer::expert(const LayerOperation& operation, std::size_t number, Fp
     std::vector<Fp16> out(rows.size() * outputs);
     weights_->matrices[*operation.products[i].weights].multiply_rows(of, rows.size(), number * outputs, outputs,
                                                                      out.data());
+    if (operation.products[i].bias) {
+      const Fp16* bias = weights_->gains[*operation.products[i].bias].data() + number * outputs;
+      for (std::size_t r = 0; r < rows.size(); ++r)
+        vector::residual_add(out.data() + r * outputs, bias, outputs, out.data() + r * outputs);
+    }
     return out;
   };
   const std::vector<Fp16> gate = product(0, operand.data(), width), up = product(1, operand.data(), width);
   GoldenRows activated;
   activated.values.resize(gate.size());
-  vector::silu_mul(gate.data(), up.data(), gate.size(), activated.values.data());
+  vector::activate_mul(function_of(shape_), static_cast<float>(shape_.activation_limit), gate.data(), up.data(),
+                       gate.size(), activated.values.data());
   nonfinite_ += activated.convert(settings_.activations, rows.size());
-  const std::vector<Fp16> down = product(2, activated.operand(), hidden);
+  std::vector<Fp16> down = product(2, activated.operand(), hidden);
+  scale_branch(down);
   for (std::size_t r = 0; r < rows.size(); ++r)
     vector::scaled_add(x + rows[r] * hidden, down.data() + r * hidden, weights[r], hidden, x + rows[r] * hidden);
 }

@@ -28,7 +28,7 @@ void GoldenLayer::linear(const GoldenStep& step, const LayerOperation& operation
     nonfinite_ += cache_.append(rows(Value::keys).values.data(), rows(Value::values).values.data(), step.tokens);
 }
 
-/// Bias, then the norm of each head.
+/// Bias, then the norm of each head, or of all.
 void GoldenLayer::correct(const Product& product, std::size_t tokens, std::vector<Fp16>& results) {
   if (product.bias) {
     const std::vector<Fp16>& bias = weights_->gains[*product.bias];

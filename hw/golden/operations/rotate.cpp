@@ -16,10 +16,11 @@ void GoldenLayer::rotate(const GoldenStep& step, const LayerOperation& operation
   const Value value = operation.products[product].result;
   std::vector<Fp16>& result = results_[product];
   const std::size_t width = result.size() / step.tokens, head_dim = size(shape_.head_dim);
-  std::vector<float> cosine(head_dim / 2), sine(head_dim / 2);
-  for (std::size_t t = 0; t < step.tokens; ++t) {
+  const std::size_t rotated = size(shape_.rotated(index_));
+  std::vector<float> cosine(rotated / 2), sine(rotated / 2);
+  for (std::size_t t = 0; rotated != 0 && t < step.tokens; ++t) {
     rope_.angles(step.position + t, cosine.data(), sine.data());
-    rope_.rotate(cosine.data(), sine.data(), width / head_dim, result.data() + t * width);
+    rope_.rotate(cosine.data(), sine.data(), width / head_dim, head_dim, result.data() + t * width);
   }
   step.emit(name_of(tensor), TapStage::rotated, result);
   if (value == Value::keys && settings_.online_smoothing) {

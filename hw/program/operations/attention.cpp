@@ -2,6 +2,7 @@
 // (fused) or through memory (unfused), or block of keys by block with a running softmax (online).
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "harmonia/config/error.h"
 #include "harmonia/hw/program/attention_kernel.h"
@@ -69,6 +70,7 @@ class AttentionGenerator {
   void bring_probabilities(std::size_t i);
   void softmax(std::size_t i);
   void see(vector::KeysSeen& v, const Job& j, std::uint64_t first_key) const;
+  void bring_sinks(const Job& j);
   void write_scores(std::size_t i);
   void softmax_of_scores(std::size_t i);
   void collect(const Job& j, bool last);
@@ -86,6 +88,7 @@ class AttentionGenerator {
   const std::uint64_t window_;  // tokens that each attends to; 0: all
   const std::uint32_t score_op_, value_op_;
   const std::uint32_t attended_;
+  const std::optional<std::uint64_t> sinks_;  // their address, where heads have some
   std::vector<Job> jobs_;
   std::vector<UnderWay> under_way_;
   double cycles_per_key_ = 0;  // least that each product takes for each of its keys: of a GPU's kernel
@@ -136,6 +139,7 @@ AttentionGenerator::AttentionGenerator(Generation& g, const LayerOperation& oper
       score_op_(g.out.next_operation(operation.products.at(0).operation_class)),
       value_op_(g.out.next_operation(operation.products.at(1).operation_class)),
       attended_(g.operand[operation.result]),
+      sinks_(operation.parameters ? std::optional(g.plan.map.gains(*operation.parameters, layer)) : std::nullopt),
       jobs_(jobs_of(g.plan, layer)),
       under_way_(jobs_.size()) {
   const KernelConfig& kernels = plan_.chip.kernels;
@@ -253,6 +257,8 @@ void AttentionGenerator::see(vector::KeysSeen& v, const Job& j, std::uint64_t fi
   v.group = group_;
   v.head_dim = d_;
   v.scale = static_cast<float>(g_.plan.shape.attention_scale);
+  v.cap = static_cast<float>(g_.plan.shape.attention_cap);
+  v.sinks = sinks_.has_value();
   v.visible = static_cast<std::uint32_t>(plan_.work.sequences[j.sequence].cached + j.first_token + 1);
   v.window = static_cast<std::uint32_t>(window_);
   v.first_key = static_cast<std::uint32_t>(first_key);
@@ -271,6 +277,7 @@ void AttentionGenerator::softmax(std::size_t i) {
     write_scores(i);
     return;
   }
+  bring_sinks(j);
   g_.out.batch.vector.push_back({score_op_, v});
   converter::ToOperand c;
   c.format = plan_.attention_format();
@@ -278,6 +285,13 @@ void AttentionGenerator::softmax(std::size_t i) {
   c.columns = v.columns;
   c.row_bytes = static_cast<std::uint32_t>(plan_.attention_row(j.keys()));
   g_.out.batch.converter.push_back({u.operand, c});
+}
+
+/// The scores of their own that a group's heads have.
+void AttentionGenerator::bring_sinks(const Job& j) {
+  if (sinks_)
+    g_.out.read_piece(Queue::vector_read, *sinks_ + 2ull * group_ * static_cast<std::uint64_t>(j.head), 2ull * group_,
+                      TrafficClass::weights, score_op_);
 }
 
 /// A strip's scores to memory. Strips take two places in turn: the vector unit has read a strip's scores before it
@@ -306,6 +320,7 @@ void AttentionGenerator::write_scores(std::size_t i) {
 void AttentionGenerator::softmax_of_scores(std::size_t i) {
   UnderWay& u = under_way_[i];
   const std::uint64_t bytes = u.softmax.row_bytes();
+  bring_sinks(jobs_[i]);
   g_.out.gate(Queue::vector_read, Queue::out_write, u.scores_written);
   g_.out.read_piece(Queue::vector_read, plan_.map.scores[i % 2], bytes, TrafficClass::activations, score_op_);
   u.softmax.from_memory = true;
@@ -438,6 +453,7 @@ void AttentionGenerator::block_scores(const Product& product_) {
   v.columns = p.n;
   see(v, j, block.begin);
   v.first = block.begin == j.begin;
+  if (v.first) bring_sinks(j);
   g_.out.batch.vector.push_back({score_op_, v});
   converter::ToOperand c;
   c.format = plan_.attention_format();

@@ -14,10 +14,12 @@ TensorPlace part_of(const Generation& g, ModelTensor tensor, int layer, std::uin
   return place;
 }
 
-void add_of_expert(Generation& g, const Unit& u, std::uint32_t expert) {
+void add_of_expert(Generation& g, int layer, const Unit& u, std::uint32_t expert) {
   vector::AddScaled v;
   static_cast<vector::Results&>(v) = results_at(u);
   v.expert = expert;
+  v.bias = bring_bias(g, layer, u);
+  v.multiplier = static_cast<float>(g.plan.shape.residual_multiplier);
   g.out.batch.vector.push_back({u.operation, v});
 }
 
@@ -36,13 +38,25 @@ void generate_expert(Generation& g, const LayerOperation& operation, int layer, 
   first.source = g.operand[operation.operand];
   first.picked = &rows;
   first.keeps_source = !last;
-  first.matrices = {{&gate_place, generators().of(gate, layer)}, {&up_place, generators().of(up, layer)}};
+  const UnitGenerator activate = generators().of(gate, layer);
+  const auto of_expert = [&](const Unit& u, const TensorPlace& place, const Product& product) {
+    Unit unit = u;
+    unit.product = &product;
+    unit.layer = layer;
+    unit.bias_at = expert * place.rows;
+    return unit;
+  };
+  first.matrices = {
+      {&gate_place, [&](Generation& inner, const Unit& u) { activate(inner, of_expert(u, gate_place, gate)); }},
+      {&up_place, activate}};
   generate_products(g, first);
   Linear second;
   second.operation_class = down.operation_class;
   second.rows = rows.size();
   second.operand = g.operand[Value::activated];
-  second.matrices = {{&down_place, [expert](Generation& inner, const Unit& u) { add_of_expert(inner, u, expert); }}};
+  second.matrices = {{&down_place, [&](Generation& inner, const Unit& u) {
+                        add_of_expert(inner, layer, of_expert(u, down_place, down), expert);
+                      }}};
   generate_products(g, second);
 }
 
@@ -56,7 +70,7 @@ void generate_experts(Generation& g, const LayerOperation& operation, int layer)
 }
 
 /// Of the shared experts: those of a layer know which of them they are.
-void add_scaled(Generation& g, int /*layer*/, const Unit& u) { add_of_expert(g, u, vector::AddScaled::shared); }
+void add_scaled(Generation& g, int layer, const Unit& u) { add_of_expert(g, layer, u, vector::AddScaled::shared); }
 
 vector::RouteRule route_rule(const Mixture& m) {
   return {static_cast<std::uint32_t>(m.experts_per_token), m.scores == RouterScores::sigmoid, m.normalised,
@@ -64,9 +78,10 @@ vector::RouteRule route_rule(const Mixture& m) {
 }
 
 /// Scores of all experts: the sequencer gets the chosen ones.
-void route(Generation& g, int /*layer*/, const Unit& u) {
+void route(Generation& g, int layer, const Unit& u) {
   vector::Route v;
   static_cast<vector::Results&>(v) = results_at(u);
+  v.bias = bring_bias(g, layer, u);
   v.rule = route_rule(g.plan.shape.mixture);
   v.experts = static_cast<std::uint32_t>(g.plan.shape.mixture.experts);
   v.ends = u.column + u.columns == v.experts;

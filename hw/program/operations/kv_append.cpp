@@ -127,18 +127,20 @@ void append_keys_of(Generation& g, const Append& a, std::uint32_t operation) {
 }  // namespace
 
 void measure_keys(Generation& g, int layer, const Unit& u) {
-  for_each_append(g, layer, u, [&](const Append& a) {
-    auto c = keys_of<converter::MeasuredKeys>(a, g.plan.shape.head_dim);
-    c.counts = g.plan.measures_keys(a.sequence);
-    g.out.batch.converter.push_back({u.operation, c});
-  });
+  if (const std::optional<Unit> heads = leaving(g, u))
+    for_each_append(g, layer, *heads, [&](const Append& a) {
+      auto c = keys_of<converter::MeasuredKeys>(a, g.plan.shape.head_dim);
+      c.counts = g.plan.measures_keys(a.sequence);
+      g.out.batch.converter.push_back({u.operation, c});
+    });
   g.out.batch.vector.push_back({u.operation, rotation<vector::RotateKeys>(g, layer, Value::keys, u)});
 }
 
 namespace {
 
 void append_keys(Generation& g, int layer, const Unit& u) {
-  for_each_append(g, layer, u, [&](const Append& a) { append_keys_of(g, a, u.operation); });
+  if (const std::optional<Unit> heads = leaving(g, u))
+    for_each_append(g, layer, *heads, [&](const Append& a) { append_keys_of(g, a, u.operation); });
   g.out.batch.vector.push_back({u.operation, rotation<vector::RotateKeys>(g, layer, Value::keys, u)});
 }
 

@@ -80,6 +80,7 @@ LinearShape shape_of(const Generation& g, const Linear& linear) {
   s.k = linear.matrices.front().place->k;
   s.paired = linear.paired;
   s.unit_columns = linear.unit_columns;
+  s.whole_row = linear.whole_row;
   s.a_row = g.plan.operand_row(s.k);
   s.a_resident = linear.spilled == nullptr;
   s.weights = name(linear.matrices.front().place->format);
@@ -401,6 +402,8 @@ void generate_linear(Generation& g, const LayerOperation& operation, int layer) 
   if (!g.plan.resident) linear.spilled = &g.plan.map.spilled(operation.operand);
   for (const Product& product : operation.products) {
     linear.matrices.push_back({&g.plan.map.matrix(*product.weights, layer), generators().of(product, layer)});
+    if (product.head_norm && g.plan.shape.qk_norm_all_heads)
+      linear.whole_row = 2 * static_cast<std::uint64_t>(g.plan.shape.q_width());
     if (goes_by_heads(product)) linear.unit_columns = std::max<std::uint64_t>(1, 128 / head_dim) * head_dim;
   }
   generate_measured_keys(g, linear, operation, layer);

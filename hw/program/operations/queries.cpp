@@ -21,7 +21,7 @@ void keep_queries(Generation& g, std::uint64_t head, const Strip& strip, convert
   }
 }
 
-void append_queries(Generation& g, int layer, const Unit& u) {
+void take_heads(Generation& g, const Unit& u) {
   const StepPlan& plan = g.plan;
   const auto d = static_cast<std::uint32_t>(plan.shape.head_dim);
   const auto row_bytes = static_cast<std::uint32_t>(plan.attention_row(d));
@@ -41,8 +41,12 @@ void append_queries(Generation& g, int layer, const Unit& u) {
     g.out.batch.converter.push_back({u.operation, c});
     g.out.write_rows(plan.map.query, head, u.strip, row_bytes, u.operation);
   }
+}
+
+void append_queries(Generation& g, int layer, const Unit& u) {
+  if (const std::optional<Unit> heads = leaving(g, u)) take_heads(g, *heads);
   auto v = rotation<vector::RotateQueries>(g, layer, Value::query, u);
-  v.by_sequence = plan.resident;
+  v.by_sequence = g.plan.resident;
   g.out.batch.vector.push_back({u.operation, v});
 }
 
