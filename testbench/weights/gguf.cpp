@@ -337,10 +337,15 @@ class Gguf {
     }
     Tensor t;
     t.cols = static_cast<std::int64_t>(size[0]);  // ggml lists the fastest dimension first
-    if (size[2] != 1 || size[3] != 1)
+    // Those of all experts of a layer are one tensor, one matrix after the other.
+    const bool of_experts = name.find("_exps.") != std::string::npos;
+    if ((size[2] != 1 && !of_experts) || size[3] != 1)
       reader_.fail(start, fmt::format("tensor {} is of {} x {} x {} x {} values, expected a matrix or a vector", name,
                                       size[0], size[1], size[2], size[3]));
-    t.rows = static_cast<std::int64_t>(size[1]);
+    if (saturating_multiply(size[1], size[2]) > INT32_MAX)
+      reader_.fail(start,
+                   fmt::format("tensor {} has {} x {} rows, expected 2147483647 or fewer", name, size[1], size[2]));
+    t.rows = static_cast<std::int64_t>(size[1] * size[2]);
     t.type = reader_.read<std::uint32_t>("a tensor's type");
     t.offset = reader_.read<std::uint64_t>("a tensor's offset");
     if (!tensors_.emplace(name, t).second) reader_.fail(start, "tensor " + name + " is listed twice");
@@ -390,7 +395,23 @@ std::string gguf_name(ModelTensor tensor) {
       return "attn_q_norm";
     case ModelTensor::k_norm:
       return "attn_k_norm";
-    default:  // of mixtures of experts, which are refused before
+    case ModelTensor::router:
+      return "ffn_gate_inp";
+    case ModelTensor::expert_gate:
+      return "ffn_gate_exps";
+    case ModelTensor::expert_up:
+      return "ffn_up_exps";
+    case ModelTensor::expert_down:
+      return "ffn_down_exps";
+    case ModelTensor::shared_gate:
+      return "ffn_gate_shexp";
+    case ModelTensor::shared_up:
+      return "ffn_up_shexp";
+    case ModelTensor::shared_down:
+      return "ffn_down_shexp";
+    case ModelTensor::shared_scale:
+      return "ffn_gate_inp_shexp";
+    default:  // of models that are refused before
       break;
   }
   throw std::logic_error(std::string("no name in files is known for the tensor ") + accelerator::name_of(tensor));
@@ -408,16 +429,22 @@ struct GgufArchitecture {
   std::string_view name;
   formats::RopePairing pairing;
   bool head_norms;
+  bool mixture = false;     // where the file has more than one expert
+  bool normalised = false;  // the weights of a token's experts add up to 1
+  bool all_heads = false;   // the norms are over all heads
 };
-constexpr GgufArchitecture kArchitectures[] = {{"llama", formats::RopePairing::kAdjacent, false},
+constexpr GgufArchitecture kArchitectures[] = {{"llama", formats::RopePairing::kAdjacent, false, true, true},
                                                {"qwen2", formats::RopePairing::kHalfSplit, false},
-                                               {"qwen3", formats::RopePairing::kHalfSplit, true}};
+                                               {"qwen3", formats::RopePairing::kHalfSplit, true},
+                                               {"qwen2moe", formats::RopePairing::kHalfSplit, false, true, false},
+                                               {"qwen3moe", formats::RopePairing::kHalfSplit, true, true, true},
+                                               {"olmoe", formats::RopePairing::kHalfSplit, true, true, false, true}};
 
 const GgufArchitecture& architecture_of(const std::string& name, const std::string& file) {
   for (const GgufArchitecture& a : kArchitectures)
     if (a.name == name) return a;
-  throw config::InputError(
-      {file}, "general.architecture is '" + config::printable(name) + "', expected 'llama', 'qwen2' or 'qwen3'");
+  throw config::InputError({file}, "general.architecture is '" + config::printable(name) +
+                                       "', expected 'llama', 'qwen2', 'qwen3', 'qwen2moe', 'qwen3moe' or 'olmoe'");
 }
 
 /// Keys of the architecture that are read, and those that change nothing that is computed here.
@@ -437,7 +464,7 @@ constexpr std::string_view kReadKeys[] = {"embedding_length",
 
 /// Everything that a file may ask for beside the plain layer is refused by name, unless it has the value that changes
 /// nothing.
-void refuse_unread_keys(Gguf& file, const std::string& name, const std::string& prefix) {
+void refuse_unread_keys(Gguf& file, const std::string& name, const std::string& prefix, bool mixture) {
   const auto refuse = [&](const std::string& key, const std::string& why) {
     throw config::InputError({name}, "metadata key " + key + " " + why);
   };
@@ -463,6 +490,9 @@ void refuse_unread_keys(Gguf& file, const std::string& name, const std::string& 
       if (!file.flag(key, true)) refuse(key, "is false, expected a decoder");
     } else if (own == "use_parallel_residual") {
       if (file.flag(key, false)) refuse(key, "is true, which is not supported");
+    } else if (mixture && (own == "expert_count" || own == "expert_used_count" || own == "expert_feed_forward_length" ||
+                           own == "expert_shared_feed_forward_length")) {
+      // Read with the mixture.
     } else if (own == "expert_count" || own == "expert_used_count" || own == "expert_shared_count") {
       if (file.number(key) > 1)
         refuse(key, fmt::format("is {}: mixtures of experts are not supported", file.number(key)));
@@ -474,6 +504,29 @@ void refuse_unread_keys(Gguf& file, const std::string& name, const std::string& 
       refuse(config::printable(key), "is not known, expected a plain llama");
     }
   }
+}
+
+}  // namespace
+
+namespace {
+
+/// The mixture that a file's layers are, all of them.
+accelerator::Mixture read_mixture(Gguf& file, const GgufArchitecture& architecture, const std::string& keys,
+                                  int feed_forward) {
+  accelerator::Mixture m;
+  const auto count = [&](const std::string& key, std::uint64_t absent) {
+    const std::uint64_t n = absent == 0 ? file.number(keys + key) : file.number(keys + key, absent);
+    return static_cast<int>(std::min<std::uint64_t>(n, INT32_MAX));
+  };
+  m.experts = count("expert_count", 0);
+  m.experts_per_token = count("expert_used_count", 0);
+  m.expert_width = count("expert_feed_forward_length", static_cast<std::uint64_t>(feed_forward));
+  m.normalised = architecture.normalised;
+  if (file.has_tensor("blk.0." + gguf_name(ModelTensor::shared_gate) + ".weight")) {
+    m.shared_width = count("expert_shared_feed_forward_length", static_cast<std::uint64_t>(feed_forward));
+    m.shared_gate = file.has_tensor("blk.0." + gguf_name(ModelTensor::shared_scale) + ".weight");
+  }
+  return m;
 }
 
 }  // namespace
@@ -514,12 +567,18 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   if (file.has(keys + "attention.value_length") && size("attention.value_length") != s.head_dim)
     throw config::InputError({bytes.name}, fmt::format("{}attention.value_length is {}, expected that of the keys ({})",
                                                        keys, size("attention.value_length"), s.head_dim));
-  refuse_unread_keys(file, bytes.name, keys);
+  const bool mixture = architecture.mixture && file.number(keys + "expert_count", 0) > 1;
+  refuse_unread_keys(file, bytes.name, keys, mixture);
+  if (mixture) s.mixture = read_mixture(file, architecture, keys, s.intermediate_size);
+  if (mixture && (s.mixture.experts_per_token < 1 || s.mixture.experts_per_token > s.mixture.experts))
+    throw config::InputError({bytes.name}, fmt::format("{}expert_used_count is {}, expected 1 to the {} experts", keys,
+                                                       s.mixture.experts_per_token, s.mixture.experts));
   // A window of every layer; one that holds the whole context is none.
   if (file.has(keys + "attention.sliding_window") && size("attention.sliding_window") < model.info.max_context)
     s.sliding_window = size("attention.sliding_window");
   s.qkv_bias = file.has_tensor("blk.0.attn_q.bias");
   s.qk_norm = architecture.head_norms;
+  s.qk_norm_all_heads = architecture.all_heads;
   if (file.has_tensor("rope_freqs.weight"))
     throw config::InputError({bytes.name}, "has a table of RoPE frequency factors, which is not supported");
   s.rms_norm_eps = file.real(keys + "attention.layer_norm_rms_epsilon");
@@ -539,7 +598,7 @@ ModelWeights parse_gguf(const Bytes& bytes) {
   for (int i = 0; i < s.num_hidden_layers; ++i) {
     const std::string prefix = fmt::format("blk.{}.", i);
     LayerWeights layer;
-    for (const ModelTensor tensor : accelerator::layer_graph(s).layer_tensors())
+    for (const ModelTensor tensor : accelerator::layer_graph(s, i).layer_tensors())
       layer[tensor] =
           file.tensor(prefix + gguf_name(tensor) + (gguf_name(tensor).find('.') == std::string::npos ? ".weight" : ""));
     model.layers.push_back(std::move(layer));

@@ -28,6 +28,7 @@ using Blob = std::vector<std::uint8_t>;
 struct NamedTensor {
   std::vector<float> values;
   std::size_t rows = 1, cols = 1;
+  std::size_t matrices = 1;  // that the rows belong to, one after the other
 };
 
 /// Values that FP16, BF16 and FP32 all hold exactly, so that every file format stands for the same model.
@@ -186,6 +187,7 @@ struct GgufExtra {
   std::map<std::string, std::uint64_t> offsets;  // in place of a tensor's own
   bool first = false;                            // before the other metadata
   std::string architecture = "llama";
+  bool without_feed_forward = false;  // the dense one
 };
 
 inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_tokenizer = true, std::uint32_t version = 3,
@@ -210,7 +212,8 @@ inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_token
                                                                                          {"ffn_gate", &l.gate},
                                                                                          {"ffn_up", &l.up},
                                                                                          {"ffn_down", &l.down}})
-      entries.push_back({p + name + ".weight", t, linear_type});
+      if (!extra.without_feed_forward || name.compare(0, 4, "ffn_") != 0)
+        entries.push_back({p + name + ".weight", t, linear_type});
   }
   for (const auto& [name, tensor] : extra.tensors) entries.push_back({name, tensor, GgufType::kF32});
   Blob out = {'G', 'G', 'U', 'F'};
@@ -278,9 +281,11 @@ inline Blob gguf_bytes(const TinyModel& m, GgufType linear_type, bool with_token
   Blob data;
   for (const Entry& e : entries) {
     put_string(e.name);
-    put(out, static_cast<std::uint32_t>(e.tensor->rows > 1 ? 2 : 1));
+    const std::size_t matrices = e.tensor->matrices;
+    put(out, static_cast<std::uint32_t>(matrices > 1 ? 3 : e.tensor->rows > 1 ? 2 : 1));
     put(out, static_cast<std::uint64_t>(e.tensor->cols));
-    if (e.tensor->rows > 1) put(out, static_cast<std::uint64_t>(e.tensor->rows));
+    if (e.tensor->rows > 1) put(out, static_cast<std::uint64_t>(e.tensor->rows / matrices));
+    if (matrices > 1) put(out, static_cast<std::uint64_t>(matrices));
     put(out, e.type);
     const auto other = extra.offsets.find(e.name);
     put(out, other == extra.offsets.end() ? static_cast<std::uint64_t>(data.size()) : other->second);

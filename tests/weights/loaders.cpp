@@ -298,7 +298,7 @@ TEST_CASE("GGUF: what changes a model's values is refused by name, and neutral v
   says(with(&test::GgufExtra::reals, Real("llama.embedding_scale", 12.0F)), "llama.embedding_scale");
   says(with(&test::GgufExtra::texts, Text("llama.rope.scaling.type", "linear")), "llama.rope.scaling.type is 'linear'");
   says(with(&test::GgufExtra::texts, Text("llama.rope.scaling.type", "none")), "");
-  says(with(&test::GgufExtra::numbers, Number("llama.expert_count", 8)), "mixtures of experts");
+  says(with(&test::GgufExtra::numbers, Number("llama.expert_count", 8)), "llama.expert_used_count");
   says(with(&test::GgufExtra::numbers, Number("llama.attention.value_length", 4)), "llama.attention.value_length is 4");
   says(with(&test::GgufExtra::numbers, Number("llama.new_thing", 1)), "llama.new_thing is not known");
   says(with(&test::GgufExtra::texts, Text("general.type", "adapter")), "general.type is 'adapter'");
@@ -309,7 +309,7 @@ TEST_CASE("GGUF: what changes a model's values is refused by name, and neutral v
        "tensor blk.0.attn_q_norm.weight");
   test::GgufExtra other;
   other.architecture = "gemma";
-  says(other, "expected 'llama', 'qwen2' or 'qwen3'");
+  says(other, "expected 'llama', 'qwen2', 'qwen3', 'qwen2moe'");
 }
 
 TEST_CASE("GGUF: biases of q, k and v, norms of heads, windows, and the pairing of each architecture") {
@@ -342,6 +342,58 @@ TEST_CASE("GGUF: biases of q, k and v, norms of heads, windows, and the pairing 
   if (norms) CHECK(read.layers[1][ModelTensor::q_norm].read() == head.values);
   extra.numbers = {{extra.architecture + ".attention.sliding_window", 4096}};
   CHECK(parse_gguf(view(test::gguf_bytes(m, GgufType::kF32, true, 3, extra))).info.shape.sliding_window == 0);
+}
+
+TEST_CASE("GGUF: mixtures of experts, one tensor for the matrices of all of a layer") {
+  const TinyModel m;
+  formats::SplitMix64 random(7);
+  std::vector<test::NamedTensor> kept;
+  kept.reserve(64);
+  const auto tensor = [&](std::size_t matrices, std::size_t rows, std::size_t cols) {
+    test::NamedTensor t;
+    t.matrices = matrices;
+    t.rows = matrices * rows;
+    t.cols = cols;
+    for (std::size_t i = 0; i < t.rows * cols; ++i)
+      t.values.push_back(static_cast<float>(static_cast<int>(random.next() % 65) - 32) / 64);
+    kept.push_back(std::move(t));
+    return &kept.back();
+  };
+  test::GgufExtra extra;
+  extra.architecture = GENERATE(std::string("llama"), std::string("qwen2moe"));
+  extra.without_feed_forward = true;
+  const std::string own = extra.architecture + ".";
+  const bool shared = extra.architecture == "qwen2moe";
+  extra.numbers = {{own + "expert_count", 3}, {own + "expert_used_count", 2}, {own + "expert_feed_forward_length", 40}};
+  if (shared) extra.numbers.emplace_back(own + "expert_shared_feed_forward_length", 24);
+  for (const std::string layer : {"blk.0.", "blk.1."}) {
+    extra.tensors.emplace_back(layer + "ffn_gate_inp.weight", tensor(1, 3, 32));
+    extra.tensors.emplace_back(layer + "ffn_gate_exps.weight", tensor(3, 40, 32));
+    extra.tensors.emplace_back(layer + "ffn_up_exps.weight", tensor(3, 40, 32));
+    extra.tensors.emplace_back(layer + "ffn_down_exps.weight", tensor(3, 32, 40));
+    if (!shared) continue;
+    extra.tensors.emplace_back(layer + "ffn_gate_inp_shexp.weight", tensor(1, 1, 32));
+    extra.tensors.emplace_back(layer + "ffn_gate_shexp.weight", tensor(1, 24, 32));
+    extra.tensors.emplace_back(layer + "ffn_up_shexp.weight", tensor(1, 24, 32));
+    extra.tensors.emplace_back(layer + "ffn_down_shexp.weight", tensor(1, 32, 24));
+  }
+  const Blob file = test::gguf_bytes(m, GgufType::kF32, true, 3, extra);
+  const testbench::ModelWeights read = parse_gguf(view(file));
+  const accelerator::Mixture& mixture = read.info.shape.mixture;
+  CHECK(mixture.experts == 3);
+  CHECK(mixture.experts_per_token == 2);
+  CHECK(mixture.expert_width == 40);
+  CHECK(mixture.normalised == !shared);
+  CHECK(mixture.shared_width == (shared ? 24 : 0));
+  CHECK(mixture.shared_gate == shared);
+  // The last row of the third expert's up projection.
+  std::vector<float> row(32);
+  read.layers[1][ModelTensor::expert_up].read_row(119, row.data());
+  const std::vector<float>& up = kept[shared ? 10 : 6].values;
+  CHECK(row == std::vector<float>(up.end() - 32, up.end()));
+  extra.numbers[1].second = 4;
+  CHECK(contains(refusal([&] { parse_gguf(view(test::gguf_bytes(m, GgufType::kF32, true, 3, extra))); }),
+                 "expert_used_count is 4, expected 1 to the 3 experts"));
 }
 
 TEST_CASE("GGUF: metadata that are there twice, guessed, or of a tokenizer that is not this one") {
@@ -480,7 +532,8 @@ TEST_CASE("Llama-3 RoPE scaling leaves short wavelengths, divides long ones by t
   info.shape.head_dim = 128;
   info.shape.rope_theta = 500000.0;
   ModelInfo plain = info;
-  info.rope_scaling = {8.0, 1.0, 4.0, 8192.0};
+  info.rope_scaling.kind = RopeScaling::Kind::llama3;
+  info.rope_scaling.factor = 8.0;
   REQUIRE(rope_frequency(info, 0) == rope_frequency(plain, 0));
   REQUIRE(rope_frequency(info, 63) == Approx(rope_frequency(plain, 63) / 8));
   int between = 0;
