@@ -12,6 +12,6 @@ Python and its standard library; pandas only for frame().
 from .golden import Golden, GoldenError
 from .program import HarmoniaError, program
 from .results import Result, Table, load
-from .runs import run, sweep
+from .runs import bounds, run, sweep
 
-__all__ = ["Golden", "GoldenError", "HarmoniaError", "Result", "Table", "load", "program", "run", "sweep"]
+__all__ = ["Golden", "GoldenError", "HarmoniaError", "Result", "Table", "bounds", "load", "program", "run", "sweep"]

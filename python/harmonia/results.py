@@ -2,7 +2,7 @@
 import csv
 import json
 import os
-from typing import Any, Dict, Iterator, List, Union
+from typing import Any, Dict, Iterable, Iterator, List, Union
 
 from .program import HarmoniaError
 
@@ -51,9 +51,13 @@ class Table:
         return pandas.DataFrame(self.rows)
 
 
+def table_of(lines: Iterable[str]) -> Table:
+    return Table([{k: _value(v) for k, v in row.items()} for row in csv.DictReader(lines)])
+
+
 def read_table(file: str) -> Table:
     with open(file, newline="", encoding="utf-8") as f:
-        return Table([{k: _value(v) for k, v in row.items()} for row in csv.DictReader(f)])
+        return table_of(f)
 
 
 def load(folder: str) -> Union[Result, Table]:

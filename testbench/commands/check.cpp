@@ -26,6 +26,7 @@
 #include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/runs/replay.h"
 #include "harmonia/testbench/scenario/scenario.h"
+#include "harmonia/testbench/study/study.h"
 #include "harmonia/testbench/sweep/sweep.h"
 
 namespace harmonia::testbench {
@@ -100,6 +101,12 @@ std::string check_address_trace(const std::string& file) {
   return text;
 }
 
+std::string check_study(const std::string& file, const Library& library) {
+  const Study study = read_study(file, {}, library);
+  return fmt::format("a study: {:.0f} points over {} parameters, {} objectives", study.points(),
+                     study.parameters.size(), study.objectives.size());
+}
+
 std::string check_channel(const std::string& file, const Library&) {
   const dram::ReadConfig read = load_channel(file);
   const dram::Config& c = read.config;
@@ -141,7 +148,8 @@ std::string check_document(const std::string& file, const Library& library) {
                         {keys_of<accelerator::ModelShape>(), check_model},
                         {keys_of<accelerator::AcceleratorConfig>(), check_accelerator},
                         {channel_file_keys(), check_channel},
-                        {{"scenario", "set", "points", "grid"}, check_sweep}};
+                        {{"scenario", "set", "points", "grid"}, check_sweep},
+                        {{"scenario", "set", "parameters", "constraints", "objectives", "search"}, check_study}};
   // A file may hold several DRAM channels, each under its name.
   if (!node.members.empty() && std::all_of(node.members.begin(), node.members.end(), [&](const config::Member& m) {
         return m.value.is_map() && (m.value.find("tCK_ps") || m.value.find("base"));
@@ -164,9 +172,10 @@ std::string check_document(const std::string& file, const Library& library) {
     }
   }
   if (!best)
-    throw config::InputError(node.where,
-                             "no key of a scenario, model, accelerator, DRAM channel or sweep, expected one of these "
-                             "files (`harmonia list keys`)");
+    throw config::InputError(
+        node.where,
+        "no key of a scenario, model, accelerator, DRAM channel, sweep or study, expected one of these "
+        "files (`harmonia list keys`)");
   return best->check(as_path(file), library);
 }
 
@@ -174,9 +183,10 @@ int run_check(const std::vector<std::string>& arguments) {
   CommonOptions common;
   std::vector<std::string> files;
   Arguments a(kCheckCommand);
-  a.folders(common).positionals(
-      "FILE", files,
-      "scenarios, models (config.json too), accelerators, DRAM channels, sweeps, request traces, address traces", true);
+  a.folders(common).positionals("FILE", files,
+                                "scenarios, models (config.json too), accelerators, DRAM channels, sweeps, studies, "
+                                "request traces, address traces",
+                                true);
   if (!a.parse(arguments)) return 0;
   const Library library(common.workloads, common.data, common.allow_unknown);
   bool all_fine = true;

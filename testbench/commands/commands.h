@@ -27,6 +27,7 @@ extern const Command kCoverageCommand;
 extern const Command kCompareCommand;
 extern const Command kSweepCommand;
 extern const Command kRequireCommand;
+extern const Command kExploreCommand;
 extern const Command kReportCommand;
 extern const Command kListCommand;
 extern const Command kFormatsCommand;

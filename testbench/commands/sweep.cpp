@@ -8,6 +8,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
+#include "harmonia/testbench/study/bounds_table.h"
 #include "harmonia/testbench/sweep/engine.h"
 #include "harmonia/testbench/sweep/processes.h"
 #include "harmonia/testbench/sweep/shard.h"
@@ -82,7 +83,7 @@ int run(const std::vector<std::string>& arguments) {
   ShardOptions shard;
   EngineOptions engine;
   std::int64_t workers = 0, throttle = 0;
-  bool dry_run = false;
+  bool dry_run = false, bounds = false;
   a.positional("SWEEP", file, "a sweep file, or the name of one in workloads/sweeps; `merge` or `status`", true);
   a.positional("DIR", folder, "of `merge` and `status`: the -o of the sweep");
   a.integer("jobs,j", jobs, 1, 1024, "N",
@@ -100,13 +101,30 @@ int run(const std::vector<std::string>& arguments) {
   a.texts("engine-option", engine.options, "TEXT",
           "an option for mpirun, for parallel, or for the job array's script, as in --engine-option=--time=1:00:00");
   a.flag("dry-run", dry_run, "of an engine: print what would be submitted, and end");
+  a.flag("bounds", bounds, "simulate nothing: print as CSV what each point can at best be, by formulas");
+  QualitySource quality;
+  a.text("weights", quality.weights, "FILE", "of --bounds: a real model on which each point's formats are measured");
+  a.text("tokenizer", quality.tokenizer, "FILE", "its vocabulary (default: in the same file)");
+  a.texts("text", quality.texts, "FILE", "text to measure perplexity on");
   a.common(common);
   if (!a.parse(arguments)) return 0;
+  if (quality.weights.empty() != quality.texts.empty() || (!bounds && !quality.weights.empty()))
+    throw config::InputError({"command line", 0, 0}, "expected --weights and --text together, and with --bounds");
   shard.attempts = static_cast<unsigned>(attempts);
   if (file == "merge" || file == "status") return look_at(file, folder);
   if (!folder.empty())
     throw config::InputError({"command line", 0, 0},
                              "unexpected argument '" + config::printable(folder) + "', expected one sweep file");
+  if (bounds) {
+    if (!shard_text.empty() || !engine.name.empty() || options.resume || jobs > 0 || !common.output.empty())
+      throw config::InputError({"command line", 0, 0},
+                               "--bounds prints and writes nothing, expected it without -o, -j, --resume, --shard and "
+                               "--engine");
+    const Library library(common.workloads, common.data, common.allow_unknown);
+    std::cout << bounds_csv(read_sweep(file, common.set, library), library,
+                            quality.weights.empty() ? nullptr : &quality);
+    return 0;
+  }
   options.output = common.output;
   options.data = common.data;
   options.workloads = common.workloads;
@@ -148,7 +166,8 @@ int run(const std::vector<std::string>& arguments) {
 
 const Command kSweepCommand = {
     "sweep",
-    "SWEEP.yaml [-j N] [--resume] [--shard I/N | --engine NAME] [--set key=value]... [-o DIR] | merge DIR | status DIR",
+    "SWEEP.yaml [-j N] [--resume] [--shard I/N | --engine NAME | --bounds] [--set key=value]... [-o DIR] | merge DIR | "
+    "status DIR",
     "Run many points, each in a process of its own, on one computer or many", run,
     "harmonia sweep weight-formats -j 2 -o results/weight-formats"};
 

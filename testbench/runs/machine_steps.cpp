@@ -18,16 +18,16 @@ MachineSteps::MachineSteps(const Scenario& scenario, Machine& machine, Instrumen
   machine.accelerator->sequencer.on_marker = [this](std::uint32_t) { marks_.push_back(totals_now()); };
 }
 
-void refuse_impossible_step(const Machine& machine, const Scenario& scenario, const accelerator::StepWork& work,
-                            bool single_linear) {
+void refuse_impossible_step(const accelerator::ModelShape& shape, const accelerator::MemoryMap& map,
+                            const Scenario& scenario, const accelerator::StepWork& work, bool single_linear) {
   // Generating a layer throws when a tile does not fit on chip.
-  accelerator::StepProgram program(machine.shape, machine.map, accelerator::on_chip(scenario.accelerator),
+  accelerator::StepProgram program(shape, map, accelerator::on_chip(scenario.accelerator),
                                    machine_options(scenario).program, work);
   if (single_linear) {
     program.input();
   } else {
     program.embedding();
-    for (const int layer : machine.shape.sorts_of_layers()) program.layer(layer);
+    for (const int layer : shape.sorts_of_layers()) program.layer(layer);
   }
   program.head();
 }

@@ -13,9 +13,9 @@
 namespace harmonia::testbench {
 
 /// Throws config::InputError when the machine cannot hold this step. Simulates nothing. single_linear: the step is one
-/// matrix-vector product.
-void refuse_impossible_step(const Machine& machine, const Scenario& scenario, const accelerator::StepWork& work,
-                            bool single_linear);
+/// matrix-vector product; shape and map: of the machine.
+void refuse_impossible_step(const accelerator::ModelShape& shape, const accelerator::MemoryMap& map,
+                            const Scenario& scenario, const accelerator::StepWork& work, bool single_linear);
 
 class MachineSteps : public StepSource {
  public:

@@ -166,7 +166,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   };
   Machine machine(s, workload->capacity(), body, options_of(s, options));
   // A step that cannot run must be refused before anything is simulated or written.
-  refuse_impossible_step(machine, s, workload->largest_step(), workload->single_linear());
+  refuse_impossible_step(machine.shape, machine.map, s, workload->largest_step(), workload->single_linear());
   Instruments instruments(*machine.accelerator, instrument_options(s, options));
   steps = std::make_unique<MachineSteps>(s, machine, instruments, workload->single_linear());
 

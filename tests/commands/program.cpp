@@ -119,10 +119,12 @@ TEST_CASE("check recognises each kind of file and says what is wrong where") {
       "bad-s.yaml:2:14: accelerator file 'b.yaml' does not exist, expected a file or a built-in name (`harmonia list "
       "accelerators`)\n"
       "bad-t.csv:2:5: output_tokens is 'x', expected a whole number from 1 to 100000000\n"
-      "else.yaml:1:1: no key of a scenario, model, accelerator, DRAM channel or sweep, expected one of these files "
+      "else.yaml:1:1: no key of a scenario, model, accelerator, DRAM channel, sweep or study, expected one of these "
+      "files "
       "(`harmonia "
       "list keys`)\n"
-      "text.txt:1:1: no key of a scenario, model, accelerator, DRAM channel or sweep, expected one of these files "
+      "text.txt:1:1: no key of a scenario, model, accelerator, DRAM channel, sweep or study, expected one of these "
+      "files "
       "(`harmonia "
       "list keys`)\n");
 }
