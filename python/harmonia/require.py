@@ -1,17 +1,19 @@
 """`harmonia require`: the least bandwidth, lanes, decoder rate or buffer with which a scenario reaches a target.
 
-Models: each free key alone, and all of them together; every answer is a simulated point. A key is doubled from the scenario's value until the
-  target is reached (or halved while it is), then bisected to the least whole number that reaches it and that the program takes.
+Models: each free key alone, and all of them together; every answer is a simulated point. Values are the scenario's, doubled and halved; those
+  that bounds exclude are not simulated, the others from the least one up until one reaches the target; then it is bisected to the least
+  whole number that reaches it and that the program takes. Unless told otherwise a sample of layers and steps is simulated.
 Checks: that the figure never got worse as a key grew; where it did, the answer is the least of the values tried, and that is said.
 Does not model: what a resource costs. "Cheapest together" is the smallest product of the keys' factors over the scenario's values, found by
   lowering one key after the other, beginning with each of them once.
 """
 import argparse
+import os
 import sys
-from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from .program import HarmoniaError
-from .runs import run, run_points
+from .runs import bounds, run, run_points
 
 LARGEST_FACTOR = 64
 TOLERANCE = 0.005  # by which a figure may get worse from one value to the next without being called not monotonic
@@ -49,12 +51,29 @@ def target_of(text: str) -> Target:
 
 
 class Search:
-    """Simulates points and remembers them."""
+    """Simulates points and remembers them. What bounds exclude is not simulated."""
 
     def __init__(self, scenario: str, settings: Dict[str, str], target: Target, jobs: int) -> None:
         self.scenario, self.settings, self.target, self.jobs = scenario, settings, target, jobs
+        self.width = jobs or len(os.sched_getaffinity(0))  # values that are tried at a time
         self.known: Dict[Tuple[Tuple[str, float], ...], Optional[float]] = {}
+        self.bounds: Dict[Tuple[Tuple[str, float], ...], Optional[bool]] = {}
         self.reasons: List[str] = []
+
+    def out_of_reach(self, points: Sequence[Dict[str, float]]) -> List[bool]:
+        """Whether no run of the point can reach the target, by formulas (`harmonia sweep --bounds`). Points that the program refuses are
+        known to be refused then."""
+        keys = [tuple(sorted(p.items())) for p in points]
+        new = [dict(k) for k in dict.fromkeys(keys) if k not in self.bounds]
+        if new:
+            for point, row in zip(new, bounds(self.scenario, new, settings=self.settings)):
+                key = tuple(sorted(point.items()))
+                figure = row.get(self.target.figure)
+                self.bounds[key] = isinstance(figure, float) and not self.target.met_by(figure)
+                if row["status"] != "ok" and key not in self.known:
+                    self.known[key] = None
+                    self.reasons.append(str(row["reason"]))
+        return [bool(self.bounds[k]) for k in keys]
 
     def figures(self, points: Sequence[Dict[str, float]]) -> List[Optional[float]]:
         """The target's figure of each point; None where the program refuses it."""
@@ -75,6 +94,8 @@ class Search:
         return [self.known[k] for k in keys]
 
     def meets(self, point: Dict[str, float]) -> bool:
+        if self.out_of_reach([point])[0]:
+            return False
         found = self.figures([point])[0]
         return found is not None and self.target.met_by(found)
 
@@ -87,15 +108,37 @@ class Alone(NamedTuple):
     monotonic: str          # empty, or where it is not
 
 
+def ladder_of(base: float, largest_factor: int) -> List[float]:
+    """The base doubled up to the factor, and halved down to 1."""
+    values = {base * 2 ** i for i in range(largest_factor.bit_length())}
+    for i in range(1, LARGEST_FACTOR.bit_length()):
+        if base / 2 ** i >= 1:
+            values.add(float(int(base / 2 ** i)))
+    return sorted(values)
+
+
+def try_upwards(search: Search, values: Sequence[float], point_at: Callable[[float], Dict[str, float]]) -> Dict[float, float]:
+    """Figures of the values that may reach the target, from the least one up, until one reaches it and the next one has been looked at."""
+    left = [v for v, no in zip(values, search.out_of_reach([point_at(v) for v in values])) if not no]
+    found: Dict[float, float] = {}
+    above = 0  # values tried beyond the first that reaches it
+    while left and above < 1:
+        reached = any(search.target.met_by(f) for f in found.values())
+        batch, left = (left[:1], left[1:]) if reached else (left[:search.width], left[search.width:])
+        for v, f in zip(batch, search.figures([point_at(v) for v in batch])):
+            if f is not None:
+                found[v] = f
+        first = min((v for v, f in found.items() if search.target.met_by(f)), default=None)
+        above = sum(1 for v in found if first is not None and v > first)
+    return found
+
+
 def least_alone(search: Search, key: str, base: float, others: Dict[str, float], largest_factor: int = LARGEST_FACTOR) -> Alone:
     """The least value of one key, up to a factor over its base, with the others as given."""
-    ladder = [base * 2 ** i for i in range(largest_factor.bit_length())]
-    down = []
-    while base / 2 ** (len(down) + 1) >= 1 and len(down) < LARGEST_FACTOR.bit_length() - 1:
-        down.append(float(int(base / 2 ** (len(down) + 1))))
-    values = sorted(set(down + ladder))
-    found = dict(zip(values, search.figures([{**others, key: v} for v in values])))
-    taken = [(v, f) for v, f in sorted(found.items()) if f is not None]
+    point_at = lambda v: {**others, key: v}
+    values = ladder_of(base, largest_factor)
+    found = try_upwards(search, values, point_at)
+    taken = sorted(found.items())
     not_monotonic = ""
     for (v, f), (w, g) in zip(taken, taken[1:]):
         if search.target.worse(f, g) and not not_monotonic:
@@ -104,21 +147,27 @@ def least_alone(search: Search, key: str, base: float, others: Dict[str, float],
     if not reached:
         return Alone(key, base, None, None, not_monotonic)
     best = min(reached)
-    low, top = max((v for v, _ in taken if v < best), default=0.0), best
+    # Values below were tried, or are out of reach, or refused, which says nothing.
+    failed = [v for v in values if v < best and (v in found or search.out_of_reach([point_at(v)])[0])]
+    low, top = max(failed, default=0.0), best
     while not not_monotonic and top - low > 1:
         middle = float(int((low + top) / 2))
         # A value that the program refuses (a count that has to divide) says nothing: the next one that it takes does.
         tried = [middle + i for i in range(8) if middle + i < top]
-        usable = next(((v, f) for v, f in zip(tried, search.figures([{**others, key: v} for v in tried[:1]])) if f is not None), None)
-        if usable is None and len(tried) > 1:
-            usable = next(((v, f) for v, f in zip(tried, search.figures([{**others, key: v} for v in tried])) if f is not None), None)
+        no = dict(zip(tried, search.out_of_reach([point_at(v) for v in tried])))
+        usable: Optional[Tuple[float, bool]] = None
+        for v in tried:
+            figure = None if no[v] else search.figures([point_at(v)])[0]
+            if no[v] or figure is not None:
+                usable = (v, figure is not None and search.target.met_by(figure))
+                break
         if usable is None:
             top = middle
-        elif search.target.met_by(usable[1]):
+        elif usable[1]:
             best, top = usable[0], middle
         else:
             low = usable[0]
-    return Alone(key, base, best, search.figures([{**others, key: best}])[0], not_monotonic)
+    return Alone(key, base, best, search.figures([point_at(best)])[0], not_monotonic)
 
 
 def cheapest_together(search: Search, bases: Dict[str, float], alone: Sequence[Alone]) -> Optional[Dict[str, float]]:
@@ -157,7 +206,7 @@ def number_at(config: Dict[str, Any], key: str) -> float:
     return float(node)
 
 
-SYNOPSIS = "SCENARIO --target FIGURE=NUMBER [--free KEY,...] [--set key=value]... [-j N]"
+SYNOPSIS = "SCENARIO --target FIGURE=NUMBER [--free KEY,...] [--set key=value]... [-j N] [--full]"
 
 
 class Arguments(argparse.ArgumentParser):
@@ -178,6 +227,7 @@ def main(arguments: List[str]) -> int:
     parser.add_argument("--free", default=DEFAULT_FREE, metavar="KEY,...", help=f"keys that may change (default: {DEFAULT_FREE})")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace one value of the scenario; may be repeated")
     parser.add_argument("-j", "--jobs", type=int, default=0, metavar="N", help="points at a time (default: the processors of this computer)")
+    parser.add_argument("--full", action="store_true", help="simulate every layer and step, whatever the scenario's fidelity")
     options = parser.parse_args(arguments)
     target = target_of(options.target)
     keys = [k for k in options.free.split(",") if k]
@@ -189,6 +239,10 @@ def main(arguments: List[str]) -> int:
         if not equals or not key:
             raise HarmoniaError(2, f"--set {text}: expected path.to.key=value")
         settings[key] = value
+    if options.full:
+        settings["fidelity"] = "full"
+    elif not any(key == "fidelity" or key.startswith("fidelity.") for key in settings):
+        settings["fidelity"] = "sampled"
     base_run = run(options.scenario, settings)
     bases = {key: number_at(base_run["provenance"]["config"], key) for key in keys}
     search = Search(options.scenario, settings, target, options.jobs)
@@ -207,7 +261,9 @@ def main(arguments: List[str]) -> int:
         print("  cheapest together: " + ", ".join(f"{k}={v:g}" for k, v in together.items())
               + f": {target.figure} {search.figures([together])[0]:.4g}")
     reached = together is not None or any(a.value is not None for a in alone)
-    print(f"{sum(1 for f in search.known.values() if f is not None)} points simulated, {len(search.reasons)} refused by the program")
+    excluded = sum(1 for key, no in search.bounds.items() if no and key not in search.known)
+    print(f"{sum(1 for f in search.known.values() if f is not None)} points simulated, {excluded} excluded by bounds, "
+          f"{len(search.reasons)} refused by the program")
     if not reached:
         print(f"harmonia: no value of {', '.join(keys)} up to {LARGEST_FACTOR} times the scenario's reaches {target}", file=sys.stderr)
         return 1

@@ -11,13 +11,15 @@ int run(const std::vector<std::string>& arguments) {
   std::string scenario, target, free;
   std::vector<std::string> set;
   std::int64_t jobs = 0;
+  bool full = false;
   a.positional("SCENARIO", scenario, "built-in name or file", true)
       .text("target", target, "FIGURE=NUMBER",
             "a column of sweep.csv; tokens_per_s and utilisation at least, others at most")
       .text("free", free, "KEY,...",
             "keys that may change (default: accelerator.dram.channels and others, docs/require.md)")
       .texts("set", set, "KEY=VALUE", "replace one value of the scenario")
-      .integer("jobs,j", jobs, 0, 1024, "N", "points at a time (default: the processors of this computer)");
+      .integer("jobs,j", jobs, 0, 1024, "N", "points at a time (default: the processors of this computer)")
+      .flag("full", full, "simulate every layer and step; otherwise a sample, unless --set fidelity says more");
   if (!a.parse(arguments)) return 0;
   return run_study("require", arguments);
 }
@@ -25,7 +27,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kRequireCommand = {
-    "require", "SCENARIO --target FIGURE=NUMBER [--free KEY,...] [--set key=value]... [-j N]",
+    "require", "SCENARIO --target FIGURE=NUMBER [--free KEY,...] [--set key=value]... [-j N] [--full]",
     "Find the least bandwidth, lanes or decoder rate with which a scenario reaches a target", run,
     "harmonia require default --target tokens_per_s=13 --free accelerator.dram.channels"};
 

@@ -30,6 +30,9 @@ class Searching(require.Search):
     def figures(self, points):
         return [self.function(p) for p in points]
 
+    def out_of_reach(self, points):
+        return [False for _ in points]
+
 
 class RequireTest(unittest.TestCase):
     def test_the_least_value_reaches_the_target_and_the_one_before_does_not(self):
@@ -78,6 +81,30 @@ class RequireTest(unittest.TestCase):
         alone = [require.least_alone(search, k, bases[k], {j: v for j, v in bases.items() if j != k}) for k in bases]
         self.assertEqual([a.value for a in alone], [None, None])
         self.assertEqual(require.cheapest_together(search, bases, alone), {"a": 10.0, "b": 10.0})
+
+    def test_what_bounds_exclude_is_not_simulated(self):
+        asked = []
+
+        class Bounded(Searching):
+            def figures(self, points):
+                asked.extend(p["k"] for p in points)
+                return super().figures(points)
+
+            def out_of_reach(self, points):
+                return [p["k"] < 45 for p in points]
+
+        search = Bounded(lambda p: p["k"], require.target_of("tokens_per_s=50"))
+        self.assertEqual(require.least_alone(search, "k", 4.0, {}).value, 50)
+        self.assertGreaterEqual(min(asked), 45)
+        self.assertLess(len(set(asked)), 10)
+
+    def test_the_default_keys_take_few_simulations(self):
+        status, out, err = program("default", *SET, "--target", f"tokens_per_s={1.2 * tokens_per_s()}")
+        self.assertEqual(status, 0, err)
+        simulated, excluded = (int(out.split(text)[0].split()[-1]) for text in (" points simulated", " excluded by bounds"))
+        self.assertLess(simulated, 60, out)
+        self.assertGreater(excluded, simulated / 2, out)
+        self.assertIn("cheapest together", out)
 
     def test_times_are_at_most(self):
         target = require.target_of("time_per_token_s=0.5")
