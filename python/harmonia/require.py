@@ -1,8 +1,8 @@
 """`harmonia require`: the least bandwidth, lanes, decoder rate or buffer with which a scenario reaches a target.
 
-Models: each free key alone, and all of them together; every answer is a simulated point. Values are the scenario's, doubled and halved; those
-  that bounds exclude are not simulated, the others from the least one up until one reaches the target; then it is bisected to the least
-  whole number that reaches it and that the program takes. Unless told otherwise a sample of layers and steps is simulated.
+Models: each free key alone, and all of them together; every answer is a simulated point. Values are the scenario's, doubled and halved; up until
+  one reaches the target, or down while they do, and without those that bounds exclude; then it is bisected to the least whole number that
+  reaches it and that the program takes. Unless told otherwise a sample of layers and steps is simulated.
 Checks: that the figure never got worse as a key grew; where it did, the answer is the least of the values tried, and that is said.
 Does not model: what a resource costs. "Cheapest together" is the smallest product of the keys' factors over the scenario's values, found by
   lowering one key after the other, beginning with each of them once.
@@ -117,19 +117,35 @@ def ladder_of(base: float, largest_factor: int) -> List[float]:
     return sorted(values)
 
 
-def try_upwards(search: Search, values: Sequence[float], point_at: Callable[[float], Dict[str, float]]) -> Dict[float, float]:
-    """Figures of the values that may reach the target, from the least one up, until one reaches it and the next one has been looked at."""
-    left = [v for v, no in zip(values, search.out_of_reach([point_at(v) for v in values])) if not no]
+def try_ladder(search: Search, values: Sequence[float], base: float, point_at: Callable[[float], Dict[str, float]]) -> Dict[float, float]:
+    """Figures of values: upwards from the base until one reaches the target and the next one has been looked at, or, when the base reaches it,
+    downwards until one does not. Values that are out of reach by their bounds are not simulated."""
     found: Dict[float, float] = {}
-    above = 0  # values tried beyond the first that reaches it
-    while left and above < 1:
-        reached = any(search.target.met_by(f) for f in found.values())
-        batch, left = (left[:1], left[1:]) if reached else (left[:search.width], left[search.width:])
-        for v, f in zip(batch, search.figures([point_at(v) for v in batch])):
-            if f is not None:
-                found[v] = f
-        first = min((v for v, f in found.items() if search.target.met_by(f)), default=None)
-        above = sum(1 for v in found if first is not None and v > first)
+
+    def reaches(value: float) -> Optional[bool]:
+        if search.out_of_reach([point_at(value)])[0]:
+            return False
+        figure = search.figures([point_at(value)])[0]
+        if figure is None:
+            return None
+        found[value] = figure
+        return search.target.met_by(figure)
+
+    search.out_of_reach([point_at(v) for v in values])  # of all at once
+    if reaches(base):
+        for v in sorted((v for v in values if v < base), reverse=True):
+            if reaches(v) is False:
+                break
+        return found
+    left = [v for v in values if v > base and not search.out_of_reach([point_at(v)])[0]]
+    while left:
+        batch, left = left[:search.width], left[search.width:]
+        search.figures([point_at(v) for v in batch])
+        if any([reaches(v) for v in batch]):
+            first = min(v for v, f in found.items() if search.target.met_by(f))
+            if max(found) == first and left:
+                reaches(left[0])
+            break
     return found
 
 
@@ -137,7 +153,7 @@ def least_alone(search: Search, key: str, base: float, others: Dict[str, float],
     """The least value of one key, up to a factor over its base, with the others as given."""
     point_at = lambda v: {**others, key: v}
     values = ladder_of(base, largest_factor)
-    found = try_upwards(search, values, point_at)
+    found = try_ladder(search, values, base, point_at)
     taken = sorted(found.items())
     not_monotonic = ""
     for (v, f), (w, g) in zip(taken, taken[1:]):

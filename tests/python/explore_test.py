@@ -171,9 +171,10 @@ class Explore(Scratch):
         self.assertEqual(status, 0, out + err)
         front = self.front("out")
         self.assertEqual({p["values"]["weights"] for p in front}, {"kmeans4"})  # one bit without training says nothing
-        done = subprocess.run([os.environ["HARMONIA"], "infer", "--weights", f"{models}/stories260K.bin", "--tokenizer", f"{models}/tok512.bin", "--text", "text.txt",
-                               "--set", "weights=kmeans4", "--json"], cwd=self.folder, capture_output=True, text=True, check=True)
-        self.assertIn(f'{front[0]["figures"]["perplexity"]:.4g}'[:4], done.stdout)
+        words = ["compare", "default", "--set", "model=stories260k", "--set", "workload.tokens=1", "--over", "weights=kmeans4,kmeans1",
+                 "--weights", f"{models}/stories260K.bin", "--tokenizer", f"{models}/tok512.bin", "--text", "text.txt", "-o", "compared"]
+        subprocess.run([os.environ["HARMONIA"], *words], cwd=self.folder, capture_output=True, check=True)
+        self.assertIn(repr(front[0]["figures"]["perplexity"]), (self.folder / "compared" / "compare.json").read_text())
 
     def test_killed_and_gone_on_with_it_is_that_of_one_go(self):
         self.assertEqual(self.explore(self.tiny, "-o", "whole", "-j", "2")[0], 0)
