@@ -7,9 +7,10 @@ from .compare import compare_page
 from .coverage import coverage_page
 from .dram import dram_page
 from .run import run_page
+from .study import study_page
 from .sweep import sweep_page
 
-KINDS = (("compare.json", compare_page), ("sweep.json", sweep_page), ("result.json", run_page))
+KINDS = (("compare.json", compare_page), ("study.json", study_page), ("sweep.json", sweep_page), ("result.json", run_page))
 USAGE = "usage: scripts/report DIR [FILE.html]   (default: DIR/report.html)"
 
 
@@ -78,5 +79,5 @@ def main(arguments):
             return 1
         print(f"written to {output} ({page.plots} plots, {size / 1e6:.2f} MB)")
         return 0
-    print(f"{folder}: holds no result.json, compare.json or sweep.json, expected a result folder of harmonia", file=sys.stderr)
+    print(f"{folder}: holds no result.json, compare.json, sweep.json or study.json, expected a result folder of harmonia", file=sys.stderr)
     return 2

@@ -150,6 +150,25 @@ class Explore(Scratch):
         self.assertTrue((self.folder / "out" / "recommended" / "result.json").exists())
         self.assertFalse((self.folder / "out.partial").exists())
 
+    def test_a_study_has_a_page(self):
+        self.assertEqual(self.explore(self.tiny + "map: {of: weights, over: [accelerator.dram.channels, accelerator.pe.rows]}\n", "-o", "out")[0], 0)
+        done = subprocess.run([os.environ["HARMONIA"], "report", "out"], cwd=self.folder, capture_output=True, text=True, check=False)
+        if done.returncode == 1 and "scripts/setup installs" in done.stderr:
+            self.skipTest("SKIPPED: no matplotlib or no Jinja2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        page = (self.folder / "out" / "report.html").read_text()
+        self.assertNotIn("<script", page)
+        self.assertEqual(page.count("<svg "), 5)
+        for section in ("Front", "Parallel coordinates", "Which constraint binds where", "Which value wins where", "What would help", "Sensitivity", "Assumptions"):
+            self.assertIn(f">{section}</h2>", page)
+        document = json.loads((self.folder / "out" / "study.json").read_text())
+        for p in document["front"]:
+            self.assertTrue(not p["help"] or f'{p["help"]["from"]} to {p["help"]["to"]}' in page)
+        del document["front"][0]["bound"]
+        (self.folder / "out" / "study.json").write_text(json.dumps(document))
+        done = subprocess.run([os.environ["HARMONIA"], "report", "out"], cwd=self.folder, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, "the key 'bound' is missing" in done.stderr), (2, True), done.stderr)
+
     def test_the_first_token_has_a_run_of_its_own(self):
         text = self.tiny.replace("area_mm2: {at_most: 4}", "time_to_first_token_s: {at_most: 6e-5}") + "first_token: {workload: {context: 24}}\n"
         status, out, err = self.explore(text, "-o", "out")
