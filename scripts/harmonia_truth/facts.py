@@ -68,6 +68,12 @@ def row_name(inputs):
                      os.path.basename(v) if k == "file" else f"{k} {v}" for k, v in inputs.items() if k not in NOT_IN_A_NAME)
 
 
+def scaling(times, at):
+    """Of times by their key, whose part number `at` counts devices: percent of what so many devices would give if each added as much as the first."""
+    one = lambda key: key[:at] + ("1",) + key[at + 1:]
+    return {k: round(100 * times[one(k)] / times[k] / int(k[at]), 2) for k in times if k[at] != "1" and one(k) in times}
+
+
 def beyond(group, data):
     """Rows of the published file that the committed ones leave out; a committed one that the file contradicts is an error."""
     wanted = group.get("data")
@@ -78,6 +84,8 @@ def beyond(group, data):
     found = {}
     for r in published:
         found[tuple(r[c] for c in wanted["columns"].values())] = float(r[wanted["figure"]])
+    if "scaling_over" in wanted:
+        found = scaling(found, list(wanted["columns"]).index(wanted["scaling_over"]))
     key = lambda inputs: tuple(str(inputs[k]) for k in wanted["columns"])
     committed = set()
     for inputs in group["rows"]:

@@ -47,6 +47,10 @@ def runs(group, inputs, data):
                  str(i.get("gap", 0)), "--json")]
     if kind == "all_reduce":
         return [all_reduce(group, i)]
+    if kind == "tensor_decode":
+        return [tensor_decode(group, i, i["devices"])]
+    if kind == "scaling":
+        return [tensor_decode(group, i, i["devices"]), tensor_decode(group, i, 1)]
     if kind == "parameters":
         return [("list", "models")]
     if kind == "bits":
@@ -56,6 +60,16 @@ def runs(group, inputs, data):
     if kind == "baseline":
         return [baseline(i["accelerator"]), baseline("fp-fp")]
     raise ValueError(f"{group['name']}: unknown kind '{kind}'")
+
+
+def tensor_decode(group, inputs, devices):
+    """One decode step in the middle of the output."""
+    work = f"workload={{phase: decode, batch: {inputs['concurrency']}, context: {group['context']}, tokens: 1}}"
+    settings = [f"accelerator={group['accelerator']}", f"model={group['model']}", f"weights={group['weights']}", "kv=fp16", "activations=fp16", work,
+                "fidelity={mode: sampled, sample_layers: 2, sample_steps: 2}"]
+    if devices > 1:
+        settings.append(f"devices={{tensor: {devices}, link: {group['link']}}}")
+    return scenario("default", *settings, *group.get("settings", {}).get(inputs["backend"], []))
 
 
 DIRECT_BYTES = 8 << 20  # the largest vector that vLLM's own kernels reduce; larger ones go to NCCL
@@ -105,6 +119,11 @@ def read(group, inputs, results):
         return energy(r["energy"], i["component"]), None
     if kind == "all_reduce":
         return 1e6 * r["simulated_s"], 1e6 * r["sent_bytes_per_device"] / r["raw_bytes_per_s"]
+    if kind == "tensor_decode":
+        return 1e3 * r["simulated_seconds"], 1e3 * bare(r)
+    if kind == "scaling":
+        share = lambda seconds: 100 * seconds(results[1]) / seconds(r) / i["devices"]
+        return share(lambda result: result["simulated_seconds"]), share(bare)
     if kind == "parameters":
         # Of the listing "8.03 G": the number and its unit.
         return float(column(r, i["model"], 1)), None
