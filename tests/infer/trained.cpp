@@ -167,6 +167,24 @@ TEST_CASE("trained models: infer without arguments runs one through the machine,
   REQUIRE_THAT(missing.err, ContainsSubstring("family.json: is not there"));
 }
 
+TEST_CASE("trained models: an installed program finds them beside it") {
+  const test::Scratch s;
+  fs::create_directories(s.path() / "bin");
+  fs::create_directories(s.path() / "share/harmonia");
+  fs::copy_file(HARMONIA_PROGRAM, s.path() / "bin/harmonia");
+  fs::copy(Library().folder(), s.path() / "share/harmonia/workloads", fs::copy_options::recursive);
+  // The index of the copy has another default, so that the source tree's cannot be what was read.
+  const std::string file = s / "share/harmonia/workloads/models/trained/family.json";
+  json copy = json::parse(test::Scratch::read(file));
+  copy["default"] = "fp16";
+  s.write("share/harmonia/workloads/models/trained/family.json", copy.dump());
+  const std::string command = "cd '" + s.path().string() + "' && env -u HARMONIA_WORKLOADS -u HARMONIA_DATA " +
+                              "bin/harmonia infer --tokens 2 --json > out.json 2> err.txt";
+  REQUIRE(std::system(command.c_str()) == 0);
+  REQUIRE_THAT(json::parse(test::Scratch::read(s / "out.json"))["engine"].get<std::string>(),
+               ContainsSubstring("weights as stored (fp16)"));
+}
+
 TEST_CASE("trained models: compare measures each weight format on the member that was trained in it") {
   const test::Scratch s;
   s.write("text.txt", "And the LORD spake unto Moses, saying,\nSpeak unto the children of Israel.\n");

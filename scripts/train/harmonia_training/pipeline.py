@@ -82,6 +82,19 @@ def blas():
     return ", ".join(sorted(os.path.basename(f) for f in files)) or "none found"
 
 
+def rounded_losses(model, held_out, windows):
+    """Held-out nats per token of a 16-bit model whose linears are rounded after its training, by bits and kind of levels: what
+    training with the codes is compared with."""
+    losses = {"fp16": round(training.held_out_loss(model, held_out, windows), 4)}
+    for bits in (4, 2, 1):
+        for kind in ("kmeans", "uniform"):
+            model.bits, model.kind, model.codebooks = bits, kind, {}
+            model.fit_codebooks(numpy.random.default_rng([bits, 2]))
+            losses[f"{kind}{bits}"] = round(training.held_out_loss(model, held_out, windows), 4)
+    model.bits, model.kind, model.codebooks = 16, "fp", {}
+    return losses
+
+
 def key_outliers(model, held_out):
     """How far channels of the keys stand out: of each layer and head the largest channel's root mean square over the median
     channel's, on the first windows of the held-out text; the largest of all."""
@@ -100,7 +113,7 @@ def entry(member, model, held_out, file):
     """What family.json says of a member."""
     linear_bytes, other_bytes = export.linear_bytes(model)
     budget = member.budget
-    return {
+    result = {
         "name": member.name,
         "weights": "fp16" if member.bits == 16 else f"kmeans{member.bits}",
         "levels": member.kind,
@@ -116,7 +129,11 @@ def entry(member, model, held_out, file):
         "training_tokens": budget.steps * budget.batch * member.shape.context,
         "rate": round(budget.rate, 6),
         "key_outliers": key_outliers(model, held_out),
+        "held_out_nats_per_token": round(training.held_out_loss(model, held_out, budget.held_out_windows), 4),
     }
+    if member.bits == 16:
+        result["rounded_nats_per_token"] = rounded_losses(model, held_out, budget.held_out_windows)
+    return result
 
 
 def reference(model, held_out):
