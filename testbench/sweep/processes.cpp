@@ -1,6 +1,5 @@
 #include "harmonia/testbench/sweep/processes.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -8,16 +7,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <boost/process.hpp>
+#include <boost/process/extend.hpp>
 #include <chrono>
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <map>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include "harmonia/config/error.h"
 #include "harmonia/testbench/files/interrupt.h"
+
+namespace bp = boost::process;
 
 namespace harmonia::testbench {
 namespace {
@@ -26,31 +29,23 @@ std::string error_file(const std::string& scratch, std::size_t index) {
   return fmt::format("{}/{}.stderr", scratch, index);
 }
 
-// Only what is safe between fork and exec.
-[[noreturn]] void become(const std::vector<char*>& argv, const char* errors, pid_t parent) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // no process would collect the result
-  if (::getppid() != parent) ::_exit(127);
-  ::setpgid(0, 0);  // an interrupt from the terminal is this program's to handle
-  const int nothing = ::open("/dev/null", O_RDWR);
-  const int err = ::open(errors, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (nothing < 0 || err < 0) ::_exit(127);
-  ::dup2(nothing, STDIN_FILENO);
-  ::dup2(nothing, STDOUT_FILENO);
-  ::dup2(err, STDERR_FILENO);
-  ::execv("/proc/self/exe", argv.data());
-  ::_exit(127);
-}
+/// What the child does between fork and exec; only what is safe there.
+struct Apart : bp::extend::handler {
+  pid_t parent = ::getpid();
+  template <class Executor>
+  void on_exec_setup(Executor&) const {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // no process would collect the result
+    if (::getppid() != parent) ::_exit(127);
+    ::setpgid(0, 0);  // an interrupt from the terminal is this program's to handle
+  }
+};
 
-pid_t start(const Task& task, const std::string& errors) {
-  std::vector<std::string> words = {"harmonia"};
-  words.insert(words.end(), task.arguments.begin(), task.arguments.end());
-  std::vector<char*> argv;
-  for (std::string& w : words) argv.push_back(w.data());
-  argv.push_back(nullptr);
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child < 0) throw config::RunError(std::string("cannot start a process: ") + std::strerror(errno));
-  if (child == 0) become(argv, errors.c_str(), parent);
+bp::child start(const Task& task, const std::string& errors) {
+  ::unlink(errors.c_str());  // what an earlier try has said
+  std::error_code error;
+  bp::child child(bp::exe = "/proc/self/exe", bp::args = task.arguments, bp::std_in<bp::null, bp::std_out> bp::null,
+                  bp::std_err > errors, Apart{}, error);
+  if (error) throw config::RunError("cannot start a process: " + error.message());
   return child;
 }
 
@@ -94,10 +89,10 @@ TaskOutcome outcome_of(int wait_status, const std::string& errors) {
 
 void run_tasks(const std::function<NextTask()>& next, std::size_t jobs, const std::string& scratch,
                const std::function<void(std::size_t, const TaskOutcome&)>& done, const std::function<void()>& waiting) {
-  std::map<pid_t, std::size_t> running;
+  std::vector<std::pair<bp::child, std::size_t>> running;
   const auto stop_all = [&] {
-    for (const auto& [pid, index] : running) ::kill(pid, SIGKILL);
-    for (const auto& [pid, index] : running) ::waitpid(pid, nullptr, 0);
+    std::error_code ignored;
+    for (auto& [child, index] : running) child.terminate(ignored);
     running.clear();
   };
   try {
@@ -107,15 +102,15 @@ void run_tasks(const std::function<NextTask()>& next, std::size_t jobs, const st
         const NextTask n = next();
         more = n.kind != NextTask::Kind::kEnd;
         if (n.kind != NextTask::Kind::kTask) break;
-        running[start(n.task, error_file(scratch, n.index))] = n.index;
+        running.emplace_back(start(n.task, error_file(scratch, n.index)), n.index);
       }
       bool ended = false;
       for (auto it = running.begin(); it != running.end();) {
-        int status = 0;
-        if (::waitpid(it->first, &status, WNOHANG) != it->first) {
+        if (it->first.running()) {
           ++it;
           continue;
         }
+        const int status = it->first.native_exit_code();
         const std::size_t index = it->second;
         it = running.erase(it);
         ended = true;
