@@ -96,13 +96,13 @@ void check(const test::MasterOptions& options, std::int64_t clock_ps) {
 
 }  // namespace
 
-TEST_CASE("AXI memory under Verilator: random transactions keep every rule, byte and time") {
+TEST_CASE("AXI memory under Verilator: random transactions keep rules and bytes and times") {
   test::MasterOptions options;
   options.transactions = test::count(10000, 1000000);
   check<Vaxi_memory_64>(options, 0);
 }
 
-TEST_CASE("AXI memory under Verilator: a bus of 512 bits at 1 GHz keeps every rule, byte and time") {
+TEST_CASE("AXI memory under Verilator: a bus of 512 bits at 1 GHz keeps rules and bytes and times") {
   test::MasterOptions options;
   options.bus_bytes = 64;
   options.ids = 64;
