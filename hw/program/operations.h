@@ -116,6 +116,7 @@ Kind rotation(Generation& g, int layer, Value value, const Unit& u) {
   v.theta = g.plan.shape.theta_of(layer);
   v.own_theta = g.plan.shape.own_theta(layer);
   v.half_split = g.plan.settings.half_split_rope;
+  v.rotates = g.plan.shape.rotated(layer) != 0;
   v.rotated = static_cast<std::uint32_t>(g.plan.shape.rotated(layer));
   v.magnitude = g.plan.settings.rope_magnitude;
   bring_vectors(g, layer, value, u, v);

@@ -135,10 +135,12 @@ struct Rotation : Projection {
   double theta = 0.0;         // base, where the table of the setup holds no angles
   bool own_theta = false;     // the base holds although there is a table
   bool half_split = true;     // pairs are (c, c + rotated / 2); otherwise adjacent
-  std::uint32_t rotated = 0;  // first channels of each head that are rotated; 0: none
+  bool rotates = true;        // otherwise only bias and norm
+  std::uint32_t rotated = 0;  // first channels of each head that are rotated; 0: all
   float magnitude = 1.0f;     // factor of sine and cosine
 
-  Cost cost(const Config& /*config*/) const { return cost_with(rotated != 0 ? 2 : 1); }
+  Cost cost(const Config& /*config*/) const { return cost_with(rotates ? 2 : 1); }
+  std::uint32_t channels() const { return rotated != 0 ? rotated : head_dim; }
 };
 struct RotateQueries : Rotation {
   bool by_sequence = true;  // a chunk is one head of one sequence; otherwise one head of all rows

@@ -257,19 +257,20 @@ void VectorUnit::correct(const Projection& d) {
 
 void VectorUnit::compute(const Rotation& d) {
   correct(d);
-  if (d.goes_on() || d.rotated == 0) return;
+  if (d.goes_on() || !d.rotates) return;
+  const std::uint32_t channels = d.channels();
   const RopePairing pairing = d.half_split ? RopePairing::kHalfSplit : RopePairing::kAdjacent;
   const bool from_table = !frequencies_.empty() && !d.own_theta;
-  if (!rope_ || rope_theta_ != d.theta || rope_half_ != d.half_split || rope_->head_dim() != d.rotated ||
+  if (!rope_ || rope_theta_ != d.theta || rope_half_ != d.half_split || rope_->head_dim() != channels ||
       rope_from_table_ != from_table) {
     rope_ = from_table ? std::make_unique<RopeTable>(frequencies_, pairing, d.magnitude)
-                       : std::make_unique<RopeTable>(d.rotated, d.theta, pairing);
+                       : std::make_unique<RopeTable>(channels, d.theta, pairing);
     rope_theta_ = d.theta;
     rope_half_ = d.half_split;
     rope_from_table_ = from_table;
   }
   const std::size_t columns = d.width != 0 ? d.width : d.columns;
-  std::vector<float> cos(d.rotated / 2), sin(d.rotated / 2);
+  std::vector<float> cos(channels / 2), sin(channels / 2);
   for (const SequenceRows& s : sequences_)
     for (std::uint32_t r = std::max(s.first_row, d.row_begin); r < std::min(s.first_row + s.rows, d.row_begin + d.rows);
          ++r) {
