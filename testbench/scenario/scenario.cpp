@@ -330,17 +330,27 @@ void settle_activations(ActivationsConfig& activations, pe::PeKind array, const 
   activations.format = takes;
 }
 
+// Where the trace is named that makes another key idle: the key may stand in a scenario that this one is based on.
+std::string place_of_trace(const Node& workload, const Location& key) {
+  for (const config::Member& m : workload.members)
+    if (m.key == "trace" && m.where.file != key.file)
+      return fmt::format(" of {}:{}:{}", config::escaped(m.where.file), m.where.line, m.where.column);
+  return "";
+}
+
 // A value that nothing reads misleads: keys of a fixed workload beside a trace, and the other way round.
 void refuse_idle_keys(const Node& workload, const WorkloadConfig& w) {
   for (const config::Member& m : workload.members) {
     const std::vector<std::string> idle = idle_keys(w);
     if (std::find(idle.begin(), idle.end(), m.key) == idle.end()) continue;
     throw InputError(
-        m.where, "workload." + m.key + " has no effect " +
-                     (w.is_trace() ? "when a trace is replayed, expected no such key beside workload.trace"
-                      : m.key == "rows" || m.key == "cols" ? "without workload.phase: gemv, expected that beside it"
-                      : w.phase == Phase::gemv ? "on a single matrix (phase gemv), expected rows, cols and batch only"
-                                               : "on a fixed workload, expected workload.trace beside it"));
+        m.where,
+        "workload." + m.key + " has no effect " +
+            (w.is_trace() ? std::string("when a trace is replayed, expected no such key beside workload.trace") +
+                                place_of_trace(workload, m.where)
+             : m.key == "rows" || m.key == "cols" ? "without workload.phase: gemv, expected that beside it"
+             : w.phase == Phase::gemv ? "on a single matrix (phase gemv), expected rows, cols and batch only"
+                                      : "on a fixed workload, expected workload.trace beside it"));
   }
 }
 

@@ -59,7 +59,7 @@ void ModelInfo::validate(const std::string& file) const {
   const std::string problem = shape.problem();
   if (!problem.empty()) fail(problem);
   if (shape.num_hidden_layers > kMostLayers)
-    fail(fmt::format("the model has {} layers, expected at most {}", shape.num_hidden_layers, kMostLayers));
+    fail(fmt::format("num_hidden_layers {}, expected at most {}", shape.num_hidden_layers, kMostLayers));
   if (std::int64_t{shape.num_attention_heads} * shape.head_dim > kLargestSize)
     fail("heads * head dimension is out of range");
   if (max_context < 1 || max_context > kLargestSize)

@@ -34,6 +34,14 @@ std::string error_of(const std::string& text, const std::vector<std::string>& se
 
 }  // namespace
 
+TEST_CASE("a key of the base that a trace makes idle is refused with the place of both") {
+  const std::string message = error_of("base: default\nworkload: {trace: serve-small.csv}\n");
+  REQUIRE_THAT(message, ContainsSubstring("scenarios/default.yaml:"));
+  REQUIRE_THAT(message,
+               ContainsSubstring("workload.phase has no effect when a trace is replayed, expected no such key beside "
+                                 "workload.trace of s.yaml:2:12"));
+}
+
 TEST_CASE("every built-in model, accelerator and scenario loads, and is named as its file") {
   const tb::Library library(kWorkloads);
   for (const std::string& name : library.names(tb::BuiltIn::kModel))
