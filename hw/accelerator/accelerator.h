@@ -8,7 +8,7 @@
 //                                    KV write DMA, activation write DMA <-- converter <-- outlier smoother <---+
 //                                                   activation buffer <-- converter
 // Models: one accelerator with its memory; what each block models is said in its header.
-// Does not model: several accelerators, the host, power management.
+// Does not model: several accelerators (device_group.h), the host, power management.
 #pragma once
 
 #include <array>
@@ -70,6 +70,7 @@ class Accelerator : public sc_core::sc_module {
 
   const AcceleratorConfig& config() const { return config_; }
   const MemoryMap& map() const { return map_; }
+  const ModelShape& shape() const { return shape_; }
 
   Sequencer sequencer;
   memory::DmaReader<> weight_dma, kv_dma, residual_dma, vector_dma, operand_dma;

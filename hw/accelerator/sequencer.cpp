@@ -224,6 +224,15 @@ std::uint64_t Sequencer::kernel_of(const Batch& batch, Queue q, std::size_t item
   return n == 0 ? 0 : kernels_queued_ + n;
 }
 
+/// The next kernel begins behind its constant, or with the sum of the devices' parts.
+void Sequencer::await_kernel() {
+  const Kernel& next = kernels_.front();
+  if (next.operation_class == OperationClass::link && all_reduce)
+    all_reduce(next.reduced_values, [this](const sc_core::sc_time& when) { overhead_done_.push(Due::kernel, when); });
+  else
+    overhead_done_.push(Due::kernel, sc_core::sc_time_stamp() + sc_core::sc_time(next.us, sc_core::SC_US));
+}
+
 /// The next kernel's descriptors may go to their blocks.
 void Sequencer::begin_next_kernel() {
   kernel_class_ = kernels_.front().operation_class;
@@ -237,8 +246,7 @@ void Sequencer::begin_next_kernel() {
 void Sequencer::end_kernel() {
   ++kernels_ended_;
   if (on_kernel) on_kernel(kernel_class_, record_.layer_begin.size());
-  if (!kernels_.empty())
-    overhead_done_.push(Due::kernel, sc_core::sc_time_stamp() + sc_core::sc_time(kernels_.front().us, sc_core::SC_US));
+  if (!kernels_.empty()) await_kernel();
 }
 
 template <class D>
@@ -296,8 +304,7 @@ void Sequencer::push(Batch&& batch, double overhead_us) {
     kernels_.push_back(
         {k.operation_class, k.us + (&k == &batch.kernels.front() ? overhead_us : 0.0), k.reduced_values});
   kernels_queued_ += batch.kernels.size();
-  if (waits && !kernels_.empty())
-    overhead_done_.push(Due::kernel, sc_core::sc_time_stamp() + sc_core::sc_time(kernels_.front().us, sc_core::SC_US));
+  if (waits && !kernels_.empty()) await_kernel();
   pump_all();
 }
 
@@ -307,9 +314,11 @@ void Sequencer::pump_all() {
 
 void Sequencer::pump(Queue q) {
   std::deque<Item>& items = items_[index(q)];
+  // Their order in their queues is the same, and buffers hold them back.
+  const bool ahead = settings_.weights_ahead && !chip_.kernels.on() && (q == Queue::weights || q == Queue::decoder);
   while (!items.empty()) {
     const Item& item = items.front();
-    if (item.kernel > kernels_begun_) return;
+    if (item.kernel > kernels_begun_ && !ahead) return;
     if (item.gated && (item.on == Queue::kv_write ? kv_written_ : out_written_) < item.count) return;
     send(q, item.bytes);
     items.pop_front();

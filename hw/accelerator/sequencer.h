@@ -82,6 +82,10 @@ class Sequencer : public sc_core::sc_module {
   OperationClass class_of(std::uint32_t operation) const {
     return program_ ? program_->class_of(operation) : OperationClass::elementwise;
   }
+  /// Of a device among several that are all simulated: begins an all-reduce of so many values, and says later when this device has
+  /// the sum. Empty: an all-reduce takes what the settings say.
+  using Done = std::function<void(const sc_core::sc_time& when)>;
+  std::function<void(std::uint64_t values, Done done)> all_reduce;
   /// Which part of the step under way an operation is of: 0 embedding, 1 to L the layers, then the pieces of lm_head.
   std::size_t part_of(std::uint32_t operation) const {
     return static_cast<std::size_t>(std::lower_bound(part_ends_.begin(), part_ends_.end(), operation) -
@@ -118,6 +122,7 @@ class Sequencer : public sc_core::sc_module {
   void push_next_batch(double overhead_us = 0);
   void mark_kernels(Batch& batch) const;
   std::uint64_t kernel_of(const Batch& batch, Queue q, std::size_t item) const;
+  void await_kernel();
   void begin_next_kernel();
   void end_kernel();
   void push(Batch&& batch, double overhead_us);

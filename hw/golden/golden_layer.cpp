@@ -38,9 +38,14 @@ void GoldenLayer::reset() {
 }
 
 void GoldenLayer::step(Fp16* x, std::size_t tokens, const Tap& tap) {
-  const GoldenStep step{index_, tokens, cache_.tokens(), tap};
+  const std::size_t position = cache_.tokens();
   for (const LayerOperation& operation : layer_graph(shape_, index_).layer)
-    (this->*golden_operations().of(operation.kind))(step, operation, x);
+    operate(operation, x, tokens, position, tap);
+}
+
+void GoldenLayer::operate(const LayerOperation& operation, Fp16* x, std::size_t tokens, std::size_t position,
+                          const Tap& tap) {
+  (this->*golden_operations().of(operation.kind))(GoldenStep{index_, tokens, position, tap}, operation, x);
 }
 
 GoldenOperations::Operation GoldenOperations::of(OperationKind kind) const {

@@ -28,6 +28,11 @@ class GoldenLayer {
 
   /// x: FP16 [tokens][hidden], the residual stream; replaced by the layer's output. Appends the tokens to the cache.
   void step(formats::Fp16* x, std::size_t tokens, const Tap& tap = {});
+  /// One operation of a step, which begins at token `position`; all of them in the order of the layer graph make a step.
+  void operate(const LayerOperation& operation, formats::Fp16* x, std::size_t tokens, std::size_t position,
+               const Tap& tap = {});
+  /// Of a device among several: what would change the residual stream goes to `part` instead, [tokens][hidden].
+  void set_part(std::vector<formats::Fp16>* part) { part_ = part; }
 
   const GoldenKvCache& cache() const { return cache_; }
   /// Per kv head; empty before the first step and without online smoothing.
@@ -69,6 +74,7 @@ class GoldenLayer {
   GoldenSettings settings_;
   const GoldenLayerWeights* weights_;
   int index_;
+  std::vector<formats::Fp16>* part_ = nullptr;
   vector::RopeTable rope_;
   PerTensor<std::vector<float>> gains_;
   GoldenKvCache cache_;
@@ -124,6 +130,10 @@ void GoldenLayer::update_stream(const GoldenStep& step, const LayerOperation& op
   std::vector<formats::Fp16>& result = results_[product];
   const auto multiplier = static_cast<float>(shape_.residual_multiplier);
   if (multiplier != 1.0f) vector::scale_values(result.data(), result.size(), multiplier, result.data());
+  if (part_ != nullptr) {
+    *part_ = result;
+    return;
+  }
   Update::update(x, result.data(), result.size(), x);
   if (step.tap)
     step.tap({step.layer, name_of(*operation.products[product].weights), TapStage::added, step.position, -1, x,

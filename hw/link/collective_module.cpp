@@ -29,6 +29,7 @@ CollectiveUnit::CollectiveUnit(sc_core::sc_module_name name, const Config& confi
       port.free = when;
       --sending_;
       send_waiting(port);
+      tell_if_done();
     });
     tsock[peer]->on_chunk([this, peer](tlm::tlm_generic_payload& payload,
                                        const sc_core::sc_time& arrival) -> std::optional<sc_core::sc_time> {
@@ -51,6 +52,7 @@ void CollectiveUnit::begin(const Request& request, std::vector<float> values) {
   next_ = 0;
   reduction_ = request.reduction;
   reducer_.emplace(request.reduction, own_, devices_, std::move(values));
+  under_way_ = true;
   now_ = sc_core::sc_time_stamp() + sc_core::sc_time(static_cast<double>(start_of(config_, request)), sc_core::SC_PS);
   progress();
 }
@@ -64,6 +66,13 @@ void CollectiveUnit::progress() {
     while (next_ < actions_.size() && act(actions_[next_])) ++next_;
   }
   in_progress_ = false;
+  tell_if_done();
+}
+
+void CollectiveUnit::tell_if_done() {
+  if (!under_way_ || in_progress_ || !done()) return;
+  under_way_ = false;
+  if (on_done) on_done(std::max(now_, sc_core::sc_time_stamp()));
 }
 
 /// False: a receive whose message has not arrived.

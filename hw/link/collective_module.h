@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,6 +33,8 @@ class CollectiveUnit final : public sc_core::sc_module {
   /// When the last of the device's actions was done; of a done one.
   sc_core::sc_time done_at() const { return now_; }
   const std::vector<float>& values() const { return reducer_->values(); }
+  /// Called once for each collective, when it is known when the device is done.
+  std::function<void(const sc_core::sc_time& when)> on_done;
 
  private:
   struct Outgoing {
@@ -48,6 +51,7 @@ class CollectiveUnit final : public sc_core::sc_module {
   void progress();
   bool act(const Action& action);
   void send_waiting(Port& port);
+  void tell_if_done();
 
   Config config_;
   unsigned own_, devices_;
@@ -61,6 +65,7 @@ class CollectiveUnit final : public sc_core::sc_module {
   std::map<unsigned, sc_core::sc_time> arrived_;  // by sender: of the message that waits
   bus::PayloadPool pool_;
   bool in_progress_ = false, again_ = false;
+  bool under_way_ = false;
 };
 
 }  // namespace harmonia::link

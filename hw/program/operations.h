@@ -129,6 +129,7 @@ void update_stream(Generation& g, const Unit& u) {
   static_cast<vector::Results&>(v) = results_at(u);
   v.bias = bring_bias(g, u.layer, u);
   v.in_memory = !g.plan.resident;
+  v.partial = g.plan.shape.tensor_devices > 1;
   v.multiplier = static_cast<float>(g.plan.shape.residual_multiplier);
   if (v.in_memory) move_stream(g, u);
   g.out.batch.vector.push_back({u.operation, v});

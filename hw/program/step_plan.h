@@ -37,6 +37,8 @@ struct ProgramSettings {
   bool data_valid = false;
   /// Microseconds of an all-reduce of so many values between the devices; needed for a shape that is a part of a model.
   std::function<double(std::uint64_t)> all_reduce_us;
+  /// Weights are read and expanded during all-reduces, as far as their buffers reach; on a machine that is no GPU.
+  bool weights_ahead = false;
   /// Where tokens of mixture layers go; needed for a model that has some.
   std::shared_ptr<const Routing> routing;
 };

@@ -18,6 +18,9 @@ struct SequenceStep {
   std::uint64_t context() const { return cached + tokens; }
 };
 
+/// In place of a token whose row of the embedding is another device's.
+inline constexpr std::uint32_t kAbsentToken = ~std::uint32_t{0};
+
 struct StepWork {
   std::vector<SequenceStep> sequences;
   std::vector<std::uint32_t> token_ids;  // functional mode: the tokens of all sequences, in order

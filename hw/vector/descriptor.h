@@ -68,6 +68,8 @@ struct Embed : Rows {
   bool leaves = false;              // the rows go out instead of staying in the scratch memory,
   std::uint32_t block_columns = 0;  // in chunks of so many columns of all rows; 0: all columns
   float multiplier = 1.0f;
+  bool partial = false;     // the rows are a device's part of a sum over devices, whose other rows are zeros:
+  std::uint8_t absent = 0;  // bit r: row r is another device's
 
   std::uint64_t operand_bytes() const { return row_bytes(); }
   Cost cost(const Config& /*config*/) const { return {multiplier != 1.0f ? 2u : 1u, 0}; }
@@ -227,6 +229,7 @@ struct AccumulateAttention : CollectAttention {
 struct StreamUpdate : Results {
   bool in_memory = false;
   bool bias = false;        // of these columns, first through the operand socket
+  bool partial = false;     // the results are a device's part of a sum over devices, which changes the rows
   float multiplier = 1.0f;  // of the results, whose products are rounded to FP16 before the update
 
   Cost cost(const Config& /*config*/) const { return {1u + (multiplier != 1.0f ? 1u : 0u) + (bias ? 1u : 0u), 0}; }

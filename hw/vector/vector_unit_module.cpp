@@ -153,9 +153,13 @@ void VectorUnit::compute(const Embed& d) {
     if (d.multiplier != 1.0f) scale_values(gathered_.data(), d.elements(), d.multiplier, gathered_.data());
     return;
   }
-  residual_.resize(step_rows_ * hidden_);
-  Fp16* rows = residual_.data() + std::size_t{d.row_begin} * hidden_;
+  std::vector<Fp16>& stream = d.partial ? part_ : residual_;
+  stream.resize(step_rows_ * hidden_);
+  Fp16* rows = stream.data() + std::size_t{d.row_begin} * hidden_;
   std::copy_n(words, d.elements(), rows);
+  for (std::uint32_t r = 0; r < d.rows; ++r)
+    if ((d.absent >> r & 1) != 0) std::fill_n(rows + std::size_t{r} * hidden_, hidden_, Fp16{});
+  if (d.partial) part_update_ = nullptr;
   if (d.multiplier != 1.0f) scale_values(rows, d.elements(), d.multiplier, rows);
 }
 
@@ -350,10 +354,25 @@ std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> VectorUnit::compute(co
     Update::update(operand_words() + (d.bias ? columns : 0), gathered_.data(), d.elements(), gathered_.data());
     return;
   }
+  if (d.partial) {
+    part_.resize(step_rows_ * hidden_);
+    part_update_ = Update::update;
+    for (std::size_t r = 0; r < d.rows; ++r)
+      std::copy_n(gathered_.data() + r * columns, columns, part_.data() + (d.row_begin + r) * hidden_ + d.column_begin);
+    return;
+  }
   for (std::size_t r = 0; r < d.rows; ++r) {
     Fp16* x = residual_.data() + (d.row_begin + r) * hidden_ + d.column_begin;
     Update::update(x, gathered_.data() + r * columns, columns, x);
   }
+}
+
+void VectorUnit::put_sum(const std::vector<Fp16>& sum) {
+  residual_.resize(sum.size());
+  if (part_update_ == nullptr)
+    residual_ = sum;
+  else
+    part_update_(residual_.data(), sum.data(), sum.size(), residual_.data());
 }
 
 void VectorUnit::compute(const SiluMultiply& d) {

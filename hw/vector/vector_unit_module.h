@@ -40,6 +40,10 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   bool idle() const { return command.empty(); }
   /// The residual stream of the step, [rows][hidden], while it is in the scratch memory; functional runs.
   const std::vector<formats::Fp16>& residual() const { return residual_; }
+  /// Of a device among several, functional runs: its part of what is to change the residual stream, [rows][hidden].
+  const std::vector<formats::Fp16>& part() const { return part_; }
+  /// The sum of all devices' parts, as many values: changes the residual stream, which takes no time of its own.
+  void put_sum(const std::vector<formats::Fp16>& sum);
 
  private:
   bool step() override;
@@ -129,6 +133,8 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   std::array<std::vector<float>, 2> head_gains_;    // of queries and keys
   std::array<std::vector<formats::Fp16>, 2> wide_;  // their rows, where a norm is over all heads
   std::vector<formats::Fp16> residual_, branch_, attended_, gathered_, second_, out_;
+  std::vector<formats::Fp16> part_;
+  void (*part_update_)(const formats::Fp16*, const formats::Fp16*, std::size_t, formats::Fp16*) = nullptr;
   // Online softmax: of the rows whose blocks are under way. A block's results come when the scores of the next may have been
   // taken already; a row that sees nothing of a block has no factor.
   struct OnlineBlock {

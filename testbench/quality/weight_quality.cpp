@@ -39,7 +39,7 @@ WeightQuality weight_quality(const Scenario& s, const Library& library) {
   WeightQuality q;
   q.format = registry_name(s.weights);
   q.snr_db = synthetic_snr_db(q.format);
-  const accelerator::ModelShape& m = s.model;
+  const accelerator::ModelShape& m = s.model.tensor_devices > 1 ? s.whole : s.model;
   const double h = m.hidden_size, qw = static_cast<double>(m.num_attention_heads) * m.head_dim,
                kvw = static_cast<double>(m.num_key_value_heads) * m.head_dim;
   q.parameters = m.num_hidden_layers * (h * (2 * qw + 2 * kvw) + 3 * h * m.intermediate_size);

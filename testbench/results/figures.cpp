@@ -359,8 +359,8 @@ const Record<DevicesResult>& devices_figures() {
   using D = DevicesResult;
   static const Record<D> record =
       Record<D>()
-          .value({"tensor", "devices", "devices", "equal devices that share every tensor; one of them was simulated"},
-                 &D::tensor)
+          .value({"tensor", "devices", "devices", "equal devices that share every tensor"}, &D::tensor)
+          .value({"simulated", "devices simulated", "devices", "one that stands for all, or all"}, &D::simulated)
           .value({"link", "link", "", "its name"}, &D::link)
           .value({"topology", "topology", "", "who has a link to whom"}, &D::topology)
           .value({"algorithm", "algorithm", "", "of the all-reduces; several where sizes differ"}, &D::algorithm)

@@ -188,7 +188,7 @@ struct MixtureResult {
 
 /// Devices that share a model, and what went between them.
 struct DevicesResult {
-  std::uint64_t tensor = 0;
+  std::uint64_t tensor = 0, simulated = 1;
   std::string link, topology, algorithm;
   double all_reduces = 0;
   double link_bytes = 0, link_wire_bytes = 0;  // sent by one device: values, and with packet headers

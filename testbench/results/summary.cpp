@@ -116,10 +116,10 @@ void overview(std::string& out, const RunResult& r) {
   if (r.devices.tensor > 1) {
     const DevicesResult& d = r.devices;
     out += fmt::format(
-        "Devices  {} equal ones, one simulated; {} by {} over {}: {} sent a token by all; {} a token with all "
+        "Devices  {} equal ones, {} simulated; {} by {} over {}: {} sent a token by all; {} a token with all "
         "devices\n",
-        d.tensor, counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"), d.algorithm, d.link,
-        si(d.link_bytes_per_token, "B"), si(d.per_token_j, "J"));
+        d.tensor, d.simulated == 1 ? "one" : "all", counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"),
+        d.algorithm, d.link, si(d.link_bytes_per_token, "B"), si(d.per_token_j, "J"));
   }
 
   out += "Limit    " + limit_text(r);

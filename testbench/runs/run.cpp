@@ -127,6 +127,23 @@ void describe_inputs(const LoadedScenario& loaded, const Workload& workload, con
   f.layers_total = workload.single_linear() ? 0 : static_cast<std::uint64_t>(s.model.num_hidden_layers);
 }
 
+/// Of devices that are all simulated: what they and their links moved.
+std::vector<CheckResult> group_checks(const Scenario& s, Machine& machine) {
+  const auto bytes = [](Machine& m) {
+    double sum = 0;
+    for (const auto& channel : m.accelerator->channels)
+      for (const std::uint64_t of_class : channel->counts().request_bytes) sum += static_cast<double>(of_class);
+    return sum;
+  };
+  double all = 0;
+  for (std::size_t d = 0; d <= machine.others.size(); ++d) all += bytes(machine.device(d));
+  return {check_equal("DRAM bytes of all devices = those of one, times devices", s.devices.tensor * bytes(machine), all,
+                      "bytes"),
+          check_close("bytes sent by links' modules = formula of the algorithm",
+                      formula_bytes_of_all(s.devices, machine.accelerator->sequencer.all_reduces()),
+                      static_cast<double>(machine.group->payload_bytes()), "bytes")};
+}
+
 void check(const Workload& workload, const MachineSteps& steps, const Collector& collector, RunResult& result) {
   const accelerator::AcceleratorConfig& config = workload.scenario().accelerator;
   const double peak = result.bandwidth.peak_bytes_per_s;
@@ -187,6 +204,8 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
     const DevicesResult& d = result.devices;
     result.checks.push_back(
         check_close("bytes sent over links = formula of the algorithm", d.link_formula_bytes, d.link_bytes, "bytes"));
+    if (machine.group)
+      for (const CheckResult& c : group_checks(s, machine)) result.checks.push_back(c);
   }
   check(*workload, *steps, collector, result);
   note_replaced_blocks(options, *machine.accelerator, result);

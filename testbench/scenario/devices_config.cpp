@@ -18,7 +18,9 @@ void DevicesConfig::describe(config::Fields& f) {
       .range(1, 1024)
       .unit("devices")
       .says("groups of layers on devices of their own; 1 is modelled");
-  f.add("fold", fold).says("simulate one of the equal devices; all of them (false) are not modelled");
+  f.add("fold", fold).says("simulate one of the equal devices; false: all of them, with their links");
+  f.add("overlap", overlap)
+      .says("weights of what follows are read and expanded during all-reduces, as far as their buffers reach");
   f.add("topology", topology, link::topology_names())
       .says("who has a link to whom: a switch, full (one to each other), a ring, or one path that all share");
   f.add("algorithm", algorithm)
@@ -37,12 +39,12 @@ link::Algorithm DevicesConfig::named_algorithm() const {
 std::string devices_problem(const Scenario& s, bool link_given) {
   const DevicesConfig& d = s.devices;
   if (d.pipeline > 1) return "devices.pipeline: pipeline parallelism is not modelled, expected 1";
-  if (!d.fold) return "devices.fold: only one of the equal devices is simulated, expected true";
   if (d.tensor == 1) return {};
   if (!link_given) return "devices.link: is missing, expected the link between the devices (`harmonia list links`)";
-  if (s.fidelity.data == DataMode::functional)
-    return "devices.tensor: values of a divided model are not modelled, only its time and bytes, expected 1, or "
-           "fidelity.data: timing_only";
+  if (s.fidelity.data == DataMode::functional && d.fold)
+    return "devices.fold: one device has no values of the others to add, expected false, or fidelity.data: timing_only";
+  if (d.overlap && s.accelerator.kernels.on())
+    return "devices.overlap: kernels of a GPU begin one after another, and an all-reduce is one, expected false";
   if (s.workload.is_trace() && s.fidelity.mode == FidelityMode::sampled)
     return "devices.tensor: sampled replay of a request trace is not modelled over several devices, expected 1, or "
            "fidelity.mode: full";

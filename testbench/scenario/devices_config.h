@@ -1,7 +1,7 @@
 // The `devices` section of a scenario: how many devices share the model, how it is divided, and what is between them.
 //
-// Models: tensor parallelism over equal devices, of which one is simulated. Does not model: pipeline parallelism, devices that are
-//   all simulated; both are refused by name.
+// Models: tensor parallelism over equal devices, of which one is simulated, or all. Does not model: pipeline parallelism, which is
+//   refused by name.
 #pragma once
 
 #include <string>
@@ -21,6 +21,7 @@ struct DevicesConfig {
   int tensor = 1;
   int pipeline = 1;
   bool fold = true;
+  bool overlap = false;
   link::Topology topology = link::Topology::switched;
   std::string algorithm = kFastestAlgorithm;
   link::Reduction reduction = link::Reduction::fp16;

@@ -420,6 +420,7 @@ void settle_devices(LoadedScenario& loaded) {
     throw located(InputError(why), loaded);
   if (s.devices.tensor > 1) {
     try {
+      s.whole = s.model;
       s.model = accelerator::part_of(s.model, s.devices.tensor);
     } catch (const InputError& e) {
       throw located(e, loaded);

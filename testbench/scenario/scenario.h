@@ -97,7 +97,8 @@ struct OutputConfig {
 struct Scenario {
   std::string name = "unnamed";
   std::string description;
-  accelerator::ModelShape model;  // of several devices the part of one
+  accelerator::ModelShape model;  // of several devices the part of one,
+  accelerator::ModelShape whole;  // and the model that they divide; of one device unused
   DevicesConfig devices;
   accelerator::AcceleratorConfig accelerator;  // the scenario's `dram` section is laid over accelerator.dram
   WeightsConfig weights;

@@ -28,6 +28,13 @@ const DeviceLink::AllReduce& DeviceLink::all_reduce(std::uint64_t values) {
   return known_.emplace(values, a).first->second;
 }
 
+double formula_bytes_of_all(const DevicesConfig& devices, const std::vector<std::uint64_t>& all_reduces) {
+  DeviceLink link(devices);
+  double bytes = 0;
+  for (const std::uint64_t values : all_reduces) bytes += link.all_reduce(values).formula_bytes;
+  return bytes * devices.tensor;
+}
+
 DevicesResult devices_of(const Scenario& s, const std::vector<std::uint64_t>& all_reduces, double reduced_values,
                          double count, const EnergyResult& energy, double tokens) {
   DeviceLink link(s.devices);
@@ -43,6 +50,7 @@ DevicesResult devices_of(const Scenario& s, const std::vector<std::uint64_t>& al
   }
   DevicesResult r;
   r.tensor = static_cast<std::uint64_t>(s.devices.tensor);
+  r.simulated = s.devices.fold ? 1 : r.tensor;
   r.link = s.devices.link.name;
   r.topology = config::name_of(link::topology_names(), s.devices.topology);
   for (const std::string& name : algorithms) r.algorithm += (r.algorithm.empty() ? "" : ", ") + name;

@@ -1,7 +1,7 @@
 // All-reduces between the equal devices of a scenario: time, bytes and energy of each size, computed once.
 //
 // Models: hw/link's timing of the scenario's link, topology and algorithm; all devices begin together, as equal ones do. Does not
-//   model: overlap with what a device does: it waits.
+//   model: what a device does meanwhile (the sequencer).
 #pragma once
 
 #include <cstdint>
@@ -30,6 +30,8 @@ class DeviceLink {
   std::map<std::uint64_t, AllReduce> known_;
 };
 
+/// Bytes that all devices send in these all-reduces, by the formula of the algorithm.
+double formula_bytes_of_all(const DevicesConfig& devices, const std::vector<std::uint64_t>& all_reduces);
 /// What a result says of its devices. all_reduces: values of each that was simulated. reduced_values, count: of the whole run, and how
 /// many all-reduces. energy, tokens: of one device.
 DevicesResult devices_of(const Scenario& scenario, const std::vector<std::uint64_t>& all_reduces, double reduced_values,

@@ -84,6 +84,7 @@ accelerator::MachineOptions machine_options(const Scenario& s) {
     o.program.all_reduce_us = [link = std::make_shared<DeviceLink>(s.devices)](std::uint64_t values) {
       return link->all_reduce(values).us;
     };
+  o.program.weights_ahead = s.devices.overlap;
   o.loosely_timed = s.fidelity.timing == Timing::lt;
   check_blocks(s);
   if (o.program.data_valid && s.accelerator.pe.kind == accelerator::PeKind::anda)
@@ -140,15 +141,49 @@ void MemoryLoader::access(tlm::tlm_command command, std::uint64_t address, void*
   }
 }
 
+namespace {
+
+accelerator::DeviceGroupConfig group_config(const Scenario& s, bool functional) {
+  accelerator::DeviceGroupConfig c;
+  c.link = s.devices.link;
+  c.topology = s.devices.topology;
+  c.reduction = s.devices.reduction;
+  c.algorithm = [link = std::make_shared<DeviceLink>(s.devices)](std::uint64_t values) {
+    return link->all_reduce(values).algorithm;
+  };
+  c.functional = functional;
+  return c;
+}
+
+}  // namespace
+
 Machine::Machine(const Scenario& scenario, const Capacity& capacity, std::function<void(Host&)> body,
-                 const accelerator::MachineOptions& options)
+                 const accelerator::MachineOptions& options, const std::vector<accelerator::MachineOptions>& more)
+    : Machine(scenario, capacity, options, "") {
+  host = std::make_unique<Host>("host", std::move(body));
+  if (scenario.devices.fold || scenario.devices.tensor == 1) {
+    host->isock.bind(accelerator->command());
+    return;
+  }
+  std::vector<accelerator::Accelerator*> devices = {accelerator.get()};
+  for (int d = 1; d < scenario.devices.tensor; ++d) {
+    const accelerator::MachineOptions& own = more.empty() ? options : more.at(static_cast<std::size_t>(d) - 1);
+    others.push_back(std::unique_ptr<Machine>(new Machine(scenario, capacity, own, std::to_string(d))));
+    devices.push_back(others.back()->accelerator.get());
+  }
+  group = std::make_unique<accelerator::DeviceGroup>("devices", group_config(scenario, options.program.data_valid),
+                                                     devices, options.connect);
+  host->isock.bind(group->tsock);
+}
+
+Machine::Machine(const Scenario& scenario, const Capacity& capacity, const accelerator::MachineOptions& options,
+                 const std::string& suffix)
     : shape(scenario.model),
       config(scenario.accelerator),
       map(accelerator::MemoryMap::build(map_request(scenario, capacity))) {
-  accelerator = std::make_unique<accelerator::Accelerator>("accelerator", config, shape, map, options);
-  host = std::make_unique<Host>("host", std::move(body));
-  loader = std::make_unique<MemoryLoader>("loader");
-  host->isock.bind(accelerator->command());
+  accelerator =
+      std::make_unique<accelerator::Accelerator>(("accelerator" + suffix).c_str(), config, shape, map, options);
+  loader = std::make_unique<MemoryLoader>(("loader" + suffix).c_str());
   loader->isock.bind(accelerator->memory());
 }
 
@@ -165,8 +200,16 @@ void Machine::simulate_until(const std::function<bool()>& done) {
   if (host->failure) std::rethrow_exception(host->failure);
   if (!done())
     throw config::RunError("a deadlock at " + sc_core::sc_time_stamp().to_string() +
-                           ": nothing is scheduled in the machine and the workload is not done; " +
-                           accelerator->waiting());
+                           ": nothing is scheduled in the machine and the workload is not done; " + waiting());
+}
+
+std::string Machine::waiting() const {
+  std::string text = accelerator->waiting();
+  for (std::size_t d = 0; d < others.size(); ++d) {
+    const std::string own = others[d]->accelerator->waiting();
+    if (!own.empty()) text += (text.empty() ? "device " : "; device ") + std::to_string(d + 1) + ": " + own;
+  }
+  return text;
 }
 
 }  // namespace harmonia::testbench

@@ -7,8 +7,10 @@
 #include <memory>
 #include <string>
 #include <systemc>
+#include <vector>
 
 #include "harmonia/hw/accelerator/accelerator.h"
+#include "harmonia/hw/accelerator/device_group.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/system/capacity.h"
 #include "harmonia/testbench/system/host.h"
@@ -44,9 +46,12 @@ class MemoryLoader : public sc_core::sc_module, private tlm::tlm_bw_transport_if
   void invalidate_direct_mem_ptr(sc_dt::uint64, sc_dt::uint64) override {}
 };
 
+/// The accelerator of a scenario, or where several devices share the model and are all simulated (devices.fold: false) all of them:
+/// the first one here, `others` behind it, and `group` between them and the host.
 struct Machine {
+  /// others: options of the other devices, where they differ from the first one's (weights); empty: they do not.
   Machine(const Scenario& scenario, const Capacity& capacity, std::function<void(Host&)> body,
-          const accelerator::MachineOptions& options);
+          const accelerator::MachineOptions& options, const std::vector<accelerator::MachineOptions>& others = {});
 
   accelerator::ModelShape shape;
   accelerator::AcceleratorConfig config;
@@ -54,12 +59,22 @@ struct Machine {
   std::unique_ptr<accelerator::Accelerator> accelerator;
   std::unique_ptr<Host> host;
   std::unique_ptr<MemoryLoader> loader;
+  std::vector<std::unique_ptr<Machine>> others;  // without hosts
+  std::unique_ptr<accelerator::DeviceGroup> group;
+
+  /// Device 0 is the machine itself.
+  Machine& device(std::size_t number) { return number == 0 ? *this : *others.at(number - 1); }
 
   /// Runs until the body has returned; rethrows what left it. Throws config::RunError when simulation stops before (a
   /// deadlock).
   void simulate();
   /// The same until `done`, which the body makes true before it pauses the simulation.
   void simulate_until(const std::function<bool()>& done);
+
+ private:
+  Machine(const Scenario& scenario, const Capacity& capacity, const accelerator::MachineOptions& options,
+          const std::string& suffix);
+  std::string waiting() const;
 };
 
 }  // namespace harmonia::testbench

@@ -109,6 +109,37 @@ TEST_CASE("devices: a machine of kernels and a prefill that spills run over seve
   CHECK(check_passed(prefill, "values reduced between devices = model shapes"));
 }
 
+TEST_CASE("devices: all simulated take the time of one that stands for all") {
+  const Runs runs;
+  for (const char* more :
+       {"--set devices.tensor=2 --set devices.algorithm=ring", "--set devices.tensor=4 --set devices.algorithm=ring",
+        "--set devices.tensor=2 --set devices.algorithm=direct --set devices.topology=full",
+        "--set devices.tensor=4 --set devices.algorithm=direct_two_step --set devices.topology=full",
+        "--set devices.tensor=2 --set devices.algorithm=ring --set accelerator=h100 --set weights=fp16 --set kv=fp16",
+        "--set devices.tensor=2 --set devices.algorithm=ring --set devices.overlap=true",
+        "--set devices.tensor=2 --set devices.algorithm=ring --set fidelity=sampled"}) {
+    INFO(more);
+    const std::string settings = std::string(more) + " --set devices.link=link.yaml --set workload.tokens=1";
+    const json one = runs.result(settings), all = runs.result(settings + " --set devices.fold=false");
+    CHECK(one.at("devices").at("simulated") == 1);
+    CHECK(all.at("devices").at("simulated") == all.at("devices").at("tensor"));
+    CHECK(all.at("simulated_seconds").get<double>() == Approx(one.at("simulated_seconds").get<double>()).epsilon(0.05));
+    CHECK(all.at("bandwidth").at("bytes") == one.at("bandwidth").at("bytes"));
+    CHECK(all.at("devices").at("total_j").get<double>() ==
+          Approx(one.at("devices").at("total_j").get<double>()).epsilon(0.05));
+    CHECK(check_passed(all, "DRAM bytes of all devices = those of one, times devices"));
+    CHECK(check_passed(all, "bytes sent by links' modules = formula of the algorithm"));
+  }
+}
+
+TEST_CASE("devices: weights that are read during all-reduces shorten the run and move the same bytes") {
+  const Runs runs;
+  const json waits = runs.result(tensor(4)), ahead = runs.result(tensor(4) + " --set devices.overlap=true");
+  CHECK(ahead.at("simulated_seconds").get<double>() < 0.99 * waits.at("simulated_seconds").get<double>());
+  CHECK(ahead.at("bandwidth").at("bytes_by_class") == waits.at("bandwidth").at("bytes_by_class"));
+  CHECK(ahead.at("devices").at("link_bytes") == waits.at("devices").at("link_bytes"));
+}
+
 TEST_CASE("devices: a sampled run gives the time of the full one within half a percent") {
   const Runs runs;
   const std::string large = "--set model=llama-3-8b --set devices.tensor=4 --set devices.link=nvlink4";
@@ -147,9 +178,15 @@ TEST_CASE("devices: what is not modelled or does not divide is refused by name")
   CHECK_THAT(runs.refusal("--set devices.tensor=2"), ContainsSubstring("devices.link: is missing"));
   CHECK_THAT(runs.refusal(tensor(2) + " --set devices.pipeline=2"),
              ContainsSubstring("pipeline parallelism is not modelled"));
-  CHECK_THAT(runs.refusal(tensor(2) + " --set devices.fold=false"), ContainsSubstring("devices.fold"));
   CHECK_THAT(runs.refusal(tensor(2) + " --set fidelity.data=functional"),
-             ContainsSubstring("values of a divided model"));
+             ContainsSubstring("devices.fold: one device has no values of the others to add"));
+  CHECK_THAT(runs.refusal(tensor(2) +
+                          " --set fidelity.data=functional --set devices.fold=false --set workload.phase=prefill --set "
+                          "workload.context=2000"),
+             ContainsSubstring("values that several devices sum"));
+  CHECK_THAT(
+      runs.refusal(tensor(2) + " --set devices.overlap=true --set accelerator=h100 --set weights=fp16 --set kv=fp16"),
+      ContainsSubstring("devices.overlap: kernels of a GPU"));
   CHECK_THAT(runs.refusal(tensor(4) + " --set devices.topology=ring --set devices.algorithm=direct"),
              ContainsSubstring("a ring of 4 has none"));
   CHECK_THAT(runs.refusal("--set devices.tensor=2 --set devices.link=nvlnk4"),

@@ -126,7 +126,6 @@ VALUES = {
 # Keys with one usable value: any other must be refused, with the key's name.
 ONE_VALUE = {
     "devices.pipeline": "pipeline parallelism is not modelled",
-    "devices.fold": "only one of the equal devices is simulated",
     "accelerator.pe.lanes": "operands come in groups of 32",
     "weights.group_size": "the decoder's integer weights share a scale among 128",
     "kv.exponent_bits": "exponents are stored in bytes",

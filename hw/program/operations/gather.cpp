@@ -38,19 +38,25 @@ void generate_gather(Generation& g, const LayerOperation& operation, int /*layer
   for (const Strip& strip : strips_of(plan.rows, memory::DmaDescriptor::kMaxSegments)) {
     memory::DmaDescriptor d;
     d.operation = op;
+    vector::Embed v;
+    static_assert(memory::DmaDescriptor::kMaxSegments <= 8 * sizeof v.absent, "a bit for each row");
     for (std::uint64_t row = strip.first; row < strip.first + strip.rows; ++row) {
-      const std::uint64_t token = row < plan.work.token_ids.size()
-                                      ? plan.work.token_ids[row]
-                                      : (row * 7919) % static_cast<std::uint64_t>(plan.shape.vocab_size);
+      std::uint64_t token = row < plan.work.token_ids.size()
+                                ? plan.work.token_ids[row]
+                                : (row * 7919) % static_cast<std::uint64_t>(plan.shape.vocab_size);
+      if (token == kAbsentToken) {  // a row is read all the same: the most that a device may have to
+        v.absent = static_cast<std::uint8_t>(v.absent | 1u << (row - strip.first));
+        token = 0;
+      }
       d.add(dma_segment(plan.map.embedding + token * row_bytes, row_bytes, bus::TrafficClass::weights));
     }
     g.out.push(Queue::vector_read, d);
 
-    vector::Embed v;
     v.rows = static_cast<std::uint32_t>(strip.rows);
     v.columns = static_cast<std::uint32_t>(plan.shape.hidden_size);
     v.row_begin = static_cast<std::uint32_t>(strip.first);
     v.leaves = !plan.resident;
+    v.partial = plan.shape.tensor_devices > 1;
     if (g.head_operand == 0) v.multiplier = static_cast<float>(plan.shape.embedding_multiplier);
     v.block_columns = plan.resident ? 0 : plan.map.residual.block_columns;
     g.out.batch.vector.push_back({op, v});

@@ -1,0 +1,244 @@
+// Several functional devices against the golden model with the same split and the same order of sums, bit for bit.
+#include "harmonia/hw/golden/golden_devices.h"
+#include "harmonia/hw/model/model_split.h"
+#include "tests/accelerator/support.h"
+
+using namespace harmonia;
+using namespace harmonia::test;
+using accelerator::GoldenDevices;
+using accelerator::ModelTensor;
+
+namespace {
+
+using Parts = std::vector<std::shared_ptr<GoldenModelWeights>>;
+
+/// Rows [row, row + rows) and columns [column, column + columns) of a matrix of `width` columns.
+std::vector<float> block(const std::vector<float>& all, std::size_t width, std::size_t row, std::size_t rows,
+                         std::size_t column, std::size_t columns) {
+  std::vector<float> out;
+  for (std::size_t r = row; r < row + rows; ++r)
+    out.insert(out.end(), all.begin() + static_cast<std::ptrdiff_t>(r * width + column),
+               all.begin() + static_cast<std::ptrdiff_t>(r * width + column + columns));
+  return out;
+}
+
+/// A random model and the parts that `devices` devices have of the same weights, each encoded by itself.
+struct Split {
+  std::shared_ptr<GoldenModelWeights> whole;
+  Parts parts;
+
+  Split(const SmallShape& small, formats::WeightFormat format, int devices, std::uint64_t seed) {
+    std::vector<std::vector<float>> real;
+    const formats::WeightFormat fp16 = formats::weight_format("fp16");
+    whole = random_model(small, format, CodebookKind::kInt8, seed, fp16, &real);
+    for (int d = 0; d < devices; ++d) parts.push_back(part(format, devices, d, real));
+  }
+
+  std::shared_ptr<GoldenModelWeights> part(formats::WeightFormat format, int devices, int device,
+                                           const std::vector<std::vector<float>>& real) const {
+    auto w = std::make_shared<GoldenModelWeights>();
+    w->shape = accelerator::part_of(whole->shape, devices);
+    w->rope_pairing = whole->rope_pairing;
+    const ModelShape& s = w->shape;
+    const auto size = [](int n) { return static_cast<std::size_t>(n); };
+    const std::size_t d = size(device), hidden = size(s.hidden_size);
+    const std::size_t kv_head = d * size(whole->shape.num_key_value_heads) / size(devices);
+    const auto encoded = [&](formats::WeightFormat f, const std::vector<float>& values, std::size_t rows) {
+      return LinearWeights::encode(f, values.data(), rows, values.size() / rows, CodebookKind::kInt8);
+    };
+    const auto by_rows = [&](formats::WeightFormat f, std::size_t i, std::size_t first, std::size_t rows) {
+      return encoded(f, block(real[i], hidden, first, rows, 0, hidden), rows);
+    };
+    const auto by_columns = [&](std::size_t i, std::size_t columns) {
+      return encoded(format, block(real[i], columns * size(devices), 0, hidden, d * columns, columns), hidden);
+    };
+    std::size_t i = 0;
+    for (const accelerator::GoldenLayerWeights& from : whole->layers) {
+      accelerator::GoldenLayerWeights l;
+      l.gains = from.gains;
+      const std::size_t q = size(s.q_width()), kv = size(s.kv_width()), ffn = size(s.intermediate_size);
+      l.matrices[ModelTensor::q] = by_rows(format, i, d * q, q);
+      l.matrices[ModelTensor::k] = by_rows(format, i + 1, kv_head * size(s.head_dim), kv);
+      l.matrices[ModelTensor::v] = by_rows(format, i + 2, kv_head * size(s.head_dim), kv);
+      l.matrices[ModelTensor::o] = by_columns(i + 3, q);
+      l.matrices[ModelTensor::gate] = by_rows(format, i + 4, d * ffn, ffn);
+      l.matrices[ModelTensor::up] = by_rows(format, i + 5, d * ffn, ffn);
+      l.matrices[ModelTensor::down] = by_columns(i + 6, ffn);
+      i += 7;
+      w->layers.push_back(std::move(l));
+    }
+    const std::size_t vocabulary = size(s.vocab_size);
+    const auto row = [&](std::size_t r) { return whole->embedding.begin() + static_cast<std::ptrdiff_t>(r * hidden); };
+    w->embedding.assign(row(d * vocabulary), row((d + 1) * vocabulary));
+    w->final_norm = whole->final_norm;
+    w->lm_head = by_rows(formats::weight_format("fp16"), i, d * vocabulary, vocabulary);
+    return w;
+  }
+};
+
+Scenario scenario_of(const Split& split, link::Algorithm algorithm, link::Reduction reduction) {
+  Scenario s = functional_scenario(*split.parts.front());
+  s.devices.tensor = static_cast<int>(split.parts.size());
+  s.devices.fold = false;
+  s.devices.algorithm = config::name_of(link::algorithm_names(), algorithm);
+  s.devices.reduction = reduction;
+  s.devices.link.message_bytes = 200;  // several messages of each sum, and room for three
+  s.devices.link.buffer_bytes = 600;
+  return s;
+}
+
+accelerator::GoldenReduction reduction_of(const Scenario& s) {
+  accelerator::GoldenReduction r;
+  r.algorithm = s.devices.named_algorithm();
+  r.reduction = s.devices.reduction;
+  r.message_elements = link::message_elements(s.devices.link, r.reduction);
+  return r;
+}
+
+/// Stalls on every connection of the links.
+class LinkStalls {
+ public:
+  explicit LinkStalls(double probability) : probability_(probability) {}
+  accelerator::Connect connect() {
+    return [this](tlm::tlm_initiator_socket<>& from, tlm::tlm_target_socket<>& to, const std::string& name) {
+      if (probability_ == 0 || name.find("link_") == std::string::npos) {
+        from.bind(to);
+        return;
+      }
+      bus::StallConfig config;
+      config.seed = 1 + stalls_.size();
+      config.probability = probability_;
+      config.keep_response_order = true;
+      stalls_.push_back(std::make_unique<bus::StallInjector<>>(("stall_" + name).c_str(), config));
+      from.bind(stalls_.back()->tsock);
+      stalls_.back()->isock.bind(to);
+    };
+  }
+  std::uint64_t stalls() const {
+    std::uint64_t sum = 0;
+    for (const auto& s : stalls_) sum += s->stalls();
+    return sum;
+  }
+
+ private:
+  double probability_;
+  std::vector<std::unique_ptr<bus::StallInjector<>>> stalls_;
+};
+
+/// A prefill of `prompt` tokens, then `decode` single ones: residual stream, logits and every device's cache as the golden model has them.
+void run_beside_golden(const Split& split, const Scenario& scenario, std::size_t prompt, std::size_t decode,
+                       double stall_probability = 0) {
+  testbench::Capacity capacity;
+  capacity.slots = 1;
+  capacity.tokens_per_slot = prompt + decode;
+  capacity.max_step_tokens = capacity.sequence_step_tokens = prompt;
+  LinkStalls stalls(stall_probability);
+  std::vector<accelerator::MachineOptions> options;
+  for (const auto& part : split.parts) options.push_back(testbench::functional_options(scenario, part));
+  options.front().connect = stalls.connect();
+  GoldenDevices golden(split.parts, testbench::golden_settings(scenario), reduction_of(scenario));
+  const auto vocabulary = static_cast<std::size_t>(split.whole->shape.vocab_size);
+  Machine* machine = nullptr;
+  const auto body = [&](Host& host) {
+    std::uint32_t random = 77;
+    for (std::size_t cached = 0; cached < prompt + decode;) {
+      const std::size_t count = cached == 0 ? prompt : 1;
+      accelerator::StepWork work;
+      work.sequences.push_back({0, cached, count, true});
+      std::vector<int> tokens;
+      for (std::size_t t = 0; t < count; ++t) {
+        random = random * 1664525u + 1013904223u;
+        tokens.push_back(static_cast<int>((random >> 8) % static_cast<std::uint32_t>(vocabulary)));
+        work.token_ids.push_back(static_cast<std::uint32_t>(tokens.back()));
+      }
+      host.step(work);
+      const std::vector<Fp16> logits = host.logits(vocabulary);
+      std::vector<Fp16> expected(vocabulary);
+      golden.step(tokens.data(), count, expected.data());
+      const std::string what = "behind " + std::to_string(cached) + " tokens";
+      for (std::size_t d = 0; d < split.parts.size(); ++d)
+        require_equal(machine->device(d).accelerator->vector_unit.residual(), golden.stream().data(),
+                      golden.stream().size(), what + ": stream of device " + std::to_string(d));
+      require_equal(logits, expected.data(), vocabulary, what + ": logits");
+      cached += count;
+    }
+    if (stall_probability > 0) sc_core::wait(10, sc_core::SC_US);  // answers that a stall still holds
+  };
+  Machine m(scenario, capacity, body, options.front(), {options.begin() + 1, options.end()});
+  machine = &m;
+  for (std::size_t d = 0; d < split.parts.size(); ++d) testbench::load_weights(m.device(d), *split.parts[d]);
+  m.simulate();
+  for (std::size_t d = 0; d < split.parts.size(); ++d)
+    for (int l = 0; l < split.whole->shape.num_hidden_layers; ++l)
+      REQUIRE(testbench::compare_kv(m.device(d), 0, l, golden.layer(d, static_cast<std::size_t>(l)).cache()) == "");
+  if (stall_probability > 0) REQUIRE(stalls.stalls() > 0);
+}
+
+using link::Algorithm;
+using link::Reduction;
+
+const SmallShape twelve_heads{192, 2, 12, 6, 32, 384, 96};
+
+void check(const SmallShape& shape, const char* format, int devices, Algorithm algorithm, Reduction reduction,
+           double stalls = 0) {
+  const Split split(shape, formats::weight_format(format), devices, 40 + static_cast<std::uint64_t>(devices));
+  run_beside_golden(split, scenario_of(split, algorithm, reduction), 33, 6, stalls);
+}
+
+}  // namespace
+
+TEST_CASE("functional devices: two, FP16 weights, a ring") {
+  check(twelve_heads, "fp16", 2, Algorithm::ring, Reduction::fp16);
+}
+TEST_CASE("functional devices: two, 4-bit K-means, sums in FP32 by direct exchange") {
+  check(twelve_heads, "kmeans4", 2, Algorithm::direct, Reduction::fp32);
+}
+TEST_CASE("functional devices: three, 1-bit K-means, direct exchange in two steps") {
+  check(twelve_heads, "kmeans1", 3, Algorithm::direct_two_step, Reduction::fp16);
+}
+TEST_CASE("functional devices: four that share two kv heads, INT4, a tree") {
+  check({256, 2, 8, 2, 32, 512, 96}, "int4", 4, Algorithm::tree, Reduction::fp16);
+}
+TEST_CASE("functional devices: norms of heads and multipliers") {
+  SmallShape shape = twelve_heads;
+  shape.qk_norm = shape.multipliers = true;
+  check(shape, "kmeans2", 2, Algorithm::ring, Reduction::fp32);
+}
+TEST_CASE("functional devices: random stalls on every link change no bit") {
+  check(twelve_heads, "kmeans4", 3, Algorithm::ring, Reduction::fp16, 0.3);
+}
+TEST_CASE("functional devices: four, random stalls on every link, all to all") {
+  check({256, 1, 8, 4, 32, 512, 96}, "fp16", 4, Algorithm::direct, Reduction::fp32, 0.3);
+}
+TEST_CASE("functional devices: weights ahead of all-reduces change no bit") {
+  const Split split(twelve_heads, formats::weight_format("kmeans4"), 2, 50);
+  Scenario s = scenario_of(split, Algorithm::ring, Reduction::fp16);
+  s.devices.overlap = true;
+  run_beside_golden(split, s, 33, 6);
+}
+
+TEST_CASE("golden devices: FP32 sums differ from one device by the rounding of partial products alone") {
+  for (const int devices : {2, 3, 4}) {
+    const SmallShape shape = {192, 2, 12, 12, 32, 384, 96};
+    const Split split(shape, formats::weight_format("fp16"), devices, 60);
+    const Scenario s = scenario_of(split, Algorithm::ring, Reduction::fp32);
+    const accelerator::GoldenSettings settings = testbench::golden_settings(s);
+    GoldenLlama one(split.whole, settings);
+    GoldenDevices several(split.parts, settings, reduction_of(s));
+    std::vector<int> tokens;
+    for (int t = 0; t < 33; ++t) tokens.push_back(t * 7 % 96);
+    std::vector<Fp16> a(96), b(96);
+    one.step(tokens.data(), tokens.size(), a.data(), true);
+    several.step(tokens.data(), tokens.size(), b.data());
+    double error = 0, size = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const double x = formats::to_float(a[i]), y = formats::to_float(b[i]);
+      error += (x - y) * (x - y);
+      size += x * x;
+    }
+    const double relative = std::sqrt(error / size);
+    WARN(devices << " devices, logits against one device: relative difference " << relative);
+    CHECK(relative > 0);
+    CHECK(relative < 0.02);
+  }
+}

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Runs random small machines of several devices, all of them simulated, and of each the one device that stands for all.
+
+  random_machines.py PROGRAM [--seed FIRST] [--count N]
+
+Every run must end with 0 (a run that stands still ends otherwise, as one that fails a check does), move the bytes that the folded run moves,
+and take no more than its time.
+"""
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+
+def settings_of(seed):
+    """Settings of a machine."""
+    r = random.Random(seed)
+    devices = r.choice([2, 2, 3, 4, 4, 6])
+    kv = devices * r.choice([1, 2]) if devices not in (2, 4) or r.random() < 0.7 else devices // 2
+    heads = max(kv, devices) * r.choice([1, 2])
+    part = r.choice([64, 128])
+    model = (f"model={{hidden_size: {r.choice([128, 256, 320])}, num_hidden_layers: {r.randint(1, 3)}, num_attention_heads: {heads}, "
+             f"num_key_value_heads: {kv}, head_dim: {r.choice([32, 64])}, intermediate_size: {part * devices}, vocab_size: {devices * r.choice([32, 96])}, "
+             "name: random}")
+    topology = r.choice(["switch", "full", "ring", "shared"])
+    algorithm = "ring" if topology in ("ring", "shared") else r.choice(["ring", "direct", "direct_two_step", "tree"])
+    buffer_bytes = r.choice([64, 200, 1024, 65536])
+    link = (f"{{bandwidth_gb_per_s: {r.choice([1, 7, 64])}, latency_ns: {r.choice([0, 20, 900])}, payload_bytes: {r.choice([16, 64, 256])}, "
+            f"header_bytes: {r.choice([0, 8, 48])}, message_ns: {r.choice([0, 30])}, message_bytes: {r.choice([16, 64, buffer_bytes])}, "
+            f"buffer_bytes: {buffer_bytes}, collective_us: {r.choice([0, 2])}}}")
+    phase = r.choice(["decode", "decode", "prefill"])
+    work = f"workload={{phase: {phase}, batch: {r.randint(1, 3)}, context: {r.choice([3, 33, 150])}, tokens: 1}}"
+    overlap = r.choice(["true", "false"])
+    return [model, work, f"weights={r.choice(['fp16', 'int8', 'kmeans4', 'kmeans2', 'kmeans1'])}", f"kv={r.choice(['fp16', 'bfp4+windows'])}",
+            f"devices={{tensor: {devices}, topology: {topology}, algorithm: {algorithm}, reduction: {r.choice(['fp16', 'fp32'])}, overlap: {overlap}, "
+            f"link: {link}}}", "accelerator.dram.channels=2", "output.timeline=false"]
+
+
+def run(program, settings, folder, name):
+    out = os.path.join(folder, name)
+    command = [program, "run", "default", "-o", out] + [x for s in settings for x in ("--set", s)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        return None, f"{' '.join(repr(c) for c in command)}\nended with {done.returncode}:\n{done.stderr}"
+    with open(os.path.join(out, "result.json"), encoding="utf-8") as f:
+        return json.load(f), None
+
+
+def fault_of(program, seed):
+    settings = settings_of(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        one, fault = run(program, settings, folder, "one")
+        if fault:
+            return fault
+        every, fault = run(program, settings + ["devices.fold=false"], folder, "all")
+        if fault:
+            return fault
+    if every["bandwidth"]["bytes"] != one["bandwidth"]["bytes"]:
+        return f"bytes: {every['bandwidth']['bytes']} with all devices, {one['bandwidth']['bytes']} with one: {settings}"
+    # Of unequal pieces, or in a tree, devices are not done at the same time: all together may be quicker than the last one each time. Which process
+    # runs first of those that wake at the same time is SystemC's choice, and moves a device's time a little.
+    if every["simulated_seconds"] > 1.1 * one["simulated_seconds"]:
+        return f"time: {every['simulated_seconds']} with all devices, {one['simulated_seconds']} with one: {settings}"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=12)
+    o = parser.parse_args()
+    bad = 0
+    for seed in range(o.seed, o.seed + o.count):
+        fault = fault_of(o.program, seed)
+        if fault:
+            bad += 1
+            print(f"seed {seed}: {fault}", file=sys.stderr)
+    print(f"{o.count} machines, {bad} faults")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

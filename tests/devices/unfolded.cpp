@@ -1,0 +1,100 @@
+// All devices simulated beside one that stands for all: the same times, the same bytes.
+#include "harmonia/hw/model/model_split.h"
+#include "tests/accelerator/support.h"
+#include "tests/support/child.h"
+
+using namespace harmonia;
+using namespace harmonia::test;
+
+namespace {
+
+/// Begin and end of a prefill and of three decode steps in picoseconds, DRAM bytes of each device, bytes sent over links.
+std::vector<std::uint64_t> run(const Scenario& scenario) {
+  testbench::Capacity capacity;
+  capacity.slots = 1;
+  capacity.tokens_per_slot = 40;
+  capacity.max_step_tokens = capacity.sequence_step_tokens = 20;
+  std::vector<std::uint64_t> out;
+  Machine* machine = nullptr;
+  const auto body = [&](Host& host) {
+    for (std::uint64_t cached = 0; cached < 23; cached += cached == 0 ? 20 : 1) {
+      accelerator::StepWork work;
+      work.sequences.push_back({0, cached, cached == 0 ? 20u : 1u, true});
+      host.step(work);
+      out.push_back(machine->accelerator->sequencer.record().begin.value());
+      out.push_back(machine->accelerator->sequencer.record().end.value());
+    }
+  };
+  Machine m(scenario, capacity, body, testbench::machine_options(scenario));
+  machine = &m;
+  m.simulate();
+  for (std::size_t d = 0; d <= m.others.size(); ++d) {
+    std::uint64_t bytes = 0;
+    for (const auto& channel : m.device(d).accelerator->channels)
+      for (const std::uint64_t of_class : channel->counts().request_bytes) bytes += of_class;
+    out.push_back(bytes);
+  }
+  if (m.group) out.push_back(m.group->payload_bytes());
+  return out;
+}
+
+Scenario scenario_of(int devices, const char* algorithm, link::Topology topology) {
+  SmallShape shape;
+  shape.layers = 2;
+  shape.kv_heads = 4;
+  shape.intermediate = 512;
+  Scenario s;
+  s.name = "test";
+  s.model = accelerator::part_of(shape_of(shape), devices);
+  s.weights.format = "kmeans4";
+  s.accelerator.dram.preset = "DDR4-3200";
+  s.accelerator.dram.channels = 2;
+  s.devices.tensor = devices;
+  s.devices.algorithm = algorithm;
+  s.devices.topology = topology;
+  s.devices.link.collective_us = 0.5;
+  return s;
+}
+
+/// All-reduces of equal devices take the folded machine's time to the picosecond. Between them a device may take some ns more or less than
+/// another: SystemC does not say in which order processes run that wake at the same time, and arbitration within a device
+/// follows that order.
+void check_equal(Scenario s) {
+  const std::vector<std::uint64_t> one = in_child([&] { return run(s); });
+  s.devices.fold = false;
+  const std::vector<std::uint64_t> all = in_child([&] { return run(s); });
+  const auto devices = static_cast<std::size_t>(s.devices.tensor);
+  REQUIRE(one.size() == 9);
+  REQUIRE(all.size() == 8 + devices + 1);
+  for (std::size_t i = 0; i < 8; ++i)
+    CHECK(static_cast<double>(all[i]) == Approx(static_cast<double>(one[i])).epsilon(0.015));
+  for (std::size_t d = 0; d < devices; ++d) CHECK(all[8 + d] == one[8]);
+}
+
+}  // namespace
+
+TEST_CASE("unfolded: two and four devices in a ring take the time of one that stands for all") {
+  check_equal(scenario_of(2, "ring", link::Topology::ring));
+  check_equal(scenario_of(4, "ring", link::Topology::switched));
+}
+TEST_CASE("unfolded: direct exchanges between links of their own do too") {
+  check_equal(scenario_of(2, "direct", link::Topology::full));
+  check_equal(scenario_of(4, "direct_two_step", link::Topology::full));
+}
+TEST_CASE("unfolded: weights that are read during all-reduces do too, and shorten a step") {
+  Scenario s = scenario_of(4, "ring", link::Topology::ring);
+  const std::vector<std::uint64_t> waits = in_child([&] { return run(s); });
+  s.devices.overlap = true;
+  const std::vector<std::uint64_t> ahead = in_child([&] { return run(s); });
+  CHECK(ahead[7] < waits[7]);
+  CHECK(ahead[8] == waits[8]);
+  check_equal(s);
+}
+TEST_CASE("unfolded: links carry what a ring's formula says of every device") {
+  Scenario s = scenario_of(4, "ring", link::Topology::ring);
+  s.devices.fold = false;
+  const std::vector<std::uint64_t> all = in_child([&] { return run(s); });
+  // 20 tokens, then three single ones; behind the embedding and twice in each of two layers 256 values of 2 bytes each.
+  const std::uint64_t reduced = 2 * 256 * (20 + 3) * 5;
+  CHECK(all.back() == 4 * reduced * 2 * 3 / 4);
+}
