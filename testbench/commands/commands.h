@@ -39,6 +39,7 @@ extern const Command kInitCommand;
 extern const Command kDoctorCommand;
 extern const Command kCompletionCommand;
 extern const Command kManualCommand;
+extern const Command kLogCommand;
 
 /// The sub-commands in the order in which the help prints them.
 const std::vector<const Command*>& commands();

@@ -24,9 +24,13 @@ int run_command(const std::vector<std::string>& arguments) {
   a.positional("SCENARIO", name, "built-in name or file");
   bool print_map = false;
   a.flag("print-map", print_map, "print where everything lies in memory, and end");
+  bool record = false;
+  a.flag("record", record, "with -o: write every transaction of the machine's sockets (docs/records.md)");
   Printing printing;
   a.printing(printing);
   if (!a.parse(arguments)) return 0;
+  if (record && common.output.empty())
+    throw config::InputError({"command line", 0, 0}, "--record is given without -o, expected -o DIR for its files");
 
   const LoadedScenario scenario =
       load_scenario(name, common.set, Library(common.workloads, common.data, common.allow_unknown));
@@ -44,6 +48,7 @@ int run_command(const std::vector<std::string>& arguments) {
   if (!common.output.empty()) {
     folder = std::make_unique<OutputFolder>(common.output);
     if (scenario.scenario.output.timeline) options.timeline_file = (folder->path() / "timeline.pftrace").string();
+    if (record) options.records_folder = folder->path().string();
     if (scenario.scenario.output.waves) options.waves_file = (folder->path() / "waves.vcd").string();
   }
   const RunResult result = [&] {
@@ -77,7 +82,7 @@ int deliver(const RunResult& result, OutputFolder* folder, const Printing& print
   return result.complete ? 0 : 1;
 }
 
-const Command kRunCommand = {"run", "[SCENARIO] [--set path.to.key=value]... [-o DIR] [--print-map]",
+const Command kRunCommand = {"run", "[SCENARIO] [--set path.to.key=value]... [-o DIR] [--record] [--print-map]",
                              "Simulate one scenario and print its cost in time, bandwidth and energy", run_command,
                              "harmonia run prefill-2k --set weights=kmeans2 -o results/prefill"};
 

@@ -71,10 +71,14 @@ Instruments::~Instruments() {
   machine_.operand_buffer.observer = nullptr;
 }
 
-void Instruments::step_begins() { times_.step_begins(now()); }
+void Instruments::step_begins() {
+  times_.step_begins(now());
+  if (recording_) recording_->step_begins(now());
+}
 
 void Instruments::step_ends() {
   times_.step_ends(now());
+  if (recording_) recording_->step_ends(now(), machine_.sequencer);
   sample(now());
 }
 

@@ -2,7 +2,7 @@
 //
 // Models: nothing; it takes no simulated time and schedules nothing. Samples are taken when the PE array ends a tile,
 //   so that a bin of the bandwidth series is exact to a tile.
-// Does not model: single transactions (bus::Monitor records those).
+// Does not model: single transactions (recording.h).
 #pragma once
 
 #include <array>
@@ -14,6 +14,7 @@
 #include "harmonia/hw/accelerator/accelerator.h"
 #include "harmonia/testbench/runs/bandwidth_bins.h"
 #include "harmonia/testbench/runs/machine_totals.h"
+#include "harmonia/testbench/runs/recording.h"
 #include "harmonia/tlm/pftrace.h"
 #include "harmonia/tlm/recorder.h"
 
@@ -31,6 +32,8 @@ class Instruments {
   Instruments(accelerator::Accelerator& machine, const InstrumentOptions& options);
   ~Instruments();
 
+  /// Tells it of steps too; null: none. It must outlive the last step.
+  void record_steps(Recording* recording) { recording_ = recording; }
   void step_begins();
   void step_ends();
   /// A named stretch of a step on the time line's first track.
@@ -50,6 +53,7 @@ class Instruments {
 
   accelerator::Accelerator& machine_;
   InstrumentOptions options_;
+  Recording* recording_ = nullptr;
   ClassTimes times_;
   BandwidthBins bins_;
   bool stopped_ = false;

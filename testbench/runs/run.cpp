@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "harmonia/config/error.h"
 #include "harmonia/testbench/files/interrupt.h"
 #include "harmonia/testbench/results/figure_checks.h"
 #include "harmonia/testbench/runs/checks.h"
@@ -14,6 +15,7 @@
 #include "harmonia/testbench/runs/figures.h"
 #include "harmonia/testbench/runs/instruments.h"
 #include "harmonia/testbench/runs/machine_steps.h"
+#include "harmonia/testbench/runs/recording.h"
 #include "harmonia/testbench/runs/workload.h"
 #include "harmonia/testbench/system/device_link.h"
 #include "harmonia/testbench/system/machine.h"
@@ -30,9 +32,9 @@ InstrumentOptions instrument_options(const Scenario& s, const RunOptions& option
 }
 
 /// The scenario's machine with the caller's blocks in it.
-accelerator::MachineOptions options_of(const Scenario& s, const RunOptions& options) {
+accelerator::MachineOptions options_of(const Scenario& s, const RunOptions& options, Recording* recording) {
   accelerator::MachineOptions machine = machine_options(s);
-  machine.connect = options.connect;
+  machine.connect = recording ? recording->connect() : options.connect;
   const auto take = [](auto& core, const auto& own) {
     if (own) core = own;
   };
@@ -181,10 +183,16 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
       result.complete = false;
     }
   };
-  Machine machine(s, workload->capacity(), body, options_of(s, options));
+  if (!options.records_folder.empty() && options.connect)
+    throw config::RunError(
+        "transactions are recorded in connections that the run makes itself, expected no connections of the caller");
+  std::unique_ptr<Recording> recording;
+  if (!options.records_folder.empty()) recording = std::make_unique<Recording>(options.records_folder);
+  Machine machine(s, workload->capacity(), body, options_of(s, options, recording.get()));
   // A step that cannot run must be refused before anything is simulated or written.
   refuse_impossible_step(machine.shape, machine.map, s, workload->largest_step(), workload->single_linear());
   Instruments instruments(*machine.accelerator, instrument_options(s, options));
+  instruments.record_steps(recording.get());
   steps = std::make_unique<MachineSteps>(s, machine, instruments, workload->single_linear());
 
   const InterruptGuard guard;
@@ -217,6 +225,8 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   if (!merged.empty()) result.notices.push_back(merged);
   const std::string note = instruments.finish();
   if (!note.empty()) result.notices.push_back(note);
+  if (recording)
+    for (const std::string& left_out : recording->finish()) result.notices.push_back(left_out);
   result.simulation_events = sc_core::sc_delta_count();
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();
   return result;

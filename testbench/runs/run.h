@@ -15,6 +15,7 @@ namespace harmonia::testbench {
 struct RunOptions {
   std::string timeline_file;      // where to write timeline.pftrace; empty: not written
   std::string waves_file;         // VCD of block activity
+  std::string records_folder;     // where to write transactions.ftr and transactions.jsonl; empty: not written
   accelerator::BlockCores cores;  // your own datapaths; those left empty are the scenario's
   accelerator::Connect connect;   // makes the machine's connections (accelerator.h); empty: binds directly
 };
