@@ -77,7 +77,8 @@ def main(arguments):
         except OSError as error:
             print(f"{output}: cannot be written: {error.strerror}", file=sys.stderr)
             return 1
-        print(f"written to {output} ({page.plots} plots, {size / 1e6:.2f} MB)")
+        if output not in ("-", "/dev/stdout"):  # which then hold the page and nothing else
+            print(f"written to {output} ({page.plots} plots, {size / 1e6:.2f} MB)")
         return 0
     print(f"{folder}: holds no result.json, compare.json, sweep.json or study.json, expected a result folder of harmonia", file=sys.stderr)
     return 2

@@ -62,6 +62,11 @@ class Page:
     def write(self, file):
         """The file appears complete or not at all, and never over what another process writes. Returns its size in bytes."""
         data = self.html().encode("utf-8", "replace")
+        # A stream is written in place: "-", and what is no file, which a rename would replace.
+        if file == "-" or (os.path.exists(file) and not os.path.isfile(file)) or file in ("/dev/stdout", "/dev/stderr"):
+            with os.fdopen(os.dup(1), "wb") if file in ("-", "/dev/stdout") else open(file, "wb") as out:
+                out.write(data)
+            return len(data)
         handle, beside = tempfile.mkstemp(prefix=".report-", suffix=".html", dir=os.path.dirname(os.path.abspath(file)))
         try:
             with os.fdopen(handle, "wb") as out:

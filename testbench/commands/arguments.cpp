@@ -11,6 +11,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/testbench/commands/description.h"
+#include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/files/terminal.h"
 
 namespace harmonia::testbench {
@@ -187,7 +188,7 @@ Arguments& Arguments::folders(CommonOptions& options) {
 
 Arguments& Arguments::common(CommonOptions& options) {
   texts("set", options.set, "KEY=VALUE", "replace one value, path.to.key=value; later ones win");
-  text("output,o", options.output, "DIR", "result folder; appears complete or not at all");
+  text("output,o", options.output, "DIR", "result folder; appears complete or not at all. Of - or a device or pipe: the result as JSON, written there");
   return folders(options);
 }
 
@@ -195,6 +196,12 @@ void print_result(const Printing& printing, const std::string& text, const std::
                   const std::string& afterword) {
   if (printing.quiet) return;
   std::cout << (printing.json ? document : decorated(text) + afterword);
+}
+
+Printing write_to_stream(const std::string& output, const std::string& document, Printing printing) {
+  write_file(output, document);
+  printing.quiet = printing.quiet || names_standard_output(output);
+  return printing;
 }
 
 bool Arguments::parse(const std::vector<std::string>& arguments) {

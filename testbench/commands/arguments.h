@@ -37,6 +37,9 @@ struct Printing {
 /// Prints what was asked for on standard output: the text and `afterword` (where the files are), the document, or nothing.
 void print_result(const Printing& printing, const std::string& text, const std::string& document,
                   const std::string& afterword);
+/// Writes the document to an -o that names a stream (files/output_file.h) and says how to print the rest: nothing when the
+/// stream is standard output.
+Printing write_to_stream(const std::string& output, const std::string& document, Printing printing);
 
 class Arguments {
  public:

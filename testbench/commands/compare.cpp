@@ -13,6 +13,7 @@
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/files/interrupt.h"
+#include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/files/temporary.h"
@@ -182,7 +183,7 @@ class Variants {
 
 /// Writes the table into the folder, if there is one, and prints it. The folder comes first: whoever reads what is
 /// printed may be gone.
-void show(const Comparison& c, OutputFolder* folder, bool complete, const Printing& printing) {
+void show(const Comparison& c, OutputFolder* folder, const std::string& stream, bool complete, Printing printing) {
   const std::string text = c.text();
   std::string written;
   if (folder) {
@@ -192,6 +193,7 @@ void show(const Comparison& c, OutputFolder* folder, bool complete, const Printi
     if (complete) folder->commit();
     written = "\n" + (complete ? "written to " + folder->target().string() : folder->commit_interrupted()) + "\n";
   }
+  if (!stream.empty()) printing = write_to_stream(stream, c.json(), printing);
   print_result(printing, text, c.json(), written);
 }
 
@@ -207,7 +209,8 @@ int run(const std::vector<std::string>& arguments) {
 
   const InterruptGuard guard;
   std::unique_ptr<OutputFolder> folder;
-  if (!options.common.output.empty()) folder = std::make_unique<OutputFolder>(options.common.output);
+  const std::string stream = names_stream(options.common.output) ? options.common.output : "";
+  if (!options.common.output.empty() && stream.empty()) folder = std::make_unique<OutputFolder>(options.common.output);
   const TemporaryFolder scratch(fs::temp_directory_path() / "harmonia-compare");
   const fs::path results = folder ? folder->path() / "variants" : scratch.path();
   fs::create_directories(results);
@@ -217,7 +220,7 @@ int run(const std::vector<std::string>& arguments) {
   // Before the runs: files that cannot be used should not cost a user those.
   if (options.measures_quality()) variants.measure_quality(c);
   const bool complete = variants.run(c, scratch.path().string());
-  show(c, folder.get(), complete, options.printing);
+  show(c, folder.get(), stream, complete, options.printing);
 
   std::size_t failed = 0;
   for (const Variant& v : c.variants) failed += v.metrics ? 0 : 1;

@@ -202,7 +202,7 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
       .text("coverage", o.coverage, "FILE", "write functional coverage of the commands as UCIS XML (docs/coverage.md)")
       .printing(o.printing)
       .texts("set", o.set, "KEY=VALUE", "replace one key of the channel; later ones win")
-      .text("output,o", o.output, "DIR", "result folder; appears complete or not at all");
+      .text("output,o", o.output, "DIR", "result folder; appears complete or not at all. Of - or a device or pipe: the result as JSON, written there");
   if (!a.parse(arguments)) return false;
   if (o.config_name.empty()) fail("--config is missing, expected a DRAM preset (`harmonia list drams`) or a file");
   if (o.trace.empty() == o.kind.empty())
@@ -290,7 +290,8 @@ int dram_command(const std::vector<std::string>& arguments) {
 
   const InterruptGuard guard;
   std::unique_ptr<OutputFolder> folder;
-  if (!o.output.empty()) folder = std::make_unique<OutputFolder>(o.output);
+  const bool stream = !o.output.empty() && names_stream(o.output);
+  if (!o.output.empty() && !stream) folder = std::make_unique<OutputFolder>(o.output);
   std::unique_ptr<CommandFile> commands;
   std::unique_ptr<RequestFile> per_request;
   if (!o.commands.empty())
@@ -332,6 +333,9 @@ int dram_command(const std::vector<std::string>& arguments) {
     written = folder->commit_interrupted();
   }
   if (folder) written = '\n' + written + '\n';
+  if (stream) o.printing = write_to_stream(o.output, document, o.printing);
+  for (const std::string& file : {o.commands, o.per_request, o.coverage})
+    o.printing.quiet = o.printing.quiet || names_standard_output(file);
   print_result(o.printing, text, document, written);
   require_checks(result);
   return result.complete ? 0 : 1;

@@ -8,6 +8,7 @@
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/files/interrupt.h"
+#include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/runs/run.h"
 #include "harmonia/testbench/scenario/scenario.h"
@@ -45,7 +46,8 @@ int run_command(const std::vector<std::string>& arguments) {
   const InterruptGuard guard;  // an interrupt leaves no half-made folder
   std::unique_ptr<OutputFolder> folder;
   RunOptions options;
-  if (!common.output.empty()) {
+  const bool stream = !common.output.empty() && names_stream(common.output);
+  if (!common.output.empty() && !stream) {
     folder = std::make_unique<OutputFolder>(common.output);
     if (scenario.scenario.output.timeline) options.timeline_file = (folder->path() / "timeline.pftrace").string();
     if (record) options.records_folder = folder->path().string();
@@ -58,6 +60,7 @@ int run_command(const std::vector<std::string>& arguments) {
       throw located(e, scenario);
     }
   }();
+  if (stream) printing = write_to_stream(common.output, to_json(result), printing);
   return deliver(result, folder.get(), printing);
 }
 

@@ -6,8 +6,10 @@
 #include <iostream>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/node.h"
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/commands.h"
+#include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/study/bounds_table.h"
 #include "harmonia/testbench/sweep/engine.h"
 #include "harmonia/testbench/sweep/processes.h"
@@ -125,6 +127,9 @@ int run(const std::vector<std::string>& arguments) {
                             quality.weights.empty() ? nullptr : &quality);
     return 0;
   }
+  if (!common.output.empty() && names_stream(common.output))
+    throw config::InputError({"command line", 0, 0}, "-o " + config::printable(common.output) +
+                                                         " is a stream, expected the folder of the sweep's points");
   options.output = common.output;
   options.data = common.data;
   options.workloads = common.workloads;

@@ -93,7 +93,7 @@ const Variant* Comparison::winner() const {
 }
 
 std::string Comparison::text() const {
-  std::string out = "Comparison of " + scenario + " over";
+  std::string out = "Comparison of scenario " + scenario + " over";
   for (const std::string& k : keys) out += " " + k;
   out += "\n\n";
   const Variant* first = reference();
@@ -106,7 +106,7 @@ std::string Comparison::text() const {
          "fewer bits", title("bytes") + "/token", "fewer bytes", title("utilisation"), title("all_energy_per_token_j"),
          "less energy", title("area_mm2"), title("bound")}};
     std::vector<std::vector<std::string>> why = {
-        {"variant", "byte ratio of the linears", "speed-up", "missing to it", "because of"}};
+        {"variant", "byte ratio of the linears", "speed-up", "time lost to it", "causes of the loss"}};
     std::vector<std::vector<std::string>> bytes = {{"variant"}};
     for (std::size_t i = 0; i < kTrafficClasses; ++i) bytes[0].push_back(traffic_figures().title(traffic_name(i)));
     std::vector<std::vector<std::string>> quality = {
@@ -138,10 +138,10 @@ std::string Comparison::text() const {
         quality.push_back(line);
       }
     }
-    out += "Cost (ratios against the first variant)\n" + table(cost, "  ");
+    out += "Cost (ratios relative to the first variant)\n" + table(cost, "  ");
     out += "\nDRAM bytes per token\n" + table(bytes, "  ");
     if (why.size() > 1)
-      out += "\nWhy the speed-up falls short of the byte ratio (shares of the missing time)\n" + table(why, "  ");
+      out += "\nWhy the speed-up is below the byte ratio (shares of the time lost)\n" + table(why, "  ");
     if (quality.size() > 1)
       out +=
           "\nQuality of the weights (SNR on one synthetic Gaussian tensor; effective parameters by the scaling law, "
@@ -173,7 +173,7 @@ std::string Comparison::text() const {
     }
   }
   for (const Variant& v : variants)
-    if (!v.failure.empty()) out += "\nFAILED   " + v.label + ": " + v.failure + '\n';
+    if (!v.failure.empty()) out += "\nFAILED: " + v.label + ": " + v.failure + '\n';
   return out;
 }
 

@@ -36,6 +36,20 @@ fs::path followed(fs::path path) {
   return path;
 }
 
+/// The open descriptor that a name stands for, -1 of other names.
+int descriptor_of(const fs::path& target) {
+  const std::string name = target.string();
+  if (name == "-" || name == "/dev/stdout") return STDOUT_FILENO;
+  if (name == "/dev/stderr") return STDERR_FILENO;
+  for (const std::string folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    if (name.size() <= folder.size() || name.size() > folder.size() + 6 || name.compare(0, folder.size(), folder) != 0)
+      continue;
+    const std::string number = name.substr(folder.size());
+    if (number.find_first_not_of("0123456789") == std::string::npos) return std::stoi(number);
+  }
+  return -1;
+}
+
 /// What a new file may be read and written by: as the file that it replaces, else as the user's mask says.
 mode_t mode_for(const fs::path& target) {
   struct stat old {};
@@ -89,12 +103,16 @@ struct OutputFile::Stream {
 OutputFile::OutputFile(const fs::path& target, Durability durability, Leftovers leftovers)
     : durability_(durability), stream_(std::make_unique<Stream>()) {
   const config::Location where{target.string(), 0, 0};
-  target_ = followed(target);
   std::error_code error;
+  const int descriptor = descriptor_of(target);
+  target_ = descriptor < 0 ? followed(target) : target;
   const fs::file_status status = fs::status(target_, error);
-  if (!target_.has_filename() || fs::is_directory(status))
+  if (descriptor >= 0) {
+    std::fflush(nullptr);  // what was printed before comes before
+    stream_->fd = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  } else if (!target_.has_filename() || fs::is_directory(status)) {
     throw config::InputError(where, "is no file, expected the name of a file to write");
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
+  } else if (fs::exists(status) && !fs::is_regular_file(status)) {
     stream_->fd = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
   } else {
     if (leftovers == Leftovers::kRemove) clean_up_after_kills(target_);
@@ -165,6 +183,15 @@ fs::path OutputFile::commit_interrupted() {
   commit();
   return target_;
 }
+
+bool names_stream(const std::string& target) {
+  std::error_code error;
+  if (descriptor_of(target) >= 0) return true;
+  const fs::file_status status = fs::status(target, error);
+  return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
+}
+
+bool names_standard_output(const std::string& target) { return descriptor_of(target) == STDOUT_FILENO; }
 
 void write_file(const fs::path& target, std::string_view bytes, OutputFile::Durability durability,
                 OutputFile::Leftovers leftovers) {

@@ -2,7 +2,8 @@
 //
 // Models: a new file is written under a name that nothing else has, beside the target, and takes the target's name at
 //   the end; a symbolic link is followed, so that what it points to is replaced and the link stays. A device, a pipe or a
-//   socket is never replaced: it is written in place, in order. Gzip when the target's name ends in .gz.
+//   socket is never replaced: it is written in place, in order. "-" is standard output; that, /dev/stdout and /dev/fd/N are
+//   written through the open descriptor, whatever it leads to. Gzip when the target's name ends in .gz.
 // Does not model: two programs that write the same target at the same time; the later one wins, whole.
 #pragma once
 
@@ -50,6 +51,12 @@ class OutputFile {
   std::unique_ptr<Stream> stream_;
   std::string buffer_;
 };
+
+/// Whether a file of this name is a stream, which takes one document in order and is never replaced: "-" (standard
+/// output), /dev/stdout, /dev/stderr, /dev/fd/N, and what exists as a device, a pipe or a socket.
+bool names_stream(const std::string& target);
+/// Whether it is standard output, which then holds nothing else.
+bool names_standard_output(const std::string& target);
 
 /// Writes a whole file. Throws as OutputFile does.
 void write_file(const std::filesystem::path& target, std::string_view bytes,

@@ -204,7 +204,7 @@ const Record<LatencyResult>& latency_figures() {
           .only_if([](const L& l) { return l.time_to_first_token_s.count > 0; })
           .object({"time_per_output_token_s", "time per output token", "s", "from one token of a sequence to its next"},
                   distribution_figures("s"), &L::time_per_output_token_s)
-          .object({"end_to_end_s", "end to end", "s", "from a request's arrival to its last token"},
+          .object({"end_to_end_s", "end-to-end latency", "s", "from a request's arrival to its last token"},
                   distribution_figures("s"), &L::end_to_end_s);
   return record;
 }
@@ -220,7 +220,7 @@ const Record<RequestResult>& request_figures() {
           .value({"time_to_first_token_s", "time to first token", "s", "from the arrival"}, &Q::time_to_first_token_s)
           .value({"time_per_output_token_s", "time per output token", "s", "mean over the tokens after the first"},
                  &Q::time_per_output_token_s)
-          .value({"end_to_end_s", "end to end", "s", "from the arrival to the last token"}, &Q::end_to_end_s)
+          .value({"end_to_end_s", "end-to-end latency", "s", "from the arrival to the last token"}, &Q::end_to_end_s)
           .value({"waiting_s", "waiting", "s", "part of end_to_end_s, until the request was admitted"}, &Q::waiting_s);
   return record;
 }

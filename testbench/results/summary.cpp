@@ -37,109 +37,134 @@ std::string with_error(const RunResult& r, const std::string& figure) {
 
 const char* per_token(const RunResult& r) { return r.output_tokens > 0 ? "per output token" : "per prompt token"; }
 
-/// What the resource that limits the run would take of it alone, with the work of all operations. The rest is refresh
-/// and turnarounds of the DRAM, latency, tiles that wait for each other, and what other resources bound.
-std::string alone(const RunResult& r) {
-  if (r.simulated_seconds <= 0) return {};
-  const auto sum = [&r](double OperationResult::*least) {
-    double seconds = 0;
-    for (const OperationResult& p : r.operations) seconds += p.*least;
-    return percent(seconds / r.simulated_seconds);
+/// How much of the resource that limits the run is used: the time that the work of all operations would take on it alone,
+/// as a share of the whole. The rest is refresh and turnarounds of the DRAM, latency, tiles that wait for each other, and
+/// what other resources bound.
+std::string share_of_peak(const RunResult& r) {
+  struct Resource {
+    const char* bound;
+    double OperationResult::*least;
+    const char* peak;
   };
-  if (r.bound == "memory") return "all bytes at peak bandwidth alone would take " + sum(&OperationResult::memory_s);
-  if (r.bound == "decode")
-    return "expanding all weights at the decoder's rate alone would take " + sum(&OperationResult::decode_s);
-  if (r.bound == "compute") return "all work on the PE array alone would take " + sum(&OperationResult::compute_s);
-  if (r.bound == "buffer")
-    return "all bytes through the ports of the weight and the KV buffer alone would take " +
-           sum(&OperationResult::buffer_s);
-  if (r.bound == "interconnect")
-    return "asking for all bytes, one DMA transaction after the other, would take " +
-           sum(&OperationResult::interconnect_s);
-  return "all work on the vector unit alone would take " + sum(&OperationResult::vector_s);
+  static constexpr Resource resources[] = {
+      {"memory", &OperationResult::memory_s, "peak DRAM bandwidth"},
+      {"decode", &OperationResult::decode_s, "the peak rate of the weight decoder"},
+      {"compute", &OperationResult::compute_s, "the peak rate of the PE array"},
+      {"vector", &OperationResult::vector_s, "the peak rate of the vector unit"},
+      {"buffer", &OperationResult::buffer_s, "the peak bandwidth of the weight and KV buffer ports"},
+      {"interconnect", &OperationResult::interconnect_s, "the peak rate of DMA requests"}};
+  for (const Resource& resource : resources) {
+    if (r.bound != resource.bound || r.simulated_seconds <= 0) continue;
+    double seconds = 0;
+    for (const OperationResult& p : r.operations) seconds += p.*resource.least;
+    return " (" + percent(seconds / r.simulated_seconds) + " of " + resource.peak + ')';
+  }
+  return {};
 }
 
-/// One sentence that is true whichever limit has the most: every share is named.
-std::string limit_text(const RunResult& r) {
+std::string bound_text(const RunResult& r) {
   if (r.limits.empty() || r.bound == "none") return "none: no step was complete";
+  return r.bound + share_of_peak(r) +
+         (r.limits.front().share < 0.5 ? "; no single resource bounds half of the time" : "");
+}
+
+/// Every resource with the share of the time of the operations that it bounds.
+std::string limits_text(const RunResult& r) {
   std::string text;
   for (const LimitShare& l : r.limits) text += (text.empty() ? "" : ", ") + l.limit + ' ' + percent(l.share);
-  return (r.limits.front().share < 0.5 ? "no single one: " : "") + text +
-         " of the time, by what bounds the operations in it; " + alone(r) + " of the time";
+  return text;
 }
 
-void overview(std::string& out, const RunResult& r) {
-  std::string what = r.model + " on " + r.accelerator + ": ";
+/// `  Title:   text`, titles padded to one column.
+void entry(std::string& out, std::string title, const std::string& text) {
+  constexpr std::size_t kColumn = 26;
+  title += ':';
+  title.resize(std::max<std::size_t>(title.size() + 1, kColumn), ' ');
+  out += "  " + title + text + '\n';
+}
+
+std::string capital(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  return text;
+}
+
+std::string tokens_text(const RunResult& r) {
+  std::string what;
   if (r.prompt_tokens > 0) what += counted(r.prompt_tokens, "prompt token");
   if (r.prompt_tokens > 0 && r.output_tokens > 0) what += ", ";
   if (r.output_tokens > 0) what += counted(r.output_tokens, "output token");
-  what += (r.prompt_tokens + r.output_tokens > 0 ? " in " : "") + counted(r.steps, "step");
-  out += "What     " + what + "\n";
-  if (!r.complete) out += "         stopped before the end; this is what was complete\n";
+  return what + (what.empty() ? "" : " in ") + counted(r.steps, "step");
+}
 
-  out += "Fast     " + si(r.simulated_seconds, "s") + " of simulated time";
-  if (r.output_tokens > 0) out += ", " + si(r.output_tokens_per_s, "token/s");
-  out += with_error(r, "simulated_seconds") + '\n';
+void time_and_latency(std::string& out, const RunResult& r) {
+  entry(out, "Simulated time", si(r.simulated_seconds, "s") + with_error(r, "simulated_seconds"));
+  if (r.output_tokens > 0) entry(out, "Throughput", si(r.output_tokens_per_s, "token/s"));
   const LatencyResult& l = r.latency;
   const auto latency = [&](const char* key, const Distribution& d) {
-    if (d.count == 0) return;
-    std::string title = latency_figures().title(key);
-    title.resize(std::max<std::size_t>(title.size(), 21), ' ');
-    out += "         " + title + ' ' + distribution_text(d) + with_error(r, std::string("latency.") + key) + '\n';
+    if (d.count > 0)
+      entry(out, capital(latency_figures().title(key)),
+            distribution_text(d) + with_error(r, std::string("latency.") + key));
   };
   latency("time_to_first_token_s", l.time_to_first_token_s);
   latency("time_per_output_token_s", l.time_per_output_token_s);
   latency("end_to_end_s", l.end_to_end_s);
+}
 
-  if (r.serving.requests > 0) {
-    const ServingResult& v = r.serving;
-    char text[256];
-    std::snprintf(text, sizeof text,
-                  "         %llu of %s served, %llu refused; in flight %.1f on average, %llu at most; waiting %.1f on "
-                  "average, %llu at most\n",
-                  static_cast<unsigned long long>(v.completed), counted(v.requests, "request").c_str(),
-                  static_cast<unsigned long long>(v.refused), v.running_mean,
-                  static_cast<unsigned long long>(v.running_max), v.waiting_mean,
-                  static_cast<unsigned long long>(v.waiting_max));
-    out += text;
-  }
+void serving(std::string& out, const ServingResult& v) {
+  if (v.requests == 0) return;
+  entry(out, "Requests", fmt::format("{} of {} completed, {} refused", v.completed, v.requests, v.refused));
+  entry(out, "Requests in flight", fmt::format("mean {:.1f}, maximum {}", v.running_mean, v.running_max));
+  entry(out, "Requests waiting", fmt::format("mean {:.1f}, maximum {}", v.waiting_mean, v.waiting_max));
+}
 
-  if (r.mixture.layers > 0) {
-    const MixtureResult& m = r.mixture;
-    char text[64];
-    std::snprintf(text, sizeof text, "%.1f", m.experts_read);
-    out += std::string("Experts  ") + text + " of each mixture layer read in a step; weights of " +
-           si(m.bytes_per_token, "B") + " a token, " + si(m.dense_bytes_per_token, "B") +
-           " with the experts of one token alone, " + si(m.all_bytes_per_token, "B") + " with all\n";
-  }
+void mixture(std::string& out, const MixtureResult& m) {
+  if (m.layers == 0) return;
+  entry(out, "Experts read",
+        fmt::format("{:.1f} per mixture layer and step; weights {} per token ({} if only one token's experts were read, "
+                    "{} if all were)",
+                    m.experts_read, si(m.bytes_per_token, "B"), si(m.dense_bytes_per_token, "B"),
+                    si(m.all_bytes_per_token, "B")));
+}
 
-  if (r.devices.tensor > 1) {
-    const DevicesResult& d = r.devices;
-    out += fmt::format(
-        "Devices  {} equal ones, {} simulated; {} by {} over {}: {} sent a token by all; {} a token with all "
-        "devices\n",
-        d.tensor, d.simulated == 1 ? "one" : "all", counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"),
-        d.algorithm, d.link, si(d.link_bytes_per_token, "B"), si(d.per_token_j, "J"));
-  }
+void devices(std::string& out, const DevicesResult& d) {
+  if (d.tensor <= 1) return;
+  entry(out, "Devices",
+        fmt::format("{} identical devices, {} of them simulated; {} by {} over {}", d.tensor,
+                    d.simulated == 1 ? "one" : "all", counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"), d.algorithm, d.link));
+  entry(out, "Link traffic", si(d.link_bytes_per_token, "B") + " per token over all devices");
+  entry(out, "Energy of all devices", si(d.per_token_j, "J") + " per token");
+}
 
-  out += "Limit    " + limit_text(r);
-  out += "\n         DRAM moved " + si(r.bandwidth.achieved_bytes_per_s, "B/s") + " of " +
-         si(r.bandwidth.peak_bytes_per_s, "B/s") + " (" + percent(r.bandwidth.utilisation) + ")\n";
-
+void trust(std::string& out, const RunResult& r) {
+  std::string simulated = "full: every transaction simulated";
+  if (r.fidelity.mode == "sampled")
+    simulated = fmt::format("sampled: {} of {} and {} of {} simulated; largest estimated error {}",
+                            r.fidelity.layers_simulated, counted(r.fidelity.layers_total, "layer"),
+                            r.fidelity.steps_simulated, counted(r.fidelity.steps_total, "step"),
+                            percent(r.fidelity.error_estimate));
+  entry(out, "Fidelity", fmt::format("{} (timing: {}, data: {})", simulated, r.fidelity.timing, r.fidelity.data));
   std::uint64_t passed = 0;
   for (const CheckResult& c : r.checks) passed += c.passed ? 1 : 0;
-  out += "Sure     ";
-  if (r.fidelity.mode == "sampled") {
-    out +=
-        fmt::format("sampled: {} of {} and {} of {} simulated; estimated error {}, the largest of the figures",
-                    r.fidelity.layers_simulated, counted(r.fidelity.layers_total, "layer"), r.fidelity.steps_simulated,
-                    counted(r.fidelity.steps_total, "step"), percent(r.fidelity.error_estimate));
-  } else {
-    out += "every transaction was simulated";
-  }
-  out +=
-      fmt::format(" ({}, {})\n         {} of {} passed; {} assumed, listed in result.json\n", r.fidelity.timing,
-                  r.fidelity.data, passed, counted(r.checks.size(), "check"), counted(r.assumptions.size(), "input"));
+  entry(out, "Checks", fmt::format("{} of {} passed", passed, r.checks.size()));
+  entry(out, "Assumptions",
+        fmt::format("{}, listed with their reasons in result.json", counted(r.assumptions.size(), "assumed input")));
+}
+
+void overview(std::string& out, const RunResult& r) {
+  entry(out, "Model", r.model);
+  entry(out, "Accelerator", r.accelerator);
+  entry(out, "Workload", tokens_text(r));
+  if (!r.complete) entry(out, "Status", "interrupted: the figures cover what was complete");
+  time_and_latency(out, r);
+  serving(out, r.serving);
+  mixture(out, r.mixture);
+  devices(out, r.devices);
+  entry(out, "Bound by", bound_text(r));
+  if (!r.limits.empty()) entry(out, "Time by bound", limits_text(r));
+  entry(out, "DRAM utilisation",
+        percent(r.bandwidth.utilisation) + " (" + si(r.bandwidth.achieved_bytes_per_s, "B/s") + " of " +
+            si(r.bandwidth.peak_bytes_per_s, "B/s") + ')');
+  trust(out, r);
 }
 
 void operations(std::string& out, const RunResult& r) {
@@ -159,8 +184,8 @@ void operations(std::string& out, const RunResult& r) {
     if (errors) rows.back().push_back(estimated_error(r, "operations[" + p.name + "].simulated_s"));
   }
   out +=
-      "\nWhere the time goes (memory to interconnect are each resource's least time alone; it may be more than the\n"
-      "operation's own time, since work begins during the operation before)\n" +
+      "\nTime by operation (the columns memory to interconnect give the minimum time on each resource alone; it can "
+      "exceed\nthe operation's own time, since its work begins during the operation before)\n" +
       table(rows, "  ");
 }
 
@@ -175,8 +200,8 @@ void traffic(std::string& out, const RunResult& r) {
                     percent(bytes / static_cast<double>(all)), si(bytes / static_cast<double>(tokens), "B")});
   }
   const std::uint64_t pins = total(r.bandwidth.pin_bytes_by_class);
-  out += "\nBytes of the DRAM";
-  if (pins != 0) out += " (at its pins " + si(static_cast<double>(pins), "B") + ": whole bursts)";
+  out += "\nDRAM traffic";
+  if (pins != 0) out += " (in whole bursts at the pins: " + si(static_cast<double>(pins), "B") + ')';
   out += '\n' + table(rows, "  ");
 }
 
@@ -189,7 +214,7 @@ void units(std::string& out, const RunResult& r) {
   std::vector<std::vector<std::string>> rows = {{unit_figures().title("name"), unit_figures().title("busy")}};
   for (std::string cause : causes) {
     std::replace(cause.begin(), cause.end(), '_', ' ');
-    rows[0].push_back(cause);
+    rows[0].push_back("stalled: " + cause);
   }
   for (const UnitResult& u : r.units) {
     std::vector<std::string> row = {u.name, percent(u.busy)};
@@ -200,7 +225,7 @@ void units(std::string& out, const RunResult& r) {
     }
     rows.push_back(row);
   }
-  out += "\nWhat each unit did (shares of the simulated time)\n" + table(rows, "  ");
+  out += "\nUtilisation and stalls of each unit (shares of the simulated time)\n" + table(rows, "  ");
 }
 
 void channels(std::string& out, const RunResult& r) {
@@ -218,7 +243,7 @@ void channels(std::string& out, const RunResult& r) {
   double p99 = 0;
   for (const ChannelResult& c : r.channels) p99 = std::max(p99, c.read_latency_s.p99);
   out += "refresh " + percent(over("refresh_share")) + " of the time; " + mean_queue +
-         " requests queued on average; slowest channel's read p99 " + si(p99, "s") + '\n';
+         " requests queued on average; p99 read latency of the slowest channel " + si(p99, "s") + '\n';
 }
 
 void energy_and_area(std::string& out, const RunResult& r) {
@@ -228,21 +253,21 @@ void energy_and_area(std::string& out, const RunResult& r) {
     for (const ComponentEnergy& e : r.energy.components)
       rows.push_back(
           {e.component, record.cell("joules", e), percent(r.energy.total_j > 0 ? e.joules / r.energy.total_j : 0)});
-    out += "\nEnergy " + si(r.energy.total_j, "J") + ", " + si(r.energy.per_token_j, "J") + ' ' + per_token(r) +
+    out += "\nEnergy: " + si(r.energy.total_j, "J") + ", " + si(r.energy.per_token_j, "J") + ' ' + per_token(r) +
            with_error(r, "energy.total_j") + '\n' + table(rows, "  ");
   }
   if (!r.area.components.empty()) {
     const Record<ComponentArea>& record = area_figures();
     std::vector<std::vector<std::string>> rows = {{record.title("component"), record.title("mm2")}};
     for (const ComponentArea& a : r.area.components) rows.push_back({a.component, record.cell("mm2", a)});
-    out += "\nArea " + shown("mm2", r.area.total_mm2) + " mm2 without DRAM\n" + table(rows, "  ");
+    out += "\nArea: " + shown("mm2", r.area.total_mm2) + " mm2 without DRAM\n" + table(rows, "  ");
   }
 }
 
 }  // namespace
 
 std::string summary(const RunResult& r) {
-  std::string out = "Scenario " + r.provenance.scenario + "\n\n";
+  std::string out = "Scenario: " + r.provenance.scenario + "\n";
   overview(out, r);
   operations(out, r);
   traffic(out, r);
@@ -251,10 +276,10 @@ std::string summary(const RunResult& r) {
   energy_and_area(out, r);
   for (const CheckResult& c : r.checks)
     if (!c.passed)
-      out += "\nFAILED   " + c.name + ": " + si(c.actual, c.unit, 6) + ", expected " + c.rule + ' ' +
+      out += "\nFAILED: check '" + c.name + "': " + si(c.actual, c.unit, 6) + ", expected " + c.rule + ' ' +
              si(c.expected, c.unit, 6) + '\n';
   if (!r.notices.empty()) out += '\n';
-  for (const std::string& n : r.notices) out += "Note     " + n + '\n';
+  for (const std::string& n : r.notices) out += "Note: " + n + '\n';
   return out;
 }
 

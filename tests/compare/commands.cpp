@@ -53,9 +53,9 @@ TEST_CASE("compare: a variant that cannot run is named with its reason, the othe
                                         "--set accelerator.dram.channel.rows=64 -o out");
   INFO(o.err << o.out);
   REQUIRE(o.status == 1);
-  REQUIRE_THAT(o.out, ContainsSubstring("FAILED   weights=kmeans9, workload.batch=1:") &&
+  REQUIRE_THAT(o.out, ContainsSubstring("FAILED: weights=kmeans9, workload.batch=1:") &&
                           ContainsSubstring("weights.format is 'kmeans9'"));
-  REQUIRE_THAT(o.out, ContainsSubstring("FAILED   weights=fp16, workload.batch=4096:") &&
+  REQUIRE_THAT(o.out, ContainsSubstring("FAILED: weights=fp16, workload.batch=4096:") &&
                           ContainsSubstring("the model does not fit the DRAM"));
   REQUIRE_THAT(o.out, ContainsSubstring("weights=fp16, workload.batch=1  <- fastest"));
   REQUIRE_THAT(o.err, ContainsSubstring("3 of 4 variants failed"));

@@ -95,7 +95,7 @@ TEST_CASE("a table marks the fastest variant and names the ones that failed") {
   REQUIRE(c.winner()->label == "weights=b");
   REQUIRE(c.reference()->label == "weights=a");
   REQUIRE_THAT(c.text(),
-               ContainsSubstring("weights=b  <- fastest") && ContainsSubstring("FAILED   weights=c: does not fit"));
+               ContainsSubstring("weights=b  <- fastest") && ContainsSubstring("FAILED: weights=c: does not fit"));
   REQUIRE_THAT(c.csv(), ContainsSubstring("weights=c,failed,\"does not fit, said \"\"x\"\"\",c,"));
   REQUIRE_THAT(c.json(), ContainsSubstring("\"winner\": \"weights=b\""));
 }
