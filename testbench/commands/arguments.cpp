@@ -188,7 +188,8 @@ Arguments& Arguments::folders(CommonOptions& options) {
 
 Arguments& Arguments::common(CommonOptions& options) {
   texts("set", options.set, "KEY=VALUE", "replace one value, path.to.key=value; later ones win");
-  text("output,o", options.output, "DIR", "result folder; appears complete or not at all. Of - or a device or pipe: the result as JSON, written there");
+  text("output,o", options.output, "DIR",
+       "result folder; appears complete or not at all. Of - or a device or pipe: the result as JSON, written there");
   return folders(options);
 }
 

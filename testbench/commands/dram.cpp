@@ -202,7 +202,9 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
       .text("coverage", o.coverage, "FILE", "write functional coverage of the commands as UCIS XML (docs/coverage.md)")
       .printing(o.printing)
       .texts("set", o.set, "KEY=VALUE", "replace one key of the channel; later ones win")
-      .text("output,o", o.output, "DIR", "result folder; appears complete or not at all. Of - or a device or pipe: the result as JSON, written there");
+      .text(
+          "output,o", o.output, "DIR",
+          "result folder; appears complete or not at all. Of - or a device or pipe: the result as JSON, written there");
   if (!a.parse(arguments)) return false;
   if (o.config_name.empty()) fail("--config is missing, expected a DRAM preset (`harmonia list drams`) or a file");
   if (o.trace.empty() == o.kind.empty())

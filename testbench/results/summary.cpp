@@ -119,11 +119,12 @@ void serving(std::string& out, const ServingResult& v) {
 
 void mixture(std::string& out, const MixtureResult& m) {
   if (m.layers == 0) return;
-  entry(out, "Experts read",
-        fmt::format("{:.1f} per mixture layer and step; weights {} per token ({} if only one token's experts were read, "
-                    "{} if all were)",
-                    m.experts_read, si(m.bytes_per_token, "B"), si(m.dense_bytes_per_token, "B"),
-                    si(m.all_bytes_per_token, "B")));
+  entry(
+      out, "Experts read",
+      fmt::format("{:.1f} per mixture layer and step; weights {} per token ({} if only one token's experts were read, "
+                  "{} if all were)",
+                  m.experts_read, si(m.bytes_per_token, "B"), si(m.dense_bytes_per_token, "B"),
+                  si(m.all_bytes_per_token, "B")));
 }
 
 void devices(std::string& out, const DevicesResult& d) {
@@ -138,10 +139,10 @@ void devices(std::string& out, const DevicesResult& d) {
 void trust(std::string& out, const RunResult& r) {
   std::string simulated = "full: every transaction simulated";
   if (r.fidelity.mode == "sampled")
-    simulated = fmt::format("sampled: {} of {} and {} of {} simulated; largest estimated error {}",
-                            r.fidelity.layers_simulated, counted(r.fidelity.layers_total, "layer"),
-                            r.fidelity.steps_simulated, counted(r.fidelity.steps_total, "step"),
-                            percent(r.fidelity.error_estimate));
+    simulated =
+        fmt::format("sampled: {} of {} and {} of {} simulated; largest estimated error {}", r.fidelity.layers_simulated,
+                    counted(r.fidelity.layers_total, "layer"), r.fidelity.steps_simulated,
+                    counted(r.fidelity.steps_total, "step"), percent(r.fidelity.error_estimate));
   entry(out, "Fidelity", fmt::format("{} (timing: {}, data: {})", simulated, r.fidelity.timing, r.fidelity.data));
   std::uint64_t passed = 0;
   for (const CheckResult& c : r.checks) passed += c.passed ? 1 : 0;

@@ -229,3 +229,27 @@ TEST_CASE("docs/command-reference.md is what the program says") {
   CHECK(Scratch::read(HARMONIA_SOURCE "/docs/command-reference.md") ==
         Scratch::read(HARMONIA_SOURCE "/docs/command-reference.head.md") + tb::markdown_reference());
 }
+
+TEST_CASE("streams get the result in place, and hold nothing else") {
+  const Scratch s;
+  s.write("small.yaml", kSmall);
+  for (const std::string& command :
+       {std::string("run small.yaml "), std::string("compare small.yaml --over weights=fp16,kmeans2 "),
+        std::string("dram --config DDR4-3200 --traffic seq --requests 100 ")}) {
+    for (const char* name : {"-", "/dev/stdout", "/dev/fd/1"}) {
+      CAPTURE(command, name);
+      const Outcome o = run_harmonia(s, command + "-o " + name);
+      REQUIRE(o.status == 0);
+      CHECK(nlohmann::json::parse(o.out).is_object());
+    }
+    REQUIRE(shell(s, "mkfifo pipe && { cat pipe >copy & } && " HARMONIA_PROGRAM " " + command + "-q -o pipe; wait")
+                .status == 0);
+    CHECK(nlohmann::json::parse(Scratch::read(s / "copy")).is_object());
+    CHECK(fs::is_fifo(s / "pipe"));
+    fs::remove(s / "pipe");
+  }
+  CHECK_FALSE(fs::exists(s / "-"));
+  CHECK(run_harmonia(s, "dram --config DDR4-3200 --traffic seq --requests 10 --commands -").out.find("cycle,cmd,") ==
+        0);
+  CHECK(run_harmonia(s, "sweep weight-formats -o -").status == 2);
+}
