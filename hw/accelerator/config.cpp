@@ -9,6 +9,17 @@ constexpr const char* kAndaChip = "figure of the Anda chip (16 nm, 285 MHz), not
 
 }  // namespace
 
+const config::NameTable<FigureSource>& figure_source_names() {
+  static const config::NameTable<FigureSource> names = {{"published", FigureSource::published},
+                                                        {"measured", FigureSource::measured}};
+  return names;
+}
+
+const config::NameTable<ProcessNode>& node_names() {
+  static const config::NameTable<ProcessNode> names = {{"28nm", ProcessNode::nm28}, {"16nm", ProcessNode::nm16}};
+  return names;
+}
+
 void AddressMapConfig::describe(config::Fields& f) {
   f.add("region_alignment_bytes", region_alignment_bytes)
       .range(64, 1e12)
@@ -37,6 +48,14 @@ void DramConfig::describe(config::Fields& f) {
 }
 
 void EnergyConfig::describe(config::Fields& f) {
+  f.add("source", source, figure_source_names())
+      .says(
+          "figures that energy and area are counted with: those of this section and of `area`, or measured on this "
+          "project's RTL and following its sizes; results list both")
+      .assumed("our choice");
+  f.add("node", node, node_names())
+      .says("process that measured figures are scaled to")
+      .assumed("our choice; the published figures are mostly of 28 nm");
   f.add("mac_pj", mac_pj)
       .range(0, 1e6)
       .unit("pJ")

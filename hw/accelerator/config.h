@@ -38,7 +38,17 @@ struct DramConfig {
   void describe(config::Fields& f);
 };
 
+/// Where figures of energy and area come from: the seeds of an accelerator file, which other designs published, or synthesis
+/// of this project's RTL (hw/silicon).
+enum class FigureSource : std::uint8_t { published, measured };
+const config::NameTable<FigureSource>& figure_source_names();
+/// The node that measured figures are scaled to.
+enum class ProcessNode : std::uint8_t { nm28, nm16 };
+const config::NameTable<ProcessNode>& node_names();
+
 struct EnergyConfig {
+  FigureSource source = FigureSource::published;
+  ProcessNode node = ProcessNode::nm28;
   double mac_pj = 0.145;          // one-pass modes
   double mac_two_pass_pj = 0.29;  // M8M8, M8L8
   double sram_read_pj_per_bit = 0.125;

@@ -184,6 +184,19 @@ def per_token_plots(page, r):
                 for c in r["energy"]["components"]])
     page.table("Area without DRAM", ["component", "mm²"],
                [[words(c["component"]), f"{c['mm2']:.3f}"] for c in r["area"]["components"]] + [["total", f"{r['area']['total_mm2']:.3f}"]])
+    by_source(page, "Energy by source of its figures", r["energy"], "joules", lambda v: si(v, "J"))
+    by_source(page, "Area by source of its figures, mm²", r["area"], "mm2", lambda v: f"{v:.3f}")
+
+
+def by_source(page, title, part, value, show):
+    """Both accounts side by side; results of programs before there were two have none."""
+    if not part.get("source"):
+        return
+    accounts = {source: {c["component"]: c[value] for c in part[source]} for source in ("published", "measured")}
+    names = list(dict.fromkeys([*accounts["published"], *accounts["measured"]]))
+    head = ["component", *(f"{source}, counted" if source == part["source"] else source for source in accounts)]
+    rows = [[words(n), *(show(a[n]) if n in a else "-" for a in accounts.values())] for n in names]
+    page.table(title, head, rows + [["total", *(show(sum(a.values())) for a in accounts.values())]])
 
 
 def what_helps(bound):

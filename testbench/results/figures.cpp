@@ -286,7 +286,12 @@ const Record<EnergyResult>& energy_of_run_figures() {
                   "token count",
                   Adds::mean},
                  &E::per_token_j)
-          .list({"components", "components", "", "what the energy is spent on"}, energy_figures(), &E::components);
+          .list({"components", "components", "", "what the energy is spent on"}, energy_figures(), &E::components)
+          .value({"source", "source", "", "whose figures the components are: accelerator.energy.source"}, &E::source)
+          .list({"published", "published", "", "by the figures of accelerator.energy"}, energy_figures(), &E::published)
+          .list({"measured", "measured", "",
+                 "by figures measured on this project's RTL, scaled to accelerator.energy.node; static power included"},
+                energy_figures(), &E::measured);
   return record;
 }
 
@@ -295,7 +300,12 @@ const Record<AreaResult>& area_of_run_figures() {
   static const Record<A> record =
       Record<A>()
           .value({"total_mm2", "area mm2", "mm2", "without DRAM"}, &A::total_mm2)
-          .list({"components", "components", "", "what the area is taken by"}, area_figures(), &A::components);
+          .list({"components", "components", "", "what the area is taken by"}, area_figures(), &A::components)
+          .value({"source", "source", "", "whose figures the components are: accelerator.energy.source"}, &A::source)
+          .list({"published", "published", "", "by the figures of accelerator.area"}, area_figures(), &A::published)
+          .list({"measured", "measured", "",
+                 "by synthesis of this project's RTL at the configuration's sizes, scaled to accelerator.energy.node"},
+                area_figures(), &A::measured);
   return record;
 }
 

@@ -127,6 +127,8 @@ struct EnergyResult {
   double total_j = 0;
   double per_token_j = 0;
   std::vector<ComponentEnergy> components;
+  std::string source;                                // whose figures the components are: published or measured
+  std::vector<ComponentEnergy> published, measured;  // by each source, the chosen one among them
 };
 
 struct ComponentArea {
@@ -137,6 +139,8 @@ struct ComponentArea {
 struct AreaResult {
   double total_mm2 = 0;
   std::vector<ComponentArea> components;
+  std::string source;
+  std::vector<ComponentArea> published, measured;
 };
 
 /// A check at the end of the run. One that failed fails the run.

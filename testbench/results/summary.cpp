@@ -131,7 +131,8 @@ void devices(std::string& out, const DevicesResult& d) {
   if (d.tensor <= 1) return;
   entry(out, "Devices",
         fmt::format("{} identical devices, {} of them simulated; {} by {} over {}", d.tensor,
-                    d.simulated == 1 ? "one" : "all", counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"), d.algorithm, d.link));
+                    d.simulated == 1 ? "one" : "all", counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"),
+                    d.algorithm, d.link));
   entry(out, "Link traffic", si(d.link_bytes_per_token, "B") + " per token over all devices");
   entry(out, "Energy of all devices", si(d.per_token_j, "J") + " per token");
 }
@@ -247,6 +248,13 @@ void channels(std::string& out, const RunResult& r) {
          " requests queued on average; p99 read latency of the slowest channel " + si(p99, "s") + '\n';
 }
 
+template <class Part>
+double sum_of(const std::vector<Part>& parts, double Part::*value) {
+  double sum = 0;
+  for (const Part& p : parts) sum += p.*value;
+  return sum;
+}
+
 void energy_and_area(std::string& out, const RunResult& r) {
   if (!r.energy.components.empty()) {
     const Record<ComponentEnergy>& record = energy_figures();
@@ -256,12 +264,20 @@ void energy_and_area(std::string& out, const RunResult& r) {
           {e.component, record.cell("joules", e), percent(r.energy.total_j > 0 ? e.joules / r.energy.total_j : 0)});
     out += "\nEnergy: " + si(r.energy.total_j, "J") + ", " + si(r.energy.per_token_j, "J") + ' ' + per_token(r) +
            with_error(r, "energy.total_j") + '\n' + table(rows, "  ");
+    if (!r.energy.source.empty())
+      out += "  by published figures " + si(sum_of(r.energy.published, &ComponentEnergy::joules), "J") +
+             ", by figures measured on RTL " + si(sum_of(r.energy.measured, &ComponentEnergy::joules), "J") +
+             "; counted: " + r.energy.source + '\n';
   }
   if (!r.area.components.empty()) {
     const Record<ComponentArea>& record = area_figures();
     std::vector<std::vector<std::string>> rows = {{record.title("component"), record.title("mm2")}};
     for (const ComponentArea& a : r.area.components) rows.push_back({a.component, record.cell("mm2", a)});
     out += "\nArea: " + shown("mm2", r.area.total_mm2) + " mm2 without DRAM\n" + table(rows, "  ");
+    if (!r.area.source.empty())
+      out += "  by published figures " + shown("mm2", sum_of(r.area.published, &ComponentArea::mm2)) +
+             " mm2, by synthesis of RTL " + shown("mm2", sum_of(r.area.measured, &ComponentArea::mm2)) +
+             " mm2; counted: " + r.area.source + '\n';
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "harmonia/hw/dram/energy.h"
+#include "harmonia/hw/silicon/silicon.h"
 #include "harmonia/testbench/runs/machine_totals.h"
 
 namespace harmonia::testbench {
@@ -35,19 +36,29 @@ double dram_joules(const Totals& t, const accelerator::AcceleratorConfig& config
   return joules;
 }
 
+std::vector<ComponentEnergy> components_of(const Totals& t, const accelerator::AcceleratorConfig& config,
+                                           const accelerator::EnergyConfig& e, double dram_j, double seconds) {
+  return {
+      {"pe_array", array_pj(t, config.pe, e) * 1e-12},
+      {"dram", dram_j},
+      {"sram", 8 * (t.buffer_bytes + t.operand_bytes) * (e.sram_read_pj_per_bit + e.sram_write_pj_per_bit) * 1e-12},
+      {"decoder", t.weights * e.decoder_pj_per_weight * 1e-12},
+      {"converter", t.converted * e.converter_pj_per_element * 1e-12},
+      {"vector_unit", t.vector_elements * e.vector_pj_per_element * 1e-12},
+      {"static", e.static_mw * 1e-3 * seconds},
+  };
+}
+
 }  // namespace
 
 EnergyResult energy_of(const Totals& t, const accelerator::AcceleratorConfig& config, double seconds) {
-  const accelerator::EnergyConfig& e = config.energy;
+  const double dram_j = dram_joules(t, config, seconds);
   EnergyResult result;
-  const auto add = [&](const char* name, double joules) { result.components.push_back({name, joules}); };
-  add("pe_array", array_pj(t, config.pe, e) * 1e-12);
-  add("dram", dram_joules(t, config, seconds));
-  add("sram", 8 * (t.buffer_bytes + t.operand_bytes) * (e.sram_read_pj_per_bit + e.sram_write_pj_per_bit) * 1e-12);
-  add("decoder", t.weights * e.decoder_pj_per_weight * 1e-12);
-  add("converter", t.converted * e.converter_pj_per_element * 1e-12);
-  add("vector_unit", t.vector_elements * e.vector_pj_per_element * 1e-12);
-  add("static", e.static_mw * 1e-3 * seconds);
+  result.published = components_of(t, config, config.energy, dram_j, seconds);
+  result.measured = components_of(t, config, silicon::measured_energy(config), dram_j, seconds);
+  const bool measured = config.energy.source == accelerator::FigureSource::measured;
+  result.source = measured ? "measured" : "published";
+  result.components = measured ? result.measured : result.published;
   for (const ComponentEnergy& c : result.components) result.total_j += c.joules;
   return result;
 }

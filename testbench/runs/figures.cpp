@@ -1,10 +1,13 @@
 #include "harmonia/testbench/runs/figures.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "harmonia/hw/accelerator/read_path.h"
 #include "harmonia/hw/model/layer_graph.h"
+#include "harmonia/hw/silicon/silicon.h"
 #include "harmonia/testbench/results/text.h"
 
 namespace harmonia::testbench {
@@ -130,18 +133,19 @@ std::vector<OperationResult> operations_of(const Totals& totals, const Scenario&
 AreaResult area_of(const accelerator::AcceleratorConfig& c) {
   AreaResult area;
   const accelerator::AreaConfig& x = c.area;
-  const auto add = [&area](const char* name, double mm2) {
-    area.components.push_back({name, mm2});
-    area.total_mm2 += mm2;
-  };
-  add("pe_array", static_cast<double>(c.pe.macs_per_cycle()) * x.lane_um2 * 1e-6);
   const double mib = static_cast<double>(c.weight_buffer.capacity_bytes + c.kv_buffer.capacity_bytes +
                                          c.activation_buffer.capacity_bytes) /
                      (1 << 20);
-  add("sram", mib * x.sram_mm2_per_mib);
-  add("decoder", c.decoder.weights_per_cycle * x.decoder_um2_per_lane * 1e-6);
-  add("converter", x.converter_mm2);
-  add("vector_unit", x.vector_mm2);
+  area.published = {{"pe_array", static_cast<double>(c.pe.macs_per_cycle()) * x.lane_um2 * 1e-6},
+                    {"sram", mib * x.sram_mm2_per_mib},
+                    {"decoder", c.decoder.weights_per_cycle * x.decoder_um2_per_lane * 1e-6},
+                    {"converter", x.converter_mm2},
+                    {"vector_unit", x.vector_mm2}};
+  for (const silicon::Part& p : silicon::measured_area(c)) area.measured.push_back({p.component, p.mm2});
+  const bool measured = c.energy.source == accelerator::FigureSource::measured;
+  area.source = measured ? "measured" : "published";
+  area.components = measured ? area.measured : area.published;
+  for (const ComponentArea& a : area.components) area.total_mm2 += a.mm2;
   return area;
 }
 
@@ -200,6 +204,12 @@ std::vector<std::string> machine_notices(const accelerator::AcceleratorConfig& c
                       ", half of what its banks move, and the DRAM gives up to " + si(peak, "B/s") +
                       ": more banks or wider ones (banks, bank_bytes_per_cycle) would not hold it back");
   }
+  const double fastest = silicon::fastest_pe_mhz(config);
+  if (!config.kernels.on() && config.clock_mhz > fastest)
+    notices.push_back(
+        fmt::format("accelerator.clock_mhz of {:g} is above {:.0f} MHz, at which synthesis of this kind of PE "
+                    "ends in {} (docs/silicon.md)",
+                    config.clock_mhz, fastest, config::name_of(accelerator::node_names(), config.energy.node)));
   if (config.kernels.on())
     notices.push_back(
         "accelerator.kernels: the machine stands for a GPU; its area is that of the buffers and lanes that stand for "

@@ -1,0 +1,157 @@
+#include "harmonia/hw/silicon/silicon.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "harmonia/hw/accelerator/accelerator.h"
+#include "harmonia/hw/silicon/figures.h"
+
+namespace harmonia::silicon {
+namespace {
+
+using accelerator::AcceleratorConfig;
+using nlohmann::json;
+
+const json& figures() {
+  static const json parsed = json::parse(measured_figures());
+  return parsed;
+}
+const json& laws() { return figures()["laws"]; }
+std::string node_of(const AcceleratorConfig& c) {
+  return c.energy.node == accelerator::ProcessNode::nm28 ? "28" : "16";
+}
+/// What a figure at 180 nm is multiplied by.
+double factor(const AcceleratorConfig& c, const char* what) { return figures()["nodes"][node_of(c)][what]; }
+const json& pe_law(const AcceleratorConfig& c) { return laws()["pe"][config::name_of(pe::pe_kind_names(), c.pe.kind)]; }
+
+/// um2 at 180 nm, as every function here.
+double pe_array(const AcceleratorConfig& c) {
+  const json& law = pe_law(c);
+  const double one = law["fixed_um2"].get<double>() + law["lane_um2"].get<double>() * c.pe.lanes;
+  return one * c.pe.rows * c.pe.cols;
+}
+
+/// FIGNA and iFPU align at each read, once for a row of PEs; their units take 32 values.
+double aligners(const AcceleratorConfig& c) {
+  const json& law = laws()["aligner"];
+  const double m8 = law["m8_um2"], m14 = law["m14_um2"];
+  double one = 0;
+  switch (c.pe.kind) {
+    case pe::PeKind::ifpu:
+    case pe::PeKind::figna:
+      one = m14;
+      break;
+    case pe::PeKind::figna_m11:
+      one = (m8 + m14) / 2;
+      break;
+    case pe::PeKind::figna_m8:
+      one = m8;
+      break;
+    default:
+      break;
+  }
+  return one * c.pe.rows * c.pe.lanes / 32;
+}
+
+int decoder_bits(const AcceleratorConfig& c) {
+  int bits = c.decoder.rates.empty() ? 4 : 1;
+  for (const decoder::Rate& r : c.decoder.rates) bits = std::max(bits, r.bits);
+  return bits <= 1 ? 1 : bits <= 2 ? 2 : 4;
+}
+
+/// Blocks of 64 weights a cycle; a narrower decoder is one smaller block.
+double decoder_area(const AcceleratorConfig& c) {
+  const json& law = laws()["decoder"];
+  const int bits = decoder_bits(c);
+  const double lane = law[std::to_string(bits)]["lane_um2"], weights = c.decoder.weights_per_cycle;
+  if (bits < 4) return weights * lane;
+  const double blocks = std::ceil(weights / 64);
+  return blocks * law["fixed_um2"].get<double>() + weights * law["four_bit_lane_um2"].get<double>();
+}
+
+bool converts(const AcceleratorConfig& c) { return pe::takes_bfp(c.pe.kind); }
+
+double smoother_area(const AcceleratorConfig& c) {
+  if (!c.smoother.online) return 0;
+  const json& law = laws()["smoother"];
+  // The RTL holds 8 heads; its table grows with the offsets of each.
+  const double entries = 8.0 * c.smoother.channels_per_head;
+  return c.smoother.lanes / 32.0 * (law["fixed_um2"].get<double>() + entries * law["entry_um2"].get<double>());
+}
+
+constexpr double kEngines = 7;           // five read, two write
+constexpr double kDescriptorBits = 128;  // address, length, stride, count, tag
+constexpr double kTransactionBits = 64;  // what is under way: address, tag, state
+
+double dma_area(const AcceleratorConfig& c) {
+  const double bits =
+      c.dma.descriptors * kDescriptorBits + c.dma.outstanding * kTransactionBits + c.dma.stream_bytes_per_cycle * 8.0;
+  return kEngines * bits * laws()["register_um2"].get<double>();
+}
+
+/// For each channel a register of a 64-byte beat and a multiplexer over the engines; the way back likewise.
+double interconnect_area(const AcceleratorConfig& c) {
+  constexpr double kBeatBits = 512;
+  const double channel =
+      kBeatBits * (2 * laws()["register_um2"].get<double>() + (kEngines - 1) * laws()["multiplexer_um2"].get<double>());
+  return channel * c.dram.channels;
+}
+
+/// mm2 of the node itself.
+double sram_mm2(const AcceleratorConfig& c) {
+  const json& law = figures()["sram"];
+  const double bytes = static_cast<double>(c.weight_buffer.capacity_bytes + c.kv_buffer.capacity_bytes +
+                                           c.activation_buffer.capacity_bytes);
+  return bytes * 8 * law["cell_um2"][node_of(c)].get<double>() / law["efficiency"].get<double>() * 1e-6;
+}
+
+/// pJ a bit, at the mean bank of the three buffers; the energy of 28 nm scales as that of logic does.
+double sram_pj_per_bit(const AcceleratorConfig& c) {
+  const json& law = figures()["sram"];
+  double bytes = 0, banks = 0;
+  for (const memory::BufferConfig* b : {&c.weight_buffer, &c.kv_buffer, &c.activation_buffer}) {
+    bytes += static_cast<double>(b->capacity_bytes);
+    banks += b->banks;
+  }
+  const double line = std::sqrt(bytes / banks / law["line_bank_bytes"].get<double>());
+  const double pj = law["pj_per_bit_fixed"].get<double>() + law["pj_per_bit_line"].get<double>() * line;
+  return pj * factor(c, "energy") / figures()["nodes"]["28"]["energy"].get<double>();
+}
+
+}  // namespace
+
+std::vector<Part> measured_area(const AcceleratorConfig& c) {
+  const double mm2 = factor(c, "area") * 1e-6;
+  return {{"pe_array", pe_array(c) * mm2},
+          {"aligner", aligners(c) * mm2},
+          {"sram", sram_mm2(c)},
+          {"decoder", decoder_area(c) * mm2},
+          {"converter", converts(c) ? c.converter.lanes * laws()["converter"]["um2"].get<double>() * mm2 : 0},
+          {"smoother", smoother_area(c) * mm2},
+          {"vector_unit", c.vector.lanes * laws()["vector"]["lane_um2"].get<double>() * mm2},
+          {"dma", dma_area(c) * mm2},
+          {"interconnect", interconnect_area(c) * mm2},
+          {"dram_phy", accelerator::peak_bandwidth(c) * 1e-9 * figures()["phy_mm2_per_gb_s"].get<double>()}};
+}
+
+accelerator::EnergyConfig measured_energy(const AcceleratorConfig& c) {
+  const double scale = factor(c, "energy");
+  accelerator::EnergyConfig e = c.energy;
+  e.mac_pj = pe_law(c)["mac_pj"].get<double>() * scale;
+  e.mac_two_pass_pj = pe_law(c)["mac_two_pass_pj"].get<double>() * scale;
+  e.sram_read_pj_per_bit = e.sram_write_pj_per_bit = sram_pj_per_bit(c);
+  e.decoder_pj_per_weight = laws()["decoder"][std::to_string(decoder_bits(c))]["pj"].get<double>() * scale;
+  e.converter_pj_per_element = converts(c) ? laws()["converter"]["pj"].get<double>() * scale : 0;
+  e.vector_pj_per_element = laws()["vector"]["pj"].get<double>() * scale;
+  double mm2 = 0;
+  for (const Part& p : measured_area(c)) mm2 += p.mm2;
+  e.static_mw = mm2 * figures()["static_mw_per_mm2"].get<double>();
+  return e;
+}
+
+double fastest_pe_mhz(const AcceleratorConfig& c) {
+  return 1000 / (pe_law(c)["critical_path_ns"].get<double>() * factor(c, "delay"));
+}
+
+}  // namespace harmonia::silicon
