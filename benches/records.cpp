@@ -59,19 +59,20 @@ class Requester : public sc_core::sc_module {
 std::uint64_t simulate(Mode mode, std::uint64_t requests, const std::string& folder) {
   dram::DramChannel<> channel("channel", dram::find_preset("DDR4-3200"), dram::Contents::kNone);
   Requester requester("requester", requests, channel.capacity_bytes());
-  bus::Monitor<> monitor("monitor");
+  std::unique_ptr<bus::Monitor<>> monitor;
   records::TransactionRecorder recorder;
   if (mode == Mode::alone) {
     requester.isock.bind(channel.tsock);
   } else {
-    requester.isock.bind(monitor.tsock);
-    monitor.isock.bind(channel.tsock);
+    monitor = std::make_unique<bus::Monitor<>>("monitor");
+    requester.isock.bind(monitor->tsock);
+    monitor->isock.bind(channel.tsock);
   }
   if (mode == Mode::ftr) recorder.add(std::make_unique<records::FtrWriter>(folder + "/t.ftr", recorder.schema()));
   if (mode == Mode::json)
     recorder.add(std::make_unique<records::JsonLinesWriter>(folder + "/t.jsonl", recorder.schema()));
   if (mode == Mode::ftr || mode == Mode::json)
-    monitor.transactions.bind(recorder.socket("channel", records::SocketKind::memory));
+    monitor->transactions.bind(recorder.socket("channel", records::SocketKind::memory));
   const std::clock_t start = std::clock();
   requester.start();
   sc_core::sc_start();

@@ -33,6 +33,7 @@ class FtrWriter : public TransactionSink {
     std::string bytes;
     std::uint64_t begin_ps = 0, end_ps = 0;
   };
+  const std::string& attribute_head(const Attribute& attribute);
   void flush_names();
   void flush(Fiber fiber, Block& block);
   void flush_relations();
@@ -41,6 +42,7 @@ class FtrWriter : public TransactionSink {
   RecordFile file_;
   std::vector<Block> blocks_;  // by fiber
   std::string relations_;
+  std::vector<std::string> heads_[2];                    // of attributes that are numbers and texts, by name
   std::size_t texts_ = 0, fibers_ = 0, generators_ = 0;  // already in the file
   bool closed_ = false;
 };

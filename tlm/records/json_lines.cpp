@@ -15,7 +15,7 @@ void JsonLinesWriter::put_text(Key text) {
   bool plain = true;
   for (const char c : value) plain = plain && c >= ' ' && c <= '~' && c != '"' && c != '\\';
   if (plain)
-    line_.append(1, '"').append(value).append(1, '"');
+    ((line_ += '"') += value) += '"';
   else
     line_ += nlohmann::json(value).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
