@@ -112,8 +112,9 @@ int main(int argc, char* argv[]) {
   huggingface(folder / "huggingface");
   for (const char* kind : {"scenarios", "models", "accelerators"})
     for (const auto& entry : fs::directory_iterator(workloads / kind))
-      write(folder / "scenario" / (std::string(kind) + "-" + entry.path().filename().string()),
-            file_bytes(entry.path()));
+      if (entry.is_regular_file())
+        write(folder / "scenario" / (std::string(kind) + "-" + entry.path().filename().string()),
+              file_bytes(entry.path()));
   write(folder / "request_trace/azure", std::string("TIMESTAMP,ContextTokens,GeneratedTokens\n"
                                                     "2023-11-16 18:15:46.6805900,374,44\n"
                                                     "2023-11-16 18:15:50.9951690,396,109\n"));

@@ -33,8 +33,17 @@ inline testbench::RunResult example() {
   r.operations.push_back({"attention", 128, 1000, 275, 0.12, 0.05, 0.0, 0.11, 0.01, 0.02, 0.02, "compute"});
   r.limits = testbench::limits_of(r.operations, r.simulated_seconds);
   r.bound = testbench::bound_of(r.limits);
-  r.energy = {0.5, 0.125, {{"dram", 0.4}, {"pe", 0.1}}};
-  r.area = {3.5, {{"pe_array", 2.0}, {"buffers", 1.5}}};
+  r.energy = {0.5,
+              0.125,
+              {{"dram", 0.4}, {"pe", 0.1}},
+              "published",
+              {{"dram", 0.4}, {"pe", 0.1}},
+              {{"dram", 0.4}, {"pe", 0.2}}};
+  r.area = {3.5,
+            {{"pe_array", 2.0}, {"buffers", 1.5}},
+            "published",
+            {{"pe_array", 2.0}, {"buffers", 1.5}},
+            {{"pe_array", 3.0}, {"buffers", 1.5}}};
   r.checks.push_back({"bytes at the pins", true, 1175, 1175, "B", "equal"});
   r.assumptions.push_back({"accelerator.clock_mhz", "500", "MHz", "clock of every block", "unpublished", "default"});
   r.notices.push_back("a notice");
