@@ -151,7 +151,6 @@ NO_FIGURE = {
     "model.mixture.normalised": "changes values, not time or bytes; tests/models/mixture_values.cpp compares values",
     "model.mixture.weight_scale": "changes values, not time or bytes; tests/models/mixture_values.cpp compares values",
     "workload.trace_fallback": "stands in for a trace that is not found; tests/scenario/scenario.cpp",
-    "accelerator.smoother.channels_per_head": "changes values, not time: a pass takes every channel; tests/accelerator/functional.cpp",
     "fidelity.data": "a run with data has the same figures; tests/accelerator/modes.cpp",
     "blocks.": "results with RTL are those of the model, clock for clock; tests/rtl",
     CHANNEL + "name": "a name",
