@@ -9,7 +9,8 @@ Of each case every figure for which the sampled run states an estimated error is
   all comparisons are;
 - any figure of any case is off by more than three times its estimate;
 - any figure is negative, any share outside [0, 1], a unit's shares do not add up to 1;
-- a class of operations takes less than its bound although it does not in the full run;
+- a class of operations takes less than its bound, or where that is so in the full run too, less than there by more than its
+  estimate;
 - units' busy shares are off by more than three times the largest estimate.
 
 The seed is printed; a case depends on the seed and its number only, so that `--only` repeats it. Machines are bound by memory or
@@ -127,13 +128,18 @@ def impossible(full, sampled):
     for c in sampled["checks"]:
         if not c["passed"]:
             yield f"check {c['name']}: {c['actual']}, expected {c['expected']}"
-    of_full = {o["name"]: o for o in full["operations"]}
+    of_full = {o["name"]: o["simulated_s"] for o in full["operations"]}
+    estimates = {e["figure"]: e["error"] for e in sampled["fidelity"]["estimated_errors"]}
     for o in sampled["operations"]:
         bound = max(o["memory_s"], o["compute_s"])
-        if o["name"] in of_full and of_full[o["name"]]["simulated_s"] < bound:
-            continue  # in the full run too it is fetched ahead beside others' work: compared as a figure, with its estimate
-        if o["simulated_s"] < 0.9 * bound:
-            yield f"{o['name']} takes {o['simulated_s']} s, its bound is {bound} s"
+        # A class is below its bound in a full run too where its bytes are fetched ahead beside others' work: it may be below that
+        # by its estimate.
+        ahead = o["name"] in of_full and of_full[o["name"]] < bound
+        least = of_full[o["name"]] * (1 - estimates.get(f"operations[{o['name']}].simulated_s", 0)) if ahead else bound
+        if ahead and o["name"] in ("embedding", "elementwise"):
+            continue  # nothing of them is on the array's time line: what is left to them is compared as a figure
+        if o["simulated_s"] < 0.9 * least:
+            yield f"{o['name']} takes {o['simulated_s']} s, expected {least} s at least; its bound is {bound} s"
 
 
 def compare(program, seed, number, keep):
