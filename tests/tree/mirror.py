@@ -12,6 +12,7 @@ PURPOSES = {
     "attack": "mutated files and random settings",
     "breaks": "one wrong fact per room, found by the room's tests",
     "devices": "models that several devices share",
+    "docs": "the documentation as a site, its commands, its pages in a browser",
     "extending": "the recipes of docs/extending.md",
     "fuzz": "targets of libFuzzer",
     "install": "the installed package",
