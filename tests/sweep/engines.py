@@ -4,7 +4,8 @@
     engines.py PROGRAM slurm|mpi|parallel
 
 slurm: 200 points on three nodes of a Slurm on the loopback address (slurm.py); one node vanishes in the middle, and its worker is
-requeued. Exit status 77 and a line with SKIPPED where the engine is not installed.
+requeued. Then a search whose every round is a job array: its front is that of one computer. Exit status 77 and a line with SKIPPED where the
+engine is not installed.
 """
 import os
 import pathlib
@@ -26,6 +27,15 @@ grid:
   workload.context: [1, 31, 33, 64, 65]
 """
 
+STUDY = """name: search
+scenario: default
+set: {model: stories260k, workload: {tokens: 1, context: 16}}
+parameters: {weights: [kmeans4, kmeans1], accelerator.dram.channels: [1, 2, 4], accelerator.pe.rows: [1, 4, 16]}
+constraints: {area_mm2: {at_most: 4}, power_w: {at_most: 0.9}}
+objectives: {tokens_per_s: most, area_mm2: least}
+search: {seed: 3, population: 4, simulations: 9, analyse: false}
+"""
+
 
 def need(condition, text):
     if not condition:
@@ -43,11 +53,14 @@ class Case:
         (folder / "sweep.yaml").write_text(SWEEP)
         self.environment = {k: v for k, v in os.environ.items() if k not in ("HARMONIA_DATA", "HARMONIA_WORKLOADS")}
 
-    def sweep(self, *words, status=0, environment=None):
-        done = subprocess.run([self.program, "sweep", *words], cwd=self.folder, env=environment or self.environment, capture_output=True, text=True,
+    def run(self, *words, status=0, environment=None):
+        done = subprocess.run([self.program, *words], cwd=self.folder, env=environment or self.environment, capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=400)
-        need(done.returncode == status, f"sweep {' '.join(words)}: status {done.returncode}: {done.stdout}{done.stderr}")
+        need(done.returncode == status, f"{' '.join(words)}: status {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout + done.stderr
+
+    def sweep(self, *words, **options):
+        return self.run("sweep", *words, **options)
 
     def same(self, name):
         need((self.folder / name / "sweep.csv").read_bytes() == (self.folder / "local" / "sweep.csv").read_bytes(), "another CSV")
@@ -83,7 +96,20 @@ def through_slurm(case):
         cluster.until(merged, "the merge", 200)
         log = (cluster.folder / "slurmctld.log").read_text()
         need("requeue job" in log.lower(), f"slurmctld requeued nothing: {log}")
+        explored_through_slurm(case, environment)
     case.same("out")
+
+
+def explored_through_slurm(case, environment):
+    if all(subprocess.run([python, "-c", "import deap"], capture_output=True, check=False).returncode for python in (sys.executable, "/usr/bin/python3")):
+        print("SKIPPED: no DEAP for the search (python3-deap)")
+        return
+    (case.folder / "study.yaml").write_text(STUDY)
+    case.run("explore", "study.yaml", "-o", "here", "-j", "2")
+    case.run("explore", "study.yaml", "-o", "there", "--engine", "slurm", "--workers", "2", environment=environment)
+    for name in ("front.csv", "points.csv"):
+        need((case.folder / "here" / name).read_bytes() == (case.folder / "there" / name).read_bytes(), f"explore: another {name}")
+    print("explore: the front of one computer")
 
 
 def through_mpi(case):
