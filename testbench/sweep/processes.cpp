@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <boost/process.hpp>
 #include <boost/process/extend.hpp>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -47,6 +48,16 @@ bp::child start(const Task& task, const std::string& errors) {
                   bp::std_err > errors, Apart{}, error);
   if (error) throw config::RunError("cannot start a process: " + error.message());
   return child;
+}
+
+/// Kills a child and waits until it is gone, so that it writes nothing and holds no lock when this returns. Boost's
+/// terminate() does not wait: what the child had begun could then not be removed.
+void end_now(bp::child& child) {
+  const pid_t pid = child.id();
+  child.detach();
+  ::kill(pid, SIGKILL);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
 }
 
 /// The last line that is not blank, without the program's name in front.
@@ -91,8 +102,7 @@ void run_tasks(const std::function<NextTask()>& next, std::size_t jobs, const st
                const std::function<void(std::size_t, const TaskOutcome&)>& done, const std::function<void()>& waiting) {
   std::vector<std::pair<bp::child, std::size_t>> running;
   const auto stop_all = [&] {
-    std::error_code ignored;
-    for (auto& [child, index] : running) child.terminate(ignored);
+    for (auto& [child, index] : running) end_now(child);
     running.clear();
   };
   try {
