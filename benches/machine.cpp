@@ -49,6 +49,17 @@ const std::vector<Row> kRows = {
      {"model=llama-3.1-405b", "accelerator=harmonia-server", "workload.tokens=1", "fidelity=sampled"},
      3,
      2},
+    {"Mixtral step, sampled",
+     "default",
+     {"model=mixtral-8x7b", "accelerator=harmonia-server", "workload.context=1024", "workload.tokens=1",
+      "fidelity=sampled"},
+     3,
+     1},
+    {"Mixtral step, full",
+     "default",
+     {"model=mixtral-8x7b", "accelerator=harmonia-server", "workload.context=1024", "workload.tokens=1"},
+     1,
+     10},
     {"Azure conversation, 1000 requests, sampled", "serve-azure", {"workload.limit=1000"}, 1, 60},
 };
 
