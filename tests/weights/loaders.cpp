@@ -360,10 +360,12 @@ TEST_CASE("GGUF: mixtures of experts, one tensor for the matrices of all of a la
     return &kept.back();
   };
   test::GgufExtra extra;
-  extra.architecture = GENERATE(std::string("llama"), std::string("qwen2moe"));
+  extra.architecture =
+      GENERATE(std::string("llama"), std::string("qwen2moe"), std::string("qwen3moe"), std::string("olmoe"));
   extra.without_feed_forward = true;
   const std::string own = extra.architecture + ".";
-  const bool shared = extra.architecture == "qwen2moe";
+  const bool shared = extra.architecture == "qwen2moe", all_heads = extra.architecture == "olmoe",
+             norms = all_heads || extra.architecture == "qwen3moe";
   extra.numbers = {{own + "expert_count", 3}, {own + "expert_used_count", 2}, {own + "expert_feed_forward_length", 40}};
   if (shared) extra.numbers.emplace_back(own + "expert_shared_feed_forward_length", 24);
   for (const std::string layer : {"blk.0.", "blk.1."}) {
@@ -371,6 +373,10 @@ TEST_CASE("GGUF: mixtures of experts, one tensor for the matrices of all of a la
     extra.tensors.emplace_back(layer + "ffn_gate_exps.weight", tensor(3, 40, 32));
     extra.tensors.emplace_back(layer + "ffn_up_exps.weight", tensor(3, 40, 32));
     extra.tensors.emplace_back(layer + "ffn_down_exps.weight", tensor(3, 32, 40));
+    if (norms) {  // of a head of 8 channels, or of all 4 and 2 heads
+      extra.tensors.emplace_back(layer + "attn_q_norm.weight", tensor(1, 1, all_heads ? 32 : 8));
+      extra.tensors.emplace_back(layer + "attn_k_norm.weight", tensor(1, 1, all_heads ? 16 : 8));
+    }
     if (!shared) continue;
     extra.tensors.emplace_back(layer + "ffn_gate_inp_shexp.weight", tensor(1, 1, 32));
     extra.tensors.emplace_back(layer + "ffn_gate_shexp.weight", tensor(1, 24, 32));
@@ -383,13 +389,17 @@ TEST_CASE("GGUF: mixtures of experts, one tensor for the matrices of all of a la
   CHECK(mixture.experts == 3);
   CHECK(mixture.experts_per_token == 2);
   CHECK(mixture.expert_width == 40);
-  CHECK(mixture.normalised == !shared);
+  CHECK(mixture.normalised == (!shared && !all_heads));
+  CHECK(read.info.shape.qk_norm == norms);
+  CHECK(read.info.shape.qk_norm_all_heads == all_heads);
+  CHECK((read.info.rope_pairing == formats::RopePairing::kAdjacent) == (extra.architecture == "llama"));
+  if (norms) CHECK(read.layers[1][ModelTensor::k_norm].read() == kept.back().values);
   CHECK(mixture.shared_width == (shared ? 24 : 0));
   CHECK(mixture.shared_gate == shared);
   // The last row of the third expert's up projection.
   std::vector<float> row(32);
   read.layers[1][ModelTensor::expert_up].read_row(119, row.data());
-  const std::vector<float>& up = kept[shared ? 10 : 6].values;
+  const std::vector<float>& up = kept[shared ? 10 : norms ? 8 : 6].values;
   CHECK(row == std::vector<float>(up.end() - 32, up.end()));
   extra.numbers[1].second = 4;
   CHECK(contains(refusal([&] { parse_gguf(view(test::gguf_bytes(m, GgufType::kF32, true, 3, extra))); }),
