@@ -413,7 +413,14 @@ class Reader {
     if (!factor && (type == "linear" || type == "dynamic" || type == "yarn"))
       throw InputError(m.where, m.key + " of type " + type + " has no factor, expected one");
     if (type == "linear" || type == "yarn") return scaled_rope(m, type);
-    feature(m.where, m.key + " of type " + type, true);
+    const bool by_length = type == "dynamic" || type == "longrope" || type == "su";
+    feature(
+        m.where,
+        m.key + " of type " + type +
+            (by_length ? ", whose frequencies change with the length of a sequence while its cache keeps keys of the "
+                         "old ones"
+                       : ""),
+        true);
   }
 
   void scaled_rope(const config::Member& m, const std::string& type) {
