@@ -11,6 +11,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/fields.h"
+#include "harmonia/config/yaml.h"
 #include "harmonia/hw/formats/lloyd_max.h"
 #include "harmonia/testbench/weights/huggingface.h"
 #include "harmonia/testbench/weights/safetensors.h"
@@ -166,43 +167,24 @@ struct Encode {
   }
 };
 
-/// The first key of a shape that the quantised layout's own configuration has no word for and that is not as in a Llama; empty:
-/// there is none.
-std::string beyond_llama(const accelerator::ModelShape& shape) {
-  accelerator::ModelShape plain;
-  plain.name = shape.name;
-  plain.hidden_size = shape.hidden_size;
-  plain.num_hidden_layers = shape.num_hidden_layers;
-  plain.num_attention_heads = shape.num_attention_heads;
-  plain.num_key_value_heads = shape.num_key_value_heads;
-  plain.intermediate_size = shape.intermediate_size;
-  plain.vocab_size = shape.vocab_size;
-  plain.head_dim = shape.head_dim;
-  plain.tie_word_embeddings = shape.tie_word_embeddings;
-  plain.rope_theta = shape.rope_theta;
-  plain.rms_norm_eps = shape.rms_norm_eps;
-  plain.max_position_embeddings = shape.max_position_embeddings;
-  const config::Node is = config::dump(shape), as_llama = config::dump(plain);
-  for (const config::Member& m : is.members)
-    if (const config::Node* usual = as_llama.find(m.key); usual == nullptr || !(*usual == m.value)) return m.key;
-  return {};
-}
-
 }  // namespace
 
 QuantizeReport quantize_model(const ModelWeights& model, const QuantizeOptions& options,
                               const std::filesystem::path& path,
                               const std::function<void(std::size_t, std::size_t)>& progress) {
   const accelerator::ModelShape& shape = model.info.shape;
-  if (const std::string key = beyond_llama(shape); !key.empty() || model.info.gains_less_one)
-    throw config::InputError({model.source}, "the model is no plain Llama (" + (key.empty() ? "its norms" : key) +
-                                                 " differs), and the quantised layout holds no other; expected plain "
-                                                 "Llama layers");
+  const bool plain_llama = is_plain_llama(model.info);
+  if (!options.smoothing.empty() && shape.qk_norm)
+    throw config::InputError({model.source},
+                             "queries and keys are normed behind their projections, which takes smoothing factors out "
+                             "again; expected no --smooth");
   Output out;
   QuantizeReport report;
   const bool quantized_head = options.lm_head.name != "fp16";
-  const accelerator::LayerGraph& graph = accelerator::layer_graph(model.info.shape);
-  const std::size_t total = model.layers.size() * graph.layer_matrices().size() + (quantized_head ? 1 : 0);
+  std::size_t total = quantized_head ? 1 : 0;
+  for (int l = 0; l < shape.num_hidden_layers; ++l)
+    for (const ModelTensor tensor : accelerator::layer_graph(shape, l).layer_matrices())
+      total += accelerator::stays_16_bit(tensor) ? 0 : 1;
   const auto encode = [&](const std::string& prefix, const WeightView& view, const formats::StorageFormat& format,
                           const std::vector<float>& values) {
     for (std::size_t i = 0; i < values.size(); ++i)
@@ -237,10 +219,10 @@ QuantizeReport quantize_model(const ModelWeights& model, const QuantizeOptions& 
   const std::vector<float> none;
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
     const std::vector<float>& factors = options.smoothing.empty() ? none : options.smoothing[i];
-    for (const ModelTensor tensor : graph.layer_tensors()) {
+    for (const ModelTensor tensor : accelerator::layer_graph(shape, static_cast<int>(i)).layer_tensors()) {
       const WeightView& view = model.layers[i][tensor];
-      const std::string name = huggingface_layer(i) + huggingface_name(tensor);
-      if (accelerator::info_of(tensor).kind == accelerator::TensorKind::matrix)
+      const std::string name = huggingface_layer(i) + written_name(tensor);
+      if (accelerator::info_of(tensor).kind == accelerator::TensorKind::matrix && !accelerator::stays_16_bit(tensor))
         encode(name, view, options.format, folded(model.info, tensor, view, factors));
       else
         plain(name, view);
@@ -254,6 +236,7 @@ QuantizeReport quantize_model(const ModelWeights& model, const QuantizeOptions& 
     plain(head, model.lm_head);
 
   out.metadata[kModelMetadataKey] = huggingface_config(model.info);
+  if (!plain_llama) out.metadata[kShapeMetadataKey] = config::to_json(config::dump(shape));
   out.metadata["harmonia.format"] = options.format.name;
   write_safetensors(path, out.tensors, out.metadata);
   return report;

@@ -13,7 +13,8 @@
 //   mx*                      X.weight_mx U8, X.scales U8 (E8M0) [out, in/32]
 // What the shapes do not say (columns, bits, group) is in the file's metadata under the name of the codes. What is not
 // quantised keeps its 16-bit type; FP32 becomes FP16. The model's shape is in the metadata, so that the file loads
-// alone.
+// alone. Of a model that is no plain Llama names are those of written_name (weights/huggingface.h): the experts of a layer are one
+// matrix with one codebook, routers stay in 16 bits.
 #pragma once
 
 #include <filesystem>

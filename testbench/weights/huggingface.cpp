@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/fields.h"
 #include "harmonia/config/json.h"
 #include "harmonia/config/json_values.h"
 #include "harmonia/config/node.h"
@@ -414,6 +415,24 @@ std::string huggingface_config(const ModelInfo& info) {
   return j.dump();
 }
 
+bool is_plain_llama(const ModelInfo& info) {
+  const accelerator::ModelShape& shape = info.shape;
+  accelerator::ModelShape plain;
+  plain.name = shape.name;
+  plain.hidden_size = shape.hidden_size;
+  plain.num_hidden_layers = shape.num_hidden_layers;
+  plain.num_attention_heads = shape.num_attention_heads;
+  plain.num_key_value_heads = shape.num_key_value_heads;
+  plain.intermediate_size = shape.intermediate_size;
+  plain.vocab_size = shape.vocab_size;
+  plain.head_dim = shape.head_dim;
+  plain.tie_word_embeddings = shape.tie_word_embeddings;
+  plain.rope_theta = shape.rope_theta;
+  plain.rms_norm_eps = shape.rms_norm_eps;
+  plain.max_position_embeddings = shape.max_position_embeddings;
+  return config::dump(shape) == config::dump(plain);
+}
+
 std::string huggingface_layer(std::size_t layer) { return fmt::format("model.layers.{}.", layer); }
 
 std::string huggingface_name(ModelTensor tensor) {
@@ -450,6 +469,28 @@ std::string huggingface_name(ModelTensor tensor) {
       break;
   }
   throw std::logic_error(std::string("no name in files is known for the tensor ") + accelerator::name_of(tensor));
+}
+
+std::string written_name(ModelTensor tensor) {
+  switch (tensor) {
+    case ModelTensor::embedding:
+    case ModelTensor::attention_norm:
+    case ModelTensor::q:
+    case ModelTensor::k:
+    case ModelTensor::v:
+    case ModelTensor::o:
+    case ModelTensor::ffn_norm:
+    case ModelTensor::gate:
+    case ModelTensor::up:
+    case ModelTensor::down:
+    case ModelTensor::final_norm:
+    case ModelTensor::lm_head:
+    case ModelTensor::q_norm:
+    case ModelTensor::k_norm:
+      return huggingface_name(tensor);
+    default:
+      return accelerator::name_of(tensor);
+  }
 }
 
 namespace {
@@ -614,12 +655,24 @@ ModelWeights load_huggingface(const fs::path& path) {
     model.info = parse_huggingface_config(read_text(config), config.string());
   }
 
+  const auto shape = metadata.find(kShapeMetadataKey);
+  const bool written = shape != metadata.end();  // by this program, of a model that is no plain Llama
+  if (written) {
+    model.info.shape = {};
+    config::read(model.info.shape, config::parse_json(shape->second, path.string()));
+    model.info.validate(path.string());
+  }
   model.embedding = checkpoint.weight(huggingface_name(ModelTensor::embedding));
   for (int i = 0; i < model.info.shape.num_hidden_layers; ++i) {
     const std::string prefix = huggingface_layer(static_cast<std::size_t>(i));
     LayerWeights l;
     for (const ModelTensor tensor : accelerator::layer_graph(model.info.shape, i).layer_tensors())
-      l[tensor] = layer_tensor(checkpoint, prefix, tensor, model);
+      if (!written)
+        l[tensor] = layer_tensor(checkpoint, prefix, tensor, model);
+      else if (accelerator::info_of(tensor).kind == accelerator::TensorKind::matrix)
+        l[tensor] = checkpoint.weight(prefix + written_name(tensor));
+      else
+        l[tensor] = checkpoint.plain(prefix + written_name(tensor) + ".weight");
     model.layers.push_back(std::move(l));
   }
   model.final_norm = gains(checkpoint, huggingface_name(ModelTensor::final_norm), model);

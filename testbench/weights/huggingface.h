@@ -18,6 +18,10 @@ namespace harmonia::testbench {
 /// the addition "harmonia_rope_pairing": "adjacent" | "half_split".
 inline constexpr const char* kModelMetadataKey = "harmonia.model";
 
+/// Key beside it of a model that is no plain Llama: its shape, as JSON in the words of `model` of a scenario. Tensors of its layers then
+/// have the names of written_name, and those of all experts of a layer are one matrix, one expert behind the other.
+inline constexpr const char* kShapeMetadataKey = "harmonia.shape";
+
 /// Names of microscaling elements in the metadata of written files, by formats::MxElement.
 inline constexpr const char* kMxElementNames[] = {"int8", "int4", "fp4"};
 
@@ -28,6 +32,11 @@ ModelWeights load_huggingface(const std::filesystem::path& path);
 std::string huggingface_layer(std::size_t layer);
 /// Name of a tensor, behind that of its layer when it belongs to one and without a suffix such as ".weight".
 std::string huggingface_name(ModelTensor tensor);
+
+/// The same in files that this program writes: what has no name of one pattern there has its own, "expert_gate".
+std::string written_name(ModelTensor tensor);
+/// Whether a shape is one that huggingface_config has words for: a plain Llama's.
+bool is_plain_llama(const ModelInfo& info);
 
 /// Reads the shape fields of a config.json. `text` is its content, `file` its name for messages (line and column
 /// follow).

@@ -1,5 +1,6 @@
 // Checkpoints of models with mixtures of experts, biases, norms of heads and windows, written from a seed in the layout of their
 // families: read, computed in plain FP32, close to that in the golden model, and bit for bit in the machine.
+#include "harmonia/testbench/quantize/quantize.h"
 #include "tests/models/checkpoints.h"
 
 using namespace harmonia;
@@ -29,6 +30,50 @@ std::string refusal(Folder& f) {
 }
 
 }  // namespace
+
+namespace {
+
+/// The model as `quantize` writes it in such a format, loaded again.
+std::shared_ptr<const ModelWeights> quantized(const ModelWeights& model, const char* format) {
+  test::TemporaryFolder folder;
+  QuantizeOptions options;
+  options.format = formats::storage_format(format);
+  quantize_model(model, options, folder.file("q.safetensors"));
+  return std::make_shared<const ModelWeights>(load_weights(folder.file("q.safetensors")));
+}
+
+/// What is stored is what the golden model computes with, and the machine gives its bits.
+void require_stored(const ModelWeights& model, const char* format) {
+  INFO(format);
+  const auto stored = quantized(model, format);
+  REQUIRE(config::dump(stored->info.shape) == config::dump(model.info.shape));
+  const InferConfig as_stored = infer_config({"weights.format=stored", "kv.format=bfp4+windows"}),
+                    encoded = infer_config({std::string("weights.format=") + format, "kv.format=bfp4+windows"});
+  const auto weights = prepare_weights(*stored, as_stored), expected_weights = prepare_weights(model, encoded);
+  GoldenEngine golden(stored->info, weights, as_stored), expected(model.info, expected_weights, encoded);
+  MachineEngine machine(stored->info, weights, as_stored, machine_for(*stored), 24);
+  std::vector<int> step = tokens_of_test();
+  std::vector<float> of_machine, of_golden, of_expected;
+  for (int i = 0; i < 4; ++i) {
+    golden.step(step, of_golden);
+    expected.step(step, of_expected);
+    machine.step(step, of_machine);
+    REQUIRE(of_golden == of_expected);
+    REQUIRE(std::memcmp(of_machine.data(), of_golden.data() + of_golden.size() - vocab, vocab * sizeof(float)) == 0);
+    step = {7 + i};
+  }
+}
+
+}  // namespace
+
+TEST_CASE("readers: a quantised mixture is read, computed and run as it is stored") {
+  const auto model = mixtral().load();
+  require_stored(*model, "kmeans2");
+}
+TEST_CASE("readers: a mixture quantised to integers is read, computed and run as it is stored") {
+  const auto model = mixtral().load();
+  require_stored(*model, "int4");
+}
 
 TEST_CASE("readers: a mixture in the layout of Mixtral") { require_all(mixtral().load()); }
 
