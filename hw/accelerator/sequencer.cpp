@@ -24,6 +24,12 @@ std::vector<unsigned char> raw(const void* data, std::size_t bytes) {
   return {p, p + bytes};
 }
 
+/// Whether what comes before a batch's first kernel belongs to the last one of the batch before: an all-reduce has no descriptors, so
+/// that a batch which begins with one goes on with the other half of a mixture layer.
+bool begins_within_kernel(const Batch& batch) {
+  return !batch.kernels.empty() && batch.kernels.front().operation_class == OperationClass::link;
+}
+
 template <class D>
 std::vector<unsigned char> encoded(const D& d) {
   if constexpr (std::is_same_v<D, memory::DmaDescriptor> || std::is_same_v<D, decoder::Descriptor>)
@@ -184,7 +190,9 @@ void Sequencer::push_batch(double overhead_us) {
     const int layer = static_cast<int>(next_batch_) - 1;
     if (shape_.is_mixture(layer)) {
       routing_due_ = true;
-      push(program_->before_routing(layer), 0);
+      batch = program_->before_routing(layer);
+      mark_kernels(batch);
+      push(std::move(batch), 0);
       return;
     }
     batch = program_->layer(layer);
@@ -202,16 +210,17 @@ void Sequencer::end_part(Batch&& batch, double overhead_us) {
   part_ends_.push_back(program_->operations());
   mark_kernels(batch);
   add_marker(batch);
+  ends_kernel_.push_back(!batch.kernels.empty());
   push(std::move(batch), overhead_us);
 }
 
-/// A marker behind each kernel but the last, whose end the batch's own marker shows.
+/// A marker behind each kernel but the last, whose end the batch's own marker shows, or that of the batch in which it goes on.
 void Sequencer::mark_kernels(Batch& batch) const {
   std::size_t markers = 0;
   for (KernelStart& k : batch.kernels) {
     std::size_t& first = k.first[index(Queue::vector)];
     first += markers;
-    if (&k == &batch.kernels.front()) continue;
+    if (&k == &batch.kernels.front() && !begins_within_kernel(batch)) continue;
     batch.vector.insert(batch.vector.begin() + static_cast<std::ptrdiff_t>(first), {0, vector::Marker{kKernelEnd}});
     ++first;
     ++markers;
@@ -220,8 +229,9 @@ void Sequencer::mark_kernels(Batch& batch) const {
 
 std::uint64_t Sequencer::kernel_of(const Batch& batch, Queue q, std::size_t item) const {
   std::uint64_t n = 0;
-  for (const KernelStart& k : batch.kernels) n += k.first[index(q)] <= item || n == 0 ? 1 : 0;
-  return n == 0 ? 0 : kernels_queued_ + n;
+  const bool within = begins_within_kernel(batch);
+  for (const KernelStart& k : batch.kernels) n += k.first[index(q)] <= item || (n == 0 && !within) ? 1 : 0;
+  return n == 0 && !within ? 0 : kernels_queued_ + n;
 }
 
 /// The next kernel begins behind its constant, or with the sum of the devices' parts.
@@ -298,7 +308,6 @@ void Sequencer::push(Batch&& batch, double overhead_us) {
     item.on = g.on;
     item.count = std::max(item.count, g.count);
   }
-  ends_kernel_.push_back(!batch.kernels.empty());
   const bool waits = kernels_.empty() && kernels_begun_ == kernels_ended_;
   for (const KernelStart& k : batch.kernels)
     kernels_.push_back(

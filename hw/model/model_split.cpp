@@ -18,9 +18,6 @@ int divided(const char* key, int size, int devices) {
 
 ModelShape part_of(const ModelShape& whole, int devices) {
   if (devices == 1) return whole;
-  if (whole.mixture.experts > 0)
-    throw config::InputError(
-        "devices.tensor: mixtures of experts across devices are not modelled, expected 1, or a dense model");
   if (whole.qk_norm_all_heads)
     throw config::InputError(
         "devices.tensor: norms over all heads across devices are not modelled, expected 1, or a model without "
@@ -32,7 +29,14 @@ ModelShape part_of(const ModelShape& whole, int devices) {
     part.num_key_value_heads = 1;
   else
     part.num_key_value_heads = divided("num_key_value_heads", whole.num_key_value_heads, devices);
-  part.intermediate_size = divided("intermediate_size", whole.intermediate_size, devices);
+  Mixture& mixture = part.mixture;
+  if (mixture.experts > 0) {
+    mixture.expert_width = divided("mixture.expert_width", mixture.expert_width, devices);
+    mixture.shared_width = divided("mixture.shared_width", mixture.shared_width, devices);
+  }
+  // Where every layer is a mixture nothing has this width.
+  if (whole.mixture_layers() < whole.num_hidden_layers)
+    part.intermediate_size = divided("intermediate_size", whole.intermediate_size, devices);
   part.vocab_size = divided("vocab_size", whole.vocab_size, devices);
   return part;
 }

@@ -83,11 +83,12 @@ void begin_between_all_reduces(Generation& g) {
 
 /// What a device has of a projection's results is its part of a sum over the devices, which the next operation reads. The
 /// vocabulary is divided too: of the embedding each device has the rows of its part.
-void all_reduce(Generation& g, const LayerOperation& operation, bool more) {
+/// In a mixture layer the shared experts' part is in that of the experts, which come last.
+void all_reduce(Generation& g, const LayerOperation& operation, bool mixture, bool more) {
   if (g.plan.shape.tensor_devices == 1) return;
   const bool partial = operation.operation_class == OperationClass::embedding ||
                        operation.operation_class == OperationClass::output ||
-                       operation.operation_class == OperationClass::down;
+                       (mixture ? follows_routing(operation) : operation.operation_class == OperationClass::down);
   if (!partial) return;
   if (!g.plan.settings.all_reduce_us) throw std::logic_error("a part of a model needs the time of an all-reduce");
   const std::uint64_t values = g.plan.rows * static_cast<std::uint64_t>(g.plan.shape.hidden_size);
@@ -102,7 +103,7 @@ Batch StepProgram::embedding() {
   for (const LayerOperation& operation : layer_graph(g_.plan.shape).input) {
     begin_kernel(g_, operation, 0);
     generators().of(operation.kind)(g_, operation, 0);
-    all_reduce(g_, operation, false);
+    all_reduce(g_, operation, false, false);
   }
   return g_.out.take();
 }
@@ -141,14 +142,14 @@ void StepProgram::generate_layer(int index, bool before, bool after) {
     if (!g_.plan.settings.routing) throw std::logic_error("a mixture of experts needs a routing");
     g_.rows_of_experts = rows_of_experts(shape, *g_.plan.settings.routing, g_.plan.work, index);
   }
-  begin_between_all_reduces(g_);
+  if (before) begin_between_all_reduces(g_);  // what follows a routing goes on where its layer's first half ended
   for (const LayerOperation& operation : layer_graph(shape, index).layer) {
     if (!(follows_routing(operation) ? after : before)) continue;
     g_.number_result(operation.result);
     begin_kernel(g_, operation, index);
     generators().of(operation.kind)(g_, operation, index);
     follow_up_kernel(g_, operation, index);
-    all_reduce(g_, operation, &operation != &layer_graph(shape, index).layer.back());
+    all_reduce(g_, operation, shape.is_mixture(index), &operation != &layer_graph(shape, index).layer.back());
   }
   mark_last_uses(g_.out.batch);
 }

@@ -74,6 +74,26 @@ TEST_CASE("split: kv heads are on several devices where there are fewer than dev
   CHECK(4 * bytes(step(part), bus::TrafficClass::kv_read) == 2 * bytes(step(shape), bus::TrafficClass::kv_read));
 }
 
+TEST_CASE("split: every device has a part of each expert, and all of the router") {
+  ModelShape shape = small();
+  shape.mixture.experts = 8;
+  shape.mixture.experts_per_token = 2;
+  shape.mixture.expert_width = 512;
+  shape.mixture.shared_width = 256;
+  shape.intermediate_size = 1023;  // no layer has it
+  const ModelShape part = part_of(shape, 4);
+  CHECK(part.mixture.experts == 8);
+  CHECK(part.mixture.expert_width == 128);
+  CHECK(part.mixture.shared_width == 64);
+  CHECK(part.intermediate_size == 1023);
+  // Three layers: attention's matrices and those of all experts are divided, 512 x 8 of the router are not.
+  const auto matrices = [](const ModelShape& s) {
+    const auto heads = static_cast<std::uint64_t>(2 * s.num_attention_heads + 2 * s.num_key_value_heads);
+    return 512 * 64 * heads + s.mixture.layer_weights(512) - 512 * 8;
+  };
+  CHECK(4 * matrices(part) == matrices(shape));
+}
+
 TEST_CASE("split: what does not divide is refused by name") {
   const auto refusal = [](const ModelShape& shape, int devices) {
     return test::message_of([&] { part_of(shape, devices); });
@@ -89,5 +109,6 @@ TEST_CASE("split: what does not divide is refused by name") {
   CHECK_THAT(refusal(odd, 2), ContainsSubstring("num_key_value_heads (3)"));
   odd = small();
   odd.mixture.experts = 8;
-  CHECK_THAT(refusal(odd, 2), ContainsSubstring("mixtures of experts across devices are not modelled"));
+  odd.mixture.expert_width = 255;
+  CHECK_THAT(refusal(odd, 2), ContainsSubstring("mixture.expert_width (255)"));
 }
