@@ -89,6 +89,8 @@ void GoldenDevices::step(const int* tokens, std::size_t count, Fp16* logits) {
       golden_product(step, operation.products.front(), parts_[d]->lm_head, normed, part);
       if (s.logits_divisor != 1.0)
         vector::divide_values(part.data(), part.size(), static_cast<float>(s.logits_divisor), part.data());
+      if (s.logits_cap != 0.0)
+        vector::cap_values(part.data(), part.size(), static_cast<float>(s.logits_cap), part.data());
       std::copy(part.begin(), part.end(), logits + d * own);
     }
 }

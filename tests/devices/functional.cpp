@@ -34,6 +34,27 @@ struct Split {
     for (int d = 0; d < devices; ++d) parts.push_back(part(format, devices, d, real));
   }
 
+  struct Widths {
+    std::size_t first_kv, q, kv, ffn, heads;
+  };
+  /// Biases of what is divided by outputs come with their outputs; those of sums are the first device's, and the others add zeros.
+  static void divide_vectors(accelerator::GoldenLayerWeights& l, std::size_t device, const Widths& w) {
+    const auto take = [&](ModelTensor tensor, std::size_t first, std::size_t count) {
+      std::vector<Fp16>& v = l.gains[tensor];
+      if (v.empty()) return;
+      v = {v.begin() + static_cast<std::ptrdiff_t>(first), v.begin() + static_cast<std::ptrdiff_t>(first + count)};
+    };
+    take(ModelTensor::q_bias, device * w.q, w.q);
+    take(ModelTensor::k_bias, w.first_kv, w.kv);
+    take(ModelTensor::v_bias, w.first_kv, w.kv);
+    take(ModelTensor::gate_bias, device * w.ffn, w.ffn);
+    take(ModelTensor::up_bias, device * w.ffn, w.ffn);
+    take(ModelTensor::sinks, device * w.heads, w.heads);
+    if (device == 0) return;
+    for (const ModelTensor tensor : {ModelTensor::o_bias, ModelTensor::down_bias})
+      std::fill(l.gains[tensor].begin(), l.gains[tensor].end(), Fp16{});
+  }
+
   std::shared_ptr<GoldenModelWeights> part(formats::WeightFormat format, int devices, int device,
                                            const std::vector<std::vector<float>>& real) const {
     auto w = std::make_shared<GoldenModelWeights>();
@@ -57,6 +78,7 @@ struct Split {
       accelerator::GoldenLayerWeights l;
       l.gains = from.gains;
       const std::size_t q = size(s.q_width()), kv = size(s.kv_width()), ffn = size(s.intermediate_size);
+      divide_vectors(l, d, {kv_head * size(s.head_dim), q, kv, ffn, size(s.num_attention_heads)});
       l.matrices[ModelTensor::q] = by_rows(format, i, d * q, q);
       l.matrices[ModelTensor::k] = by_rows(format, i + 1, kv_head * size(s.head_dim), kv);
       l.matrices[ModelTensor::v] = by_rows(format, i + 2, kv_head * size(s.head_dim), kv);
@@ -203,6 +225,17 @@ TEST_CASE("functional devices: norms of heads and multipliers") {
   SmallShape shape = twelve_heads;
   shape.qk_norm = shape.multipliers = true;
   check(shape, "kmeans2", 2, Algorithm::ring, Reduction::fp32);
+}
+TEST_CASE("functional devices: biases of all matrices, sinks, and caps of scores and logits") {
+  SmallShape shape = twelve_heads;
+  shape.bias = true;
+  shape.more = [](ModelShape& m) {
+    m.o_bias = m.ffn_bias = m.attention_sinks = true;
+    m.attention_cap = 4.0;
+    m.logits_cap = 3.0;
+    m.residual_multiplier = 0.5;
+  };
+  check(shape, "kmeans4", 2, Algorithm::ring, Reduction::fp16);
 }
 TEST_CASE("functional devices: random stalls on every link change no bit") {
   check(twelve_heads, "kmeans4", 3, Algorithm::ring, Reduction::fp16, 0.3);
