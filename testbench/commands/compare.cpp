@@ -17,6 +17,7 @@
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/files/temporary.h"
+#include "harmonia/testbench/scenario/portable_name.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/sweep/processes.h"
 
@@ -203,7 +204,8 @@ int run(const std::vector<std::string>& arguments) {
   const Library library(options.common.workloads, options.common.data, options.common.allow_unknown);
   Comparison c;
   c.scenario = options.scenario;
-  c.source = library.find(BuiltIn::kScenario, options.scenario, {}).string();
+  c.source = portable_name(library.find(BuiltIn::kScenario, options.scenario, {}).string(), library.folder());
+  c.scenario = portable_name(c.scenario);
   const std::vector<Axis> axes = axes_of(options);
   for (const Axis& axis : axes) c.keys.push_back(axis.key);
 

@@ -32,6 +32,7 @@
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/files/progress.h"
 #include "harmonia/testbench/results/text.h"
+#include "harmonia/testbench/scenario/portable_name.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -225,7 +226,7 @@ std::unique_ptr<AddressTrace> open_trace(const Options& o, DramResult& result) {
   options.limit = static_cast<std::uint64_t>(o.requests);
   auto opened = std::make_unique<AddressTrace>(o.trace, result.channel.config, options);
   result.traffic = "trace";
-  result.trace_file = o.trace;
+  result.trace_file = portable_name(o.trace);
   result.trace_format = name_of(opened->format());
   return opened;
 }
@@ -264,8 +265,8 @@ void simulate(const Options& o, TrafficSource& source, const std::vector<dram::C
 }
 
 coverage::Database coverage_of(const Options& o, const DramResult& result, dram::CommandCoverage& commands) {
-  std::string command = "harmonia dram --config " + o.config_name;
-  command += o.trace.empty() ? " --traffic " + o.kind : " --trace " + o.trace;
+  std::string command = "harmonia dram --config " + result.config_name;
+  command += o.trace.empty() ? " --traffic " + o.kind : " --trace " + result.trace_file;
   for (const auto& [option, value] : {std::pair<const char*, std::int64_t>{" --requests ", o.requests},
                                       {" --in-flight ", o.in_flight},
                                       {" --request-bytes ", o.request_bytes}})
@@ -282,7 +283,7 @@ int dram_command(const std::vector<std::string>& arguments) {
   if (!parse(arguments, o)) return 0;
   DramResult result;
   result.channel = load_channel(o.config_name, o.set);
-  result.config_name = o.config_name;
+  result.config_name = portable_name(o.config_name);
   result.in_flight = static_cast<int>(o.in_flight);
   result.gap_cycles = o.gap;
   result.request_bytes = static_cast<std::uint32_t>(o.request_bytes);

@@ -11,6 +11,7 @@
 #include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/runs/run.h"
+#include "harmonia/testbench/scenario/portable_name.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/system/machine.h"
 
@@ -33,8 +34,8 @@ int run_command(const std::vector<std::string>& arguments) {
   if (record && common.output.empty())
     throw config::InputError({"command line", 0, 0}, "--record is given without -o, expected -o DIR for its files");
 
-  const LoadedScenario scenario =
-      load_scenario(name, common.set, Library(common.workloads, common.data, common.allow_unknown));
+  const Library library(common.workloads, common.data, common.allow_unknown);
+  const LoadedScenario scenario = load_scenario(name, common.set, library);
   if (print_map) {
     try {
       std::cout << address_map_of(scenario);
@@ -53,13 +54,14 @@ int run_command(const std::vector<std::string>& arguments) {
     if (record) options.records_folder = folder->path().string();
     if (scenario.scenario.output.waves) options.waves_file = (folder->path() / "waves.vcd").string();
   }
-  const RunResult result = [&] {
+  RunResult result = [&] {
     try {
       return run_scenario(scenario, options);
     } catch (const config::InputError& e) {
       throw located(e, scenario);
     }
   }();
+  result.serving.trace = portable_name(result.serving.trace, library.folder());
   if (stream) printing = write_to_stream(common.output, to_json(result), printing);
   return deliver(result, folder.get(), printing);
 }

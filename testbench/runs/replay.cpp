@@ -15,6 +15,7 @@
 #include "harmonia/testbench/replay/request_trace.h"
 #include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/runs/checks.h"
+#include "harmonia/testbench/scenario/portable_name.h"
 #include "harmonia/testbench/system/machine.h"
 
 namespace harmonia::testbench {
@@ -137,7 +138,7 @@ void Replay::find_room(const std::vector<Request>& requests) {
 }
 
 void Replay::check_contexts(const std::vector<Request>& requests) {
-  std::string notice = check_trace_contexts(scenario().model, trace_file_, requests, longest_context_);
+  std::string notice = check_trace_contexts(scenario().model, portable_name(trace_file_), requests, longest_context_);
   if (!notice.empty()) notices_.push_back(std::move(notice));
 }
 

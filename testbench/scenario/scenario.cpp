@@ -14,6 +14,7 @@
 #include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/scenario/block_check.h"
 #include "harmonia/testbench/scenario/idle_keys.h"
+#include "harmonia/testbench/scenario/portable_name.h"
 
 namespace harmonia::testbench {
 
@@ -514,7 +515,7 @@ LoadedScenario load_scenario(const std::string& name_or_file, const std::vector<
                              const Library& library) {
   LoadedScenario loaded =
       load_scenario(load_file(BuiltIn::kScenario, name_or_file, {}, library, 0), overrides, library);
-  loaded.source = library.find(BuiltIn::kScenario, name_or_file, {}).string();
+  loaded.source = portable_name(library.find(BuiltIn::kScenario, name_or_file, {}).string(), library.folder());
   return loaded;
 }
 
@@ -612,6 +613,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
     loaded.assumptions.push_back(std::move(a));
   }
   for (const std::string& w : channel.warnings) loaded.notices.push_back("DRAM channel: " + w);
+  for (config::Assumption& a : loaded.assumptions) a.given_at = portable_name(a.given_at, library.folder());
   settle_devices(loaded);
   return loaded;
 }

@@ -76,6 +76,7 @@ Sweep read_sweep(const std::string& file, const std::vector<std::string>& overri
   if (s.name.empty()) s.name = path.stem().string();
   require_folder_name(s.name, name ? name->where : Location{path.string(), 0, 0});
   s.description = text_value(document, "description");
+  s.built_ins = library.folder().string();
   s.scenario = text_value(document, "scenario");
   if (s.scenario.empty()) s.scenario = "default";
   const Node* named = document.find("scenario");

@@ -10,6 +10,7 @@
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/quality/weight_quality.h"
 #include "harmonia/testbench/results/metrics.h"
+#include "harmonia/testbench/scenario/portable_name.h"
 #include "harmonia/testbench/scenario/scenario.h"
 
 namespace harmonia::testbench {
@@ -57,6 +58,7 @@ Json manifest(const Sweep& s) {
             {"scenario", s.scenario}, {"program", program_hash()}, {"keys", s.keys}};
   j["set"] = Json::object();
   for (const auto& [key, value] : s.set) j["set"][key] = value;
+  j["built_ins"] = s.built_ins;
   j["inputs"] = Json::array();
   for (const auto& [file, hash] : s.inputs) j["inputs"].push_back({{"file", file}, {"hash", hash}});
   j["points"] = Json::array();
@@ -65,6 +67,15 @@ Json manifest(const Sweep& s) {
     for (const auto& [key, value] : p.settings) settings[key] = value;
     j["points"].push_back({{"settings", settings}, {"configuration", p.hash}});
   }
+  return j;
+}
+
+Json portable(Json j) {
+  if (!j.contains("built_ins")) return j;
+  const fs::path built_ins = j["built_ins"].get<std::string>();
+  j["scenario"] = portable_name(j.at("scenario"), built_ins);
+  for (Json& input : j.at("inputs")) input["file"] = portable_name(input.at("file"), built_ins);
+  j.erase("built_ins");
   return j;
 }
 
@@ -197,7 +208,7 @@ void put_in_place(const Sweep& s, const fs::path& target, const fs::path& partia
     fs::create_directories(folder.path() / "logs");
     fs::copy_file(log, folder.path() / "logs" / (name + ".txt"));
   }
-  folder.write("sweep.json", manifest_.dump(1) + "\n");
+  folder.write("sweep.json", portable(manifest_).dump(1) + "\n");
   folder.write("sweep.csv", csv);
   folder.commit();
 }

@@ -22,6 +22,9 @@ std::uint32_t crc(const std::string& text);
 std::string contents_hash(const std::string& file);
 
 SweepJson manifest(const Sweep& sweep);
+/// The manifest of a finished sweep: built-ins by their names and other files by relative paths, since what reads them is
+/// over. That of an unfinished sweep has the paths by which its workers find them.
+SweepJson portable(SweepJson manifest);
 /// The sweep that a manifest describes; why a point cannot start is not in it. Throws config::InputError.
 Sweep sweep_of(const SweepJson& manifest, const std::filesystem::path& file);
 /// Takes hashes and inputs of the points from the manifest of the same sweep, instead of resolving every point again.

@@ -38,8 +38,9 @@ struct SweepPoint {
 
 struct Sweep {
   std::string name, description;
-  std::string file;      // the sweep file
-  std::string scenario;  // name or path as `harmonia run` takes it
+  std::string file;       // the sweep file
+  std::string scenario;   // name or path as `harmonia run` takes it
+  std::string built_ins;  // folder of the built-in models, accelerators and scenarios
   Settings set;
   std::vector<std::string> keys;  // of all points, in order of appearance
   std::vector<SweepPoint> points;

@@ -21,6 +21,7 @@
 #include "harmonia/config/yaml.h"
 #include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/files/temporary.h"
+#include "harmonia/testbench/sweep/points.h"
 
 namespace harmonia::testbench {
 
@@ -133,9 +134,10 @@ bool is_final(const SweepJson& point) {
   return point.value("status", "") == "ok" || point.value("exit_status", -1) == 2;
 }
 
-std::string difference(const fs::path& folder, const SweepJson& now) {
+std::string difference(const fs::path& folder, const SweepJson& unfinished) {
   try {
     const SweepJson then = SweepJson::parse(config::read_text_file((folder / "sweep.json").string(), kLargestPoint));
+    const SweepJson now = then.contains("built_ins") ? unfinished : portable(unfinished);
     std::string why = changed_input(then.at("inputs"), now.at("inputs"));
     if (!why.empty()) return why;
     const SweepJson &points = now.at("points"), &earlier = then.at("points");

@@ -26,8 +26,9 @@ std::optional<SweepJson> read_point(const std::filesystem::path& file, std::uint
 /// (a signal, a full disk) may succeed the next time.
 bool is_final(const SweepJson& point);
 
-/// Why a folder with a manifest belongs to another sweep than `now`; empty when it belongs to this one.
-std::string difference(const std::filesystem::path& folder, const SweepJson& now);
+/// Why a folder with a manifest belongs to another sweep than that of the manifest of an unfinished one; empty when it belongs
+/// to this one.
+std::string difference(const std::filesystem::path& folder, const SweepJson& unfinished);
 
 class SweepFolder {
  public:
