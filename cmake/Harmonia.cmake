@@ -27,7 +27,7 @@ endif()
 # it would hide SystemC's <tlm>.
 foreach(folder IN ITEMS hw tlm config testbench)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/harmonia/${folder}
-          FILES_MATCHING PATTERN "*.h")
+          COMPONENT development FILES_MATCHING PATTERN "*.h")
 endforeach()
 
 # harmonia_library(formats SOURCES a.cpp b.cpp LINK PUBLIC x PRIVATE y): target harmonia_formats, alias harmonia::formats.
@@ -40,7 +40,7 @@ function(harmonia_library name)
   target_compile_features(harmonia_${name} PUBLIC cxx_std_17)
   target_link_libraries(harmonia_${name} PRIVATE $<BUILD_INTERFACE:harmonia_flags> ${ARG_LINK})
   set_target_properties(harmonia_${name} PROPERTIES EXPORT_NAME ${name})
-  install(TARGETS harmonia_${name} EXPORT harmonia ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS harmonia_${name} EXPORT harmonia ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 endfunction()
 
 # harmonia_registered(<library> <template.cpp.in> "<parameter>"): every other C++ file of the folder belongs to the library and

@@ -1,5 +1,6 @@
 """The golden number formats (docs/golden-api.md) through ctypes: the functions of libharmonia_golden.so on lists."""
 import ctypes
+import ctypes.util
 import os
 import pathlib
 from typing import List, Optional, Sequence
@@ -13,11 +14,12 @@ def _library() -> str:
     named = os.environ.get("HARMONIA_GOLDEN")
     if named:
         return named
+    # The name with a version is that of a package without the one for development.
     for parent in pathlib.Path(__file__).resolve().parents:
-        for folder in ("lib", "build/lib", "build/hw/formats"):
-            for file in sorted((parent / folder).glob("**/libharmonia_golden.so")) if (parent / folder).is_dir() else []:
+        for pattern in ("build/lib/libharmonia_golden.so", "lib*/libharmonia_golden.so*", "lib*/*-linux-gnu*/libharmonia_golden.so*"):
+            for file in sorted(parent.glob(pattern)):
                 return str(file)
-    return "libharmonia_golden.so"
+    return ctypes.util.find_library("harmonia_golden") or "libharmonia_golden.so"
 
 
 class Golden:

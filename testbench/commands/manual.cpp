@@ -2,13 +2,16 @@
 #include <fmt/format.h>
 
 #include <boost/algorithm/string/case_conv.hpp>
+#include <filesystem>
 #include <iostream>
+#include <system_error>
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/testbench/commands/arguments.h"
 #include "harmonia/testbench/commands/description.h"
 #include "harmonia/testbench/commands/version.h"
+#include "harmonia/testbench/files/output_file.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -73,17 +76,35 @@ std::string markdown_cell(const std::string& text) {
   return out;
 }
 
+/// DIR/harmonia.1 and DIR/harmonia-COMMAND.1 of each command.
+void write_pages(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw config::InputError({config::printable(folder.string())}, "cannot be created: " + error.message());
+  write_file(folder / "harmonia.1", program_manual_page());
+  for (const Command* c : commands())
+    write_file(folder / fmt::format("harmonia-{}.1", c->name), manual_page(describe(*c)));
+}
+
 int run(const std::vector<std::string>& arguments) {
   Arguments a(kManualCommand);
   std::string name;
+  std::string output;
   bool markdown = false;
   std::vector<std::string> names;
   for (const Command* c : commands()) names.push_back(c->name);
   a.positional("COMMAND", name, "the command to explain (default: the program)").choices(names);
   a.flag("markdown", markdown, "print the reference of all commands as Markdown instead");
+  a.text("output,o", output, "DIR", "write the pages of the program and of all commands into this folder instead");
   if (!a.parse(arguments)) return 0;
   if (markdown && !name.empty())
     throw config::InputError({"command line"}, "--markdown is of all commands, expected no COMMAND");
+  if (!output.empty()) {
+    if (markdown || !name.empty())
+      throw config::InputError({"command line"}, "-o writes all man pages, expected neither COMMAND nor --markdown");
+    write_pages(output);
+    return 0;
+  }
   if (name.empty()) {
     std::cout << (markdown ? markdown_reference() : program_manual_page());
     return 0;
@@ -146,7 +167,7 @@ std::string markdown_reference() {
   return out;
 }
 
-const Command kManualCommand = {"manual", "[COMMAND] [--markdown]", "Print a man page", run,
+const Command kManualCommand = {"manual", "[COMMAND] [--markdown] [-o DIR]", "Print a man page", run,
                                 "harmonia manual run | man -l -"};
 
 }  // namespace harmonia::testbench

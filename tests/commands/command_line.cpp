@@ -253,3 +253,52 @@ TEST_CASE("streams get the result in place, and hold nothing else") {
         0);
   CHECK(run_harmonia(s, "sweep weight-formats -o -").status == 2);
 }
+
+TEST_CASE("results name inputs by built-in names and relative paths, never by where this computer keeps them") {
+  const Scratch s;
+  const std::string here = s.path().string();
+  s.write("small.yaml", kSmall);
+  s.write("serve.yaml",
+          std::string(kSmall).substr(0, std::string(kSmall).find("workload:")) + "workload: {trace: trace.csv}\n");
+  s.write("trace.csv", "arrival_s,prompt_tokens,output_tokens\n0,8,2\n");
+  s.write("sweep.yaml", "scenario: small.yaml\ngrid: {weights.format: [kmeans4, kmeans2]}\n");
+  for (const std::string& command : {std::string("run default --set model=stories260k --set workload.tokens=1 -o run"),
+                                     "run " + here + "/small.yaml -o file", "run " + here + "/serve.yaml -o serve",
+                                     "compare " + here + "/small.yaml --over weights=fp16,kmeans2 -o compare",
+                                     "sweep " + here + "/sweep.yaml -o sweep",
+                                     std::string("dram --config DDR4-3200 --traffic seq --requests 100 -o dram")}) {
+    CAPTURE(command);
+    const Outcome o = run_harmonia(s, command);
+    CAPTURE(o.err);
+    REQUIRE(o.status == 0);
+  }
+  int files = 0;
+  for (const char* folder : {"run", "file", "serve", "compare", "sweep", "dram"})
+    for (const auto& file : fs::recursive_directory_iterator(s / folder)) {
+      if (!file.is_regular_file()) continue;
+      CAPTURE(file.path());
+      const std::string text = Scratch::read(file.path());
+      CHECK(text.find(here) == std::string::npos);
+      CHECK(text.find(HARMONIA_SOURCE "/") == std::string::npos);
+      ++files;
+    }
+  CHECK(files > 20);
+  const auto result = [&](const char* name) { return nlohmann::json::parse(Scratch::read(s / name)); };
+  CHECK(result("run/result.json")["provenance"]["source"] == "built-in scenarios/default.yaml");
+  CHECK(result("file/result.json")["provenance"]["source"] == "small.yaml");
+  CHECK(result("serve/result.json")["serving"]["trace"] == "trace.csv");
+  CHECK(result("compare/compare.json")["scenario"] == "small.yaml");
+  CHECK(result("sweep/sweep.json")["scenario"] == "small.yaml");
+  // A finished sweep is recognised all the same.
+  CHECK_THAT(run_harmonia(s, "sweep " + here + "/sweep.yaml -o sweep --resume").out, ContainsSubstring("2"));
+  CHECK(run_harmonia(s, "sweep " + here + "/sweep.yaml -o sweep --resume --set workload.tokens=3").status == 2);
+}
+
+TEST_CASE("manual -o writes the page of the program and of each command") {
+  const Scratch s;
+  REQUIRE(run_harmonia(s, "manual -o pages").status == 0);
+  CHECK(Scratch::read(s / "pages/harmonia.1") == tb::program_manual_page());
+  for (const tb::CommandDescription& d : tb::describe_all())
+    CHECK(Scratch::read(s / (std::string("pages/harmonia-") + d.command->name + ".1")) == tb::manual_page(d));
+  CHECK(run_harmonia(s, "manual run -o pages").status == 2);
+}
