@@ -49,11 +49,11 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
-/// The words "kind:scenarios files" that the bash and zsh functions take.
+/// The words "list=scenarios files" that the bash and zsh functions take; a colon would end a zsh specification.
 std::string sources(const Value& v) {
   std::string out;
-  for (const std::string& c : v.choices) out += " word:" + c;
-  if (!v.list.empty()) out += " list:" + v.list;
+  for (const std::string& c : v.choices) out += " word=" + c;
+  if (!v.list.empty()) out += " list=" + v.list;
   if (v.files) out += " files";
   if (v.folders) out += " folders";
   return out.empty() ? out : out.substr(1);
@@ -71,11 +71,11 @@ _harmonia_values() {
   local source
   for source in "$@"; do
     case $source in
-      word:*) COMPREPLY+=($(compgen -W "${source#word:}" -- "$cur")) ;;
-      list:keys)
+      word=*) COMPREPLY+=($(compgen -W "${source#word=}" -- "$cur")) ;;
+      list=keys)
         compopt -o nospace
         COMPREPLY+=($(compgen -S = -W "$("$program" list keys --names 2>/dev/null)" -- "$cur")) ;;
-      list:*) COMPREPLY+=($(compgen -W "$("$program" list "${source#list:}" --names 2>/dev/null)" -- "$cur")) ;;
+      list=*) COMPREPLY+=($(compgen -W "$("$program" list "${source#list=}" --names 2>/dev/null)" -- "$cur")) ;;
       files) compopt -o filenames; COMPREPLY+=($(compgen -f -- "$cur")) ;;
       folders) compopt -o filenames; COMPREPLY+=($(compgen -d -- "$cur")) ;;
     esac
@@ -130,9 +130,9 @@ _harmonia_values() {
   local source
   for source in "$@"; do
     case $source in
-      word:*) compadd -- "${source#word:}" ;;
-      list:keys) compadd -S = -- ${(f)"$(harmonia list keys --names 2>/dev/null)"} ;;
-      list:*) compadd -- ${(f)"$(harmonia list ${source#list:} --names 2>/dev/null)"} ;;
+      word=*) compadd -- "${source#word=}" ;;
+      list=keys) compadd -S = -- ${(f)"$(harmonia list keys --names 2>/dev/null)"} ;;
+      list=*) compadd -- ${(f)"$(harmonia list ${source#list=} --names 2>/dev/null)"} ;;
       files) _files ;;
       folders) _files -/ ;;
     esac

@@ -1,13 +1,17 @@
-# zsh -f complete.zsh FOLDER LINE: what zsh offers behind LINE when the folder's completions are on its path, one word a line.
+# zsh -f complete.zsh FOLDER LINE WORD: what zsh offers behind LINE when the folder's completions are on its path, one word a line.
+# Waits half a minute at most for WORD to be among it.
 # Completion works in an interactive shell only, so that one runs on a terminal of its own.
 zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell "PROMPT= RPROMPT=; fpath=(${(q)1} \$fpath); autoload -Uz compinit; compinit -u -D; zstyle ':completion:*' list-grouped no; LISTMAX=1000; setopt no_always_last_prompt; echo rea''dy"
 zpty -r shell text '*ready*'
 zpty -w -n shell "$2"$'\C-d'
-sleep 1
 text=
-while zpty -r -t shell part; do text+=$part; sleep 0.1; done
+repeat 150; do
+  sleep 0.2
+  while zpty -r -t shell part; do text+=$part; sleep 0.1; done
+  [[ $text == *"$3"* ]] && break
+done
 zpty -w -n shell $'\C-u'
 zpty -d shell
 print -r -- "$text" | sed $'s/\e\\[[0-9;?]*[A-Za-z]//g' | tr -d '\r\a' | tr -s ' ' '\n'

@@ -144,7 +144,7 @@ def the_shells_complete_commands_and_names(p):
         folders = [f for f in (share / "zsh/vendor-completions", share / "zsh/site-functions") if f.is_dir()]
         for line, wanted in (("harmonia comp", ["compare", "completion"]), ("harmonia run prefill", ["prefill-2k"]), ("harmonia run --qu", ["--quiet"]),
                              ("harmonia dram --config DDR4-32", ["DDR4-3200"])):
-            text = call(["zsh", "-f", HERE / "complete.zsh", folders[0], line], env=environment(PATH=path, TERM="xterm"))
+            text = call(["zsh", "-f", HERE / "complete.zsh", folders[0], line, wanted[-1]], env=environment(PATH=path, TERM="xterm"))
             for word in wanted:
                 expect(word in text.split(), f"zsh completes '{line}' to {text!r}, expected {wanted}")
 
