@@ -18,7 +18,6 @@ set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/packages/stage.cmake)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_COMPONENTS_ALL program libraries development documentation python)
 set(version ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
 
@@ -42,6 +41,13 @@ set(CPACK_DEBIAN_LIBRARIES_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_LIBRARIES_DESCRIPTION "golden functions and AXI4 memory of Harmonia - shared libraries
  The number formats of the Harmonia accelerator model as functions in C, and
  its DRAM channel behind an AXI4 slave for SystemVerilog simulators (DPI-C).")
+# CPack's own way to write these two looks at every file of every package, and takes minutes.
+set(control ${PROJECT_BINARY_DIR}/packages-control)
+string(JOIN "\n" shlibs "libharmonia_golden ${PROJECT_VERSION_MAJOR} libharmonia${PROJECT_VERSION_MAJOR} (>= ${PROJECT_VERSION})"
+       "libharmonia_axi_dpi ${PROJECT_VERSION_MAJOR} libharmonia${PROJECT_VERSION_MAJOR} (>= ${PROJECT_VERSION})")
+file(WRITE ${control}/shlibs "${shlibs}\n")
+file(WRITE ${control}/triggers "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_LIBRARIES_PACKAGE_CONTROL_EXTRA "${control}/shlibs;${control}/triggers")
 
 # Static libraries of the development package leave their dependencies to whoever links them.
 set(needs libsystemc-dev libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libpugixml-dev zlib1g-dev libboost-dev

@@ -287,7 +287,7 @@ TEST_CASE("results name inputs by built-in names and relative paths, never by wh
   CHECK(result("run/result.json")["provenance"]["source"] == "built-in scenarios/default.yaml");
   CHECK(result("file/result.json")["provenance"]["source"] == "small.yaml");
   CHECK(result("serve/result.json")["serving"]["trace"] == "trace.csv");
-  CHECK(result("compare/compare.json")["scenario"] == "small.yaml");
+  CHECK(result("compare/compare.json")["source"] == "small.yaml");
   CHECK(result("sweep/sweep.json")["scenario"] == "small.yaml");
   // A finished sweep is recognised all the same.
   CHECK_THAT(run_harmonia(s, "sweep " + here + "/sweep.yaml -o sweep --resume").out, ContainsSubstring("2"));
