@@ -155,6 +155,7 @@ void LinearWeights::prepare(ActivationFormat activations) {
   operand16_.clear();
   operand_bfp_.clear();
   operand_fp16_.clear();
+  operand_array_.reset();
   if (activations == ActivationFormat::fp16) {
     operand_fp16_.resize(rows_ * cols_);
     for (std::size_t r = 0; r < rows_; ++r) decode_row_fp16(r, operand_fp16_.data() + r * cols_);
@@ -175,8 +176,51 @@ void LinearWeights::prepare(ActivationFormat activations) {
   }
 }
 
+ArrayRows LinearWeights::integer_rows(const ArrayArithmetic& array) const {
+  ArrayRows all;
+  all.integers.resize(rows_ * cols_);
+  std::vector<std::int16_t> codes(cols_);
+  for (std::size_t r = 0; r < rows_; ++r) {
+    decode_row_codes(r, codes.data());
+    for (std::size_t c = 0; c < cols_; ++c) {
+      if (codes[c] < array.least() || codes[c] > array.largest())
+        throw std::invalid_argument(std::string("weights in ") + format_->name + " have the integer " +
+                                    std::to_string(codes[c]) + ", expected " + std::to_string(array.least()) + " to " +
+                                    std::to_string(array.largest()) + ", which the PEs of " + array.name() +
+                                    " multiply");
+      all.integers[r * cols_ + c] = static_cast<std::int8_t>(codes[c]);
+    }
+  }
+  const bool codebook = is_codebook(format_);
+  all.block = codebook ? kCodebookBlock : ints_.format.group;
+  const std::size_t blocks = (cols_ + all.block - 1) / all.block;
+  for (std::size_t r = 0; r < rows_; ++r)
+    for (std::size_t b = 0; b < blocks; ++b)
+      all.scales.push_back(codebook ? to_float(kmeans_.row_scales(r)[b]) : to_float(ints_.row_scales(r)[b]));
+  if (codebook) all.last = integer_.scale;
+  return all;
+}
+
+void LinearWeights::prepare(const ArrayArithmetic& array) {
+  if (is_words(format_) && !array.takes_words())
+    throw std::invalid_argument(std::string("weights are 16-bit words, expected integers of ") +
+                                std::to_string(array.least()) + " to " + std::to_string(array.largest()) +
+                                ", which the PEs of " + array.name() + " multiply");
+  prepare(ActivationFormat::fp16);
+  ArrayRows all;
+  if (array.takes_words())
+    all.words = operand_fp16_;
+  else
+    all = integer_rows(array);
+  all.rows = rows_;
+  all.cols = cols_;
+  operand_array_ = array.matrix(std::move(all));
+  operand_fp16_ = {};
+}
+
 void LinearWeights::multiply_rows(const void* x, std::size_t tokens, std::size_t first, std::size_t count,
                                   Fp16* out) const {
+  if (operand_array_) return operand_array_->multiply(static_cast<const Fp16*>(x), tokens, first, count, out);
   if (activations_ == ActivationFormat::fp16) {
     const auto* rows = static_cast<const Fp16*>(x);
     for (std::size_t t = 0; t < tokens; ++t)

@@ -13,8 +13,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "harmonia/hw/formats/array_arithmetic.h"
 #include "harmonia/hw/formats/bfp.h"
 #include "harmonia/hw/formats/fp16.h"
 #include "harmonia/hw/formats/int_quant.h"
@@ -83,6 +85,9 @@ class LinearWeights {
 
   /// Expands the operands for repeated multiplication; multiply() needs it once. Changes no value.
   void prepare(ActivationFormat activations);
+  /// The same for an array of another design, whose activations are FP16: integers of integer and codebook formats where it takes
+  /// integers, FP16 words where it takes those. Throws std::invalid_argument when a weight is none that it multiplies.
+  void prepare(const ArrayArithmetic& array);
   /// out[t][r] = row r times activation row t. `x` is tokens rows: stored BFP8 groups (kBfp8.row_bytes(cols) each) for
   /// bfp8, cols FP16 values for fp16, as prepare() was told. out: [tokens][rows] FP16.
   void multiply(const void* x, std::size_t tokens, Fp16* out) const { multiply_rows(x, tokens, 0, rows_, out); }
@@ -107,6 +112,9 @@ class LinearWeights {
   std::vector<std::int16_t> operand16_;    // [rows][cols]; q - z of int8z does not fit a byte
   std::vector<std::uint8_t> operand_bfp_;  // [rows][row_bytes]
   std::vector<Fp16> operand_fp16_;
+  std::shared_ptr<const ArrayMatrix> operand_array_;  // of another design; takes the place of all others
+
+  ArrayRows integer_rows(const ArrayArithmetic& array) const;
 };
 
 }  // namespace harmonia::formats

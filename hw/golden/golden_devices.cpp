@@ -19,10 +19,7 @@ GoldenDevices::GoldenDevices(std::vector<std::shared_ptr<GoldenModelWeights>> pa
   for (std::size_t d = 0; d < parts_.size(); ++d) {
     GoldenModelWeights& w = *parts_[d];
     w.validate();
-    for (std::size_t l = 0; l < w.layers.size(); ++l)
-      for (const ModelTensor tensor : layer_graph(w.shape, static_cast<int>(l)).layer_matrices())
-        w.layers[l].matrices[tensor].prepare(settings_.activations);
-    w.lm_head.prepare(settings_.activations);
+    w.prepare(settings_);
     devices_[d].reserve(w.layers.size());
     for (std::size_t l = 0; l < w.layers.size(); ++l) {
       devices_[d].emplace_back(w, settings_, static_cast<int>(l));

@@ -19,10 +19,7 @@ std::size_t size(int n) { return static_cast<std::size_t>(n); }
 GoldenLlama::GoldenLlama(std::shared_ptr<GoldenModelWeights> weights, const GoldenSettings& settings)
     : weights_(std::move(weights)), settings_(settings), final_norm_(fp32_of(weights_->final_norm)) {
   weights_->validate();
-  for (std::size_t i = 0; i < weights_->layers.size(); ++i)
-    for (const ModelTensor tensor : layer_graph(weights_->shape, static_cast<int>(i)).layer_matrices())
-      weights_->layers[i].matrices[tensor].prepare(settings_.activations);
-  weights_->lm_head.prepare(settings_.activations);
+  weights_->prepare(settings_);
   layers_.reserve(weights_->layers.size());
   for (std::size_t i = 0; i < weights_->layers.size(); ++i)
     layers_.emplace_back(*weights_, settings_, static_cast<int>(i));

@@ -23,6 +23,9 @@
 //
 // 7. On a plain FP16 array nothing is converted to BFP: products are FP16 x FP16, a BFP cache is decoded to FP16, which
 // is exact.
+//
+// 8. With linears of another design (GoldenSettings::linears) their activations stay FP16 in memory, what they do to them at the
+// PEs' inputs is theirs (hw/baselines), and 16-bit matrices and attention are a plain FP16 array's.
 #pragma once
 
 #include <cstddef>

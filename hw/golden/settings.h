@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
+#include "harmonia/hw/formats/array_arithmetic.h"
 #include "harmonia/hw/formats/linear_weights.h"
 #include "harmonia/hw/formats/smoothing.h"
 #include "harmonia/hw/kv_cache/policy.h"
@@ -16,6 +18,10 @@ struct GoldenSettings {
   std::size_t n_local = 64;
   bool online_smoothing = false;
   std::size_t smoothed_channels = formats::kDefaultOffsets;  ///< per kv head
+
+  /// The linears by another design's PEs, activations being FP16. Attention, and matrices that stay FP16 where the design takes
+  /// integers, are a plain FP16 array's. Null: the array itself multiplies everything.
+  std::shared_ptr<const formats::ArrayArithmetic> linears;
 
   std::size_t online_block = 0;  ///< keys of a block of online softmax, a multiple of 32; 0: softmax of whole rows
 

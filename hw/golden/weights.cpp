@@ -45,4 +45,20 @@ void GoldenModelWeights::validate() const {
   expect_matrix(ModelTensor::lm_head, lm_head, shape);
 }
 
+void GoldenModelWeights::prepare(const GoldenSettings& settings) {
+  if (settings.linears && settings.activations != formats::ActivationFormat::fp16)
+    throw std::invalid_argument("linears of another design take FP16 activations");
+  const auto one = [&settings](formats::LinearWeights& w, bool may_be_words) {
+    const bool words = may_be_words && w.format()->storage.coding == formats::Coding::words;
+    if (settings.linears && (!words || settings.linears->takes_words()))
+      w.prepare(*settings.linears);
+    else
+      w.prepare(settings.activations);
+  };
+  for (std::size_t l = 0; l < layers.size(); ++l)
+    for (const ModelTensor tensor : layer_graph(shape, static_cast<int>(l)).layer_matrices())
+      one(layers[l].matrices[tensor], stays_16_bit(tensor));
+  one(lm_head, true);
+}
+
 }  // namespace harmonia::accelerator

@@ -10,6 +10,7 @@
 #include "harmonia/hw/formats/fp16.h"
 #include "harmonia/hw/formats/linear_weights.h"
 #include "harmonia/hw/formats/smoothing.h"
+#include "harmonia/hw/golden/settings.h"
 #include "harmonia/hw/model/layer_graph.h"
 #include "harmonia/hw/model/model_shape.h"
 
@@ -34,6 +35,8 @@ struct GoldenModelWeights {
 
   /// Throws std::invalid_argument that names the first tensor whose size does not follow from the shape.
   void validate() const;
+  /// Every matrix made ready for the array that the settings name. Throws std::invalid_argument when it cannot multiply one.
+  void prepare(const GoldenSettings& settings);
 };
 
 }  // namespace harmonia::accelerator

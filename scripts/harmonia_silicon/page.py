@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The tables of docs/silicon.md, from docs/area.json.
+"""The tables of docs/silicon.md, from docs/area.json; what a design loses in quality is read from the page's own table, which
+scripts/make-quality measures.
 
     python3 scripts/harmonia_silicon/page.py           writes them
     python3 scripts/harmonia_silicon/page.py --check   exit status 1 when the page says something else
@@ -17,30 +18,41 @@ DESIGNS = {"fp_fp": ("FP-FP", 1, "1", "1"), "fp_int": ("FP-INT", 1, "0.63", "0.5
            "bitmod": ("after BitMoD", 0.5, "-", "-"), "harmonia_m8w4": ("ours, M8W4 alone", 1, "-", "-"), "harmonia": ("ours, all modes", 1, "-", "-")}
 
 
+def lost(page):
+    """{arithmetic: nats that INT4 weights and this arithmetic lose on the trained model} with an FP16 cache; ours with its own."""
+    rows = re.search(r"<!-- table: quality, trained -->\n(.*?)<!-- end of table -->", page, re.S)
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in (rows.group(1) if rows else "").splitlines()]
+    return {c[2]: re.search(r"\(([^ ]*) \+-", c[7]).group(1) for c in cells if len(c) > 7 and c[1] in ("fp16", "bfp4+windows") and "+-" in c[7]}
+
+
+# Block to arithmetic, where they have other names.
+ARITHMETIC = {"harmonia_m8w4": None, "harmonia": "bfp8"}
+
+
 def energy(block, mode="any"):
     of = block["pj"][mode]
     return of.get("stories", of["gaussian"])
 
 
-def tables(cells):
+def tables(cells, page):
     b, n28, n16 = cells["blocks"], cells["nodes"]["28"], cells["nodes"]["16"]
 
     def mhz(block, node):
         return 1000 / (block["critical_path_ns"] * node["delay"])
 
-    designs = []
+    designs, quality = [], lost(page)
     reference = b["fp_fp"]
     for name, (title, rate, area, power) in DESIGNS.items():
         x = b[name]
         pj = energy(x, "M8W4" if name.startswith("harmonia") else "any")
         ratio = x["area_um2"] / rate / reference["area_um2"]
         designs.append([title, f"{x['area_um2']:,}", f"{ratio:.2f}", area, f"{pj:.1f}", f"{pj / energy(reference):.2f}", power,
-                        f"{x['critical_path_ns']:.1f}", f"{mhz(x, n28):.0f}", f"{mhz(x, n16):.0f}"])
+                        f"{x['critical_path_ns']:.1f}", f"{mhz(x, n28):.0f}", f"{mhz(x, n16):.0f}", quality.get(ARITHMETIC.get(name, name), "-")])
     unit, accumulator, pj = b["anda_unit"]["area_um2"], b["accumulator"]["area_um2"], energy(b["anda_unit"], "M8")
     anda = 16 * (unit - accumulator) + 4 * accumulator
     designs.insert(7, ["Anda, M = 8: 16 units, 4 accumulators", f"{anda:,}", f"{anda / 2 / reference['area_um2']:.2f}", "0.23", f"{pj:.1f}", f"{pj / energy(reference):.2f}", "0.20",
-                       f"{b['anda_unit']['critical_path_ns']:.1f}", f"{mhz(b['anda_unit'], n28):.0f}", f"{mhz(b['anda_unit'], n16):.0f}"])
-    yield "designs", ["PE of 32 lanes", "um2, 180 nm", "area at equal rate", "published", "pJ, 180 nm", "beside FP-FP", "published", "path, ns", "MHz, 28 nm", "MHz, 16 nm"], designs
+                       f"{b['anda_unit']['critical_path_ns']:.1f}", f"{mhz(b['anda_unit'], n28):.0f}", f"{mhz(b['anda_unit'], n16):.0f}", quality.get("anda M8", "-")])
+    yield "designs", ["PE of 32 lanes", "um2, 180 nm", "area at equal rate", "published", "pJ, 180 nm", "beside FP-FP", "published", "path, ns", "MHz, 28 nm", "MHz, 16 nm", "nats lost, INT4"], designs
 
     rows = []
     for name, x in b.items():
@@ -59,7 +71,7 @@ def tables(cells):
 
 
 def written(text, cells):
-    for name, head, rows in tables(cells):
+    for name, head, rows in tables(cells, text):
         lines = ["| " + " | ".join(r) + " |" for r in [head, ["---"] * len(head), *rows]]
         pattern = r"(<!-- table: %s -->\n).*?(<!-- end of table -->)" % name
         text, found = re.subn(pattern, lambda m: m.group(1) + "\n".join(lines) + "\n" + m.group(2), text, flags=re.S)

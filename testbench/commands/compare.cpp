@@ -111,8 +111,10 @@ class Variants {
       c.scenario = loaded.scenario.name;
       v.quality = weight_quality(loaded.scenario, library_);
       if (c.model.empty()) c.model = loaded.scenario.model.name;
-      if (const std::optional<InferConfig> formats = quality_settings(loaded.scenario)) {
-        quality_settings_.push_back(*formats);
+      const InferConfig formats = quality_settings(loaded.scenario);
+      v.unmeasured = formats.weights_problem();
+      if (v.unmeasured.empty()) {
+        quality_settings_.push_back(formats);
         measured_.push_back(c.variants.size());
       }
       tasks_.push_back(task_of(c.variants.size(), set));

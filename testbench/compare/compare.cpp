@@ -159,7 +159,7 @@ std::string Comparison::text() const {
         if (!v.metrics) continue;
         const Metrics& m = *v.metrics;
         if (!v.measured) {
-          rows.push_back({v.label, "-", "-", "-", "-", "array not modelled", "-", si(ratio(m.bytes, m.tokens), "B"),
+          rows.push_back({v.label, "-", "-", "-", "-", "not measured", "-", si(ratio(m.bytes, m.tokens), "B"),
                           si(m.time_per_token_s, "s"), si(m.all_energy_per_token_j, "J")});
           continue;
         }
@@ -170,6 +170,8 @@ std::string Comparison::text() const {
                         si(m.time_per_token_s, "s"), si(m.all_energy_per_token_j, "J")});
       }
       out += table(rows, "  ");
+      for (const Variant& v : variants)
+        if (v.metrics && !v.unmeasured.empty()) out += "  not measured, " + v.label + ": " + v.unmeasured + '\n';
     }
   }
   for (const Variant& v : variants)

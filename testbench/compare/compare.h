@@ -34,6 +34,7 @@ struct Variant {
   std::optional<Metrics> metrics;  // of a variant that ran
   std::optional<WeightQuality> quality;
   std::optional<MeasuredQuality> measured;  // where a real model was given
+  std::string unmeasured;                   // why its quality cannot be measured; empty where it can
 };
 
 /// A cause and the seconds per token that it costs; they add up to t - t0 / R.

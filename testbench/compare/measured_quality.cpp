@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 
 #include "harmonia/config/error.h"
@@ -112,9 +113,13 @@ QualityMeasurement measure_family(const QualitySource& source, const std::vector
 
 }  // namespace
 
-std::optional<InferConfig> quality_settings(const Scenario& s) {
-  const accelerator::PeKind kind = s.accelerator.pe.kind;
-  if (kind != accelerator::PeKind::harmonia && kind != accelerator::PeKind::fp16) return std::nullopt;
+InferConfig quality_settings(const Scenario& s) {
+  using accelerator::PeKind;
+  static const std::map<PeKind, InferArray> arrays = {
+      {PeKind::harmonia, InferArray::bfp8},     {PeKind::fp16, InferArray::fp16},
+      {PeKind::fp_int, InferArray::fp_int},     {PeKind::ifpu, InferArray::ifpu},
+      {PeKind::figna, InferArray::figna},       {PeKind::figna_m11, InferArray::figna_m11},
+      {PeKind::figna_m8, InferArray::figna_m8}, {PeKind::anda, InferArray::anda}};
   InferConfig c;
   c.weights.format = s.weights.format;
   c.weights.codebook = s.weights.codebook == "int5"   ? formats::CodebookKind::kInt5
@@ -126,8 +131,8 @@ std::optional<InferConfig> quality_settings(const Scenario& s) {
   c.kv.format = accelerator::kv_format(s.kv.format);
   c.kv.n_initial = s.kv.n_initial;
   c.kv.n_local = s.kv.n_local;
-  c.activations.format =
-      kind == accelerator::PeKind::harmonia ? formats::ActivationFormat::bfp8 : formats::ActivationFormat::fp16;
+  c.activations.format = arrays.at(s.accelerator.pe.kind);
+  if (c.activations.format == InferArray::anda) c.activations.mantissa_bits = s.accelerator.pe.mantissa_bits;
   c.smoothing.online = s.accelerator.smoother.online;
   c.smoothing.channels_per_head = s.accelerator.smoother.channels_per_head;
   c.seed = s.seed;

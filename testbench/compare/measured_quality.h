@@ -7,7 +7,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,9 +40,9 @@ struct QualityMeasurement {
   std::vector<MeasuredQuality> settings;
 };
 
-/// Formats, windows and smoother of a scenario as the golden machine's settings. Empty for a PE array whose arithmetic
-/// it does not have: the baselines with mantissas of their own.
-std::optional<InferConfig> quality_settings(const Scenario& scenario);
+/// Formats, windows, smoother and the arithmetic of the PEs of a scenario as the golden machine's settings. They cannot be
+/// measured where weights_problem() says why: the PEs of some designs do not multiply every format.
+InferConfig quality_settings(const Scenario& scenario);
 
 /// Measures every setting on all texts together. Of a family each setting takes the member of equal memory that was trained in
 /// its weight format, any other format that of 16 bit rounded after training; the reference of all is the latter in FP32. Throws

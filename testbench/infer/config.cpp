@@ -1,12 +1,15 @@
 #include "harmonia/testbench/infer/config.h"
 
+#include <map>
+
+#include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/hw/baselines/linears.h"
 
 namespace harmonia::testbench {
 namespace {
 
 using accelerator::KvFormat;
-using formats::ActivationFormat;
 using formats::CodebookKind;
 
 const config::NameTable<CodebookKind>& codebook_names() {
@@ -15,9 +18,13 @@ const config::NameTable<CodebookKind>& codebook_names() {
   return names;
 }
 
-const config::NameTable<ActivationFormat>& activation_names() {
-  static const config::NameTable<ActivationFormat> names = {{"bfp8", ActivationFormat::bfp8},
-                                                            {"fp16", ActivationFormat::fp16}};
+const config::NameTable<InferArray>& array_names() {
+  static const config::NameTable<InferArray> names = {
+      {"bfp8", InferArray::bfp8},           {"fp16", InferArray::fp16},
+      {"fp_fp", InferArray::fp_fp},         {"fp_int", InferArray::fp_int},
+      {"ifpu", InferArray::ifpu},           {"figna", InferArray::figna},
+      {"figna_m11", InferArray::figna_m11}, {"figna_m8", InferArray::figna_m8},
+      {"bitmod", InferArray::bitmod},       {"anda", InferArray::anda}};
   return names;
 }
 
@@ -77,7 +84,35 @@ void InferKv::describe(config::Fields& f) {
 }
 
 void InferActivations::describe(config::Fields& f) {
-  f.add("format", format, activation_names()).says("bfp8: the BFP array; fp16: a plain FP16 array");
+  f.add("format", format, array_names())
+      .says(
+          "bfp8: the BFP array; fp16: a plain FP16 array; a design: a plain FP16 array with that design's PEs for the "
+          "linears");
+  f.add("mantissa_bits", mantissa_bits)
+      .range(4, 13)
+      .unit("bits")
+      .says("of the activations at Anda's PEs; the other designs have their own");
+  f.check("mantissa_bits", [this] {
+    return std::string(format != InferArray::anda && mantissa_bits != InferActivations().mantissa_bits
+                           ? "mantissa_bits needs activations.format anda"
+                           : "");
+  });
+}
+
+std::shared_ptr<const formats::ArrayArithmetic> InferActivations::design() const {
+  using baselines::Design;
+  static const std::map<InferArray, Design> designs = {
+      {InferArray::fp_fp, Design::fp_fp},         {InferArray::fp_int, Design::fp_int},
+      {InferArray::ifpu, Design::ifpu},           {InferArray::figna, Design::figna},
+      {InferArray::figna_m11, Design::figna_m11}, {InferArray::figna_m8, Design::figna_m8},
+      {InferArray::bitmod, Design::bitmod},       {InferArray::anda, Design::anda}};
+  const auto found = designs.find(format);
+  return found == designs.end() ? nullptr : baselines::arithmetic(found->second, mantissa_bits);
+}
+
+std::string InferActivations::name() const {
+  return config::name_of(array_names(), format) +
+         (format == InferArray::anda ? " M" + std::to_string(mantissa_bits) : std::string());
 }
 
 void InferSmoothing::describe(config::Fields& f) {
@@ -100,15 +135,40 @@ void InferConfig::describe(config::Fields& f) {
   f.add("seed", seed).says("of codebook training and of sampling");
   f.check("weights", [this] {
     return std::string(
-        weights.codebook == CodebookKind::kBf16 && activations.format == ActivationFormat::bfp8
+        weights.codebook == CodebookKind::kBf16 && activations.format == InferArray::bfp8
             ? "codebook bf16 is a numeric reference without a mode on a BFP array: set activations.format=fp16"
             : "");
   });
+  f.check("weights", [this] { return weights_problem(); });
+}
+
+std::string InferConfig::weights_problem() const {
+  const auto array = activations.design();
+  if (!array || array->takes_words() || weights.format == "stored") return {};
+  const formats::WeightFormat f = weight_format(weights, weights.format);
+  const bool codebook = f->storage.coding == formats::Coding::codebook;
+  // The integers that a weight may be.
+  int least = -(1 << 15), largest = 1 << 15;
+  if (codebook && weights.codebook == CodebookKind::kInt5) {
+    least = -15;
+    largest = 15;
+  } else if (f->storage.coding == formats::Coding::integers && f->storage.bits == 4) {
+    least = weights.zero_point ? -15 : -8;
+    largest = weights.zero_point ? 15 : 7;
+  }
+  if (least >= array->least() && largest <= array->largest()) return {};
+  return "the PEs of " + activations.name() + " multiply integers of " + std::to_string(array->least()) + " to " +
+         std::to_string(array->largest()) + ", expected weights.format int4" +
+         (array->largest() == 15 ? ", with or without a zero-point, or a codebook format with weights.codebook=int5"
+                                 : " without a zero-point") +
+         "; this is " + weights.format + (weights.zero_point ? " with a zero-point" : "") +
+         (codebook ? " with codebook " + config::name_of(codebook_names(), weights.codebook) : std::string());
 }
 
 accelerator::GoldenSettings InferConfig::golden() const {
   accelerator::GoldenSettings s;
-  s.activations = activations.format;
+  s.activations = activations.array();
+  s.linears = activations.design();
   s.kv = kv.format;
   s.n_initial = static_cast<std::size_t>(kv.n_initial);
   s.n_local = static_cast<std::size_t>(kv.n_local);
@@ -118,24 +178,28 @@ accelerator::GoldenSettings InferConfig::golden() const {
 }
 
 void InferConfig::apply(Scenario& s) const {
+  if (activations.design())
+    throw config::InputError(
+        {"command line"}, "activations.format " + config::name_of(array_names(), activations.format) +
+                              " is a golden function alone: the simulated machine computes values for bfp8 and fp16, "
+                              "expected one of those or --path golden");
   s.weights.group_size = weights.group_size;
   s.kv.format = accelerator::name(kv.format);
   s.kv.n_initial = kv.n_initial;
   s.kv.n_local = kv.n_local;
-  s.activations.format = config::name_of(activation_names(), activations.format);
+  s.activations.format = config::name_of(array_names(), activations.format);
   s.accelerator.smoother.online = smoothing.online;
   s.accelerator.smoother.channels_per_head = smoothing.channels_per_head;
   // The two kinds of array whose arithmetic the golden composition defines.
   s.accelerator.pe.kind =
-      activations.format == ActivationFormat::fp16 ? accelerator::PeKind::fp16 : accelerator::PeKind::harmonia;
+      activations.format == InferArray::fp16 ? accelerator::PeKind::fp16 : accelerator::PeKind::harmonia;
   s.seed = seed;
 }
 
 std::string InferConfig::summary() const {
   std::string text = "weights " + weights.format + (weights.zero_point ? " with zero-point" : "") + " (codebooks " +
                      config::name_of(codebook_names(), weights.codebook) + "), lm_head " + weights.lm_head + ", KV " +
-                     accelerator::name(kv.format) + ", activations " +
-                     config::name_of(activation_names(), activations.format);
+                     accelerator::name(kv.format) + ", activations " + activations.name();
   if (smoothing.online) text += ", online smoothing";
   if (smoothing.offline_exponent > 0) text += ", offline smoothing";
   return text;

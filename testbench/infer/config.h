@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,20 @@ struct InferKv {
   void describe(config::Fields& f);
 };
 
+/// What multiplies the linears: the machine's BFP array, a plain FP16 array, or such an array with another design's PEs.
+enum class InferArray : std::uint8_t { bfp8, fp16, fp_fp, fp_int, ifpu, figna, figna_m11, figna_m8, bitmod, anda };
+
 struct InferActivations {
-  formats::ActivationFormat format = formats::ActivationFormat::bfp8;
+  InferArray format = InferArray::bfp8;
+  int mantissa_bits = 8;
   void describe(config::Fields& f);
+
+  formats::ActivationFormat array() const {
+    return format == InferArray::bfp8 ? formats::ActivationFormat::bfp8 : formats::ActivationFormat::fp16;
+  }
+  /// Null but for another design's PEs.
+  std::shared_ptr<const formats::ArrayArithmetic> design() const;
+  std::string name() const;
 };
 
 struct InferSmoothing {
@@ -52,7 +64,10 @@ struct InferConfig {
   void describe(config::Fields& f);
 
   accelerator::GoldenSettings golden() const;
-  /// Formats, smoother and kind of array of a machine that computes the same.
+  /// Why the array cannot multiply weights of this format; empty when it can, or when "stored" leaves it to the file.
+  std::string weights_problem() const;
+  /// Formats, smoother and kind of array of a machine that computes the same. Throws config::InputError when there is none: another
+  /// design's PEs are golden functions only.
   void apply(Scenario& scenario) const;
   /// "kmeans4/int8, KV bfp4+windows, activations bfp8, online smoothing".
   std::string summary() const;

@@ -108,9 +108,21 @@ std::string summary_of(const InferConfig& config, const accelerator::GoldenModel
   return named.summary();
 }
 
+namespace {
+
+accelerator::GoldenLlama golden_of(std::shared_ptr<accelerator::GoldenModelWeights> weights, const InferConfig& c) {
+  try {
+    return {std::move(weights), c.golden()};
+  } catch (const std::invalid_argument& e) {
+    throw config::InputError("activations.format " + c.activations.name() + ": " + e.what());
+  }
+}
+
+}  // namespace
+
 GoldenEngine::GoldenEngine(const ModelInfo& info, std::shared_ptr<accelerator::GoldenModelWeights> weights,
                            const InferConfig& c)
-    : info_(info), config_(c), golden_(std::move(weights), c.golden()) {}
+    : info_(info), config_(c), golden_(golden_of(std::move(weights), c)) {}
 
 void GoldenEngine::step(const std::vector<int>& tokens, std::vector<float>& logits) {
   check(tokens);

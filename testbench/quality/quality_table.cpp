@@ -58,8 +58,7 @@ std::vector<std::string> setting_cells(const InferConfig& c) {
   if (c.kv.format == accelerator::KvFormat::kBfp4Windows &&
       (c.kv.n_initial != standard.n_initial || c.kv.n_local != standard.n_local))
     kv += fmt::format(" {}, {}", c.kv.n_initial, c.kv.n_local);
-  return {weights, kv, c.activations.format == formats::ActivationFormat::bfp8 ? "bfp8" : "fp16",
-          smoothing.empty() ? "-" : smoothing};
+  return {weights, kv, c.activations.name(), smoothing.empty() ? "-" : smoothing};
 }
 
 }  // namespace

@@ -43,23 +43,20 @@ struct Measured {
   std::vector<std::size_t> of_point;
 
   void add(const Scenario& s) {
-    const std::optional<InferConfig> own = quality_settings(s);
-    if (!own)
-      throw config::InputError(
-          "accelerator.pe.kind: the arithmetic of this array is not modelled, expected harmonia or fp16 where "
-          "perplexity "
-          "is measured");
+    const InferConfig own = quality_settings(s);
+    if (const std::string problem = own.weights_problem(); !problem.empty())
+      throw config::InputError("weights: where perplexity is measured, " + problem);
     // Everything that quality_settings() takes of a scenario.
     const std::string name =
-        fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", s.weights.format, s.weights.codebook, s.weights.lm_head,
+        fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", s.weights.format, s.weights.codebook, s.weights.lm_head,
                     s.weights.zero_point, s.weights.group_size, s.kv.format, s.kv.n_initial, s.kv.n_local,
-                    static_cast<int>(s.accelerator.pe.kind), s.accelerator.smoother.online,
-                    s.accelerator.smoother.channels_per_head, s.seed);
+                    static_cast<int>(s.accelerator.pe.kind), s.accelerator.pe.mantissa_bits,
+                    s.accelerator.smoother.online, s.accelerator.smoother.channels_per_head, s.seed);
     const auto found = std::find(names.begin(), names.end(), name);
     of_point.push_back(static_cast<std::size_t>(found - names.begin()));
     if (found != names.end()) return;
     names.push_back(name);
-    settings.push_back(*own);
+    settings.push_back(own);
   }
 };
 

@@ -140,6 +140,24 @@ TEST_CASE(
   REQUIRE(run_harmonia(s, "report out").status == 0);
   REQUIRE(contains(Scratch::read(s / "out/report.html"), "Pareto plot: perplexity against time and energy"));
 
+  // The PEs of a baseline by their own arithmetic; weights that they do not multiply are named.
+  const Outcome designs =
+      run_harmonia(s,
+                   "compare --set model=stories260k --set workload.context=40 --set workload.tokens=1 --set kv=fp16 "
+                   "--over accelerator=figna-m8,figna --over weights=int4,int8 --tokenizer tokenizer.bin --weights "
+                   "model.bin --text text.txt -o designs");
+  INFO(designs.err);
+  REQUIRE(designs.status == 0);
+  const auto d = nlohmann::json::parse(Scratch::read(s / "designs/compare.json"))["variants"];
+  const auto alone = nlohmann::json::parse(
+      run_harmonia(s, kTiny + "--text text.txt --json --set weights.format=int4 --set kv.format=fp16 "
+                              "--set activations.format=figna_m8")
+          .out)["quality"][0];
+  REQUIRE(d[0]["measured"]["nll"].get<double>() == Approx(alone["nll_per_token"].get<double>()));
+  REQUIRE(d[2]["measured"]["nll"] != d[0]["measured"]["nll"]);
+  REQUIRE_FALSE(d[1].contains("measured"));
+  REQUIRE(contains(designs.out, "not measured, accelerator=figna-m8, weights=int8: the PEs of figna_m8 multiply"));
+
   for (const auto& [arguments, message] : std::vector<std::pair<std::string, std::string>>{
            {compare + "--weights model.bin", "--weights needs --text"},
            {compare + "--text text.txt", "--tokenizer needs --weights"},
@@ -207,6 +225,14 @@ TEST_CASE("unusable input of quantize and infer ends with status 2, one line, an
   says(kTiny + "--set weights.format=kmeans5", "weights.format");
   says(kTiny + "--set kv.fromat=fp16", "nearest");
   says(kTiny + "--set weights.codebook=bf16", "activations.format=fp16");
+  says(kTiny + "--set activations.format=figna --set weights.format=int8",
+       "the PEs of figna multiply integers of -15 to 15, expected weights.format int4");
+  says(kTiny + "--set activations.format=bitmod --set weights.format=int4 --set weights.zero_point=true",
+       "integers of -8 to 7, expected weights.format int4 without a zero-point");
+  says(kTiny + "--set activations.format=anda --set weights.format=kmeans4", "with weights.codebook=int5");
+  says(kTiny + "--set activations.format=fp_int", "weights are 16-bit words");  // as stored
+  says(kTiny + "--set activations.format=figna --set activations.mantissa_bits=6", "mantissa_bits needs");
+  says(kTiny + "--path systemc --set activations.format=figna --set weights.format=int4", "--path golden");
   says(kTiny + "--set smoothing.offline_exponent=0.5", "--calibrate FILE");
   says(kTiny + "--text nowhere.txt", "nowhere.txt");
   says(kTiny + "--text empty.txt", "holds no text");

@@ -70,7 +70,7 @@ TEST_CASE("settings come from a YAML list, and errors say where") {
   says("- {kv: {format: bfp5}}\n", "settings.yaml:1:17");
 }
 
-TEST_CASE("a scenario's formats and smoother become the golden machine's; baselines of other arithmetic have none") {
+TEST_CASE("a scenario's formats, smoother and PEs become the golden machine's") {
   Scenario s;
   s.weights.format = "int4";
   s.weights.zero_point = true;
@@ -78,19 +78,64 @@ TEST_CASE("a scenario's formats and smoother become the golden machine's; baseli
   s.kv.n_local = 7;
   s.accelerator.smoother.online = true;
   s.accelerator.smoother.channels_per_head = 3;
-  const std::optional<InferConfig> c = quality_settings(s);
-  REQUIRE(c.has_value());
-  REQUIRE(weight_format(c->weights, c->weights.format) == formats::weight_format("int4z"));
-  REQUIRE(c->golden().n_local == 7);
-  REQUIRE(c->golden().online_smoothing);
-  REQUIRE(c->golden().smoothed_channels == 3);
-  REQUIRE(c->golden().activations == formats::ActivationFormat::bfp8);
+  const InferConfig c = quality_settings(s);
+  REQUIRE(weight_format(c.weights, c.weights.format) == formats::weight_format("int4z"));
+  REQUIRE(c.golden().n_local == 7);
+  REQUIRE(c.golden().online_smoothing);
+  REQUIRE(c.golden().smoothed_channels == 3);
+  REQUIRE(c.golden().activations == formats::ActivationFormat::bfp8);
+  REQUIRE(c.golden().linears == nullptr);
   s.accelerator.pe.kind = accelerator::PeKind::fp16;
-  REQUIRE(quality_settings(s)->golden().activations == formats::ActivationFormat::fp16);
-  for (const auto kind : {accelerator::PeKind::anda, accelerator::PeKind::figna, accelerator::PeKind::fp_int}) {
+  REQUIRE(quality_settings(s).golden().activations == formats::ActivationFormat::fp16);
+  REQUIRE(quality_settings(s).golden().linears == nullptr);
+  s.accelerator.pe.kind = accelerator::PeKind::anda;
+  s.accelerator.pe.mantissa_bits = 5;
+  REQUIRE(quality_settings(s).activations.name() == "anda M5");
+  using accelerator::PeKind;
+  const std::pair<PeKind, const char*> designs[] = {{PeKind::fp_int, "fp_int"},
+                                                    {PeKind::ifpu, "ifpu"},
+                                                    {PeKind::figna, "figna"},
+                                                    {PeKind::figna_m11, "figna_m11"},
+                                                    {PeKind::figna_m8, "figna_m8"}};
+  for (const auto& [kind, name] : designs) {
     s.accelerator.pe.kind = kind;
-    REQUIRE_FALSE(quality_settings(s).has_value());
+    REQUIRE(quality_settings(s).golden().activations == formats::ActivationFormat::fp16);
+    REQUIRE(quality_settings(s).golden().linears->name() == std::string(name));
   }
+}
+
+TEST_CASE("designs with the same arithmetic have the same likelihoods, and what they lose is ordered by their bits") {
+  const test::TemporaryFolder folder;
+  const auto model = std::make_shared<const ModelWeights>(
+      load_weights(folder.write("model.bin", test::llama2c_bytes(test::TinyModel(3)))));
+  const QualityText text{"text", {{1, 100, 101, 102, 103, 104, 105, 106, 107, 108}}};
+  const QualitySettings settings =
+      quality_combinations({"weights.format=int4", "kv.format=fp16"},
+                           {{"activations.format",
+                             {"figna", "bitmod", "ifpu", "figna_m11", "figna_m8", "fp_int", "fp_fp", "anda", "fp16"}}});
+  const QualityTable table = quality_table(model, {text}, settings, {});
+  const auto nll = [&](const std::string& name) -> const std::vector<double>& {
+    for (const QualityRow& row : table.rows)
+      if (row.cells[0] == name) return row.texts[0].nll_of;
+    throw std::logic_error(name);
+  };
+  // Three ways to the same integers; Anda with 8 bits is FIGNA with 8.
+  REQUIRE(nll("bitmod") == nll("figna"));
+  REQUIRE(nll("ifpu") == nll("figna"));
+  REQUIRE(nll("anda") == nll("figna_m8"));
+  // Against FP-INT, which loses no bit of an activation.
+  const auto distance = [&](const std::string& name) {
+    double sum = 0;
+    for (std::size_t i = 0; i < nll(name).size(); ++i) sum += std::abs(nll(name)[i] - nll("fp_int")[i]);
+    return sum;
+  };
+  REQUIRE(distance("figna_m8") > 3 * distance("figna_m11"));
+  REQUIRE(distance("figna_m11") > 2 * distance("figna"));  // near the rounding of the logits
+  REQUIRE(distance("fp_fp") > 0);                          // its weights are rounded to FP16
+  const QualitySettings narrow = quality_combinations(
+      {"weights.format=int4", "kv.format=fp16", "activations.format=anda"}, {{"activations.mantissa_bits", {"4"}}});
+  const QualityTable four = quality_table(model, {text}, narrow, {});
+  REQUIRE(four.rows[0].texts[0].nll_of != nll("anda"));
 }
 
 TEST_CASE("an interrupt ends a table after its last finished line, and a text after its last token") {
