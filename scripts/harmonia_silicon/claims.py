@@ -1,7 +1,7 @@
 """docs/claims.md: the Harmonia paper's claims beside a study in one flow. scripts/make-pages runs it and puts the tables into the page.
 
 Times and energies are those of `harmonia sweep --bounds`: the least that each step's bytes, products and decoded weights allow at
-measured rates and energies, without simulating.
+measured rates and energies, without simulating; some cells are simulated too.
 """
 import csv
 import io
@@ -147,6 +147,18 @@ class Study:
             for batch in (1, 8, 32):
                 of = [p for p in points if int(p["row"]["workload.batch"]) == batch]
                 self.cells[memory, "decode", f"batch {batch}"] = Cell(of, four)
+        self.simulated = get_simulated(harmonia, folder)
+        self.least = corrected(bounds(harmonia, "claims-simulated", [], folder), self.figures)
+
+
+def get_simulated(harmonia, folder):
+    """Rows of the simulated cells, by name and length."""
+    out = pathlib.Path(folder) / "simulated"
+    if not (out / "sweep.csv").is_file():
+        done = subprocess.run([harmonia, "sweep", str(SWEEPS / "claims-simulated.yaml"), "-o", str(out), "--resume"], stdout=subprocess.DEVNULL, env=environment())
+        if done.returncode:
+            raise SystemExit("make-pages: claims-simulated did not run")
+    return list(csv.DictReader((out / "sweep.csv").read_text().splitlines()))
 
 
 def attention_share(context):
@@ -174,6 +186,25 @@ def table(head, rows):
 
 def numbers(values):
     return [f"{v:.2f}" for v in values]
+
+
+def simulated_table(study):
+    key = lambda r: (r["accelerator.name"], int(r["workload.context"]))
+    time = {key(r): float(r["time_per_token_s"]) for r in study.simulated}
+    energy = {key(r): float(r["energy_per_token_j"]) for r in study.simulated}
+    surplus = {(p["name"], p["context"]): float(p["row"]["area_mm2"]) - p["area"] for p in study.least}
+    for k in energy:
+        energy[k] -= surplus[k] * study.figures.static_w_per_mm2 * time[k]
+    least = {(p["name"], p["context"]): p for p in study.least}
+    rows = []
+    for name, c in time:
+        if name.startswith("harmonia"):
+            continue
+        ours = "harmonia-attention" if "attention" in name else "harmonia"
+        rows.append([name, f"{c // 1024}k"] + numbers([time[name, c] / time[ours, c], least[name, c]["time"] / least[ours, c]["time"],
+                                                       energy[name, c] / energy[ours, c], least[name, c]["energy"] / least[ours, c]["energy"]])
+                    + [f"{100 * (time[name, c] / least[name, c]['time'] - 1):.0f} %", f"{100 * (time[ours, c] / least[ours, c]['time'] - 1):.0f} %"])
+    return table(["Harmonia against", "tokens", "speed, simulated", "by formulas", "energy, simulated", "by formulas", "its time above the least", "Harmonia's"], rows)
 
 
 VERDICTS = {"both": "speed and energy as published", "energy": "energy as published", "speed": "speed as published", "growth": "grows, at 16k above 2.5",
@@ -209,6 +240,8 @@ def tables(study):
     rates = {p["name"]: float(p["row"]["accelerator.pe.cycles_per_group"]) * (0.5 if "anda" in p["name"] else 1) for p in study.base if p["name"] in [f"{n}-area" for n in FOUR]}
     out["attention"] = table(["attention, times the cycles of the linears"] + [f"mean speed {c}" for c in lengths],
                              [[k] + numbers([sum(slower_attention(r, k, c) for r in rates.values()) / len(rates) for c in CONTEXTS]) for k in (1, 2, 4, 8)])
+    if study.simulated:
+        out["simulated"] = simulated_table(study)
     return out
 
 
