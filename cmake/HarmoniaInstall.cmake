@@ -12,8 +12,11 @@ set(config ${CMAKE_INSTALL_LIBDIR}/cmake/harmonia)
 
 install(TARGETS harmonia_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 install(DIRECTORY workloads DESTINATION ${data} COMPONENT program)
-install(FILES scripts/report scripts/study DESTINATION ${data}/scripts COMPONENT program)
+install(FILES scripts/report scripts/study scripts/view DESTINATION ${data}/scripts COMPONENT program)
 install(DIRECTORY scripts/harmonia_report DESTINATION ${data}/scripts COMPONENT program PATTERN __pycache__ EXCLUDE)
+# What makes plots of reports interactive, where scripts/setup --with-web has brought it.
+install(DIRECTORY .cache/web/node_modules/uplot/dist/ DESTINATION ${data}/scripts/harmonia_report/uplot COMPONENT program OPTIONAL
+        FILES_MATCHING PATTERN uPlot.iife.min.js PATTERN uPlot.min.css)
 # `harmonia require` and `explore` are written in Python; they work without the Python package.
 install(DIRECTORY python DESTINATION ${data} COMPONENT program PATTERN __pycache__ EXCLUDE)
 

@@ -11,7 +11,7 @@ from .study import study_page
 from .sweep import sweep_page
 
 KINDS = (("compare.json", compare_page), ("study.json", study_page), ("sweep.json", sweep_page), ("result.json", run_page))
-USAGE = "usage: scripts/report DIR [FILE.html]   (default: DIR/report.html)"
+USAGE = "usage: scripts/report [--static] DIR [FILE.html]   (default: DIR/report.html)"
 
 
 class Unreadable(Exception):
@@ -46,14 +46,8 @@ def read_document(file):
     return document
 
 
-def main(arguments):
-    """Exit status: 0 done, 1 not writable, 2 no result folder."""
-    arguments = [a for a in arguments if a != "--"]
-    if len(arguments) not in (1, 2):
-        print(USAGE, file=sys.stderr)
-        return 2
-    folder = arguments[0]
-    output = arguments[1] if len(arguments) == 2 else os.path.join(folder, "report.html")
+def page_of(folder):
+    """The page of a result folder, or None when it holds no result. Throws Unreadable."""
     for name, build in KINDS:
         file = os.path.join(folder, name)
         if not os.path.exists(file):
@@ -62,23 +56,40 @@ def main(arguments):
             document = read_document(file)
             if name == "result.json":
                 build = {"dram": dram_page, "coverage": coverage_page}.get(document.get("kind"), build)
-            page = build(folder, document)
+            return build(folder, document)
         except Unreadable as error:
-            print(f"{error}, expected a result of harmonia", file=sys.stderr)
-            return 2
+            raise Unreadable(f"{error}, expected a result of harmonia") from error
         except KeyError as error:
-            print(f"{file}: the key {error} is missing, expected a result of harmonia", file=sys.stderr)
-            return 2
+            raise Unreadable(f"{file}: the key {error} is missing, expected a result of harmonia") from error
         except (AttributeError, IndexError, ValueError, TypeError, ArithmeticError, StopIteration) as error:
-            print(f"{file}: a value is of another kind than a result of harmonia has ({type(error).__name__}: {error})", file=sys.stderr)
-            return 2
-        try:
-            size = page.write(output)
-        except OSError as error:
-            print(f"{output}: cannot be written: {error.strerror}", file=sys.stderr)
-            return 1
-        if output not in ("-", "/dev/stdout"):  # which then hold the page and nothing else
-            print(f"written to {output} ({page.plots} plots, {size / 1e6:.2f} MB)")
-        return 0
-    print(f"{folder}: holds no result.json, compare.json, sweep.json or study.json, expected a result folder of harmonia", file=sys.stderr)
-    return 2
+            raise Unreadable(f"{file}: a value is of another kind than a result of harmonia has ({type(error).__name__}: {error})") from error
+    return None
+
+
+def main(arguments):
+    """Exit status: 0 done, 1 not writable, 2 no result folder."""
+    arguments = [a for a in arguments if a != "--"]
+    static = "--static" in arguments
+    arguments = [a for a in arguments if a != "--static"]
+    if len(arguments) not in (1, 2):
+        print(USAGE, file=sys.stderr)
+        return 2
+    folder = arguments[0]
+    output = arguments[1] if len(arguments) == 2 else os.path.join(folder, "report.html")
+    try:
+        page = page_of(folder)
+    except Unreadable as error:
+        print(error, file=sys.stderr)
+        return 2
+    if page is None:
+        print(f"{folder}: holds no result.json, compare.json, sweep.json or study.json, expected a result folder of harmonia", file=sys.stderr)
+        return 2
+    page.static = static
+    try:
+        size = page.write(output)
+    except OSError as error:
+        print(f"{output}: cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    if output not in ("-", "/dev/stdout"):  # which then hold the page and nothing else
+        print(f"written to {output} ({page.plots} plots, {size / 1e6:.2f} MB)")
+    return 0

@@ -13,7 +13,8 @@ TRAFFIC = figures.keys("bandwidth.bytes_by_class.")
 RESOURCES = ("memory", "decode", "compute", "vector", "buffer", "interconnect")
 
 
-def bandwidth_plot(page, folder, r):
+def bandwidth_series(folder, r):
+    """(edges of the intervals in seconds, {begin: {class: bytes/s}}), or None when fewer than two intervals were recorded."""
     file = os.path.join(folder, "bandwidth.csv")
     series = {}
     if os.path.exists(file):
@@ -23,13 +24,22 @@ def bandwidth_plot(page, folder, r):
                 by = series.setdefault(t, dict.fromkeys(TRAFFIC, 0.0))
                 by[row["class"]] = by.get(row["class"], 0.0) + float(row["bytes_per_s"])
     if len(series) < 2:
-        page.text("No time series of the bandwidth was recorded in this run.")
-        return
+        return None
     times = sorted(series)
     width = times[1] - times[0]
     # The run ends within the last interval.
     left = r["simulated_seconds"] - times[-1]
-    edges = times + [times[-1] + (min(left, width) if left > 0.01 * width else width)]
+    return times + [times[-1] + (min(left, width) if left > 0.01 * width else width)], series
+
+
+def bandwidth_plot(page, folder, r):
+    found = bandwidth_series(folder, r)
+    if not found:
+        page.text("No time series of the bandwidth was recorded in this run.")
+        return
+    edges, series = found
+    times = edges[:-1]
+    width = times[1] - times[0]
     unit, prefix = scaled(edges[-1])
     figure, axes = plt.subplots(figsize=(9, 4))
     base = [0.0] * len(times)
@@ -44,9 +54,16 @@ def bandwidth_plot(page, folder, r):
     axes.set_ylim(0)
     axes.set_xlim(edges[0] / unit, edges[-1] / unit)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=4, fontsize=9)
+    there = [c for c in TRAFFIC if any(series[t][c] for t in times)]
+    chart = {"x": {"label": f"simulated time ({prefix}s)", "values": [e / unit for e in edges]}, "y": {"label": "DRAM bandwidth (GB/s)"}, "stepped": True, "stacked": True,
+             "series": [{"label": words(c), "values": [series[t][c] / 1e9 for t in times] + [series[times[-1]][c] / 1e9]} for c in there]
+             + [{"label": "peak", "plain": True, "values": [r["bandwidth"]["peak_bytes_per_s"] / 1e9] * len(edges)}]}
     page.plot(figure, "DRAM bandwidth over simulated time, stacked by traffic class, with the peak as a dashed line",
               f"All channels together, {si(width, 's')} an interval."
-              + (" Bytes of a step are spread evenly over it." if r["fidelity"]["mode"] == "sampled" or r.get("requests") else ""))
+              + (" Bytes of a step are spread evenly over it." if r["fidelity"]["mode"] == "sampled" or r.get("requests") else ""), chart)
+    if os.path.exists(os.path.join(folder, "timeline.pftrace")):
+        page.items(['What each unit did at each moment: open https://ui.perfetto.dev, choose "Open trace file" and give it timeline.pftrace of this folder. '
+                    "The file stays on this computer."])
 
 
 def units_plot(page, r):

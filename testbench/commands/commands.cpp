@@ -4,10 +4,10 @@ namespace harmonia::testbench {
 
 const std::vector<const Command*>& commands() {
   static const std::vector<const Command*> table = {
-      &kInitCommand,    &kRunCommand,    &kCompareCommand,    &kSweepCommand,   &kRequireCommand,
-      &kExploreCommand, &kReportCommand, &kDramCommand,       &kLinkCommand,    &kCoverageCommand,
-      &kLogCommand,     &kInferCommand,  &kQuantizeCommand,   &kFormatsCommand, &kListCommand,
-      &kCheckCommand,   &kDoctorCommand, &kCompletionCommand, &kManualCommand,
+      &kInitCommand,     &kRunCommand,    &kCompareCommand, &kSweepCommand,      &kRequireCommand,
+      &kExploreCommand,  &kReportCommand, &kViewCommand,    &kDramCommand,       &kLinkCommand,
+      &kCoverageCommand, &kLogCommand,    &kInferCommand,   &kQuantizeCommand,   &kFormatsCommand,
+      &kListCommand,     &kCheckCommand,  &kDoctorCommand,  &kCompletionCommand, &kManualCommand,
   };
   return table;
 }

@@ -29,6 +29,7 @@ extern const Command kSweepCommand;
 extern const Command kRequireCommand;
 extern const Command kExploreCommand;
 extern const Command kReportCommand;
+extern const Command kViewCommand;
 extern const Command kListCommand;
 extern const Command kFormatsCommand;
 extern const Command kCheckCommand;

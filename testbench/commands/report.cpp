@@ -11,14 +11,16 @@ int run(const std::vector<std::string>& arguments) {
   Arguments a(kReportCommand);
   std::string folder, output;
   a.positional("DIR", folder, "a result folder of run, compare, sweep or dram", true);
+  bool without_scripts = false;
+  a.flag("static", without_scripts, "leave out the scripts: fixed plots, tables that do not sort");
   a.text("output,o", output, "FILE", "the page to write (default: DIR/report.html)");
   if (!a.parse(arguments)) return 0;
-  return make_report(folder, output);
+  return make_report(folder, output, without_scripts);
 }
 
 }  // namespace
 
-const Command kReportCommand = {"report", "DIR [-o FILE.html]",
+const Command kReportCommand = {"report", "DIR [-o FILE.html] [--static]",
                                 "Write a self-contained HTML page with plots and tables from a result folder", run,
                                 "harmonia report results/weights"};
 

@@ -58,11 +58,24 @@ int run_python(std::vector<std::string> words, const char* needs) {
 
 std::string report_script() { return script("HARMONIA_REPORT", "report"); }
 
-int make_report(const std::string& folder, const std::string& output) {
+constexpr const char* kDrawing =
+    "reports are drawn with Python, matplotlib and Jinja2 (scripts/setup installs all three)";
+
+int make_report(const std::string& folder, const std::string& output, bool without_scripts) {
   std::vector<std::string> words = {report_script(), "--", folder};
   if (!output.empty()) words.push_back(output);
-  return run_python(std::move(words),
-                    "reports are drawn with Python, matplotlib and Jinja2 (scripts/setup installs all three)");
+  if (without_scripts) words.push_back("--static");
+  return run_python(std::move(words), kDrawing);
+}
+
+int view_results(const std::string& folder, int port) {
+  std::vector<std::string> words = {"python3", "-B", script("HARMONIA_VIEW", "view"), folder, std::to_string(port)};
+  std::vector<char*> argv;
+  for (std::string& w : words) argv.push_back(w.data());
+  argv.push_back(nullptr);
+  // Not a child: an interrupt then ends the server and nothing is left behind.
+  ::execvp(argv[0], argv.data());
+  throw config::RunError(std::string("python3 is missing; ") + kDrawing);
 }
 
 int run_study(const std::string& command, const std::vector<std::string>& arguments) {
