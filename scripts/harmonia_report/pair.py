@@ -104,7 +104,7 @@ def runs(page, root, a, b, da, db):
         title = TITLES.get(path, figures.title(path))
         if path.startswith("latency."):
             title = f"{figures.title(path.rsplit('.', 1)[0])}, {path.rsplit('.', 1)[1]}"
-        rows.append([f"{title} ({unit})" if unit in ("token/s", "mm2", "bits") else title, cell(x), cell(y), ratio(x, y)])
+        rows.append([f"{title} ({unit})" if unit in ("token/s", "mm2") else title, cell(x), cell(y), ratio(x, y)])
     page.table("Main figures", ["figure", "first", "second", "second / first"], rows)
 
     page.section("Bandwidth over time")
