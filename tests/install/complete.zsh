@@ -3,8 +3,9 @@
 # Completion works in an interactive shell only, so that one runs on a terminal of its own.
 zmodload zsh/zpty
 zpty shell zsh -f -i
-zpty -w shell "PROMPT= RPROMPT=; fpath=(${(q)1} \$fpath); autoload -Uz compinit; compinit -u -D; zstyle ':completion:*' list-grouped no; LISTMAX=1000; setopt no_always_last_prompt; echo rea''dy"
-zpty -r shell text '*ready*'
+zpty -w shell "fpath=(${(q)1} \$fpath); autoload -Uz compinit; compinit -u -D; RPROMPT=; PROMPT='go''ahead '"
+# Before its prompt a shell takes the key for the end of its input.
+zpty -r shell text '*goahead*'
 zpty -w -n shell "$2"$'\C-d'
 text=
 repeat 150; do
@@ -14,4 +15,4 @@ repeat 150; do
 done
 zpty -w -n shell $'\C-u'
 zpty -d shell
-print -r -- "$text" | sed $'s/\e\\[[0-9;?]*[A-Za-z]//g' | tr -d '\r\a' | tr -s ' ' '\n'
+print -r -- "$text" | sed $'s/\e\\[[0-9;?]*[A-Za-z]//g' | tr -d '\a' | tr -s ' \r' '\n'
