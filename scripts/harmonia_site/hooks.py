@@ -4,6 +4,7 @@ The pages are written for a reader of the source tree: they name each other as `
 table without an empty line before it. Here mentions become links, links that leave the documentation become plain text (the sources are not part
 of the site), and the empty lines come in. A link to a page that does not exist stays and fails the build (strict mode).
 """
+import itertools
 import os
 import posixpath
 import re
@@ -90,7 +91,14 @@ def on_page_markdown(markdown, page, config, files):
 def on_page_content(html, page, config, files):
     """Inline code in tables shows | and not \\|; a table and a block of code scroll by themselves, reachable by keyboard."""
     html = re.sub(r"<code>[^<]*</code>", lambda m: m.group(0).replace("\\|", "|"), html)
-    html = html.replace("<table>", '<div class="wide" tabindex="0" role="region" aria-label="table"><table>').replace("</table>", "</table></div>")
+    numbers = itertools.count(1)  # regions need names of their own
+    html = re.sub("<table>", lambda _: f'<div class="wide" tabindex="0" role="region" aria-label="table {next(numbers)}"><table>', html).replace("</table>", "</table></div>")
     # A head cell without text is no head.
     html = re.sub(r"<th([^>]*)>\s*</th>", r"<td\1></td>", html)
     return html.replace("<pre>", '<pre tabindex="0">')
+
+
+def on_post_page(output, page, config):
+    """The theme's search gets the name and the keyboard that it lacks."""
+    output = output.replace('data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"')
+    return output.replace('<div class="md-search__scrollwrap"', '<div tabindex="0" class="md-search__scrollwrap"')
