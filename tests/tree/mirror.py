@@ -17,6 +17,7 @@ PURPOSES = {
     "fuzz": "targets of libFuzzer",
     "install": "the installed package",
     "keys": "every key has an effect",
+    "mutation": "small faults in RTL and C++, found by the tests",
     "python": "the Python package and the studies written with it",
     "support": "what test programs share",
     "tree": "include lines, folders and scripts",
