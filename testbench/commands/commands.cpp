@@ -1,13 +1,15 @@
 #include "harmonia/testbench/commands/commands.h"
 
+#include "harmonia/testbench/commands/verification.h"
+
 namespace harmonia::testbench {
 
 const std::vector<const Command*>& commands() {
   static const std::vector<const Command*> table = {
-      &kInitCommand,     &kRunCommand,    &kCompareCommand, &kSweepCommand,      &kRequireCommand,
-      &kExploreCommand,  &kReportCommand, &kViewCommand,    &kDramCommand,       &kLinkCommand,
-      &kCoverageCommand, &kLogCommand,    &kInferCommand,   &kQuantizeCommand,   &kFormatsCommand,
-      &kListCommand,     &kCheckCommand,  &kDoctorCommand,  &kCompletionCommand, &kManualCommand,
+      &kInitCommand,   &kRunCommand,    &kCompareCommand,    &kSweepCommand,    &kRequireCommand,  &kExploreCommand,
+      &kReportCommand, &kViewCommand,   &kDramCommand,       &kLinkCommand,     &kCoverageCommand, &kLogCommand,
+      &kInjectCommand, &kRandomCommand, &kInferCommand,      &kQuantizeCommand, &kFormatsCommand,  &kListCommand,
+      &kCheckCommand,  &kDoctorCommand, &kCompletionCommand, &kManualCommand,
   };
   return table;
 }
