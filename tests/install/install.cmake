@@ -16,13 +16,17 @@ endif()
 file(REMOVE_RECURSE ${WORK})
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
 # Headers come from the installation alone: the sources' own folders are on no path of the consumer.
-run(${CMAKE_COMMAND} -S ${CONSUMER} -B ${WORK}/build -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${WORK}/prefix
+run(${CMAKE_COMMAND} -S ${CONSUMER} -B ${WORK}/build -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${WORK}/prefix -DEXAMPLES=${EXAMPLES}
     -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_C_COMPILER=${CC} "-DCMAKE_CXX_FLAGS=${CXX_FLAGS}"
     "-DCMAKE_EXE_LINKER_FLAGS=${LINK_FLAGS}" -DCMAKE_BUILD_TYPE=)
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 foreach(program use_formats use_bus use_hw use_testbench use_golden)
   run(${WORK}/build/${program})
   message("${program}: ${output}")
+endforeach()
+foreach(example 05_illegal_initiator 06_own_bench)
+  run(${WORK}/build/${example}/example_${example})
+  message("${example}: ${output}")
 endforeach()
 # The installed program finds its built-ins beside itself.
 run(${CMAKE_COMMAND} -E env --unset=HARMONIA_WORKLOADS ${WORK}/prefix/bin/harmonia list models)
