@@ -139,7 +139,8 @@ class ChannelBench : public sc_core::sc_module {
 }  // namespace
 
 RandomOutcome random_channel(const stimulus::Stimulus& s, std::uint64_t seed) {
-  return ChannelBench("bench", s, seed).run();
+  ChannelBench bench("bench", s, seed);
+  return bench.run();
 }
 
 }  // namespace harmonia::testbench
