@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
   const std::uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1;
   stimulus::Random random(seed);
   stimulus::Tensor tensor;
-  tensor.not_finite = 0;         // this bench asks about finite values
+  tensor.not_finite = 0;         // this bench asks about finite values,
+  tensor.any_bits = 0;           // and any bit pattern may be none
   tensor.outlier_share = 0.05;   // one in twenty is
   tensor.outlier_doublings = 5;  // 32 times larger
 
