@@ -10,7 +10,7 @@ Does not model: what a resource costs. "Cheapest together" is the smallest produ
 import argparse
 import os
 import sys
-from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .program import HarmoniaError
 from .runs import bounds, run, run_points
@@ -222,28 +222,14 @@ def number_at(config: Dict[str, Any], key: str) -> float:
     return float(node)
 
 
-SYNOPSIS = "SCENARIO --target FIGURE=NUMBER [--free KEY,...] [--set key=value]... [-j N] [--full]"
-
-
-class Arguments(argparse.ArgumentParser):
-    """Wrong arguments are refused as the program refuses them."""
-
-    def error(self, message: str) -> NoReturn:
-        raise HarmoniaError(2, f"command line: {message}, expected `harmonia require {SYNOPSIS}`")
-
-
-DEFAULT_FREE = "accelerator.dram.channels,accelerator.pe.rows,accelerator.decoder.weights_per_cycle,accelerator.clock_mhz"
-
-
 def main(arguments: List[str]) -> int:
-    parser = Arguments(prog="harmonia require", usage=f"harmonia require {SYNOPSIS}", allow_abbrev=False,
-                       description="the least bandwidth, lanes or decoder rate with which a scenario reaches a target")
-    parser.add_argument("scenario", metavar="SCENARIO", help="built-in name or file")
-    parser.add_argument("--target", required=True, metavar="FIGURE=NUMBER", help="a column of sweep.csv: tokens_per_s and utilisation at least, others at most")
-    parser.add_argument("--free", default=DEFAULT_FREE, metavar="KEY,...", help=f"keys that may change (default: {DEFAULT_FREE})")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace one value of the scenario; may be repeated")
-    parser.add_argument("-j", "--jobs", type=int, default=0, metavar="N", help="points at a time (default: the processors of this computer)")
-    parser.add_argument("--full", action="store_true", help="simulate every layer and step, whatever the scenario's fidelity")
+    """What the program's command passes on; its description of the options is the one that people read."""
+    parser = argparse.ArgumentParser(prog="harmonia require", allow_abbrev=False)
+    for name in ("scenario", "target", "free"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--jobs", type=int, default=0)
+    parser.add_argument("--full", action="store_true")
     options = parser.parse_args(arguments)
     target = target_of(options.target)
     keys = [k for k in options.free.split(",") if k]
