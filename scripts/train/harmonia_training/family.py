@@ -28,9 +28,9 @@ class Scale:
 
 
 SCALES = {
-    # N = 24,576 weights in the linears; each member some seconds to a minute of one core. What the project ships.
+    # N = 24,576 weights in the linears; each member some seconds to a minute of one core. What --quick trains.
     "small": Scale({1: (64, 64, 1), 4: (128, 128, 1), 7: (192, 128, 1), 13: (256, 128, 1)}, 200, 4.5e-3, 25, 100, 16),
-    # N = 73,728; minutes to a quarter of an hour each.
+    # N = 73,728; one to eight minutes of one core each. What the project ships.
     "large": Scale({1: (64, 128, 2), 4: (128, 256, 2), 7: (192, 256, 2), 13: (256, 384, 2)}, 2000, 3.0e-3, 50, 100, 32),
 }
 
@@ -54,6 +54,12 @@ class Member:
     @property
     def folder(self):
         return f"{self.name}-seed{self.seed}"
+
+    @property
+    def shipped(self):
+        """Whether its checkpoint is. The 16-bit members that post-training quantisation starts from are larger than the others
+        together and serve for losses alone, but for the smallest."""
+        return self.bits != 16 or self.size <= 4
 
     @property
     def equal_memory(self):

@@ -110,7 +110,7 @@ def key_outliers(model, held_out):
 
 
 def entry(member, model, held_out, file):
-    """What family.json says of a member."""
+    """What family.json says of a member; `file`: of its checkpoint, None where that is not shipped."""
     linear_bytes, other_bytes = export.linear_bytes(model)
     budget = member.budget
     result = {
@@ -118,7 +118,7 @@ def entry(member, model, held_out, file):
         "weights": "fp16" if member.bits == 16 else f"kmeans{member.bits}",
         "levels": member.kind,
         "bits": member.bits,
-        "file": file,
+        **({"file": file} if file else {}),
         "equal_memory": member.equal_memory,
         "linear_parameters": member.shape.linear_parameters(),
         "embedding_parameters": model.embedding.numel(),
@@ -173,14 +173,17 @@ def write_losses(members, folder, path):
 
 def write_family(members, folder, held_out, out):
     """Exports the complete ones of `members` with the first seed to `out`, with an index that the program reads, PyTorch's
-    values that tests read, and the loss curves of every seed."""
+    values that tests read, and the loss curves of every seed. The index lists under "not_shipped" what has no checkpoint."""
     write_losses(members, folder, os.path.join(out, "training.csv"))
-    index = {"default": "", "tokenizer": "tokenizer.bin", "held_out": "held-out.txt", "versions": versions(), "members": []}
+    index = {"default": "", "tokenizer": "tokenizer.bin", "held_out": "held-out.txt", "versions": versions(), "members": [], "not_shipped": []}
     values = {}
     for member in members:
         if member.seed != 1 or not is_complete(member, folder):
             continue
         model, _ = load(member, folder)
+        if not member.shipped:
+            index["not_shipped"].append(entry(member, model, held_out, None))
+            continue
         file = f"{member.name}.safetensors"
         write_checkpoint(member, model, os.path.join(out, file))
         if member.bits == 16 and member.equal_memory:  # the others would be the same again, larger
