@@ -9,25 +9,27 @@
 namespace harmonia::testbench {
 namespace {
 
-constexpr const char* kDefaultFree =
-    "accelerator.dram.channels,accelerator.pe.rows,accelerator.decoder.weights_per_cycle,accelerator.clock_mhz";
+const std::vector<std::string> kDefaultFree = {"accelerator.dram.channels", "accelerator.pe.rows",
+                                               "accelerator.decoder.weights_per_cycle", "accelerator.clock_mhz"};
 
 int run(const std::vector<std::string>& arguments) {
   Arguments a(kRequireCommand);
-  std::string scenario, target, free = kDefaultFree;
+  std::string scenario, target, free;
   std::vector<std::string> set;
   std::int64_t jobs = 0;
   bool full = false;
   a.positional("SCENARIO", scenario, "built-in name or file", true)
       .text("target", target, "FIGURE=NUMBER",
             "a column of sweep.csv; tokens_per_s and utilisation at least, others at most")
-      .text("free", free, "KEY,...", fmt::format("one to four keys that may change (default: {})", kDefaultFree))
+      .text("free", free, "KEY,...",
+            fmt::format("one to four keys that may change (default: {})", fmt::join(kDefaultFree, ", ")))
       .texts("set", set, "KEY=VALUE", "replace one value of the scenario")
       .integer("jobs,j", jobs, 0, 1024, "N", "points at a time (default: the processors of this computer)")
       .flag("full", full, "simulate every layer and step; otherwise a sample, unless --set fidelity says more");
   if (!a.parse(arguments)) return 0;
   if (target.empty())
     throw config::InputError({"command line"}, "--target is missing, expected FIGURE=NUMBER, such as tokens_per_s=20");
+  if (free.empty()) free = fmt::format("{}", fmt::join(kDefaultFree, ","));
   std::vector<std::string> words = {"--scenario=" + scenario, "--target=" + target, "--free=" + free,
                                     "--jobs=" + std::to_string(jobs)};
   for (const std::string& one : set) words.push_back("--set=" + one);

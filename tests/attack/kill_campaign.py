@@ -104,7 +104,7 @@ class Campaign:
         return case.reference.index(contents)
 
     def round(self, case, signal_number, delay):
-        self.work = self.folder / "work"
+        self.work = self.folder / "rounds" / "work"  # as deep as the kept ones: results name their inputs by relative paths
         shutil.rmtree(self.work, ignore_errors=True)
         shutil.copytree(self.kept / f"{case.name}0", self.work)
         process = self.start(case, 1)

@@ -162,7 +162,7 @@ def projects_build_against_the_development_package(p, cxx, cc):
     root = p.unpacked("harmonia", "libharmonia0", "libharmonia-dev")
     build = p.work / "consumer"
     common = ["-G", "Ninja", f"-DCMAKE_PREFIX_PATH={root}/usr", f"-DCMAKE_CXX_COMPILER={cxx}", f"-DCMAKE_C_COMPILER={cc}"]
-    call(["cmake", "-S", HERE / "consumer", "-B", build, *common], env=environment())
+    call(["cmake", "-S", HERE / "consumer", "-B", build, f"-DEXAMPLES={HERE.parents[1] / 'examples'}", *common], env=environment())
     call(["cmake", "--build", build], env=environment())
     for program in ("use_formats", "use_bus", "use_hw", "use_testbench", "use_golden"):
         call([build / program], env=environment())
