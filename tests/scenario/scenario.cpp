@@ -290,7 +290,7 @@ TEST_CASE("assumed inputs are listed with their reasons, and files can give sour
   };
   const tb::LoadedScenario harmonia = load("model: llama-3-8b\naccelerator: harmonia\n", {"accelerator.pe.cols=4"});
   REQUIRE(find(harmonia, "accelerator.pe.rows"));
-  REQUIRE(find(harmonia, "accelerator.pe.rows")->given_at == kWorkloads + "/accelerators/harmonia.yaml:7");
+  REQUIRE(find(harmonia, "accelerator.pe.rows")->given_at == "built-in accelerators/harmonia.yaml:7");
   REQUIRE(find(harmonia, "accelerator.pe.cols")->given_at == "--set accelerator.pe.cols=4");
   REQUIRE(find(harmonia, "accelerator.converter.lanes")->given_at == "default");
   for (const cfg::Assumption& a : harmonia.assumptions) {
