@@ -76,7 +76,8 @@ void clear_stored(const BfpFormat& format, std::uint8_t* group) noexcept {
 
 int append_stored(const BfpFormat& format, Fp16 x, int count, std::uint8_t* group) noexcept {
   const Fp16Parts p = split(x);
-  if (is_finite(x) && format.rounding == Rounding::kTruncate && (p.significand == 0 || p.exponent <= group[0])) {
+  if (is_finite(x) && format.rounding == Rounding::kTruncate && group[0] != 0 &&
+      (p.significand == 0 || p.exponent <= group[0])) {
     // The shared exponent stays: only this element's bits are written.
     const auto i = static_cast<std::size_t>(count);
     const int shift = group[0] - p.exponent + 11 - format.mantissa_bits;

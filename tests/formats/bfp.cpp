@@ -127,6 +127,16 @@ TEST_CASE(
   REQUIRE(broken > 2000);
 }
 
+TEST_CASE("BFP: a zero merged into bytes that nobody wrote makes the group of zeros that an encoder makes") {
+  for (const int size : kGroupSizes) {
+    const BfpFormat format = format_of(size, 8, Rounding::kTruncate);
+    std::vector<std::uint8_t> stored(format.group_bytes(), 0), cleared(format.group_bytes());
+    clear_stored(format, cleared.data());
+    REQUIRE(append_stored(format, Fp16{0}, size - 1, stored.data()) == 0);
+    REQUIRE(stored == cleared);
+  }
+}
+
 TEST_CASE("BFP: the largest element fills its mantissa, on 20000 random groups; nearest-even overflows it") {
   Fp16Source source(kSeed + 2);
   int overflowing = 0;
