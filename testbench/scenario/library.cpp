@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <system_error>
 
-#include "harmonia/config/node.h"
 #include "harmonia/config/utf8.h"
+#include "harmonia/config/yaml.h"
 
 namespace harmonia::testbench {
 
@@ -118,6 +118,13 @@ fs::path Library::find(BuiltIn kind, const std::string& name, const config::Loca
                                         "', expected a folder named by --workloads or HARMONIA_WORKLOADS");
   throw config::InputError(where, std::string("unknown ") + kind_name(kind) + " '" + config::printable(name) + "'" +
                                       config::nearest_hint(name, known, kind_name(kind)));
+}
+
+config::Node Library::read(const fs::path& file) const {
+  if (file.parent_path().parent_path() != workloads_) return config::read_yaml(file.string());
+  const auto known = built_in_documents_.find(file);
+  if (known != built_in_documents_.end()) return known->second;
+  return built_in_documents_.emplace(file, config::read_yaml(file.string())).first->second;
 }
 
 fs::path Library::find_data(const std::string& name, const config::Location& where) const {

@@ -6,10 +6,12 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "harmonia/config/error.h"
+#include "harmonia/config/node.h"
 
 namespace harmonia::testbench {
 
@@ -40,6 +42,10 @@ class Library {
   /// the folder of `where.file`, then to the working directory). Throws InputError at `where`.
   std::filesystem::path find(BuiltIn kind, const std::string& name, const config::Location& where) const;
 
+  /// The YAML or JSON of a file that find() gave. A built-in one is read once: every point of a sweep asks for it. Errors
+  /// are those of config::read_yaml.
+  config::Node read(const std::filesystem::path& file) const;
+
   /// A data file named in `where.file`: relative to that file's folder, to the working directory, to the built-in
   /// request traces, to the data folders. Empty when there is none.
   std::filesystem::path find_data(const std::string& name, const config::Location& where) const;
@@ -50,6 +56,7 @@ class Library {
   bool allow_unknown_keys_;
   std::filesystem::path workloads_;
   std::vector<std::filesystem::path> data_;
+  mutable std::map<std::filesystem::path, config::Node> built_in_documents_;
 };
 
 }  // namespace harmonia::testbench

@@ -209,7 +209,7 @@ void resolve_base(BuiltIn kind, Node& map, const Library& library, int depth) {
 
 Node load_file(BuiltIn kind, const std::string& name, const Location& where, const Library& library, int depth) {
   const std::filesystem::path file = library.find(kind, name, where);
-  Node node = config::read_yaml(file.string());
+  Node node = library.read(file);
   if (!node.is_map())
     throw InputError(node.where, "this is " + config::describe_found(node) +
                                      ", expected a map of keys that describes a " + kind_name(kind));
