@@ -14,6 +14,9 @@ void reset(StreamDut& dut, unsigned cycles) {
     dut.clock();
   }
   dut.set_reset(false);
+  // TVALID may rise at an edge after one that saw ARESETn high, not before (AMBA 4 AXI4-Stream, 2.7.2).
+  dut.settle();
+  dut.clock();
 }
 
 std::string hex(const Beat& beat, std::size_t bytes) {

@@ -63,7 +63,7 @@ class StreamDut {
   virtual void clock() = 0;
 };
 
-/// Holds `active` for `cycles` clock edges with every stream idle, then releases it.
+/// Holds reset for `cycles` clock edges with every stream idle, then releases it for one edge more: no beat may be offered there.
 void reset(StreamDut& dut, unsigned cycles = 2);
 
 /// How often a stream pauses, in 1/1024: before offering the next beat, and in taking a result.
