@@ -50,9 +50,9 @@ void DramConfig::describe(config::Fields& f) {
 void EnergyConfig::describe(config::Fields& f) {
   f.add("source", source, figure_source_names())
       .says(
-          "figures that energy and area are counted with: those of this section and of `area`, or measured on this "
-          "project's RTL and following its sizes; results list both")
-      .assumed("our choice");
+          "figures that totals of energy and area are counted with: measured on this project's RTL and following the "
+          "machine's sizes, or those of this section and of `area`, which other designs published; results list both")
+      .assumed("one flow for all designs and sizes, beside published figures of mixed nodes; docs/silicon.md");
   f.add("node", node, node_names())
       .says("process that measured figures are scaled to")
       .assumed("our choice; the published figures are mostly of 28 nm");

@@ -47,7 +47,7 @@ enum class ProcessNode : std::uint8_t { nm28, nm16 };
 const config::NameTable<ProcessNode>& node_names();
 
 struct EnergyConfig {
-  FigureSource source = FigureSource::published;
+  FigureSource source = FigureSource::measured;
   ProcessNode node = ProcessNode::nm28;
   double mac_pj = 0.145;          // one-pass modes
   double mac_two_pass_pj = 0.29;  // M8M8, M8L8

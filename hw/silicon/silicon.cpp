@@ -1,5 +1,7 @@
 #include "harmonia/hw/silicon/silicon.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -25,11 +27,16 @@ std::string node_of(const AcceleratorConfig& c) {
 double factor(const AcceleratorConfig& c, const char* what) { return figures()["nodes"][node_of(c)][what]; }
 const json& pe_law(const AcceleratorConfig& c) { return laws()["pe"][config::name_of(pe::pe_kind_names(), c.pe.kind)]; }
 
+/// PEs of the RTL, one group of 32 a cycle each, that a PE of this machine stands for: a faster one is several.
+double pes_for_one(const AcceleratorConfig& c) {
+  return std::max(1.0, 1 / std::min(c.pe.cycles_per_group, c.pe.attention_cycles_per_group));
+}
+
 /// um2 at 180 nm, as every function here.
 double pe_array(const AcceleratorConfig& c) {
   const json& law = pe_law(c);
   const double one = law["fixed_um2"].get<double>() + law["lane_um2"].get<double>() * c.pe.lanes;
-  return one * c.pe.rows * c.pe.cols;
+  return one * c.pe.rows * c.pe.cols * pes_for_one(c);
 }
 
 /// FIGNA and iFPU align at each read, once for a row of PEs; their units take 32 values.
@@ -51,7 +58,7 @@ double aligners(const AcceleratorConfig& c) {
     default:
       break;
   }
-  return one * c.pe.rows * c.pe.lanes / 32;
+  return one * c.pe.rows * c.pe.lanes / 32 * pes_for_one(c);
 }
 
 int decoder_bits(const AcceleratorConfig& c) {
@@ -148,6 +155,52 @@ accelerator::EnergyConfig measured_energy(const AcceleratorConfig& c) {
   for (const Part& p : measured_area(c)) mm2 += p.mm2;
   e.static_mw = mm2 * figures()["static_mw_per_mm2"].get<double>();
   return e;
+}
+
+accelerator::EnergyConfig counted_energy(const AcceleratorConfig& c) {
+  return c.energy.source == accelerator::FigureSource::measured ? measured_energy(c) : c.energy;
+}
+
+std::vector<config::Assumption> assumptions(const AcceleratorConfig& c) {
+  std::vector<config::Assumption> list;
+  const auto add = [&](const char* key, const std::string& value, const char* unit, const char* meaning,
+                       const std::string& source) {
+    list.push_back({std::string("silicon.") + key, value, unit, meaning, source, "docs/area.json"});
+  };
+  const auto number = [](const json& v) { return fmt::format("{:g}", v.get<double>()); };
+  const std::string node = node_of(c);
+  const json& sram = figures()["sram"];
+  for (const char* what : {"area", "delay", "energy"})
+    add((std::string("scaling.") + what).c_str(), number(figures()["nodes"][node][what]), "",
+        "what a figure of the synthesis at 180 nm is multiplied by at accelerator.energy.node",
+        figures()["scaling"].get<std::string>());
+  add("not_included", figures()["not_included"].get<std::string>(), "", "what areas and energies of logic leave out",
+      "cells as synthesis maps them, not laid out");
+  add("sram.cell_um2", number(sram["cell_um2"][node]), "um2", "bit cell of the buffers",
+      sram["source"].get<std::string>());
+  add("sram.efficiency", number(sram["efficiency"]), "", "share of a buffer's area that cells take",
+      sram["source"].get<std::string>());
+  add("sram.pj_per_bit", fmt::format("{:g}", sram_pj_per_bit(c)), "pJ/bit", "a bit read or written, at the mean bank",
+      sram["source"].get<std::string>());
+  add("phy_mm2_per_gb_s", number(figures()["phy_mm2_per_gb_s"]), "mm2/(GB/s)", "the DRAM's interface, at both nodes",
+      "not synthesised: an LPDDR4 or HBM2 PHY takes some 3 to 8 mm2 for some 30 to 100 GB/s");
+  add("static_mw_per_mm2", number(figures()["static_mw_per_mm2"]), "mW/mm2", "static power, at both nodes",
+      "the library's leakage at 180 nm says nothing of later nodes");
+  add("dma", "counted", "", "registers of the DMA engines by descriptors and outstanding requests",
+      "not synthesised: seven engines of 128-bit descriptors and 64-bit transactions");
+  add("interconnect", "counted", "", "registers and multiplexers of each channel's beat",
+      "not synthesised: 512-bit beats");
+  add("vector_unit", "FP16 multiply-accumulate", "", "what a lane of the vector unit is taken for, in area and energy",
+      "exponentials and reciprocals are not synthesised");
+  std::string none = "DMA engines, interconnect";
+  if (c.smoother.online) none += ", smoother";
+  if (aligners(c) > 0) none += ", aligners";
+  add("no_energy", none, "", "blocks whose energy is in no figure", "no count of their operations or no synthesis");
+  if (pes_for_one(c) > 1)
+    add("pes_for_one", fmt::format("{:g}", pes_for_one(c)), "PEs",
+        "PEs of the RTL, one group of 32 a cycle each, that one of this array is taken for",
+        "accelerator.pe.cycles_per_group below 1, which no RTL here reaches");
+  return list;
 }
 
 double fastest_pe_mhz(const AcceleratorConfig& c) {

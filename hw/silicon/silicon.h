@@ -4,14 +4,16 @@
 // columns; decoder by weights a cycle and bits; converter, smoother and vector unit by lanes; buffers by a macro model of
 // cell area and bank size; DMA engines and interconnect by their registers and multiplexers, which are counted, not
 // synthesised; the DRAM's PHY by its bandwidth, assumed. Energy of a multiply-accumulate from the switching of mapped
-// gates on operands of a real model. Static power by area, assumed.
+// gates on operands of a real model. Static power by area, assumed. An array that takes less than a cycle for a group, which
+// no RTL here does, is as many more PEs and aligners as it takes.
 // Does not model: placement, wires, clock tree, glitches; exponentials and reciprocals of the vector unit; energy of the
-// smoother, DMA and interconnect; what the time of a run is (no clock is set here).
+// smoother, aligners, DMA and interconnect; what the time of a run is (no clock is set here).
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "harmonia/config/fields.h"
 #include "harmonia/hw/accelerator/config.h"
 
 namespace harmonia::silicon {
@@ -25,6 +27,11 @@ struct Part {
 std::vector<Part> measured_area(const accelerator::AcceleratorConfig& config);
 /// config.energy with its on-chip figures replaced by measured ones. What belongs to the DRAM stays.
 accelerator::EnergyConfig measured_energy(const accelerator::AcceleratorConfig& config);
+/// The figures that totals are counted with: those above or config.energy itself, as config.energy.source says.
+accelerator::EnergyConfig counted_energy(const accelerator::AcceleratorConfig& config);
+/// What measured figures rest on that no synthesis gives: scaling, SRAM, PHY, static power, what is counted by hand, and
+/// the energy of blocks that none is counted for. Keys begin with "silicon.".
+std::vector<config::Assumption> assumptions(const accelerator::AcceleratorConfig& config);
 /// The clock at which the longest path of a PE of this kind fits, in MHz.
 double fastest_pe_mhz(const accelerator::AcceleratorConfig& config);
 

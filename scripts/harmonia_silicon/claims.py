@@ -77,13 +77,13 @@ class Figures:
 
 
 def corrected(rows, figures):
-    """Numbers of a point: the PEs that a smaller array does not have take neither area nor static power."""
+    """Numbers of a point: the PEs that a smaller array does not have take neither area nor static power. A larger array's the program counts."""
     out = []
     for r in rows:
         p = {"name": r["accelerator.name"], "context": int(r["workload.context"]), "time": float(r["time_per_token_s"]),
              "energy": float(r["energy_per_token_j"]), "area": float(r["area_mm2"]), "row": r}
         if r["accelerator"] != "harmonia":
-            surplus = 128 * (1 - 1 / float(r["accelerator.pe.cycles_per_group"])) * figures.pe_mm2(r["accelerator"])
+            surplus = 128 * max(0, 1 - 1 / float(r["accelerator.pe.cycles_per_group"])) * figures.pe_mm2(r["accelerator"])
             p["area"] -= surplus
             p["energy"] -= surplus * figures.static_w_per_mm2 * p["time"]
         out.append(p)

@@ -8,6 +8,7 @@
 
 #include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/dram/energy.h"
+#include "harmonia/hw/silicon/silicon.h"
 #include "harmonia/testbench/runs/collector.h"
 #include "harmonia/testbench/runs/energy.h"
 #include "harmonia/testbench/runs/figures.h"
@@ -127,7 +128,7 @@ Bounds bounds_of(const LoadedScenario& loaded) {
   const double slack = s.fidelity.mode == FidelityMode::sampled ? kSampledSlack : 1;
   b.seconds = slack * collector.seconds();
   b.joules = slack * least_joules(steps.simulated(), s.accelerator, *b.seconds);
-  b.watts = slack * (background_w(s.accelerator) + 1e-3 * s.accelerator.energy.static_mw);
+  b.watts = slack * (background_w(s.accelerator) + 1e-3 * silicon::counted_energy(s.accelerator).static_mw);
   return b;
 }
 

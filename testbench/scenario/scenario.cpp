@@ -10,6 +10,7 @@
 #include "harmonia/config/yaml.h"
 #include "harmonia/hw/formats/weights/weight_format.h"
 #include "harmonia/hw/model/model_split.h"
+#include "harmonia/hw/silicon/silicon.h"
 #include "harmonia/testbench/dram/channel_file.h"
 #include "harmonia/testbench/models/model_config.h"
 #include "harmonia/testbench/scenario/block_check.h"
@@ -457,6 +458,31 @@ void settle_bit_energy(LoadedScenario& loaded, const dram::Config& channel) {
              list.end());
 }
 
+/// With measured figures the result rests on what no synthesis gives. Seeds of energy and area that the user states are then
+/// in the published account alone, which is said; the machines that come with the program carry both on purpose.
+void settle_figures(LoadedScenario& loaded, const Library& library) {
+  const accelerator::AcceleratorConfig& machine = loaded.scenario.accelerator;
+  if (machine.energy.source != accelerator::FigureSource::measured) return;
+  for (config::Assumption& a : silicon::assumptions(machine)) loaded.assumptions.push_back(std::move(a));
+  std::vector<std::string> stated;
+  const Node* given = loaded.document.find("accelerator");
+  for (const char* section : {"energy", "area"}) {
+    const Node* seeds = given != nullptr && given->is_map() ? given->find(section) : nullptr;
+    if (seeds == nullptr || !seeds->is_map()) continue;
+    for (const config::Member& m : seeds->members) {
+      const bool seed = m.key != "source" && m.key != "node" && m.key != "sources" && m.key != "dram_pj_per_bit";
+      if (seed && portable_name(m.value.where.file, library.folder()).rfind("built-in ", 0) != 0)
+        stated.push_back(fmt::format("accelerator.{}.{}", section, m.key));
+    }
+  }
+  if (!stated.empty())
+    loaded.notices.push_back(
+        fmt::format("{}: no total of energy or area depends on what is given here, since they are counted with "
+                    "measured figures; it "
+                    "counts in the published ones, which totals take with accelerator.energy.source: published.",
+                    fmt::join(stated, ", ")));
+}
+
 void mention(std::vector<std::string>* notices, std::string text) {
   if (notices) notices->push_back(std::move(text));
 }
@@ -612,6 +638,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
     a.key = "accelerator.dram.channel." + a.key;
     loaded.assumptions.push_back(std::move(a));
   }
+  settle_figures(loaded, library);
   for (const std::string& w : channel.warnings) loaded.notices.push_back("DRAM channel: " + w);
   for (config::Assumption& a : loaded.assumptions) a.given_at = portable_name(a.given_at, library.folder());
   settle_devices(loaded);

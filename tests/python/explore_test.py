@@ -14,9 +14,10 @@ import unittest
 from harmonia.evaluate import Evaluator
 from harmonia.space import Study, dominates, front_of, hypervolume
 
+# Constraints and fronts here are of the search, not of silicon: published figures stand still when blocks are synthesised anew.
 STUDY = """name: small
 scenario: default
-set: {model: stories260k, workload: {tokens: 1, context: 16}}
+set: {accelerator.energy.source: published, model: stories260k, workload: {tokens: 1, context: 16}}
 parameters:
   weights: [fp16, kmeans4, kmeans1]
   accelerator.pe.rows: {from: 1, to: 16, factor: 4}

@@ -2,6 +2,7 @@
 #include "harmonia/testbench/runs/figures.h"
 
 #include "harmonia/hw/dram/energy.h"
+#include "harmonia/hw/silicon/silicon.h"
 #include "harmonia/testbench/runs/energy.h"
 #include "tests/support/catch.h"
 
@@ -14,6 +15,7 @@ TEST_CASE("energy: second passes take what the key for two passes says, bit-seri
   t.macs = 1200 * 32;
   t.classes[static_cast<std::size_t>(accelerator::OperationClass::attention_values)].macs = 200 * 32;
   accelerator::AcceleratorConfig config;
+  config.energy.source = accelerator::FigureSource::published;
   config.energy.mac_pj = 1;
   config.energy.mac_two_pass_pj = 3;
   pe::Config& pe = config.pe;
@@ -22,6 +24,28 @@ TEST_CASE("energy: second passes take what the key for two passes says, bit-seri
   pe.mantissa_bits = 4;
   t.slots = 1200;
   REQUIRE(testbench::energy_of(t, config, 0).components[0].joules == Approx(32e-12 * (1000 * 0.5 + 200 * 2)));
+}
+
+TEST_CASE("energy: totals take measured figures unless published ones are asked for, and both are listed") {
+  testbench::Totals t;
+  t.slots = 1000;
+  t.macs = 32000;
+  accelerator::AcceleratorConfig config;
+  config.energy.mac_pj = 1000;  // of the published account alone
+  const testbench::EnergyResult measured = testbench::energy_of(t, config, 2);
+  REQUIRE(measured.source == "measured");
+  REQUIRE(measured.published[0].joules == Approx(32e-12 * 1000 * 1000));
+  REQUIRE(measured.measured[0].joules == Approx(32e-12 * 1000 * silicon::measured_energy(config).mac_pj));
+  REQUIRE(measured.components[0].joules == measured.measured[0].joules);
+  const auto fixed = [](const std::vector<testbench::ComponentEnergy>& of) { return of.back().joules; };
+  REQUIRE(measured.components.back().component == "static");
+  REQUIRE(fixed(measured.components) == Approx(2e-3 * silicon::measured_energy(config).static_mw));
+  REQUIRE(fixed(measured.published) == 0);
+  config.energy.source = accelerator::FigureSource::published;
+  const testbench::EnergyResult published = testbench::energy_of(t, config, 2);
+  REQUIRE(published.source == "published");
+  REQUIRE(published.components[0].joules == measured.published[0].joules);
+  REQUIRE(published.measured[0].joules == measured.measured[0].joules);
 }
 
 TEST_CASE("energy: the DRAM's is its channels' own account, and a figure a bit only without currents") {
@@ -62,6 +86,7 @@ TEST_CASE("energy: zeros that fill a group cost an operation and are never taken
   t.slots = 10;
   t.macs = 10;
   accelerator::AcceleratorConfig config;
+  config.energy.source = accelerator::FigureSource::published;
   config.energy.mac_pj = 1;
   config.energy.mac_two_pass_pj = 3;
   // 320 operations: 10 products with a second pass each, and 300 beyond.

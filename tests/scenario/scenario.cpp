@@ -427,6 +427,23 @@ TEST_CASE("the energy of a bit is an input only where the DRAM channel states no
   CHECK_THAT(without.notices[0], ContainsSubstring("flat 18.75 pJ a bit"));
 }
 
+TEST_CASE("with measured figures what no synthesis gives is assumed, and seeds that count in no total are said") {
+  const auto assumed = [](const tb::LoadedScenario& l) {
+    return std::count_if(l.assumptions.begin(), l.assumptions.end(),
+                         [](const cfg::Assumption& a) { return a.key.rfind("silicon.", 0) == 0; });
+  };
+  const std::string text = "name: e\nmodel: stories260k\n";
+  const tb::LoadedScenario measured = load(text + "accelerator: fp-fp\n");
+  CHECK(assumed(measured) > 10);
+  CHECK(measured.notices.empty());  // the file's own seeds are the published account
+  CHECK(assumed(load(text + "accelerator: fp-fp\n", {"accelerator.energy.source=published"})) == 0);
+  const std::string own = text + "accelerator:\n  base: fp-fp\n  area:\n    lane_um2: 3\n";
+  const tb::LoadedScenario idle = load(own, {"accelerator.energy.mac_pj=1"});
+  REQUIRE(idle.notices.size() == 1);
+  CHECK_THAT(idle.notices[0], ContainsSubstring("accelerator.energy.mac_pj, accelerator.area.lane_um2: no total"));
+  CHECK(load(own, {"accelerator.energy.mac_pj=1", "accelerator.energy.source=published"}).notices.empty());
+}
+
 TEST_CASE("blocks: what the RTL does not have is refused where the block is asked for") {
   const std::string smoother =
       "accelerator: harmonia\nmodel: stories260k\nfidelity: {data: functional}\nblocks: {smoother: {model: rtl}}\n";

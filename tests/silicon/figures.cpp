@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harmonia/hw/silicon/silicon.h"
+#include "harmonia/testbench/scenario/scenario.h"
 #include "tests/support/catch.h"
 
 namespace harmonia {
@@ -87,6 +88,68 @@ TEST_CASE("a smoother that is off takes no area; only designs that align at each
   c.pe.kind = pe::PeKind::figna;
   REQUIRE(area(c, "aligner") == Approx(16 * synthesised_mm2("aligner_m14")).epsilon(0.01));
   REQUIRE(area(c, "converter") == 0);
+}
+
+TEST_CASE("a PE that takes less than a cycle a group, as no RTL here does, is counted as as many more") {
+  AcceleratorConfig c;
+  c.pe.kind = pe::PeKind::figna_m8;
+  const double pes = area(c, "pe_array"), aligners = area(c, "aligner");
+  c.pe.cycles_per_group = 0.5;
+  REQUIRE(area(c, "pe_array") == Approx(2 * pes));
+  REQUIRE(area(c, "aligner") == Approx(2 * aligners));
+  c.pe.cycles_per_group = 4;  // a slow PE is no smaller
+  REQUIRE(area(c, "pe_array") == Approx(pes));
+  c.pe.attention_cycles_per_group = 0.25;
+  REQUIRE(area(c, "pe_array") == Approx(4 * pes));
+}
+
+TEST_CASE("the machines at equal area have at most 3 % less in PEs and aligners than harmonia, and not more") {
+  const testbench::Library library(HARMONIA_SOURCE "/workloads");
+  const auto array = [&](const std::string& name) {
+    const AcceleratorConfig c = testbench::load_accelerator(name, library);
+    return area(c, "pe_array") + area(c, "aligner");
+  };
+  const double ours = array("harmonia");
+  for (const char* name :
+       {"fp-fp-area", "fp-int-area", "ifpu-area", "figna-area", "figna-m11-area", "figna-m8-area", "anda-area"}) {
+    CAPTURE(name);
+    REQUIRE(array(name) <= ours);
+    REQUIRE(array(name) >= 0.97 * ours);
+  }
+}
+
+TEST_CASE("what totals are counted with is measured, or what the configuration says with published") {
+  AcceleratorConfig c;
+  REQUIRE(silicon::counted_energy(c).mac_pj == silicon::measured_energy(c).mac_pj);
+  REQUIRE(silicon::counted_energy(c).mac_pj != c.energy.mac_pj);
+  c.energy.source = accelerator::FigureSource::published;
+  REQUIRE(silicon::counted_energy(c).mac_pj == c.energy.mac_pj);
+}
+
+TEST_CASE("what no synthesis gives is assumed by name: scaling, buffers, PHY, static power, blocks without an energy") {
+  AcceleratorConfig c;
+  const auto value = [&](const std::string& key) -> std::string {
+    for (const config::Assumption& a : silicon::assumptions(c)) {
+      REQUIRE_FALSE(a.meaning.empty());
+      REQUIRE_FALSE(a.source.empty());
+      if (a.key == "silicon." + key) return a.value;
+    }
+    return "none";
+  };
+  REQUIRE(std::stod(value("scaling.area")) == Approx(cells()["nodes"]["28"]["area"].get<double>()).epsilon(1e-4));
+  REQUIRE(std::stod(value("sram.pj_per_bit")) == Approx(silicon::measured_energy(c).sram_read_pj_per_bit));
+  REQUIRE(value("phy_mm2_per_gb_s") == "0.08");
+  REQUIRE(value("static_mw_per_mm2") == "20");
+  for (const char* key : {"dma", "interconnect", "vector_unit", "not_included"}) REQUIRE(value(key) != "none");
+  REQUIRE(value("pes_for_one") == "none");
+  REQUIRE(value("no_energy") == "DMA engines, interconnect, smoother");
+  c.smoother.online = false;
+  c.pe.kind = pe::PeKind::figna_m8;
+  c.pe.cycles_per_group = 0.5;
+  REQUIRE(value("no_energy") == "DMA engines, interconnect, aligners");
+  REQUIRE(value("pes_for_one") == "2");
+  c.energy.node = accelerator::ProcessNode::nm16;
+  REQUIRE(std::stod(value("scaling.area")) == Approx(cells()["nodes"]["16"]["area"].get<double>()).epsilon(1e-4));
 }
 
 TEST_CASE("16 nm is smaller and spends less than 28 nm; energy of the DRAM is not touched") {

@@ -27,9 +27,10 @@ grid:
   workload.context: [1, 31, 33, 64, 65]
 """
 
+# Published figures stand still when blocks are synthesised anew; the constraints are of the search.
 STUDY = """name: search
 scenario: default
-set: {model: stories260k, workload: {tokens: 1, context: 16}}
+set: {accelerator.energy.source: published, model: stories260k, workload: {tokens: 1, context: 16}}
 parameters: {weights: [kmeans4, kmeans1], accelerator.dram.channels: [1, 2, 4], accelerator.pe.rows: [1, 4, 16]}
 constraints: {area_mm2: {at_most: 4}, power_w: {at_most: 0.9}}
 objectives: {tokens_per_s: most, area_mm2: least}
