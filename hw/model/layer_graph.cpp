@@ -264,7 +264,8 @@ const TensorInfo& info_of(ModelTensor tensor) { return model_tensors().at(static
 const char* name_of(OperationClass c) {
   static constexpr const char* names[operation_class_count] = {
       "embedding", "qkv",  "attention_scores", "attention_values", "output",
-      "gate_up",   "down", "lm_head",          "elementwise",      "link"};
+      "gate_up",   "down", "lm_head",          "elementwise",      "link",
+      "bubble"};
   return names[static_cast<std::size_t>(c)];
 }
 

@@ -137,9 +137,10 @@ enum class OperationClass : std::uint8_t {
   down,
   lm_head,
   elementwise,
-  link  // between devices
+  link,   // between devices
+  bubble  // of a pipeline: waiting for what other stages do
 };
-inline constexpr std::size_t operation_class_count = 10;
+inline constexpr std::size_t operation_class_count = 11;
 const char* name_of(OperationClass c);
 
 /// What is handed from one operation to the next.

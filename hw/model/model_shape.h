@@ -87,6 +87,10 @@ struct ModelShape {
   std::uint64_t other_parameters = 0;
   Mixture mixture;
   int tensor_devices = 1;  // of a shape that is one device's part of a model (model_split.h), how many share it; no key
+  // Of a shape that is one stage's part of a model (model_split.h), no keys: the number that its first layer has in the model;
+  // whether its rows come from a stage before instead of from the embedding, and go to one behind instead of to lm_head.
+  int first_layer = 0;
+  bool stage_before = false, stage_behind = false;
 
   int queries_per_kv_head() const { return num_attention_heads / num_key_value_heads; }
   int q_width() const { return num_attention_heads * head_dim; }
@@ -95,13 +99,15 @@ struct ModelShape {
   /// Tokens that a layer attends to; 0: all.
   std::uint64_t window_of(int layer) const {
     const auto& full = full_attention_layers;
-    return std::find(full.begin(), full.end(), layer) == full.end() ? static_cast<std::uint64_t>(sliding_window) : 0;
+    return std::find(full.begin(), full.end(), first_layer + layer) == full.end()
+               ? static_cast<std::uint64_t>(sliding_window)
+               : 0;
   }
   bool attends_to_all() const { return sliding_window == 0 || !full_attention_layers.empty(); }
   /// Channels of a head that a layer rotates.
   int rotated(int layer) const {
     const auto& none = layers_without_rope;
-    if (std::find(none.begin(), none.end(), layer) != none.end()) return 0;
+    if (std::find(none.begin(), none.end(), first_layer + layer) != none.end()) return 0;
     return rotary_dim == 0 ? head_dim : rotary_dim;
   }
   /// Base of a layer's angles; own: it is that of the windowed layers.
@@ -124,6 +130,7 @@ struct ModelShape {
   }
 
   bool is_mixture(int layer) const {
+    layer += first_layer;
     return mixture.experts > 0 && layer >= mixture.dense_layers && (layer + 1) % mixture.period == 0;
   }
   int mixture_layers() const {

@@ -41,4 +41,27 @@ ModelShape part_of(const ModelShape& whole, int devices) {
   return part;
 }
 
+int layers_of_stage(int layers, int stages, int stage) { return layers / stages + (stage < layers % stages ? 1 : 0); }
+
+ModelShape stage_of(const ModelShape& model, int stages, int stage) {
+  if (stages > model.num_hidden_layers)
+    throw config::InputError("devices.pipeline: is " + std::to_string(stages) + ", expected at most the model's " +
+                             std::to_string(model.num_hidden_layers) + " layers");
+  ModelShape part = model;
+  part.num_hidden_layers = layers_of_stage(model.num_hidden_layers, stages, stage);
+  for (int s = 0; s < stage; ++s) part.first_layer += layers_of_stage(model.num_hidden_layers, stages, s);
+  part.stage_before = stage > 0;
+  part.stage_behind = stage + 1 < stages;
+  return part;
+}
+
+bool alike(const ModelShape& a, const ModelShape& b) {
+  if (a.num_hidden_layers != b.num_hidden_layers || a.stage_before != b.stage_before ||
+      a.stage_behind != b.stage_behind || a.mixture_layers() > 0 || b.mixture_layers() > 0)
+    return false;
+  for (int l = 0; l < a.num_hidden_layers; ++l)
+    if (a.window_of(l) != b.window_of(l) || a.rotated(l) != b.rotated(l)) return false;
+  return true;
+}
+
 }  // namespace harmonia::accelerator

@@ -1,8 +1,9 @@
 // One device's part of a model whose tensors are divided among several.
 //
 // Models: tensor parallelism of equal devices: q, k, v, gate and up by output columns, o and down by input rows, the vocabulary of
-//   embedding and lm_head; kv heads divided, or, where there are fewer than devices, each on several of them.
-// Does not model: devices with different parts, experts across devices.
+//   embedding and lm_head; kv heads divided, or, where there are fewer than devices, each on several of them. Pipeline parallelism
+//   of stages of whole layers: the first one has the embedding, the last one the final norm and lm_head.
+// Does not model: devices of a stage with different parts, experts across devices, stages that begin within a layer.
 #pragma once
 
 #include "harmonia/hw/model/model_shape.h"
@@ -11,5 +12,13 @@ namespace harmonia::accelerator {
 
 /// Throws config::InputError ("devices.tensor: ...") when something that must be divided does not divide.
 ModelShape part_of(const ModelShape& whole, int devices);
+
+/// Layers of a stage: where they do not divide the first stages have one more each, since the last one also has lm_head.
+int layers_of_stage(int layers, int stages, int stage);
+/// The part of stage `stage` of so many. Throws config::InputError ("devices.pipeline: ...") for more stages than layers.
+ModelShape stage_of(const ModelShape& model, int stages, int stage);
+/// Whether two stages of a model take the same time for the same rows: layers that are alike one by one, and the same beside them.
+/// Stages of mixtures of experts are not: each layer reads experts of its own.
+bool alike(const ModelShape& a, const ModelShape& b);
 
 }  // namespace harmonia::accelerator

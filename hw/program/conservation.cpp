@@ -243,12 +243,12 @@ void Count::linear(const Gemm& gemm) {
 
 Expected Count::embedding(bool single_linear) {
   e_ = {};
-  bytes(OperationClass::embedding, TrafficClass::weights, rows_ * 2 * hidden_);
+  if (!shape_.stage_before) bytes(OperationClass::embedding, TrafficClass::weights, rows_ * 2 * hidden_);
   // As the residual stream, or as the operand of a single linear.
   if (!on_chip_)
     bytes(OperationClass::embedding, TrafficClass::activations,
           rows_ * (single_linear ? a_bytes(hidden_) : 2 * hidden_));
-  if (shape_.tensor_devices > 1) e_.reduced_values += rows_ * hidden_;
+  if (shape_.tensor_devices > 1 && !shape_.stage_before) e_.reduced_values += rows_ * hidden_;
   return e_;
 }
 
@@ -456,6 +456,10 @@ void Count::attention_strip(const SequenceStep& s, std::uint64_t first, std::uin
 
 Expected Count::head(std::uint64_t columns, bool single_linear) {
   e_ = {};
+  if (shape_.stage_behind) {  // rows that do not stay on chip are read to be sent
+    if (!on_chip_) bytes(OperationClass::elementwise, TrafficClass::activations, rows_ * 2 * hidden_);
+    return e_;
+  }
   const std::uint64_t wanted = work_.logit_rows();
   if (wanted == 0) return e_;
   std::uint64_t strip = wanted;

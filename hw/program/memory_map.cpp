@@ -87,8 +87,10 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
   Placer place(map, r);
   const std::uint64_t h = r.shape.hidden_size, q = r.shape.q_width(), f = r.shape.widest_feed_forward();
 
-  place.begin("embedding");
-  map.embedding = place.take(h * 2 * r.shape.vocab_size);
+  if (!r.shape.stage_before) {
+    place.begin("embedding");
+    map.embedding = place.take(h * 2 * r.shape.vocab_size);
+  }
   place.begin("weights");
   for (int l = 0; l < r.shape.num_hidden_layers; ++l) {
     LayerPlaces layer;
@@ -102,9 +104,17 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
                        size_of(info_of(tensor).rows, r.shape), size_of(info_of(tensor).columns, r.shape));
     map.layers.push_back(layer);
   }
-  map.final_norm = place.take(2 * info_of(ModelTensor::final_norm).elements(r.shape));
-  place.begin("lm_head");
-  if (r.shape.tie_word_embeddings && r.lm_head->storage.coding == formats::Coding::words) {
+  if (r.shape.stage_behind) {
+    map.lm_head.format = r.lm_head;
+    map.lm_head.k = h;
+  } else {
+    map.final_norm = place.take(2 * info_of(ModelTensor::final_norm).elements(r.shape));
+    place.begin("lm_head");
+  }
+  if (r.shape.stage_behind) {
+    // Neither of them is here.
+  } else if (r.shape.tie_word_embeddings && !r.shape.stage_before &&
+             r.lm_head->storage.coding == formats::Coding::words) {
     map.lm_head = place.tensor(r.lm_head, 0, h);
     map.lm_head.rows = r.shape.vocab_size;
     map.lm_head.index = map.embedding;

@@ -72,7 +72,8 @@ std::vector<std::vector<std::uint32_t>> rows_of_experts(const ModelShape& shape,
   std::uint32_t row = 0;
   for (const SequenceStep& s : work.sequences)
     for (std::uint64_t t = 0; t < s.tokens; ++t, ++row)
-      for (const std::uint32_t expert : routing.experts(layer, s.slot, s.cached + t)) rows[expert].push_back(row);
+      for (const std::uint32_t expert : routing.experts(shape.first_layer + layer, s.slot, s.cached + t))
+        rows[expert].push_back(row);
   return rows;
 }
 

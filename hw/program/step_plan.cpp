@@ -44,6 +44,11 @@ StepPlan::StepPlan(const ModelShape& shape_, const MemoryMap& map_, const OnChip
         "accelerator.activation_buffer.capacity_bytes: the activations of " + std::to_string(rows) +
         " tokens do not fit on chip, and values that several devices sum are modelled there alone; "
         "take a larger buffer, a smaller batch or shorter prefill chunks");
+  if ((shape.stage_before || shape.stage_behind) && settings.data_valid && !resident)
+    throw config::InputError(
+        "accelerator.activation_buffer.capacity_bytes: the activations of " + std::to_string(rows) +
+        " tokens do not fit on chip, and values that go from stage to stage are modelled there alone; "
+        "take a larger buffer, a smaller batch or shorter prefill chunks");
   for (const SequenceStep& s : work.sequences)
     query_strip.push_back(query_tokens_per_strip(shape, chip, work, s, resident));
 }

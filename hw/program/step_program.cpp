@@ -86,7 +86,7 @@ void begin_between_all_reduces(Generation& g) {
 /// In a mixture layer the shared experts' part is in that of the experts, which come last.
 void all_reduce(Generation& g, const LayerOperation& operation, bool mixture, bool more) {
   if (g.plan.shape.tensor_devices == 1) return;
-  const bool partial = operation.operation_class == OperationClass::embedding ||
+  const bool partial = (operation.operation_class == OperationClass::embedding && !g.plan.shape.stage_before) ||
                        operation.operation_class == OperationClass::output ||
                        (mixture ? follows_routing(operation) : operation.operation_class == OperationClass::down);
   if (!partial) return;
@@ -99,9 +99,10 @@ void all_reduce(Generation& g, const LayerOperation& operation, bool mixture, bo
 }  // namespace
 
 Batch StepProgram::embedding() {
-  begin_between_all_reduces(g_);
+  const bool received = g_.plan.shape.stage_before;  // there are no kernels: the link brought the rows
+  if (!received) begin_between_all_reduces(g_);
   for (const LayerOperation& operation : layer_graph(g_.plan.shape).input) {
-    begin_kernel(g_, operation, 0);
+    if (!received) begin_kernel(g_, operation, 0);
     generators().of(operation.kind)(g_, operation, 0);
     all_reduce(g_, operation, false, false);
   }
@@ -169,8 +170,34 @@ Batch StepProgram::after_routing(int index) {
   return g_.out.take();
 }
 
+namespace {
+
+/// The spilled residual stream, strip by strip and block by block, on its way to the next stage.
+void read_rows_to_send(Generation& g) {
+  const StepPlan& plan = g.plan;
+  const std::uint32_t op = g.out.next_operation(OperationClass::elementwise);
+  for (const Strip& strip : strips_of(plan.rows, memory::DmaDescriptor::kMaxSegments))
+    for (std::uint64_t block = 0; block < plan.map.residual.blocks; ++block) {
+      vector::Embed v;
+      v.rows = static_cast<std::uint32_t>(strip.rows);
+      v.columns = residual_columns(g, block);
+      v.row_begin = static_cast<std::uint32_t>(strip.first);
+      g.out.read_rows(Queue::vector_read, plan.map.residual, block, 1, strip, 2 * v.columns, op);
+      g.out.batch.vector.push_back({op, v});
+    }
+}
+
+}  // namespace
+
 Batch StepProgram::head(std::uint64_t from, std::uint64_t to, bool more) {
   if (from == 0) begin_between_all_reduces(g_);
+  if (g_.plan.shape.stage_behind) {
+    if (!g_.plan.resident) {
+      if (g_.plan.chip.kernels.on()) g_.out.begin_kernel(OperationClass::elementwise, 0);
+      read_rows_to_send(g_);
+    }
+    return g_.out.take();
+  }
   generate_head(g_, from, to, more);
   return g_.out.take();
 }

@@ -176,7 +176,8 @@ std::uint64_t partial_sum_bytes(const MapRequest& r, const OnChip& chip) {
             width(*product.weights, &TensorInfo::columns), n);
       }
     }
-  use(r.lm_head, static_cast<std::uint64_t>(r.shape.hidden_size), static_cast<std::uint64_t>(r.shape.vocab_size));
+  if (!r.shape.stage_behind)
+    use(r.lm_head, static_cast<std::uint64_t>(r.shape.hidden_size), static_cast<std::uint64_t>(r.shape.vocab_size));
   return 4 * r.max_step_tokens * columns;
 }
 

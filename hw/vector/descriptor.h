@@ -70,8 +70,9 @@ struct Embed : Rows {
   float multiplier = 1.0f;
   bool partial = false;     // the rows are a device's part of a sum over devices, whose other rows are zeros:
   std::uint8_t absent = 0;  // bit r: row r is another device's
+  bool received = false;    // the rows came over a link (VectorUnit::put_rows), and not through the operand socket
 
-  std::uint64_t operand_bytes() const { return row_bytes(); }
+  std::uint64_t operand_bytes() const { return received ? 0 : row_bytes(); }
   Cost cost(const Config& /*config*/) const { return {multiplier != 1.0f ? 2u : 1u, 0}; }
 };
 

@@ -147,7 +147,7 @@ void VectorUnit::compute() {
 }
 
 void VectorUnit::compute(const Embed& d) {
-  const Fp16* words = operand_words();
+  const Fp16* words = d.received ? received_.data() + std::size_t{d.row_begin} * hidden_ : operand_words();
   if (d.leaves) {
     gathered_.assign(words, words + d.elements());
     if (d.multiplier != 1.0f) scale_values(gathered_.data(), d.elements(), d.multiplier, gathered_.data());

@@ -15,6 +15,7 @@
 #include <optional>
 #include <systemc>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "harmonia/hw/formats/fp16.h"
@@ -44,6 +45,12 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   const std::vector<formats::Fp16>& part() const { return part_; }
   /// The sum of all devices' parts, as many values: changes the residual stream, which takes no time of its own.
   void put_sum(const std::vector<formats::Fp16>& sum);
+  /// Of a stage of a pipeline, functional runs: rows of the residual stream that came from the stage before, for the next step's
+  /// Embed of received rows.
+  void put_rows(std::vector<formats::Fp16> rows) {
+    functional_ = true;
+    received_ = std::move(rows);
+  }
 
  private:
   bool step() override;
@@ -133,7 +140,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   std::array<std::vector<float>, 2> head_gains_;    // of queries and keys
   std::array<std::vector<formats::Fp16>, 2> wide_;  // their rows, where a norm is over all heads
   std::vector<formats::Fp16> residual_, branch_, attended_, gathered_, second_, out_;
-  std::vector<formats::Fp16> part_;
+  std::vector<formats::Fp16> part_, received_;
   void (*part_update_)(const formats::Fp16*, const formats::Fp16*, std::size_t, formats::Fp16*) = nullptr;
   // Online softmax: of the rows whose blocks are under way. A block's results come when the scores of the next may have been
   // taken already; a row that sees nothing of a block has no factor.

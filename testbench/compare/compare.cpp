@@ -11,7 +11,7 @@ namespace harmonia::testbench {
 namespace {
 
 constexpr const char* kCauses[] = {"lm_head", "kv",           "decoder", "compute", "vector",
-                                   "buffer",  "interconnect", "link",    "overhead"};
+                                   "buffer",  "interconnect", "link",    "bubble",  "overhead"};
 
 std::string fixed(double value, int digits) {
   char text[64];
@@ -27,6 +27,7 @@ const char* cause_of(const OperationTime& o) {
   if (o.name == "lm_head") return "lm_head";
   if (o.name == "attention_scores" || o.name == "attention_values") return "kv";
   if (o.bound == "link") return "link";
+  if (o.bound == "bubble") return "bubble";
   if (!is_linear(o.name)) return "overhead";
   if (o.bound == "decode") return "decoder";
   if (o.bound == "compute") return "compute";

@@ -12,6 +12,7 @@
 //   kv           attention over the cache
 //   decoder, compute, vector   linears whose bound is that resource
 //   link         what is between devices, which share the model
+//   bubble       what stages of a pipeline wait for each other
 //   overhead     linears that are memory-bound and use less of the bandwidth, norms and the like, idle time
 #pragma once
 

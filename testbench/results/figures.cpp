@@ -161,7 +161,7 @@ const Record<OperationResult>& operation_figures() {
               &O::interconnect_s)
           .value({"bound", "bound", "",
                   "the largest of these: memory, decode, compute, vector, buffer or interconnect; link for what is "
-                  "between devices"},
+                  "between devices, bubble for what a stage waits for"},
                  &O::bound);
   return record;
 }
@@ -171,7 +171,9 @@ const Record<LimitShare>& limit_figures() {
   static const Record<L> record =
       Record<L>()
           .value({"limit", "limit", "",
-                  "memory, decode, compute, vector, buffer or interconnect; idle is time between steps"},
+                  "memory, decode, compute, vector, buffer or interconnect; link and bubble of several devices; idle "
+                  "is time "
+                  "between steps"},
                  &L::limit)
           .value({"seconds", "time", "s", "in operations that it bounds", Adds::sum}, &L::seconds)
           .value({"share", "share", "share", "of the simulated time; all of them add up to 1"}, &L::share);
@@ -365,17 +367,51 @@ const Record<MixtureResult>& mixture_figures() {
   return record;
 }
 
+const Record<StageResult>& stage_figures() {
+  using S = StageResult;
+  static const Record<S> record =
+      Record<S>()
+          .value({"stage", "stage", "", "its number, from 0"}, &S::stage)
+          .value({"layers", "layers", "layers", "that it has"}, &S::layers)
+          .value({"weight_bytes", "weights", "B", "of one of its devices, stored, with embedding or lm_head"},
+                 &S::weight_bytes)
+          .value({"memory_bytes", "memory", "B", "everything in the memory of one of its devices, KV cache included"},
+                 &S::memory_bytes)
+          .value({"busy_s", "busy", "s", "with micro-batches, all-reduces included", Adds::sum}, &S::busy_s)
+          .value({"busy_share", "busy share", "share", "of the simulated time; else it waits"}, &S::busy_share);
+  return record;
+}
+
 const Record<DevicesResult>& devices_figures() {
   using D = DevicesResult;
   static const Record<D> record =
       Record<D>()
           .value({"tensor", "devices", "devices", "equal devices that share every tensor"}, &D::tensor)
-          .value({"simulated", "devices simulated", "devices", "one that stands for all, or all"}, &D::simulated)
+          .value({"pipeline", "stages", "stages",
+                  "groups of layers one behind the other, each on so many devices; where layers do not divide the "
+                  "first stages have one more"},
+                 &D::pipeline)
+          .value({"micro_batches", "micro-batches", "micro-batches",
+                  "of a step at most, which pass the stages one behind the other; of a pipeline"},
+                 &D::micro_batches)
+          .only_if([](const D& d) { return d.pipeline > 1; })
+          .value({"simulated", "devices simulated", "devices",
+                  "one that stands for all, or all; of a pipeline one of "
+                  "each kind of stage"},
+                 &D::simulated)
           .value({"link", "link", "", "its name"}, &D::link)
           .value({"topology", "topology", "", "who has a link to whom"}, &D::topology)
           .value({"algorithm", "algorithm", "", "of the all-reduces; several where sizes differ"}, &D::algorithm)
           .value({"all_reduces", "all-reduces", "all-reduces", "in all steps", Adds::sum}, &D::all_reduces)
-          .value({"link_bytes", "link bytes", "B", "values sent by one device", Adds::sum}, &D::link_bytes)
+          .value({"sends", "sends", "", "to the next stage, of the mean device of a pipeline", Adds::sum}, &D::sends)
+          .only_if([](const D& d) { return d.pipeline > 1; })
+          .value({"bubble_s", "bubbles", "s", "the mean device of a pipeline waits for other stages", Adds::sum},
+                 &D::bubble_s)
+          .only_if([](const D& d) { return d.pipeline > 1; })
+          .value({"bubble_share", "bubble share", "share", "the same of the simulated time"}, &D::bubble_share)
+          .only_if([](const D& d) { return d.pipeline > 1; })
+          .value({"link_bytes", "link bytes", "B", "values sent by one device, of a pipeline the mean one", Adds::sum},
+                 &D::link_bytes)
           .value({"link_wire_bytes", "link bytes on the wires", "B", "the same with the headers of packets", Adds::sum},
                  &D::link_wire_bytes)
           .value(
@@ -385,7 +421,9 @@ const Record<DevicesResult>& devices_figures() {
           .value({"total_j", "energy of all", "J", "all devices with their DRAM, and the links", Adds::sum},
                  &D::total_j)
           .value({"per_token_j", "energy of all a token", "J", "for each token counted"}, &D::per_token_j)
-          .value({"phy_mm2", "PHYs of the link", "mm2", "of one device, not part of `area`"}, &D::phy_mm2);
+          .value({"phy_mm2", "PHYs of the link", "mm2", "of one device, not part of `area`"}, &D::phy_mm2)
+          .list({"stages", "stages", "", "of a pipeline"}, stage_figures(), &D::stages)
+          .only_if([](const D& d) { return d.pipeline > 1; });
   return record;
 }
 
@@ -496,7 +534,7 @@ const Record<RunResult>& run_figures() {
           .only_if([](const R& r) { return r.mixture.layers > 0; })
           .object({"devices", "devices", "", "devices that share the model, and what goes between them"},
                   devices_figures(), &R::devices)
-          .only_if([](const R& r) { return r.devices.tensor > 1; })
+          .only_if([](const R& r) { return r.devices.tensor * r.devices.pipeline > 1; })
           .object({"serving", "serving", "", "queue and batch, when a trace was replayed"}, serving_figures(),
                   &R::serving)
           .only_if([](const R& r) { return r.serving.requests > 0; })

@@ -140,7 +140,7 @@ Metrics metrics_of(const nlohmann::json& r) {
     }
     m.all_energy_per_token_j = m.energy_per_token_j;
     if (const auto devices = r.find("devices"); devices != r.end()) {
-      m.devices = devices->at("tensor");
+      m.devices = devices->at("tensor").get<double>() * devices->value("pipeline", 1.0);
       m.link_bytes_per_token = devices->at("link_bytes_per_token");
       m.all_energy_per_token_j = devices->at("per_token_j");
     }

@@ -60,7 +60,7 @@ std::string bound_of(const OperationResult& p) {
 
 std::vector<LimitShare> limits_of(const std::vector<OperationResult>& operations, double seconds) {
   std::vector<LimitShare> limits = {{"memory", 0, 0}, {"decode", 0, 0},       {"compute", 0, 0}, {"vector", 0, 0},
-                                    {"buffer", 0, 0}, {"interconnect", 0, 0}, {"link", 0, 0}};
+                                    {"buffer", 0, 0}, {"interconnect", 0, 0}, {"link", 0, 0},    {"bubble", 0, 0}};
   double whole = 0;
   for (const OperationResult& p : operations)
     for (LimitShare& l : limits)

@@ -113,7 +113,7 @@ struct OperationResult {
 
 /// Time in the operations that one resource bounds; "idle" is time between steps, which no operation has.
 struct LimitShare {
-  std::string limit;  // memory, decode, compute, vector, idle
+  std::string limit;  // memory, decode, compute, vector, ..., link, bubble, idle
   double seconds = 0;
   double share = 0;  // of the run; all shares add up to 1
 };
@@ -190,16 +190,25 @@ struct MixtureResult {
   double all_bytes_per_token = 0;    // as if each step read all experts
 };
 
+/// One stage of a pipeline: of its devices one.
+struct StageResult {
+  std::uint64_t stage = 0, layers = 0;
+  double weight_bytes = 0, memory_bytes = 0;  // stored weights; everything in its memory
+  double busy_s = 0, busy_share = 0;          // in all steps, and of the run
+};
+
 /// Devices that share a model, and what went between them.
 struct DevicesResult {
-  std::uint64_t tensor = 0, simulated = 1;
+  std::uint64_t tensor = 0, pipeline = 1, micro_batches = 0, simulated = 1;
   std::string link, topology, algorithm;
-  double all_reduces = 0;
+  double all_reduces = 0, sends = 0;
+  double bubble_s = 0, bubble_share = 0;       // the mean device waits for other stages
   double link_bytes = 0, link_wire_bytes = 0;  // sent by one device: values, and with packet headers
   double link_formula_bytes = 0;               // values by the formula; for a check
   double link_bytes_per_token = 0;             // of all devices
   double link_j = 0, total_j = 0, per_token_j = 0;
   double phy_mm2 = 0;
+  std::vector<StageResult> stages;
 };
 
 /// Bytes of one channel in one interval, by class: a line of bandwidth.csv.
@@ -272,7 +281,7 @@ inline std::uint64_t counted_tokens(const RunResult& r) {
 }
 
 /// The largest of the times: "memory", "decode", "compute", "vector", "buffer" or "interconnect" (of what is between devices the
-/// caller says "link"); earlier ones win ties.
+/// caller says "link", of what a stage waits for "bubble"); earlier ones win ties.
 std::string bound_of(const OperationResult& operation);
 /// Time by what bounds it, largest first: of the operations, and the rest of `seconds` as idle. Empty when there is no
 /// time.

@@ -25,6 +25,9 @@ void Collector::count(const StepOutcome& step) {
   totals_ += step.totals;
   if (bounds_) bounds_->add(step.totals, step.totals.seconds());
   spread_ += step.spread;
+  stage_busy_ps_.resize(std::max(stage_busy_ps_.size(), step.pipeline.stages));
+  for (std::size_t s = 0; s < step.pipeline.stages; ++s)
+    for (std::size_t m = 0; m < step.pipeline.batches; ++m) stage_busy_ps_[s] += step.pipeline.busy(s, m);
   if (step.totals.time_ps > 0) worst_step_ = std::max(worst_step_, step.spread.time_ps / step.totals.time_ps);
 }
 

@@ -53,6 +53,8 @@ class Collector {
 
   double seconds() const { return seconds_; }
   const Totals& totals() const { return totals_; }
+  /// Of a pipeline: of each stage, what it was busy with in all steps.
+  const std::vector<double>& stage_busy_ps() const { return stage_busy_ps_; }
   std::vector<CheckResult> step_checks() const { return bounds_ ? bounds_->checks() : std::vector<CheckResult>{}; }
   /// What the sampled layers differ by, as a share of the time of all steps.
   double spread_of_time() const { return totals_.time_ps > 0 ? spread_.time_ps / totals_.time_ps : 0; }
@@ -80,6 +82,7 @@ class Collector {
   void report_errors(const Scenario& scenario, bool single_linear, RunResult& result) const;
 
   Totals totals_, spread_, simulated_;
+  std::vector<double> stage_busy_ps_;
   BandwidthBins series_;
   std::optional<StepBounds> bounds_;
   RunErrors errors_;

@@ -1,6 +1,7 @@
 #include "harmonia/testbench/runs/decode.h"
 
 #include "harmonia/testbench/files/progress.h"
+#include "harmonia/testbench/runs/pipeline_steps.h"
 #include "harmonia/testbench/runs/sampler.h"
 
 namespace harmonia::testbench {
@@ -21,7 +22,8 @@ void Decode::run(StepSource& steps, Collector& collector) {
         progress.update(simulated++);
         return steps.simulate(batch_step(context + step, 1));
       },
-      [&](std::uint64_t, const StepOutcome& o) {
+      [&](std::uint64_t, const StepOutcome& simulated_step) {
+        const StepOutcome o = in_steady_state(simulated_step, scenario());
         collector.add(o);
         collector.count_step(0, batch);
         collector.time_per_token(o.totals.seconds(), batch);

@@ -124,7 +124,7 @@ std::vector<OperationResult> operations_of(const Totals& totals, const Scenario&
         std::max(t.weight_buffer_bytes / weights.buffer_bytes_per_s, t.kv_buffer_bytes / cache.buffer_bytes_per_s);
     o.interconnect_s = std::max(t.weight_buffer_bytes / weights.interconnect_bytes_per_s,
                                 t.kv_buffer_bytes / cache.interconnect_bytes_per_s);
-    o.bound = c == OperationClass::link ? "link" : bound_of(o);
+    o.bound = c == OperationClass::link ? "link" : c == OperationClass::bubble ? "bubble" : bound_of(o);
     operations.push_back(o);
   }
   return operations;
@@ -187,8 +187,8 @@ WeightFigures weights_of(const accelerator::MemoryMap& map, const accelerator::M
     }
   w.bits_per_weight = w.bytes * 8 / weights;
   const bool tied = map.lm_head.index == map.embedding;
-  w.bytes +=
-      in_16_bit + 2.0 * shape.hidden_size * shape.vocab_size + (tied ? 0 : static_cast<double>(map.lm_head.bytes()));
+  w.bytes += in_16_bit + (shape.stage_before ? 0.0 : 2.0 * shape.hidden_size * shape.vocab_size) +
+             (tied ? 0 : static_cast<double>(map.lm_head.bytes()));
   return w;
 }
 

@@ -14,7 +14,8 @@ MachineSteps::MachineSteps(const Scenario& scenario, Machine& machine, Instrumen
       sample_(scenario.fidelity, scenario.model, single_linear),
       chip_(accelerator::on_chip(scenario.accelerator)),
       settings_(machine_options(scenario).program),
-      single_linear_(single_linear) {
+      single_linear_(single_linear),
+      rests_(scenario.devices.pipeline > 1) {
   machine.accelerator->sequencer.on_marker = [this](std::uint32_t) { marks_.push_back(totals_now()); };
 }
 
@@ -39,6 +40,9 @@ accelerator::Expected MachineSteps::expected(const accelerator::StepWork& work) 
 
 StepOutcome MachineSteps::simulate(const accelerator::StepWork& work) {
   if (interrupted()) throw Interrupted{};
+  // A channel that rested catches up with its refreshes later, which are not this step's.
+  if (rests_)
+    for (const auto& channel : machine_.accelerator->channels) channel->statistics();
   instruments_.step_begins();
   marks_.clear();
   const Totals begin = totals_now();

@@ -17,7 +17,14 @@ namespace harmonia::testbench {
 void refuse_impossible_step(const accelerator::ModelShape& shape, const accelerator::MemoryMap& map,
                             const Scenario& scenario, const accelerator::StepWork& work, bool single_linear);
 
-class MachineSteps : public StepSource {
+/// Steps that are simulated, and how many of them and of their layers.
+class SimulatedSteps : public StepSource {
+ public:
+  virtual std::uint64_t steps_simulated() const = 0;
+  virtual std::uint64_t layers_simulated() const = 0;
+};
+
+class MachineSteps : public SimulatedSteps {
  public:
   /// The references must outlive this.
   MachineSteps(const Scenario& scenario, Machine& machine, Instruments& instruments, bool single_linear);
@@ -27,8 +34,10 @@ class MachineSteps : public StepSource {
   accelerator::Expected expected(const accelerator::StepWork& work) const override;
 
   const Totals& simulated() const override { return simulated_; }
-  std::uint64_t steps_simulated() const { return steps_; }
-  std::uint64_t layers_simulated() const { return steps_ == 0 || single_linear_ ? 0 : sample_.layers(); }
+  std::uint64_t steps_simulated() const override { return steps_; }
+  std::uint64_t layers_simulated() const override { return steps_ == 0 || single_linear_ ? 0 : sample_.layers(); }
+  /// What the machine's memory holds in which format.
+  accelerator::StoredFormats formats() const { return machine_.map.formats(); }
 
  private:
   void name_phases(const Totals& begin);
@@ -41,6 +50,7 @@ class MachineSteps : public StepSource {
   accelerator::OnChip chip_;
   accelerator::StepProgram::Settings settings_;
   bool single_linear_;
+  bool rests_;                 // the machine has nothing to do between two steps, which take time of others
   std::vector<Totals> marks_;  // at the markers of the step under way
   Totals simulated_;
   std::uint64_t steps_ = 0;

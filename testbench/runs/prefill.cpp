@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "harmonia/testbench/files/progress.h"
+#include "harmonia/testbench/runs/pipeline_steps.h"
 #include "harmonia/testbench/runs/sampler.h"
 
 namespace harmonia::testbench {
@@ -31,14 +32,19 @@ void Prefill::run(StepSource& steps, Collector& collector) {
     progress.update(simulated++);
     return steps.simulate(chunk_at(i));
   };
+  // The chunks' micro-batches follow each other through the stages of a pipeline.
+  PipelineFlow flow(static_cast<std::size_t>(scenario().devices.pipeline));
+  PassTime all;
   const auto take = [&](std::uint64_t i, const StepOutcome& o) {
     collector.add(o);
+    if (o.pipeline.stages > 0) all.link_ps += flow.pass(o.pipeline, false).link_ps;
     collector.count_step(chunk_at(i).tokens(), 0);
   };
   const StepSeries::Held held =
       series.run(simulate, take, [&](const StepSeries::Predicted& p) { return worst_residual(p, scenario()); });
   collector.set_errors(errors_of(held, scenario()));
   take(last, simulate(last));
+  if (flow.end_ps() > 0) collector.add(waiting_of(all, flow.end_ps() - collector.totals().time_ps, scenario()));
   collector.time_to_first_token(collector.seconds(), static_cast<std::uint64_t>(scenario().workload.batch));
 }
 

@@ -1,5 +1,6 @@
 #include "harmonia/testbench/runs/run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <memory>
@@ -15,10 +16,12 @@
 #include "harmonia/testbench/runs/figures.h"
 #include "harmonia/testbench/runs/instruments.h"
 #include "harmonia/testbench/runs/machine_steps.h"
+#include "harmonia/testbench/runs/pipeline_steps.h"
 #include "harmonia/testbench/runs/recording.h"
 #include "harmonia/testbench/runs/workload.h"
 #include "harmonia/testbench/system/device_link.h"
 #include "harmonia/testbench/system/machine.h"
+#include "harmonia/testbench/system/stages.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -118,7 +121,7 @@ void describe_inputs(const LoadedScenario& loaded, const Workload& workload, con
   result.assumptions = loaded.assumptions;
   result.notices = loaded.notices;
   result.address_map = address_map_of(machine.map, s.accelerator);
-  const WeightFigures weights = weights_of(machine.map, s.model, workload.single_linear());
+  const WeightFigures weights = weights_of(machine.map, machine.shape, workload.single_linear());
   result.weight_bytes = weights.bytes;
   result.effective_bits_per_weight = weights.bits_per_weight;
   result.area = area_of(s.accelerator);
@@ -146,7 +149,48 @@ std::vector<CheckResult> group_checks(const Scenario& s, Machine& machine) {
                       static_cast<double>(machine.group->payload_bytes()), "bytes")};
 }
 
-void check(const Workload& workload, const MachineSteps& steps, const Collector& collector, RunResult& result) {
+/// The machine of each kind of stage, in the order of the kinds.
+std::vector<Machine*> machines_of(Machine& machine) {
+  std::vector<Machine*> all = {&machine};
+  for (const auto& stage : machine.stages) all.push_back(stage.get());
+  return all;
+}
+
+/// What a stage of each kind has, and how busy it was. Weights of the run are those of the mean device.
+void describe_stages(const Scenario& s, const std::vector<StageKind>& kinds, Machine& machine,
+                     const std::vector<double>& busy_ps, RunResult& result) {
+  DevicesResult& d = result.devices;
+  const std::vector<Machine*> machines = machines_of(machine);
+  result.weight_bytes = 0;
+  d.stages.resize(static_cast<std::size_t>(s.devices.pipeline));
+  for (std::size_t k = 0; k < kinds.size(); ++k) {
+    const Machine& m = *machines[k];
+    const WeightFigures of_kind = weights_of(m.map, m.shape, false);
+    for (const int number : kinds[k].stages) {
+      StageResult& stage = d.stages[static_cast<std::size_t>(number)];
+      stage.stage = static_cast<std::uint64_t>(number);
+      stage.layers = static_cast<std::uint64_t>(m.shape.num_hidden_layers);
+      stage.weight_bytes = of_kind.bytes;
+      stage.memory_bytes = static_cast<double>(m.map.end);
+      stage.busy_s = 1e-12 * busy_ps[static_cast<std::size_t>(number)];
+      stage.busy_share = result.simulated_seconds > 0 ? stage.busy_s / result.simulated_seconds : 0;
+      result.weight_bytes += of_kind.bytes / s.devices.pipeline;
+    }
+  }
+  d.simulated = static_cast<std::uint64_t>(kinds.size());
+}
+
+std::vector<CheckResult> pipeline_checks(const PipelineSteps& steps, const RunResult& result) {
+  const PipelineSteps::Moved& moved = steps.moved();
+  double busy_s = 0;
+  for (const StageResult& stage : result.devices.stages) busy_s = std::max(busy_s, stage.busy_s);
+  return {
+      check_close("DRAM bytes of all stages = those of one device with all layers, and what spills at their borders",
+                  moved.one_device + moved.at_borders, moved.all_stages, "bytes"),
+      check_at_least("time >= that of the busiest stage", busy_s, result.simulated_seconds, "s")};
+}
+
+void check(const Workload& workload, const StepSource& steps, const Collector& collector, RunResult& result) {
   const accelerator::AcceleratorConfig& config = workload.scenario().accelerator;
   const double peak = result.bandwidth.peak_bytes_per_s;
   const auto add = [&](const std::vector<CheckResult>& checks) {
@@ -156,7 +200,7 @@ void check(const Workload& workload, const MachineSteps& steps, const Collector&
   add(conservation_checks(steps.simulated()));
   add(bound_checks("", steps.simulated(), steps.simulated().seconds(), config, peak));
   // The run itself, where what was simulated stands for more.
-  if (workload.own_time_line())
+  if (workload.own_time_line() || workload.scenario().devices.pipeline > 1)
     add(bound_checks("whole run: ", collector.totals(), result.simulated_seconds, config, peak));
   add(class_checks("", collector.totals(), config, peak));
   add(collector.step_checks());
@@ -175,7 +219,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   RunResult result;
   Collector collector(empty_series(s));
   collector.hold_to({s.accelerator, accelerator::peak_bandwidth(s.accelerator)});
-  std::unique_ptr<MachineSteps> steps;
+  std::unique_ptr<SimulatedSteps> steps;
   const auto body = [&](Host&) {
     try {
       workload->run(*steps, collector);
@@ -188,16 +232,39 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
         "transactions are recorded in connections that the run makes itself, expected no connections of the caller");
   std::unique_ptr<Recording> recording;
   if (!options.records_folder.empty()) recording = std::make_unique<Recording>(options.records_folder);
-  Machine machine(s, workload->capacity(), body, options_of(s, options, recording.get()));
+  const std::vector<StageKind> kinds = stage_kinds(s);
+  Machine machine(kinds.front().scenario, workload->capacity(), body, options_of(s, options, recording.get()));
+  for (std::size_t k = 1; k < kinds.size(); ++k)
+    machine.add_stage(kinds[k].scenario, workload->capacity(), machine_options(kinds[k].scenario));
   // A step that cannot run must be refused before anything is simulated or written.
-  refuse_impossible_step(machine.shape, machine.map, s, workload->largest_step(), workload->single_linear());
+  for (const Machine* of_kind : machines_of(machine))
+    refuse_impossible_step(of_kind->shape, of_kind->map, s, workload->largest_step(), workload->single_linear());
   Instruments instruments(*machine.accelerator, instrument_options(s, options));
   instruments.record_steps(recording.get());
-  steps = std::make_unique<MachineSteps>(s, machine, instruments, workload->single_linear());
+  std::vector<std::unique_ptr<Instruments>> of_stages;
+  PipelineSteps* pipeline = nullptr;
+  if (s.devices.pipeline == 1) {
+    steps = std::make_unique<MachineSteps>(s, machine, instruments, workload->single_linear());
+  } else {
+    std::vector<std::unique_ptr<MachineSteps>> of_kinds;
+    of_kinds.push_back(std::make_unique<MachineSteps>(kinds.front().scenario, machine, instruments, false));
+    for (std::size_t k = 1; k < kinds.size(); ++k) {
+      Machine& stage = *machine.stages[k - 1];
+      of_stages.push_back(std::make_unique<Instruments>(*stage.accelerator, InstrumentOptions{}));
+      of_kinds.push_back(std::make_unique<MachineSteps>(kinds[k].scenario, stage, *of_stages.back(), false));
+    }
+    auto of_all = std::make_unique<PipelineSteps>(s, kinds, std::move(of_kinds));
+    pipeline = of_all.get();
+    steps = std::move(of_all);
+  }
+  const auto stopped = [&] {
+    return instruments.stopped() ||
+           std::any_of(of_stages.begin(), of_stages.end(), [](const auto& i) { return i->stopped(); });
+  };
 
   const InterruptGuard guard;
-  machine.simulate_until([&] { return machine.host->finished() || instruments.stopped(); });
-  if (instruments.stopped()) result.complete = false;
+  machine.simulate_until([&] { return machine.host->finished() || stopped(); });
+  if (stopped()) result.complete = false;
 
   collector.set_simulated(steps->simulated());
   describe_inputs(loaded, *workload, machine, result);
@@ -205,11 +272,24 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   result.fidelity.layers_simulated = steps->layers_simulated();
   collector.report(s, workload->single_linear(), channel_facts(*machine.accelerator), result);
   workload->report(result);
-  if (s.model.tensor_devices > 1) {
+  if (s.devices.count() > 1) {
     const Totals& totals = collector.totals();
-    result.devices = devices_of(s, machine.accelerator->sequencer.all_reduces(), totals.reduced_values,
-                                totals.all_reduces, result.energy, static_cast<double>(counted_tokens(result)));
-    const DevicesResult& d = result.devices;
+    std::vector<std::uint64_t> all_reduces;
+    for (const Machine* of_kind : machines_of(machine)) {
+      const std::vector<std::uint64_t>& own = of_kind->accelerator->sequencer.all_reduces();
+      all_reduces.insert(all_reduces.end(), own.begin(), own.end());
+    }
+    result.devices = devices_of(s, all_reduces,
+                                {totals.all_reduces, totals.reduced_values, totals.sends, totals.sent_values,
+                                 totals.sent_bytes, totals.sent_wire_bytes},
+                                result.energy, static_cast<double>(counted_tokens(result)));
+    DevicesResult& d = result.devices;
+    if (pipeline) {
+      d.bubble_s = 1e-12 * totals.classes[static_cast<std::size_t>(accelerator::OperationClass::bubble)].elapsed_ps;
+      d.bubble_share = result.simulated_seconds > 0 ? d.bubble_s / result.simulated_seconds : 0;
+      describe_stages(s, kinds, machine, collector.stage_busy_ps(), result);
+      for (const CheckResult& c : pipeline_checks(*pipeline, result)) result.checks.push_back(c);
+    }
     result.checks.push_back(
         check_close("bytes sent over links = formula of the algorithm", d.link_formula_bytes, d.link_bytes, "bytes"));
     if (machine.group)
@@ -218,7 +298,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   check(*workload, *steps, collector, result);
   note_replaced_blocks(options, *machine.accelerator, result);
   for (const std::string& notice : machine_notices(s.accelerator)) result.notices.push_back(notice);
-  const BandwidthBins& series = workload->own_time_line() ? collector.series() : instruments.bins();
+  const BandwidthBins& series = workload->own_time_line() || pipeline ? collector.series() : instruments.bins();
   result.bandwidth_interval_s = series.bin_s();
   result.bandwidth_series = series.samples();
   const std::string merged = merged_bins(s, series, result.simulated_seconds);

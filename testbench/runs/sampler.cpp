@@ -182,7 +182,8 @@ double array_ratio(std::size_t operation_class, const ClassTotals& predicted, co
 bool on_array(std::size_t operation_class) {
   using accelerator::OperationClass;
   const auto c = static_cast<OperationClass>(operation_class);
-  return c != OperationClass::embedding && c != OperationClass::elementwise && c != OperationClass::link;
+  return c != OperationClass::embedding && c != OperationClass::elementwise && c != OperationClass::link &&
+         c != OperationClass::bubble;
 }
 
 void follow_class(std::size_t operation_class, ClassTotals& c, const ClassTotals& formulas, const PeakRates& peak,
@@ -276,7 +277,8 @@ LayerSample::LayerSample(const FidelityConfig& fidelity, const accelerator::Mode
     : layers_(static_cast<std::uint32_t>(shape.num_hidden_layers)),
       all_layers_(layers_),
       vocabulary_(static_cast<std::uint64_t>(shape.vocab_size)),
-      mixtures_(shape.mixture.experts > 0) {
+      mixtures_(shape.mixture.experts > 0),
+      has_head_(!shape.stage_behind) {
   for (const int first : shape.sorts_of_layers()) {
     sorts_.emplace_back();
     for (int l = first; l < shape.num_hidden_layers; ++l)

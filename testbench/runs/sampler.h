@@ -77,7 +77,7 @@ class LayerSample {
   bool partial() const { return layers_ < all_layers_; }
   std::uint32_t layers() const { return layers_; }
   /// lm_head of a model with mixtures is simulated whole: beside layers of few bytes it is a large part of the step.
-  std::uint32_t head_columns() const { return partial() && !mixtures_ ? kHeadColumns : 0; }
+  std::uint32_t head_columns() const { return partial() && !mixtures_ && has_head_ ? kHeadColumns : 0; }
 
   /// The whole step from its simulated part. marks: the totals after embedding, after each simulated layer and, where
   /// lm_head was cut, after each of its three pieces; expected: what the formulas say of the whole step.
@@ -88,7 +88,7 @@ class LayerSample {
   std::uint32_t layers_, all_layers_;
   std::vector<std::vector<std::uint32_t>> sorts_;  // of layers that are alike, their numbers
   std::uint64_t vocabulary_;
-  bool mixtures_;
+  bool mixtures_, has_head_;  // stages of a pipeline but for the last have none
 };
 
 /// Between two outcomes: share 0 is `before`, 1 is `after`.

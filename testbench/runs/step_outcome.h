@@ -4,6 +4,7 @@
 
 #include "harmonia/hw/program/conservation.h"
 #include "harmonia/hw/program/step_program.h"
+#include "harmonia/testbench/runs/pipeline_times.h"
 #include "harmonia/testbench/runs/totals.h"
 
 namespace harmonia::testbench {
@@ -12,11 +13,13 @@ namespace harmonia::testbench {
 struct StepOutcome {
   Totals totals;
   Totals spread;  // of each count: what the sampled layers differ by, carried to those left out; nothing in full
+  PipelineTimes pipeline{};  // of a pipeline, whose waiting is not in the totals yet (pipeline_steps.h)
 
   /// Adds `factor` times the other.
   void add(const StepOutcome& other, double factor) {
     totals.add(other.totals, factor);
     spread.add(other.spread, factor);
+    pipeline.add(other.pipeline, factor);
   }
 };
 

@@ -30,7 +30,11 @@ const Counts<Totals> kOfRun = {&Totals::time_ps,
                                &Totals::expert_bytes,
                                &Totals::all_reduces,
                                &Totals::reduced_values,
-                               &Totals::expected_reduced_values};
+                               &Totals::expected_reduced_values,
+                               &Totals::sends,
+                               &Totals::sent_values,
+                               &Totals::sent_bytes,
+                               &Totals::sent_wire_bytes};
 const Counts<ClassTotals> kOfClass = {&ClassTotals::elapsed_ps,
                                       &ClassTotals::compute_cycles,
                                       &ClassTotals::vector_ps,

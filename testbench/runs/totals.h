@@ -46,6 +46,7 @@ struct Totals {
   double expected_macs = 0, expected_slots = 0;
   double mixtures = 0, experts = 0, expert_bytes = 0;  // mixture layers, experts that they read, and bytes of those
   double all_reduces = 0, reduced_values = 0, expected_reduced_values = 0;  // between devices
+  double sends = 0, sent_values = 0, sent_bytes = 0, sent_wire_bytes = 0;   // from stage to stage, by one device
   std::array<ClassTotals, accelerator::operation_class_count> classes{};
   std::vector<ChannelTotals> channels;
   std::vector<UnitTotals> units;

@@ -17,7 +17,15 @@ void DevicesConfig::describe(config::Fields& f) {
   f.add("pipeline", pipeline)
       .range(1, 1024)
       .unit("devices")
-      .says("groups of layers on devices of their own; 1 is modelled");
+      .says(
+          "stages: groups of whole layers, one behind the other, each on `tensor` devices of its own; where layers do "
+          "not divide the first stages have one more");
+  f.add("micro_batches", micro_batches)
+      .range(0, 65536)
+      .unit("micro-batches")
+      .says(
+          "of a step's sequences, which pass the stages of a pipeline one behind the other; 0: as many as stages, and "
+          "no more than sequences");
   f.add("fold", fold).says("simulate one of the equal devices; false: all of them, with their links");
   f.add("overlap", overlap)
       .says("weights of what follows are read and expanded during all-reduces, as far as their buffers reach");
@@ -36,15 +44,49 @@ link::Algorithm DevicesConfig::named_algorithm() const {
   throw std::logic_error("no algorithm is named");
 }
 
+namespace {
+
+std::string pipeline_problem(const Scenario& s) {
+  const DevicesConfig& d = s.devices;
+  if (d.pipeline == 1) return {};
+  if (s.workload.is_trace())
+    return "devices.pipeline: replay of a request trace is not modelled over stages, expected 1";
+  if (s.workload.phase == Phase::gemv)
+    return "devices.pipeline: a single matrix (phase gemv) has no layers, expected 1";
+  if (d.pipeline > s.model.num_hidden_layers)
+    return "devices.pipeline: is " + std::to_string(d.pipeline) + ", expected at most the model's " +
+           std::to_string(s.model.num_hidden_layers) + " layers";
+  if (d.micro_batches > s.workload.batch)
+    return "devices.micro_batches: is " + std::to_string(d.micro_batches) + ", expected at most the workload's " +
+           std::to_string(s.workload.batch) + " sequences";
+  if (!d.fold) return "devices.fold: all devices of a pipeline are not simulated together, expected true";
+  if (d.topology == link::Topology::shared)
+    return "devices.topology: sends from stage to stage over one path that all share are not modelled, expected "
+           "switch, "
+           "full or ring";
+  return {};
+}
+
+}  // namespace
+
+std::string idle_devices_key(const DevicesConfig& d, const config::Node& given) {
+  if (d.count() == 1 || !given.is_map()) return {};
+  if (d.pipeline == 1 && d.micro_batches > 0 && given.find("micro_batches") != nullptr) return "micro_batches";
+  if (d.tensor > 1) return {};
+  for (const char* of_all_reduces : {"topology", "algorithm", "reduction", "overlap"})
+    if (given.find(of_all_reduces) != nullptr) return of_all_reduces;
+  return {};
+}
+
 std::string devices_problem(const Scenario& s, bool link_given) {
   const DevicesConfig& d = s.devices;
-  if (d.pipeline > 1) return "devices.pipeline: pipeline parallelism is not modelled, expected 1";
-  if (d.tensor == 1) return {};
+  if (d.count() == 1) return {};
   if (!link_given) return "devices.link: is missing, expected the link between the devices (`harmonia list links`)";
   if (s.fidelity.data == DataMode::functional && d.fold)
     return "devices.fold: one device has no values of the others to add, expected false, or fidelity.data: timing_only";
   if (d.overlap && s.accelerator.kernels.on())
     return "devices.overlap: kernels of a GPU begin one after another, and an all-reduce is one, expected false";
+  if (const std::string why = pipeline_problem(s); !why.empty()) return why;
   if (s.workload.is_trace() && s.fidelity.mode == FidelityMode::sampled)
     return "devices.tensor: sampled replay of a request trace is not modelled over several devices, expected 1, or "
            "fidelity.mode: full";
@@ -53,7 +95,7 @@ std::string devices_problem(const Scenario& s, bool link_given) {
   if (d.link.message_bytes < link::element_bytes(d.reduction))
     return "devices.link.message_bytes: is " + std::to_string(d.link.message_bytes) +
            ", expected room for one value of " + std::to_string(link::element_bytes(d.reduction)) + " bytes";
-  if (d.algorithm == kFastestAlgorithm) return {};
+  if (d.tensor == 1 || d.algorithm == kFastestAlgorithm) return {};
   const std::string why =
       link::refusal(link::Collective::all_reduce, d.named_algorithm(), d.topology, static_cast<unsigned>(d.tensor));
   return why.empty() ? why : "devices.algorithm: " + why;

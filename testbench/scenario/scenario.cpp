@@ -420,21 +420,43 @@ void settle_devices(LoadedScenario& loaded) {
   Scenario& s = loaded.scenario;
   if (const std::string why = devices_problem(s, given && given->is_map() && given->find("link")); !why.empty())
     throw located(InputError(why), loaded);
-  if (s.devices.tensor > 1) {
+  if (s.devices.count() > 1) {
+    if (const std::string key = idle_devices_key(s.devices, *given); !key.empty())
+      throw InputError(
+          given->find(key)->where,
+          fmt::format("devices.{} has no effect with tensor: {} and pipeline: {}, expected it to be left out", key,
+                      s.devices.tensor, s.devices.pipeline));
     try {
       s.whole = s.model;
       s.model = accelerator::part_of(s.model, s.devices.tensor);
     } catch (const InputError& e) {
       throw located(e, loaded);
     }
+    if (s.devices.pipeline > 1 && s.devices.micro_batches == 0)
+      s.devices.micro_batches = std::min(s.devices.pipeline, s.workload.batch);
+    Node* resolved = loaded.resolved.find("devices");
+    if (s.devices.pipeline > 1)
+      resolved->find("micro_batches")->text = std::to_string(s.devices.micro_batches);
+    else
+      resolved->erase("micro_batches");
+    if (s.devices.tensor == 1)
+      for (const char* of_all_reduces : {"topology", "algorithm", "reduction", "overlap"})
+        resolved->erase(of_all_reduces);
     loaded.notices.push_back(
-        fmt::format("Bytes, bandwidth, operations, energy and area are those of one of {} equal devices; `devices` has "
-                    "the links and "
-                    "the energy of all.",
-                    s.devices.tensor));
+        s.devices.pipeline == 1
+            ? fmt::format(
+                  "Bytes, bandwidth, operations, energy and area are those of one of {} equal devices; `devices` "
+                  "has the links and the energy of all.",
+                  s.devices.tensor)
+            : fmt::format(
+                  "Bytes, bandwidth, operations and energy are those of the mean of {} devices in {} stages; "
+                  "`devices` has the stages, the links and the energy of all. Address map, latencies of reads and "
+                  "time line are of the first stage.",
+                  s.devices.count(), s.devices.pipeline));
     return;
   }
-  if (given) loaded.notices.emplace_back("devices.tensor is 1: nothing is divided, and no link is used.");
+  if (given)
+    loaded.notices.emplace_back("devices.tensor and devices.pipeline are 1: nothing is divided, and no link is used.");
   loaded.resolved.erase("devices");
   auto& list = loaded.assumptions;
   list.erase(std::remove_if(list.begin(), list.end(),

@@ -19,9 +19,10 @@ namespace harmonia::testbench {
 
 class Host : public sc_core::sc_module {
  public:
-  /// `body` runs as a thread from time zero; an exception that leaves it stops the simulation and is kept in `failure`.
+  /// `body` runs as a thread from time zero; an exception that leaves it stops the simulation and is kept in `failure`. Without
+  /// a body steps are asked for from another host's thread.
   Host(sc_core::sc_module_name name, std::function<void(Host&)> body) : sc_module(name), body_(std::move(body)) {
-    SC_THREAD(run);
+    if (body_) SC_THREAD(run);
     isock.on_response([this](tlm::tlm_generic_payload& payload, const sc_core::sc_time& when) {
       failed_ = payload.get_response_status() != tlm::TLM_OK_RESPONSE;
       const sc_core::sc_time now = sc_core::sc_time_stamp();

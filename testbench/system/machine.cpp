@@ -79,7 +79,7 @@ accelerator::MachineOptions machine_options(const Scenario& s) {
   o.program.codebook = codebook_kind(s.weights.codebook);
   o.program.data_valid = s.fidelity.data == DataMode::functional;
   const auto sequences = static_cast<std::uint64_t>(s.workload.is_trace() ? s.workload.max_batch : s.workload.batch);
-  o.program.routing = make_routing(s.workload.routing, s.model, sequences, s.seed);
+  o.program.routing = make_routing(s.workload.routing, s.devices.pipeline > 1 ? s.whole : s.model, sequences, s.seed);
   if (s.model.tensor_devices > 1)
     o.program.all_reduce_us = [link = std::make_shared<DeviceLink>(s.devices)](std::uint64_t values) {
       return link->all_reduce(values).us;
@@ -187,6 +187,16 @@ Machine::Machine(const Scenario& scenario, const Capacity& capacity, const accel
   loader->isock.bind(accelerator->memory());
 }
 
+Machine& Machine::add_stage(const Scenario& scenario, const Capacity& capacity,
+                            const accelerator::MachineOptions& options) {
+  const std::string suffix = "_stage" + std::to_string(stages.size() + 1);
+  stages.push_back(std::unique_ptr<Machine>(new Machine(scenario, capacity, options, suffix)));
+  Machine& stage = *stages.back();
+  stage.host = std::make_unique<Host>(("host" + suffix).c_str(), nullptr);
+  stage.host->isock.bind(stage.accelerator->command());
+  return stage;
+}
+
 void Machine::simulate() {
   simulate_until([this] { return host->finished(); });
 }
@@ -208,6 +218,11 @@ std::string Machine::waiting() const {
   for (std::size_t d = 0; d < others.size(); ++d) {
     const std::string own = others[d]->accelerator->waiting();
     if (!own.empty()) text += (text.empty() ? "device " : "; device ") + std::to_string(d + 1) + ": " + own;
+  }
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    const std::string own = stages[s]->waiting();
+    if (!own.empty())
+      text += (text.empty() ? "stages like number " : "; stages like number ") + std::to_string(s + 1) + ": " + own;
   }
   return text;
 }

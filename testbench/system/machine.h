@@ -61,6 +61,11 @@ struct Machine {
   std::unique_ptr<MemoryLoader> loader;
   std::vector<std::unique_ptr<Machine>> others;  // without hosts
   std::unique_ptr<accelerator::DeviceGroup> group;
+  /// Of a pipeline, machines of stages that are not like the first one, each with a host without a thread.
+  std::vector<std::unique_ptr<Machine>> stages;
+
+  /// Adds a stage. scenario: with the stage's model.
+  Machine& add_stage(const Scenario& scenario, const Capacity& capacity, const accelerator::MachineOptions& options);
 
   /// Device 0 is the machine itself.
   Machine& device(std::size_t number) { return number == 0 ? *this : *others.at(number - 1); }

@@ -176,8 +176,6 @@ TEST_CASE("devices: what is not modelled or does not divide is refused by name")
   const Runs runs;
   CHECK_THAT(runs.refusal(tensor(3)), ContainsSubstring("3 devices do not divide the model's num_attention_heads (8)"));
   CHECK_THAT(runs.refusal("--set devices.tensor=2"), ContainsSubstring("devices.link: is missing"));
-  CHECK_THAT(runs.refusal(tensor(2) + " --set devices.pipeline=2"),
-             ContainsSubstring("pipeline parallelism is not modelled"));
   CHECK_THAT(runs.refusal(tensor(2) + " --set fidelity.data=functional"),
              ContainsSubstring("devices.fold: one device has no values of the others to add"));
   CHECK_THAT(runs.refusal(tensor(2) +

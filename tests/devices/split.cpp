@@ -112,3 +112,46 @@ TEST_CASE("split: what does not divide is refused by name") {
   odd.mixture.expert_width = 255;
   CHECK_THAT(refusal(odd, 2), ContainsSubstring("mixture.expert_width (255)"));
 }
+
+TEST_CASE("split: stages have whole layers, and the first ones one more where they do not divide") {
+  ModelShape shape = small();
+  shape.num_hidden_layers = 11;
+  shape.sliding_window = 64;
+  shape.full_attention_layers = {3, 9};
+  int layers = 0;
+  for (int s = 0; s < 4; ++s) {
+    const ModelShape stage = stage_of(shape, 4, s);
+    CHECK(stage.num_hidden_layers == (s < 3 ? 3 : 2));
+    CHECK(stage.first_layer == layers);
+    CHECK(stage.stage_before == (s > 0));
+    CHECK(stage.stage_behind == (s < 3));
+    for (int l = 0; l < stage.num_hidden_layers; ++l) CHECK(stage.window_of(l) == shape.window_of(layers + l));
+    layers += stage.num_hidden_layers;
+  }
+  CHECK(layers == 11);
+  CHECK_THAT(test::message_of([&] { stage_of(shape, 12, 0); }),
+             ContainsSubstring("devices.pipeline: is 12, expected at most the model's 11 layers"));
+}
+
+TEST_CASE("split: stages in the middle are alike when their layers are") {
+  ModelShape shape = small();
+  shape.num_hidden_layers = 8;
+  CHECK(alike(stage_of(shape, 4, 1), stage_of(shape, 4, 2)));
+  CHECK_FALSE(alike(stage_of(shape, 4, 0), stage_of(shape, 4, 1)));  // the embedding
+  CHECK_FALSE(alike(stage_of(shape, 4, 2), stage_of(shape, 4, 3)));  // lm_head
+  shape.sliding_window = 64;
+  shape.full_attention_layers = {3};
+  CHECK_FALSE(alike(stage_of(shape, 4, 1), stage_of(shape, 4, 2)));
+}
+
+TEST_CASE("split: all stages together move the bytes of one device, and work as much") {
+  for (const int tensor : {1, 2}) {
+    const ModelShape part = part_of(small(), tensor);
+    Expected sum;
+    for (int s = 0; s < 3; ++s) sum += step(stage_of(part, 3, s));
+    const Expected whole = step(part);
+    CHECK(sum.bytes == whole.bytes);
+    CHECK(sum.macs == whole.macs);
+    CHECK(sum.reduced_values == whole.reduced_values);
+  }
+}

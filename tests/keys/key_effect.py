@@ -73,6 +73,8 @@ ONE_ROW = KERNELS + ["workload={phase: decode, batch: 1, context: 100, tokens: 1
 DEVICES = SCENARIOS["decode"] + ["devices={tensor: 2, algorithm: ring, link: {bandwidth_gb_per_s: 1, latency_ns: 50, payload_bytes: 64, header_bytes: 8,"
                                  " message_ns: 5, message_bytes: 128, buffer_bytes: 128, collective_us: 1, eager_bytes: 100, rendezvous_us: 1,"
                                  " pj_per_bit: 4, phy_mm2: 1}}"]
+# Two devices, each with layers of its own.
+PIPELINE = SCENARIOS["decode"] + ["devices={pipeline: 2, link: {bandwidth_gb_per_s: 1, latency_ns: 50}}"]
 # Keys that work only beside others: the first entry whose text begins the key decides the scenario.
 BESIDE = {
     "accelerator.pe.mantissa_bits": SCENARIOS["prefill"] + ["accelerator=anda", "kv=fp16"],
@@ -97,6 +99,7 @@ BESIDE = {
     "workload.cols": ["workload={phase: gemv, rows: 256, cols: 256, batch: 1}"],
     "workload.trace": TRACE, "workload.limit": TRACE, "workload.max_batch": TRACE, "workload.kv_capacity_tokens": TRACE,
     "workload.time_scale": TRACE,
+    "devices.micro_batches": PIPELINE,
     "devices.": DEVICES,
 }
 # Values to try where doubling, halving and the other names are not the right ones.
@@ -125,7 +128,6 @@ VALUES = {
 }
 # Keys with one usable value: any other must be refused, with the key's name.
 ONE_VALUE = {
-    "devices.pipeline": "pipeline parallelism is not modelled",
     "accelerator.pe.lanes": "operands come in groups of 32",
     "weights.group_size": "the decoder's integer weights share a scale among 128",
     "kv.exponent_bits": "exponents are stored in bytes",

@@ -1,4 +1,4 @@
-// Rows of the embedding to the residual stream.
+// Rows of the embedding, or those that came from the stage before, to the residual stream.
 #include "harmonia/hw/program/operations.h"
 
 namespace harmonia::accelerator {
@@ -34,13 +34,15 @@ void generate_gather(Generation& g, const LayerOperation& operation, int /*layer
   const std::uint32_t row_bytes = 2 * static_cast<std::uint32_t>(plan.shape.hidden_size);
   g.out.batch.vector.push_back({op, setup_of(g)});
 
-  // One gather per eight rows; which rows is known in functional runs only, and makes no difference to the bytes.
+  // One gather per eight rows; which rows is known in functional runs only, and makes no difference to the bytes. What came over a
+  // link is not read from memory.
+  const bool received = plan.shape.stage_before;
   for (const Strip& strip : strips_of(plan.rows, memory::DmaDescriptor::kMaxSegments)) {
     memory::DmaDescriptor d;
     d.operation = op;
     vector::Embed v;
     static_assert(memory::DmaDescriptor::kMaxSegments <= 8 * sizeof v.absent, "a bit for each row");
-    for (std::uint64_t row = strip.first; row < strip.first + strip.rows; ++row) {
+    for (std::uint64_t row = strip.first; !received && row < strip.first + strip.rows; ++row) {
       std::uint64_t token = row < plan.work.token_ids.size()
                                 ? plan.work.token_ids[row]
                                 : (row * 7919) % static_cast<std::uint64_t>(plan.shape.vocab_size);
@@ -50,14 +52,15 @@ void generate_gather(Generation& g, const LayerOperation& operation, int /*layer
       }
       d.add(dma_segment(plan.map.embedding + token * row_bytes, row_bytes, bus::TrafficClass::weights));
     }
-    g.out.push(Queue::vector_read, d);
+    if (!received) g.out.push(Queue::vector_read, d);
 
     v.rows = static_cast<std::uint32_t>(strip.rows);
     v.columns = static_cast<std::uint32_t>(plan.shape.hidden_size);
     v.row_begin = static_cast<std::uint32_t>(strip.first);
     v.leaves = !plan.resident;
-    v.partial = plan.shape.tensor_devices > 1;
-    if (g.head_operand == 0) v.multiplier = static_cast<float>(plan.shape.embedding_multiplier);
+    v.received = received;
+    v.partial = plan.shape.tensor_devices > 1 && !received;
+    if (g.head_operand == 0 && !received) v.multiplier = static_cast<float>(plan.shape.embedding_multiplier);
     v.block_columns = plan.resident ? 0 : plan.map.residual.block_columns;
     g.out.batch.vector.push_back({op, v});
     if (!plan.resident) spill_rows(g, strip, op);

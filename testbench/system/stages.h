@@ -1,0 +1,20 @@
+// The stages of a scenario's pipeline: which layers each has, and which of them are alike.
+// Models: groups of layers on devices of their own. Does not model: time (testbench/runs/pipeline_steps.h).
+#pragma once
+
+#include <vector>
+
+#include "harmonia/testbench/scenario/scenario.h"
+
+namespace harmonia::testbench {
+
+/// Stages that are alike, of which one is simulated.
+struct StageKind {
+  Scenario scenario;        // whose model is a stage's
+  std::vector<int> stages;  // in ascending order
+};
+
+/// In the order of their first stages. Without a pipeline one kind, which is the scenario itself.
+std::vector<StageKind> stage_kinds(const Scenario& scenario);
+
+}  // namespace harmonia::testbench
