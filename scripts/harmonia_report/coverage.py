@@ -22,8 +22,8 @@ def score_plot(page, groups):
     axes.set_xlim(0, 100)
     axes.set_xlabel("bins covered (%)")
     axes.set_ylabel("covergroup")
-    page.plot(figure, "Share of the bins of each covergroup that were hit often enough",
-              "Bins of coverpoints and combinations of crosses count alike; ignored and illegal ones do not.")
+    page.plot(figure, "Share of covered bins of each covergroup",
+              "Bins of coverpoints and of crosses have equal weight; ignored and illegal bins are not counted.")
 
 
 def coverage_page(folder, r):
@@ -31,11 +31,11 @@ def coverage_page(folder, r):
     page = Page("Functional coverage", f"{len(r['runs'])} runs, {len(r['groups'])} covergroups")
     page.section("Summary")
     failed = [x["name"] for x in r["runs"] if not x["passed"]]
-    sentences = [f"{score['covered']} of {score['counted']} bins were hit often enough ({percent(score['share'])})."]
+    sentences = [f"{score['covered']} of {score['counted']} bins are covered ({percent(score['share'])})."]
     if score["illegal_hits"]:
         sentences.append(f"Illegal bins were hit {score['illegal_hits']} times.")
     if failed:
-        sentences.append(f"{len(failed)} runs failed or were stopped: {', '.join(failed[:10])}.")
+        sentences.append(f"{len(failed)} runs failed or were interrupted: {', '.join(failed[:10])}.")
     page.items(sentences)
     if r["groups"]:
         score_plot(page, r["groups"])

@@ -31,7 +31,7 @@ def dram_plots(page, r, requests):
     clock_s = r["clock_ps"] * 1e-12
     page.section("Bandwidth")
     peak = r["bandwidth"]["peak_bytes_per_s"]
-    rows = [("peak", peak), ("ceiling", peak * r["bandwidth"]["ceiling"]["utilisation"]), ("achieved", r["bandwidth"]["achieved_bytes_per_s"])]
+    rows = [("peak", peak), ("attainable", peak * r["bandwidth"]["ceiling"]["utilisation"]), ("achieved", r["bandwidth"]["achieved_bytes_per_s"])]
     figure, axes = plt.subplots(figsize=(9, 2.2))
     for i, (name, value) in enumerate(rows):
         axes.barh([i], [value / 1e9], height=0.7, **style(i))
@@ -41,9 +41,9 @@ def dram_plots(page, r, requests):
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("bandwidth (GB/s)")
     axes.set_ylabel("channel")
-    page.plot(figure, "Peak bandwidth of the channel, its ceiling for these activates and refreshes, and what was achieved",
-              "Ceiling: the most that as many activates, bursts and refreshes leave. What lies below it is lost to turnarounds of the bus, row conflicts "
-              "in one bank, commands and waiting for requests.")
+    page.plot(figure, "Peak bandwidth of the channel, attainable bandwidth with these activates and refreshes, and achieved bandwidth",
+              "Attainable: the upper bound for the same number of activates, bursts and refreshes. The difference to the achieved bandwidth is lost to bus "
+              "turnarounds, row conflicts within a bank, command-bus conflicts and intervals without requests.")
     page.table("Bandwidth", ["", "bandwidth", "of peak"], [[n, si(v, "B/s", 4), percent(v / peak)] for n, v in rows])
     if len(requests) > 1:
         begin, end = min(q[1] for q in requests), max(q[2] for q in requests)
@@ -69,7 +69,7 @@ def dram_plots(page, r, requests):
         axes.set_ylabel("bandwidth (GB/s)")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=3, fontsize=9)
         page.plot(figure, "Bandwidth over simulated time, reads and writes stacked, with the peak as a dashed line",
-                  f"Requests at their last data beat, {si(width * clock_s, 's')} an interval.")
+                  f"A request counts when its last data beat is transferred; intervals of {si(width * clock_s, 's')}.")
 
     page.section("Latency")
     there = [(k, n) for k, n in (("read_s", "read"), ("write_s", "write")) if r["latency"][k]["count"] > 0]
@@ -87,8 +87,8 @@ def dram_plots(page, r, requests):
         axes.set_xlim(0)
         axes.set_ylim(0, 102)
         axes.legend(loc="lower right", fontsize=9)
-        page.plot(figure, "Cumulative distributions of the latencies of reads and writes", "A point of a line: this share of the requests needed at most that long, "
-                  "from the offer to the last data beat.")
+        page.plot(figure, "Cumulative distributions of the latencies of reads and writes", "A point on a line gives the share of requests with at most that latency, "
+                  "from the moment a request is offered to its last data beat.")
     else:
         figure, axes = plt.subplots(figsize=(9, 1.2 + 0.6 * len(there)))
         for i, (k, n) in enumerate(there):
@@ -104,11 +104,11 @@ def dram_plots(page, r, requests):
         axes.set_ylabel("request")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=6, fontsize=9)
         page.plot(figure, "Latencies of reads and writes: smallest, median, mean, 95th and 99th percentile, largest",
-                  "From the offer to the last data beat; percentiles by nearest rank.")
+                  "From the moment a request is offered to its last data beat; percentiles are nearest-rank values.")
     page.table("Latencies", ["requests", "count", "mean", "min", "p50", "p95", "p99", "max"],
                [[n, r["latency"][k]["count"]] + [si(r["latency"][k][p], "s", 4) for p in figures.PERCENTILES] for k, n in there])
 
-    page.section("Rows and commands")
+    page.section("Row-buffer accesses and commands")
     figure, axes = plt.subplots(1, 2, figsize=(9, 1.4 + 0.26 * max(3, len(r["commands"]))))
     for a, values, name, what in ((axes[0], [(n, r["row_" + n]) for n in ("hits", "misses", "conflicts")], "accesses", "row"),
                                   (axes[1], list(r["commands"].items()), "commands", "command")):
@@ -121,10 +121,10 @@ def dram_plots(page, r, requests):
         a.grid(axis="y", visible=False)
         a.set_xlabel(f"{name} ({ {'k': 'thousands', 'M': 'millions', 'G': 'billions'}.get(prefix, 'count')})")
         a.set_ylabel(what)
-    page.plot(figure, "Row hits, misses and conflicts, and the commands of the channel by kind", "A miss opens a row in a bank without one, a conflict closes another row first.")
+    page.plot(figure, "Row hits, misses and conflicts, and the commands of the channel by kind", "A miss activates a row in a bank without an open row; a conflict precharges another open row first.")
     page.table("Accesses", ["row", "accesses"], [[n, r["row_" + n]] for n in ("hits", "misses", "conflicts")])
     page.table("Commands", ["command", "count"], [[k, v] for k, v in r["commands"].items()])
-    page.table("Queues, in bursts", ["queue", "mean", "most", "entries"],
+    page.table("Queues, in bursts", ["queue", "mean", "maximum", "entries"],
                [[k, f"{q['mean']:.2f}", q["max"], q["entries"]] for k, q in r["queue_occupancy"].items()])
 
     page.section("Energy")
@@ -143,7 +143,7 @@ def dram_plots(page, r, requests):
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"energy ({prefix}J)")
     axes.set_ylabel("component")
-    page.plot(figure, "Energy of the channel by component", f"{si(e['total_j'], 'J')} in all, {si(e['per_bit_j'], 'J')} a bit, {si(e['mean_power_w'], 'W')} on average.")
+    page.plot(figure, "Energy of the channel by component", f"{si(e['total_j'], 'J')} in total, {si(e['per_bit_j'], 'J')} per bit, mean power {si(e['mean_power_w'], 'W')}.")
     page.table("Energy", ["component", "energy", "share"], [[n, si(v, "J"), percent(v / e["total_j"])] for n, v in parts])
 
 
@@ -151,16 +151,19 @@ def dram_page(folder, r):
     t, b = r["traffic"], r["bandwidth"]
     page = Page(f"{r['config']} under {t['kind']}", f"{r['description']}; harmonia dram {r['provenance']['version']}")
     page.section("Summary")
-    sentences = [f"{t['requests']} requests ({t['reads']} reads, {t['writes']} writes, {si(t['bytes'], 'B')}) took {si(r['simulated_seconds'], 's')}, "
-                 f"{r['simulated_cycles']} cycles of {r['clock_ps']:g} ps; at most {t['in_flight']} were in flight.",
-                 f"The channel delivered {si(b['achieved_bytes_per_s'], 'B/s', 4)} of {si(b['peak_bytes_per_s'], 'B/s', 4)} ({percent(b['utilisation'])}); "
-                 f"{percent(b['ceiling']['achieved_share'])} of what these activates and refreshes leave.",
-                 f"{percent(r['row_hit_rate'])} of the accesses met an open row; refresh blocked banks for {percent(r['refresh_share'])} of the time."]
-    if b["pin_bytes"] != t["bytes"]:
-        sentences.append(f"{si(b['pin_bytes'], 'B')} went over the pins: bursts are whole.")
+    rows = [["Traffic", f"{t['kind']}; {t['requests']} requests ({t['reads']} reads, {t['writes']} writes), {si(t['bytes'], 'B')} in all, at most {t['in_flight']} in flight"]]
     if not r["complete"]:
-        sentences.append("The run was stopped before its end; this is what was complete.")
-    page.items(sentences)
+        rows.append(["Status", "interrupted; the figures cover the requests before"])
+    rows += [["Simulated time", f"{si(r['simulated_seconds'], 's')} ({r['simulated_cycles']} cycles of {r['clock_ps']:g} ps)"],
+             ["Bandwidth", f"{si(b['achieved_bytes_per_s'], 'B/s', 4)} of {si(b['peak_bytes_per_s'], 'B/s', 4)} ({percent(b['utilisation'])} of peak)"],
+             ["Attainable bandwidth", f"{percent(b['ceiling']['utilisation'])} of peak, as far as row activations and refresh allow; {percent(b['ceiling']['achieved_share'])} of that was reached"],
+             ["Row-buffer hits", f"{percent(r['row_hit_rate'])} of the accesses"], ["Refresh", f"banks blocked for {percent(r['refresh_share'])} of the time"]]
+    if b["pin_bytes"] != t["bytes"]:
+        rows.append(["Bytes at the pins", f"{si(b['pin_bytes'], 'B')}, in whole bursts"])
+    if r["energy"]["modelled"]:
+        rows.append(["Energy", f"{si(r['energy']['total_j'], 'J')} ({si(r['energy']['per_bit_j'], 'J')} per bit, mean power {si(r['energy']['mean_power_w'], 'W')})"])
+    rows += [["Checks", f"{sum(c['passed'] for c in r['checks'])} of {len(r['checks'])} passed"], ["Assumptions", f"{len(r['assumptions'])} assumed inputs, listed below"]]
+    page.table("Main figures", ["figure", "value"], rows)
     for w in r["warnings"]:
         page.text("Warning: " + w)
     dram_plots(page, r, requests_of(folder))

@@ -7,12 +7,28 @@ import re
 import tempfile
 
 import jinja2
+import markupsafe
 
 from . import plots
 
 TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(os.path.join(os.path.dirname(__file__), "templates")), autoescape=True,
                                undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
+
+UNIT = re.compile(r"(?<=\d) (?=(%|[fpnumkMGTµ]?(s|B|B/s|J|W|token/s|J/bit)|mm²|dB)(?![\w/]))")
+
+
+def joined(cell):
+    """A number and its unit stay on one line."""
+    return UNIT.sub("\u00a0", str(cell))
+
+
+def breakable(title):
+    """A heading such as time/token may go on in the next line after the slash."""
+    return markupsafe.escape(title).replace("/", markupsafe.Markup("/<wbr>"))
+
+
+TEMPLATES.filters.update(joined=joined, breakable=breakable)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # uPlot, of npm: beside this file in an installation, else where scripts/setup --with-web puts it.

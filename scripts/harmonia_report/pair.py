@@ -14,7 +14,7 @@ MAIN = ("simulated_seconds", "output_tokens_per_s", "latency.time_to_first_token
         "energy.per_token_j", "area.total_mm2", "bound", "fidelity.error_estimate")
 
 # Where a title is short because it stands under a heading in other tables.
-TITLES = {"bandwidth.achieved_bytes_per_s": "DRAM bandwidth", "bandwidth.utilisation": "DRAM utilisation", "energy.total_j": "energy in all", "area.total_mm2": "area",
+TITLES = {"bandwidth.achieved_bytes_per_s": "DRAM bandwidth", "bandwidth.utilisation": "DRAM utilisation", "energy.total_j": "total energy", "area.total_mm2": "area",
           "bound": "bound by", "effective_bits_per_weight": "bits per weight"}
 
 
@@ -61,7 +61,7 @@ def pair_page(root, a, b):
     page = Page(f"{a} and {b}", "First and second result side by side; ratios are second over first")
     if kind_a != kind_b:
         page.section("Main figures")
-        page.text(f"The first is a result of kind '{kind_a}', the second of kind '{kind_b}': they have no figures in common.")
+        page.text(f"The first is a result of kind '{kind_a}', the second of kind '{kind_b}': such results have no figures in common.")
         return page
     if kind_a == "run":
         runs(page, root, a, b, da, db)
@@ -132,11 +132,11 @@ def runs(page, root, a, b, da, db):
         chart = {"x": {"label": f"simulated time ({prefix}s)", "values": [t / unit for t in times]}, "y": {"label": "DRAM bandwidth (GB/s)"}, "stepped": True, "stacked": False,
                  "series": [{"label": f"{which}: {name}", "values": [at(edges, heights, t) for t in times]}
                             for which, name, (edges, heights) in zip(("first", "second"), (a, b), totals)]}
-        page.plot(figure, "DRAM bandwidth of both runs over simulated time", "All channels together; the second run's line is dashed.", chart)
+        page.plot(figure, "DRAM bandwidth of both runs over simulated time", "Sum over all channels; the line of the second run is dashed.", chart)
     else:
         page.text("Not both runs recorded a time series of the bandwidth.")
 
-    page.section("Where the time goes")
+    page.section("Time by class of operations")
     names = list(dict.fromkeys(o["name"] for d in (da, db) for o in d["operations"]))
     of = [{o["name"]: o for o in d["operations"]} for d in (da, db)]
     seconds = [[o.get(n, {}).get("simulated_s", 0) for n in names] for o in of]
@@ -151,7 +151,7 @@ def runs(page, root, a, b, da, db):
     axes.set_xlabel(f"time ({prefix}s)")
     axes.set_ylabel("class of operations")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=2, fontsize=9)
-    page.plot(figure, "Time of each class of operations in both runs", "First run above, second run below in each pair; the second is hatched.")
+    page.plot(figure, "Time of each class of operations in both runs", "In each pair the first run is above and the second, hatched, is below.")
     page.table("Time by class of operations", ["operation", "first", "bound by", "second", "bound by", "second / first"],
                [[words(n), si(x, "s"), words(of[0].get(n, {}).get("bound", "-")), si(y, "s"), words(of[1].get(n, {}).get("bound", "-")), ratio(x, y)]
                 for n, x, y in zip(names, *seconds)])

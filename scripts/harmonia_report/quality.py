@@ -15,8 +15,8 @@ def beside_cost(page, good, names):
     if not quality:
         return
     page.section("Quality beside cost")
-    page.text("Speed says nothing without quality. SNR: the weight format on one synthetic Gaussian tensor, the same for all. Effective parameters: "
-              "the 1-bit paper's scaling law, N (1 - exp(-bits/g)). Accuracy: that paper's published percentages, for its own models only.")
+    page.text("Fewer bits per weight also change the quality of the output. SNR: of the weight format, on one synthetic Gaussian tensor. Effective parameters: "
+              "by the scaling law of the 1-bit paper, N (1 - exp(-bits/g)). Accuracy: as published in that paper, for its own models only.")
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.8))
     scale, prefix = scaled(max(g(v, "time_per_token_s") for v in quality))
     for a, key, name, div in ((axes[0], "snr_db", "SNR (dB)", 1), (axes[1], "effective_parameters", "effective parameters (10⁹)", 1e9)):
@@ -27,9 +27,9 @@ def beside_cost(page, good, names):
         a.set_ylabel(name)
         a.margins(0.12)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=min(5, 1 + 60 // max(10, max(map(len, names.values())))), fontsize=9)
-    page.plot(figure, "Quality against time per token: SNR and effective parameters of each variant", "Up and to the left is better.")
+    page.plot(figure, "Quality against time per token: SNR and effective parameters of each variant", "Upper left is better.")
     published = lambda v: [f"{v['quality']['published_percent'][b]:.1f}" if "published_percent" in v["quality"] else "-" for b in ("mmlu", "gsm8k", "mbpp", "hellaswag")]
-    page.table("Quality of the weight paths", ["variant", "format", "SNR dB", "parameters", "effective parameters", "MMLU %", "GSM8K %", "MBPP %", "HellaSwag %"],
+    page.table("Quality of the weight formats", ["variant", "format", "SNR dB", "parameters", "effective parameters", "MMLU %", "GSM8K %", "MBPP %", "HellaSwag %"],
                [[v["label"], v["quality"]["format"], "exact" if v["quality"]["exact"] else f"{v['quality']['snr_db']:.2f}", si(v["quality"]["parameters"], ""),
                  si(v["quality"]["effective_parameters"], "")] + published(v) for v in quality])
 
@@ -41,8 +41,8 @@ def measured_on_a_model(page, c, good):
     on = c["measured_on"]
     page.section("Quality measured on a real model")
     page.text(f"Perplexity, loss and agreement with the likeliest tokens of FP32 are measured on {on['model']} ({on['tokens']} tokens of {', '.join(on['texts'])}; "
-              f"FP32 has perplexity {on['fp32_perplexity']:.3f}) through the same formats; time, energy and bytes are those of {on['cost_of']}. A small model suffers "
-              "more from few bits than a large one.")
+              f"FP32 has perplexity {on['fp32_perplexity']:.3f}) through the same formats; time, energy and bytes are those of {on['cost_of']}. A small model loses "
+              "more quality with few bits than a large one.")
     figure, axes = plt.subplots(1, 2, figsize=(9, 4))
     weights = list(dict.fromkeys(v["measured"]["weights"] for v in measured))
     caches = list(dict.fromkeys(v["measured"]["kv"] for v in measured))
@@ -70,7 +70,7 @@ def measured_on_a_model(page, c, good):
     handles += [plt.Line2D([], [], color="#000", linestyle="--", linewidth=1, label="Pareto"), plt.Line2D([], [], color="#666", linestyle=":", label="FP32")]
     figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=6, fontsize=9)
     page.plot(figure, "Pareto plot: perplexity against time and energy per token of each variant",
-              "Down and to the left is better; what lies on the dashed line is bettered by nothing in both.")
+              "Lower left is better. No other variant is better in both figures than a point on the dashed line.")
     page.table("Quality beside cost", ["variant", "weights", "KV cache", "perplexity", "NLL loss", "+-", "agreement", "DRAM bytes/token", "time/token", "energy/token"],
                [[v["label"], v["measured"]["weights"], v["measured"]["kv"], f"{v['measured']['perplexity']:.3f}", f"{v['measured']['nll_loss']:+.4f}",
                  f"{v['measured']['nll_loss_standard_error']:.4f}", percent(v["measured"]["agreement"]), si(g(v, "bytes") / g(v, "tokens"), "B"),

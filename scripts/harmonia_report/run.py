@@ -59,11 +59,11 @@ def bandwidth_plot(page, folder, r):
              "series": [{"label": words(c), "values": [series[t][c] / 1e9 for t in times] + [series[times[-1]][c] / 1e9]} for c in there]
              + [{"label": "peak", "plain": True, "values": [r["bandwidth"]["peak_bytes_per_s"] / 1e9] * len(edges)}]}
     page.plot(figure, "DRAM bandwidth over simulated time, stacked by traffic class, with the peak as a dashed line",
-              f"All channels together, {si(width, 's')} an interval."
-              + (" Bytes of a step are spread evenly over it." if r["fidelity"]["mode"] == "sampled" or r.get("requests") else ""), chart)
+              f"Sum over all channels, averaged over intervals of {si(width, 's')}."
+              + (" The bytes of a step are spread evenly over its time." if r["fidelity"]["mode"] == "sampled" or r.get("requests") else ""), chart)
     if os.path.exists(os.path.join(folder, "timeline.pftrace")):
-        page.items(['What each unit did at each moment: open https://ui.perfetto.dev, choose "Open trace file" and give it timeline.pftrace of this folder. '
-                    "The file stays on this computer."])
+        page.items(['The activity of each unit over time: open https://ui.perfetto.dev, choose "Open trace file" and select timeline.pftrace in this folder. '
+                    "The file is not uploaded."])
 
 
 def units_plot(page, r):
@@ -75,7 +75,7 @@ def units_plot(page, r):
             if c not in causes:
                 causes.append(c)
     series = [("busy", [100 * u["busy"] for u in r["units"]])]
-    series += [("waiting: " + words(c), [100 * u["stalled"].get(c, 0) for u in r["units"]]) for c in causes]
+    series += [("stalled: " + words(c), [100 * u["stalled"].get(c, 0) for u in r["units"]]) for c in causes]
     series = [(n, v) for n, v in series if any(x > 0 for x in v)]
     figure, axes = plt.subplots(figsize=(9, 1.3 + 0.42 * len(r["units"])))
     stacked_bars(axes, [words(u["name"]) for u in r["units"]], series)
@@ -83,9 +83,9 @@ def units_plot(page, r):
     axes.set_ylabel("unit")
     axes.set_xlim(0, 100)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=3, fontsize=9)
-    page.plot(figure, "Busy and waiting shares of the simulated time of each unit, stacked to 100 percent",
-              "Busy and all causes of waiting of a unit add up to 100 %.")
-    page.table("Shares of the simulated time", ["unit", "busy"] + [words(c) for c in causes],
+    page.plot(figure, "Busy and stalled shares of the simulated time of each unit, stacked to 100 percent",
+              "The busy share and the stalls of a unit by cause add up to 100 %.")
+    page.table("Utilisation and stalls of each unit, shares of the simulated time", ["unit", "busy"] + ["stalled: " + words(c) for c in causes],
                [[words(u["name"]), percent(u["busy"])] + [percent(u["stalled"].get(c, 0)) for c in causes] for u in r["units"]])
 
 
@@ -111,8 +111,7 @@ def latency_plot(page, r):
             a.xaxis.set_major_locator(MaxNLocator(5))
         axes[0][0].set_ylabel("requests (%)")
         axes[0][0].legend(loc="lower right", fontsize=9)
-        page.plot(figure, "Cumulative distributions of request latencies", f"{len(requests)} requests; a point of the line: "
-                  "this share of the requests needed at most that long.")
+        page.plot(figure, "Cumulative distributions of request latencies", f"{len(requests)} requests. A point on the line gives the share of requests with at most that latency.")
     else:
         figure, axes = plt.subplots(len(there), 1, figsize=(9, 0.7 + 1.05 * len(there)), squeeze=False)
         for i, (k, n) in enumerate(there):
@@ -130,7 +129,7 @@ def latency_plot(page, r):
             a.ticklabel_format(axis="x", useOffset=False)
         axes[0][0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=6, fontsize=9)
         page.plot(figure, "Latency distributions: smallest, median, mean, 95th and 99th percentile, largest",
-                  "Percentiles by nearest rank; a simulated step counts as often as it stands for.")
+                  "Percentiles are nearest-rank values; a sampled step counts as often as the steps that it represents.")
     columns = ("count",) + figures.PERCENTILES
     page.table("Latencies", ["latency"] + figures.head("latency.end_to_end_s.", columns),
                [[n] + figures.cells(f"latency.{k}.", columns, r["latency"][k], digits=4) for k, n in there])
@@ -167,9 +166,9 @@ def roofline_plot(page, r):
     axes.set_ylabel("performance (Gop/s)")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
     page.plot(figure, "Roofline of the machine with every class of operations at its intensity and simulated performance",
-              "Marker: simulated. Bar above it: the least time that its own limits (memory, decode, passes of the array, "
-              "vector unit) allow. A marker can lie above its bar, where weights were read ahead during the operation before. The legend names the limit."
-              + (f" Without multiply-accumulates or DRAM bytes, and so not on a roofline: {', '.join(left_out)}." if left_out else ""))
+              "Marker: simulated performance. Bar: the performance at which the slowest resource of the operation alone (memory, decoder, PE array, "
+              "vector unit) would be saturated. A marker can lie above its bar if weights were prefetched during the operation before. The legend names the bound."
+              + (f" Not shown, because they have no multiply-accumulates or no DRAM bytes: {', '.join(left_out)}." if left_out else ""))
 
 
 def per_token_plots(page, r):
@@ -192,7 +191,7 @@ def per_token_plots(page, r):
         a.set_xlabel(f"{title.split(' by ')[0]} ({prefix}{unit})")
         a.set_ylabel(title.split(" by ")[1])
     page.plot(figure, "DRAM bytes per token by traffic class and energy per token by component",
-              f"Per {'output' if r['output_tokens'] else 'prompt'} token, {tokens} in all.")
+              f"Averages over {tokens} {'output' if r['output_tokens'] else 'prompt'} tokens.")
     all_bytes, all_j = sum(by.values()), r["energy"]["total_j"]
     page.table("DRAM bytes", ["traffic class", "bytes", "share", "per token"],
                [[figures.title("bandwidth.bytes_by_class." + c), si(by[c], "B"), percent(by[c] / all_bytes if all_bytes else 0), si(by[c] / tokens, "B")] for c in TRAFFIC])
@@ -217,13 +216,13 @@ def by_source(page, title, part, value, show):
 
 
 def what_helps(bound):
-    return {"memory": "Fewer bytes or more bandwidth would help.",
-            "decode": "Weights arrive faster than the decoder expands them: more decoder lanes would help.",
-            "compute": "The PE array has more work than the memory keeps waiting: a larger array or fewer passes would help.",
-            "vector": "The vector unit has more work than the rest: more vector lanes would help.",
-            "buffer": "The port of the weight or the KV buffer is narrower than the memory: more banks or wider ones would help.",
-            "interconnect": "The DMA engines ask for less than the memory gives: larger transactions, more of them under way or wider "
-                            "interleaving would help."}.get(bound, "")
+    return {"memory": "Fewer bytes per token or a higher DRAM bandwidth would reduce the time.",
+            "decode": "Weights arrive faster than the decoder expands them: more decoder lanes would reduce the time.",
+            "compute": "The PE array is saturated: a larger array or fewer passes per value would reduce the time.",
+            "vector": "The vector unit is saturated: more vector lanes would reduce the time.",
+            "buffer": "A port of the weight or KV buffer is slower than the DRAM: more or wider banks would reduce the time.",
+            "interconnect": "The DMA engines request less than the DRAM can deliver: larger transactions, more of them in flight or coarser "
+                            "interleaving would reduce the time."}.get(bound, "")
 
 
 def run_page(folder, r):
@@ -233,41 +232,52 @@ def run_page(folder, r):
     tokens = r["output_tokens"] or r["prompt_tokens"]
     operations = sorted(r["operations"], key=lambda o: -o["simulated_s"])
     total = sum(o["simulated_s"] for o in operations) or 1
-    sentences = []
     kind = "output" if r["output_tokens"] else "prompt"
-    if tokens:
-        sentences.append(f"{tokens} {kind} token{'s' if tokens != 1 else ''} took {si(r['simulated_seconds'], 's')} of simulated time: "
-                         f"{si(r['simulated_seconds'] / tokens, 's')} a token, {si(tokens / r['simulated_seconds'], '')} tokens/s, "
-                         f"{si(r['energy']['per_token_j'], 'J')} a token.")
-    if r["bound"] == "none":
-        sentences.append("No step was complete, so that nothing limits the run.")
-    else:
-        least = sum(o[r["bound"] + "_s"] for o in operations) / r["simulated_seconds"]
-        sentences.append("Of the time, by what bounds the operations in it: " + ", ".join(f"{l['limit']} {percent(l['share'])}" for l in r["limits"]) +
-                         f". All work of the first limit ({r['bound']}) alone would take {percent(least)} of the time. {what_helps(r['bound'])}")
-    sentences.append(f"The DRAM moved {si(r['bandwidth']['achieved_bytes_per_s'], 'B/s')} of {si(r['bandwidth']['peak_bytes_per_s'], 'B/s')} "
-                     f"({percent(r['bandwidth']['utilisation'])}); weights of the quantised linears take "
-                     f"{r['effective_bits_per_weight']:.4g} bits each, scales and codebooks included.")
-    if operations:
-        sentences.append("Most time goes to " + ", ".join(f"{words(o['name'])} ({percent(o['simulated_s'] / total)})" for o in operations[:3]) + ".")
-    f = r["fidelity"]
+    bandwidth, f = r["bandwidth"], r["fidelity"]
     passed = sum(c["passed"] for c in r["checks"])
-    sentences.append(("Every transaction was simulated" if f["mode"] == "full" else
-                      f"Sampled: {f['layers_simulated']} of {f['layers_total']} layers and {f['steps_simulated']} of {f['steps_total']} steps "
-                      f"simulated, estimated error {percent(f['error_estimate'])}, the largest of the figures") +
-                     f" ({f['timing']}, {f['data']}). {passed} of {len(r['checks'])} checks passed; {len(r['assumptions'])} inputs are assumed.")
+    rows = []
     if not r["complete"]:
-        sentences.append("The run was stopped before its end; this is what was complete.")
+        rows.append(["Status", "interrupted; the figures cover what was complete"])
+    rows.append(["Simulated time", si(r["simulated_seconds"], "s")])
+    if tokens and r["simulated_seconds"]:
+        rows += [[f"Tokens ({kind})", str(tokens)], [f"Throughput ({kind} tokens)", si(tokens / r["simulated_seconds"], "token/s")]]
+    for k in figures.keys("latency."):
+        d = r["latency"].get(k, {"count": 0})
+        if d["count"] > 0:
+            rows.append([figures.title("latency." + k).capitalize(),
+                         f"mean {si(d['mean'], 's')}; p50 {si(d['p50'], 's')}, p95 {si(d['p95'], 's')}, p99 {si(d['p99'], 's')}"])
+    if r["bound"] == "none":
+        rows.append(["Bound by", "none: no step was complete"])
+    else:
+        rows.append(["Bound by", r["bound"]])
+        rows.append(["Time by bound", ", ".join(f"{l['limit']} {percent(l['share'])}" for l in r["limits"])])
+    rows += [["DRAM utilisation", f"{percent(bandwidth['utilisation'])} ({si(bandwidth['achieved_bytes_per_s'], 'B/s')} of {si(bandwidth['peak_bytes_per_s'], 'B/s')})"],
+             ["Bits per weight", f"{r['effective_bits_per_weight']:.4g} in the quantised linear layers, with scales and codebooks"],
+             ["Energy", f"{si(r['energy']['total_j'], 'J')}, {si(r['energy']['per_token_j'], 'J')} per {kind} token"],
+             ["Area without DRAM", f"{r['area']['total_mm2']:.3f} mm²"],
+             ["Fidelity", ("full: every transaction simulated" if f["mode"] == "full" else
+                           f"sampled: {f['layers_simulated']} of {f['layers_total']} layers and {f['steps_simulated']} of {f['steps_total']} steps simulated; "
+                           f"largest estimated error {percent(f['error_estimate'])}") + f" (timing: {f['timing']}, data: {f['data']})"],
+             ["Checks", f"{passed} of {len(r['checks'])} passed"],
+             ["Assumptions", f"{len(r['assumptions'])} assumed inputs, listed below"]]
+    page.table("Main figures", ["figure", "value"], rows)
+    sentences = []
+    if r["bound"] != "none":
+        least = sum(o[r["bound"] + "_s"] for o in operations) / r["simulated_seconds"]
+        sentences.append(f"The bound of most of the time is {r['bound']}. On that resource alone all work would take {percent(least)} of the simulated time. "
+                         f"{what_helps(r['bound'])}")
+    if operations:
+        sentences.append("Operations with the largest share of the time: " + ", ".join(f"{words(o['name'])} ({percent(o['simulated_s'] / total)})" for o in operations[:3]) + ".")
     page.items(sentences)
     for n in r["notices"]:
         page.text("Note: " + n)
 
     page.section("Bandwidth over time")
     bandwidth_plot(page, folder, r)
-    page.section("Where the time goes")
+    page.section("Time by unit and operation")
     units_plot(page, r)
     before, after = ("name", "count", "bytes", "macs", "simulated_s"), tuple(k + "_s" for k in RESOURCES) + ("bound",)
-    page.table("Classes of operations; memory to interconnect are each resource's least time alone",
+    page.table("Time by class of operations; the columns memory to interconnect give the minimum time on that resource alone",
                figures.head("operations[].", before) + ["share"] + figures.head("operations[].", after),
                [figures.cells("operations[].", before, o) + [percent(o["simulated_s"] / total)] + figures.cells("operations[].", after, o)
                 for o in r["operations"]])
@@ -284,18 +294,18 @@ def run_page(folder, r):
                [[i] + figures.cells("channels[].", columns, c) + figures.cells("channels[].read_latency_s.", ("p50", "p99"), c["read_latency_s"])
                 for i, c in enumerate(r["channels"])])
     page.section("Checks")
-    page.table("Conservation checks", figures.head("checks[].", ("name", "passed", "actual", "rule", "expected", "unit")),
+    page.table("Checks of this run", figures.head("checks[].", ("name", "passed", "actual", "rule", "expected", "unit")),
                [[c["name"], "yes" if c["passed"] else "NO", f"{c['actual']:.9g}", c["rule"], f"{c['expected']:.9g}", c["unit"]] for c in r["checks"]],
                mark=lambda row: "bad" if row[1] == "NO" else "")
     assumptions(page, r)
     page.section("Resolved configuration")
-    page.text("Every key with its value; it reads back as a scenario.")
+    page.text("Every key with its value. It can be used as a scenario file.")
     page.pre(yaml_of(r["provenance"]["config"]))
     return page
 
 
 def assumptions(page, r):
     page.section("Assumptions")
-    page.text("Values that no publication gives and that this result rests on.")
+    page.text("Values that this result depends on and for which there is no published source.")
     columns = figures.keys("assumptions[].")
     page.table("Assumed inputs", figures.head("assumptions[].", columns), [[a[c] for c in columns] for a in r["assumptions"]])

@@ -54,8 +54,9 @@ def described(folder):
                     figures.shown(figures.COLUMNS["tokens_per_s"], 1 / per_token) if per_token else "-",
                     figures.shown(figures.COLUMNS["energy_per_token_j"], d["energy"]["per_token_j"]), words(d["bound"])]
             kind = d.get("kind", name[:-len(".json")]) if name == "result.json" else name[:-len(".json")]
-            what = d.get("scenario") or d.get("name") or (d["study"]["name"] if name == "study.json" else "") or d.get("sweep", "")
-            return kind, str(what or d.get("channel", {}).get("name", "") if isinstance(d.get("channel"), dict) else what), ["-"] * 4
+            what = {"study": lambda: d["study"]["name"], "sweep": lambda: d["name"], "compare": lambda: f"{d['scenario']} over {', '.join(d['keys'])}",
+                    "dram": lambda: f"{d['config']}, traffic {d['traffic']['kind']}", "coverage": lambda: f"{len(d['runs'])} runs"}
+            return kind, what[kind]() if kind in what else "", ["-"] * 4
         except Unreadable as error:
             return None, str(error), ["-"] * 4
         except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:

@@ -68,28 +68,28 @@ def study_page(folder, d):
     page = Page(f"Study {study['name']}", study["description"] or "over " + ", ".join(short(p["name"]) for p in study["parameters"]))
     page.section("Summary")
     limits = "; ".join(f"{title(c['figure'])} {'at least' if c['kind'] == 'at_least' else 'at most'} {shown(c['figure'], c['value'])}" for c in study["constraints"])
-    page.items([f"{d['space']} points in the space, {d['simulated']} simulated, {len(front)} in the front"
-                + (", which is exact: bounds drop all others." if d["exact"] else "."),
-                "Sought: " + ", ".join(f"{o['goal']} {title(o['figure'])}" for o in study["objectives"]) + ".",
+    page.items([f"{d['space']} points in the design space, {d['simulated']} simulated, {len(front)} on the Pareto front"
+                + (", which is exact: analytical bounds exclude all points that were not simulated." if d["exact"] else "."),
+                "Objectives: " + ", ".join(f"{o['goal']} {title(o['figure'])}" for o in study["objectives"]) + ".",
                 f"Constraints: {limits or 'none'}."]
-               + ([f"Nearest to the best of every objective at once: {as_values(front[d['recommended']])}."] if front else ["No simulated point meets the constraints."]))
+               + ([f"Recommended point, closest to the best value of all objectives: {as_values(front[d['recommended']])}."] if front else ["No simulated point meets the constraints."]))
     if front:
-        page.section("Front")
+        page.section("Pareto front")
         front_plots(page, d)
         front_table(page, d)
         page.section("Parallel coordinates")
         parallel(page, d)
-        page.section("Which constraint binds where")
+        page.section("Binding constraints")
         binding(page, d)
         if d["map"]:
-            page.section("Which value wins where")
+            page.section("Best value over two parameters")
             winners(page, d["map"])
         if any(p["changes"] for p in front):
-            page.section("What would help")
+            page.section("Most useful change of each point")
             changes(page, d)
             page.section("Sensitivity")
             sensitivity(page, d)
-    page.section("What was studied")
+    page.section("Definition of the study")
     page.pre(yaml_of({"scenario": os.path.basename(study["scenario"]), "set": study["set"], **({"first_token": study["first_token"]} if study["first_token"] else {}),
                       "parameters": {p["name"]: [v["label"] for v in p["values"]] for p in study["parameters"]},
                       "search": study["search"]}))
@@ -118,7 +118,7 @@ def scatter(a, d, x, y, group_of, names, legend):
     xs, ys = [p["figures"][x] for p in points], [p["figures"][y] for p in points]
     (sx, lx), (sy, ly) = axis(x, xs), axis(y, ys)
     place = lambda ps: ([p["figures"][x] / sx for p in ps], [p["figures"][y] / sy for p in ps])
-    a.scatter(*place([p for p in points if not p["accepted"]]), marker="x", s=14, color="#bbb", linewidths=0.8, label="breaks a constraint" if legend else None)
+    a.scatter(*place([p for p in points if not p["accepted"]]), marker="x", s=14, color="#bbb", linewidths=0.8, label="violates a constraint" if legend else None)
     a.scatter(*place([p for p in points if p["accepted"] and not p["front"]]), marker="o", s=12, facecolors="none", edgecolors="#777", label="accepted" if legend else None)
     for i, name in enumerate(names):
         there = [p for p in d["front"] if group_of(p) == name]
@@ -148,14 +148,14 @@ def front_plots(page, d):
         for i, other in enumerate(others):
             scatter(axes[0][i], d, other, first, lambda p: p["values"][group["name"]], [v["label"] for v in group["values"]], i == 0)
         legend_above(figure, 5)
-        page.plot(figure, f"Front: {title(first)} against {' and '.join(title(o) for o in others)}, by {short(group['name'])}",
-                  f"Large marks: the front, by {short(group['name'])}. Dashed: constraints.")
+        page.plot(figure, f"Pareto front: {title(first)} against {' and '.join(title(o) for o in others)}, by {short(group['name'])}",
+                  f"Large markers: points on the front, by {short(group['name'])}. Dashed lines: constraints.")
 
 
 def front_table(page, d):
     study = d["study"]
     names = list(dict.fromkeys([o["figure"] for o in study["objectives"]] + [c["figure"] for c in study["constraints"]]))
-    page.table("The front, the best in the first objective first; the marked row is the recommended point",
+    page.table("Points on the front, ordered by the first objective; the marked row is the recommended point",
                ["point"] + [short(p["name"]) for p in study["parameters"]] + [title(n) for n in names] + ["limit", "binding constraints"],
                [[i + 1] + list(p["values"].values()) + [shown(n, p["figures"][n]) for n in names] + [p["bound"], ", ".join(p["binding"]) or "none"]
                 for i, p in enumerate(d["front"])], mark=lambda row: "best" if row[0] == d["recommended"] + 1 else "")
@@ -196,10 +196,10 @@ def parallel(page, d):
     a.set_yticks([])
     a.set_xlim(-0.2, len(columns) - 0.4)
     a.set_xlabel("parameters, then figures")
-    a.set_ylabel("position between least and most")
+    a.set_ylabel("position between minimum and maximum")
     a.grid(False)
     legend_above(figure, 6)
-    page.plot(figure, f"Parallel coordinates of the front, by {short(group['name'])}", "Grey: other accepted points that were simulated. Each axis runs over its values from bottom to top.")
+    page.plot(figure, f"Parallel coordinates of the front, by {short(group['name'])}", "Grey: other simulated points that meet all constraints. On each axis the values increase from bottom to top.")
 
 
 def binding(page, d):
@@ -212,11 +212,11 @@ def binding(page, d):
     scatter(a, d, other, objectives[0], lambda p: ", ".join(p["binding"]) or "none", sets, True)
     legend_above(figure, 3)
     page.plot(figure, "Binding constraints of the points of the front",
-              "A constraint binds where less than 2 % of it is left, or where it alone forbids a single change that would improve the first objective.")
-    page.table("How often each constraint binds, and how often it was broken", ["constraint", "points of the front that it binds", "simulated points that break it"],
+              "A constraint is binding at a point if its margin is below 2 %, or if it alone excludes a single change that would improve the first objective.")
+    page.table("Points on the front at which each constraint is binding, and simulated points that violate it", ["constraint", "binding on the front", "violated by simulated points"],
                [[n, sum(n in p["binding"] for p in front), sum(n in p["breaks"] for p in d["points"])] for n in names])
     if not found:
-        page.text("No constraint binds any point of the front: the objectives alone decide.")
+        page.text("No constraint is binding on the front: the objectives alone determine it.")
 
 
 def winners(page, m):
@@ -241,11 +241,11 @@ def winners(page, m):
     a.grid(False)
     won = [v for v in m["values"] if any(c["winner"] == v for c in m["cells"])]
     handles = [Patch(facecolor=COLOURS[m["values"].index(v) % 9], hatch=HATCHES[m["values"].index(v) % 9], edgecolor="white", label=v) for v in won]
-    figure.legend(handles=handles + [Patch(facecolor="#f2f2f2", label="none is accepted")], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=4, fontsize=9)
-    page.plot(figure, f"Which value of {short(m['of'])} wins over {short(m['over'][0])} and {short(m['over'][1])}",
-              f"The accepted value with the best {title(m['figure'])}; of values within {percent(m['margin'])} of it the one with the highest SNR. "
-              "The others as in the recommended point: " + ", ".join(f"{short(k)}={v}" for k, v in m["at"].items()) + ".")
-    page.table("The map in numbers", [short(m["over"][0]), short(m["over"][1]), "winner", title(m["figure"]), "limit", "constraints broken by all"],
+    figure.legend(handles=handles + [Patch(facecolor="#f2f2f2", label="no value meets the constraints")], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=4, fontsize=9)
+    page.plot(figure, f"Best value of {short(m['of'])} over {short(m['over'][0])} and {short(m['over'][1])}",
+              f"The value with the best {title(m['figure'])} that meets the constraints; among values within {percent(m['margin'])} of it, the one with the highest SNR. "
+              "Other parameters as in the recommended point: " + ", ".join(f"{short(k)}={v}" for k, v in m["at"].items()) + ".")
+    page.table("Best value and its figure", [short(m["over"][0]), short(m["over"][1]), "best value", title(m["figure"]), "limit", "constraints violated by all"],
                [[c["x"], c["y"], c["winner"] or "none", shown(m["figure"], c.get("figure")), c.get("bound", "-"), ", ".join(c.get("breaks", [])) or "none"] for c in m["cells"]])
 
 
@@ -257,8 +257,8 @@ def changes(page, d):
         rows.append([i + 1, p["bound"]] + ([f"{short(h['parameter'])} {h['from']} to {h['to']}", title(h["figure"]), gain(h["gain"]),
                                             ", ".join(f"{title(o)} {gain(h['gains'][o])}" for o in others if o != h["figure"] and o in h["gains"]) or "-",
                                             ", ".join(h["breaks"]) or "none"] if h else ["none", "-", "-", "-", "-"]))
-    page.table("Of each point the single change by one step that improves the first objective most (gains; negative: worse)",
-               ["point", "limit", "change", "improves", "by", "and the other objectives by", "constraints that it breaks"], rows)
+    page.table("For each point, the change of one parameter by one step that improves the first objective most (positive: better)",
+               ["point", "limit", "change", "objective", "gain", "gain of other objectives", "violated constraints"], rows)
 
 
 def sensitivity(page, d):
@@ -276,6 +276,6 @@ def sensitivity(page, d):
         if i == 0:
             a.invert_yaxis()
             a.set_ylabel("parameter")
-    page.plot(figure, "Sensitivity: the change of each objective by one step of each parameter, mean over the front", "Largest relative change of either direction, mean over the points of the front.")
+    page.plot(figure, "Sensitivity: the change of each objective by one step of each parameter, mean over the front", "Largest relative change in either direction, averaged over the points on the front.")
     page.table("Sensitivity of each point: the first objective's largest relative change by one step", ["point"] + [short(n) for n in names],
                [[i + 1] + [percent(p["sensitivity"][n][objectives[0]]) if objectives[0] in p["sensitivity"][n] else "-" for n in names] for i, p in enumerate(d["front"])])

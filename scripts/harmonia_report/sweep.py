@@ -11,7 +11,7 @@ from .text import number, percent, si, words, yaml_of
 
 
 SWEEP_PANELS = [("tokens_per_s", "throughput", "tokens/s"), ("time_per_token_s", "time per token", "s"),
-                ("utilisation", "bandwidth used", "%"), ("all_energy_per_token_j", "energy per token", "J")]
+                ("utilisation", "DRAM utilisation", "%"), ("all_energy_per_token_j", "energy per token", "J")]
 
 
 def sweep_axis(rows, key, name, unit):
@@ -34,25 +34,25 @@ def sweep_page(folder, s):
         fast = max(good, key=lambda r: float(r["tokens_per_s"]))
         frugal = min(good, key=lambda r: float(r["all_energy_per_token_j"]))
         at = lambda r: ", ".join(f"{k}={r[k]}" for k in keys)
-        sentences += [f"Most tokens/s: {si(float(fast['tokens_per_s']), '')} at {at(fast)}, limited by {fast['bound']}.",
-                      f"Least energy per token: {si(float(frugal['all_energy_per_token_j']), 'J')} at {at(frugal)}."]
+        sentences += [f"Highest throughput: {si(float(fast['tokens_per_s']), 'token/s')} at {at(fast)}, bound by {fast['bound']}.",
+                      f"Lowest energy per token: {si(float(frugal['all_energy_per_token_j']), 'J')} at {at(frugal)}."]
         limits = {}
         for r in good:
             limits[r["bound"]] = limits.get(r["bound"], 0) + 1
-        sentences.append("Limits: " + ", ".join(f"{n} points {b}" for b, n in sorted(limits.items(), key=lambda x: -x[1])) + ".")
+        sentences.append("Points by bound: " + ", ".join(f"{b} {n}" for b, n in sorted(limits.items(), key=lambda x: -x[1])) + ".")
     page.items(sentences)
     for r in rows:
         if r["status"] != "ok":
             page.failed(f"point {r['point']}", r["reason"])
     if good:
-        page.section("Small multiples")
+        page.section("Figures over the swept keys")
         sweep_plots(page, keys, good)
     page.section("Points")
-    page.table("Every point; sweep.csv has all columns", ["point"] + keys + ["tokens/s", "time/token", "bandwidth", "bits/weight", "energy/token", "area mm²", "SNR dB", "limit"],
+    page.table("All points; sweep.csv has further columns", ["point"] + keys + ["tokens/s", "time/token", "bandwidth", "bits/weight", "energy/token", "area mm²", "SNR dB", "limit"],
                [[r["point"]] + [r[k] for k in keys] + ([si(float(r["tokens_per_s"]), ""), si(float(r["time_per_token_s"]), "s"), percent(float(r["utilisation"])),
                  f"{float(r['bits_per_weight']):.3f}", si(float(r["all_energy_per_token_j"]), "J"), f"{float(r['area_mm2']):.2f}", f"{float(r['snr_db']):.1f}", r["bound"]]
                  if r["status"] == "ok" else ["-"] * 7 + ["failed"]) for r in rows], mark=lambda row: "bad" if row[-1] == "failed" else "")
-    page.section("What was swept")
+    page.section("Definition of the sweep")
     page.pre(yaml_of({"scenario": os.path.basename(s["scenario"]), "set": s["set"], "keys": keys}))
     return page
 

@@ -124,7 +124,7 @@ TEST_CASE("report: a bare channel's result has its own page") {
     const std::string html = Scratch::read(s / folder + "/report.html");
     REQUIRE(count(html, "<svg ") == plots);
     for (const char* part :
-         {"500 requests", "bandwidth (GB/s)", "latency (ns)", "energy (", "Assumed inputs", "ceiling"})
+         {"500 requests", "bandwidth (GB/s)", "latency (ns)", "energy (", "Assumed inputs", "attainable"})
       REQUIRE_THAT(html, ContainsSubstring(part));
     REQUIRE((html.find("simulated time (") != std::string::npos) == (folder == "dram"));
   }

@@ -8,7 +8,7 @@
   function number(text) {
     var match = /^([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)x?(?:\s+([fpnµumkMGTP])(?=[A-Za-z]|$))?/.exec(text.replace(/,/g, ""));
     if (!match) return NaN;
-    return parseFloat(match[1]) * (match[2] && !/^\S+ (mm|tokens|months)/.test(text) ? prefixes[match[2]] : 1);
+    return parseFloat(match[1]) * (match[2] && !/^\S+\s(mm|tokens|months)/.test(text) ? prefixes[match[2]] : 1);
   }
 
   function sortable(table) {
