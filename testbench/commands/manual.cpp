@@ -154,15 +154,15 @@ std::string markdown_reference() {
   std::string out;
   for (const CommandDescription& d : describe_all()) {
     const Command& c = *d.command;
-    out += fmt::format("\n## harmonia {}\n\n{}.\n\n    harmonia {} {}\n\n| argument | meaning |\n|---|---|\n", c.name,
-                       markdown_cell(c.summary), c.name, c.synopsis);
+    out += fmt::format("\n## harmonia {}\n\n{}.\n\n```text\nharmonia {} {}\n```\n\n| argument | meaning |\n|---|---|\n",
+                       c.name, markdown_cell(c.summary), c.name, c.synopsis);
     for (const PositionalDescription& p : d.positionals)
       out +=
           fmt::format("| `{}` | {} |\n", markdown_cell(p.placeholder), markdown_cell(with_choices(p.help, p.choices)));
     for (const OptionDescription& o : d.options)
       out += fmt::format("| `{}` | {}{} |\n", markdown_cell(o.usage()), markdown_cell(with_choices(o.help, o.choices)),
                          o.repeats ? "; may be repeated" : "");
-    if (c.example[0]) out += fmt::format("\nExample:\n\n    {}\n", c.example);
+    if (c.example[0]) out += fmt::format("\nExample:\n\n```text\n{}\n```\n", c.example);
   }
   return out;
 }

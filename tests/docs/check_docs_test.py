@@ -56,6 +56,28 @@ class CheckDocs(unittest.TestCase):
     def test_a_program_that_is_missing_skips_the_rest(self):
         self.assertEqual(self.page("<!-- console: needs no-such-program -->\n```console\n$ false\n```\n\n```console\n$ true\n```\n")[0], 77)
 
+    def test_a_block_whose_program_or_file_is_missing_is_skipped_alone_and_named(self):
+        for want in ("no-such-program", "data no/such/file*.csv"):
+            status, said, _ = self.page(f"<!-- console: with {want} -->\n```console\n$ false\n```\n\n```console\n$ echo 1\n1\n```\n")
+            self.assertEqual(status, 77)
+            self.assertIn("page.md:3: no " + want.split()[-1], said)
+            self.assertIn("1 commands in", said)
+        self.assertEqual(self.page("<!-- console: with bash -->\n```console\n$ false\n```\n")[0], 1)
+
+    def test_what_takes_longer_is_executed_on_demand(self):
+        page = "```console\n$ true\n```\n\n<!-- console: long -->\n```console\n$ false\n```\n"
+        self.assertEqual(self.page(page)[0], 0)
+        self.assertIn("1 commands take longer", self.page(page)[1])
+        self.assertEqual(self.page(page, "--long")[0], 1)
+
+    def test_a_command_outside_of_a_console_is_found(self):
+        for block in ("```\nharmonia run\n```\n", "    scripts/validate\n", "```sh\n./scripts/run\n```\n"):
+            status, said, _ = self.page("# A\n\n" + block, "--strict")
+            self.assertEqual(status, 1, block)
+            self.assertIn("a command outside of a console", said)
+        for block in ("```console\n$ harmonia run\n```\n", "```text\nharmonia run [SCENARIO]\n```\n", "    failed: pe with seed 713\n"):
+            self.assertEqual(self.page("# A\n\n" + block, "--strict")[0], 0, block)
+
     def test_times_of_the_computer_are_not_compared(self):
         self.assertEqual(self.page("```console\n$ echo 'done in 3.1 s wall'\ndone in 44 ms wall\n```\n")[0], 0)
         self.assertEqual(self.page("```console\n$ echo 'done in 3.1 s of simulated time'\ndone in 44 ms of simulated time\n```\n")[0], 1)
