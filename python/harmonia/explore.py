@@ -152,18 +152,18 @@ def csv_text(study: Study, e: Evaluator, points: List[Point]) -> str:
 
 def summary(document: Dict[str, Any]) -> str:
     study = Study(document["study"])
-    lines = [f"{study.name}: {document['space']} points in the space, {document['simulated']} simulated, {len(document['front'])} in the front"
-             + (" (exact: bounds drop all others)" if document["exact"] else "")]
+    lines = [f"Study {study.name}: {document['space']} points in the design space, {document['simulated']} simulated, {len(document['front'])} on the Pareto front"
+             + (" (exact: bounds exclude all others)" if document["exact"] else "")]
     for i, p in enumerate(document["front"]):
         figures = ", ".join(f"{n} {p['figures'][n]:.4g}" for n in study.figures)
         mark = "*" if i == document["recommended"] else " "
-        lines.append(f"{mark} {', '.join(f'{k}={v}' for k, v in p['values'].items())}: {figures}; limited by {p['bound']}")
+        lines.append(f"{mark} {', '.join(f'{k}={v}' for k, v in p['values'].items())}: {figures}; bound by {p['bound']}")
         h = p["help"]
         if h:
-            lines.append(f"    {h['parameter']} {h['from']} -> {h['to']}: {h['figure']} {100 * h['gain']:.1f} % better"
-                         + (f", but breaks {', '.join(h['breaks'])}" if h["breaks"] else ""))
+            lines.append(f"    most useful change: {h['parameter']} {h['from']} -> {h['to']}, {h['figure']} {100 * h['gain']:.1f} % better"
+                         + (f", but violates {', '.join(h['breaks'])}" if h["breaks"] else ""))
     if document["front"]:
-        lines.append("* nearest to the best of every objective at once")
+        lines.append("* recommended: closest to the best value of all objectives")
     return "\n".join(lines)
 
 
@@ -194,7 +194,7 @@ def explore(study: Study, folder: Folder, options: argparse.Namespace) -> Dict[s
         require_possible(study, e, sorted(search.seen))
         folder.begin()
         try:
-            search.run(lambda s: say(f"round {e.rounds}: {len(s.asked)} points simulated, {len(e.front)} in the front"))
+            search.run(lambda s: say(f"round {e.rounds}: {len(s.asked)} points simulated, {len(e.front)} on the front"))
             missing = [n for n in study.figures if e.simulated and all(n in e.lacking(f) for f in e.simulated.values())]
             if missing and not (missing == ["time_to_first_token_s"] and study.first_token is not None):
                 raise HarmoniaError(2, f"{', '.join(missing)}: no point of this study has such a figure"

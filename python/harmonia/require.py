@@ -249,13 +249,13 @@ def main(arguments: List[str]) -> int:
     bases = {key: number_at(base_run["provenance"]["config"], key) for key in keys}
     search = Search(options.scenario, settings, target, options.jobs)
     base = search.figures([dict(bases)])[0]
-    print(f"target: {target}; the scenario has {base:.4g}" if base is not None else f"target: {target}")
+    print(f"Target: {target}; the scenario as given reaches {base:.4g}" if base is not None else f"Target: {target}")
     alone = [least_alone(search, key, bases[key], {k: v for k, v in bases.items() if k != key}) for key in keys]
     for a in alone:
         if a.value is None:
             print(f"  {a.key} alone: no value up to {a.base * LARGEST_FACTOR:g} reaches it")
         else:
-            print(f"  {a.key} alone: {a.value:g} ({a.value / a.base:.3g} of {a.base:g}): {target.figure} {a.figure:.4g}")
+            print(f"  {a.key} alone: {a.value:g} instead of {a.base:g} ({a.value / a.base:.3g} times), {target.figure} = {a.figure:.4g}")
         if a.monotonic:
             print(f"    not monotonic: {a.monotonic}; the value is the least of those tried")
     together = cheapest_together(search, bases, alone) if len(keys) > 1 else None

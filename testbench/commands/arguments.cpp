@@ -92,7 +92,8 @@ CommandDescription describe(const Command& command) {
 
 Arguments::Arguments(const Command& command) : impl_(std::make_unique<Impl>(command)) {
   impl_->add("help,h", new po::untyped_value(true), "", "print this help and exit");
-  flag("no-color", impl_->no_color, "print without colours; so does output that is no terminal, and $NO_COLOR");
+  flag("no-color", impl_->no_color,
+       "print without colours (default where the output is no terminal or NO_COLOR is set)");
 }
 
 Arguments::~Arguments() = default;
@@ -179,17 +180,18 @@ Arguments& Arguments::printing(Printing& options) {
 }
 
 Arguments& Arguments::folders(CommonOptions& options) {
-  text("data", options.data, "DIR", "folder of outside data such as public request traces (else $HARMONIA_DATA)");
+  text("data", options.data, "DIR", "folder of external data such as public request traces (default: $HARMONIA_DATA)");
   text("workloads", options.workloads, "DIR",
        "folder of built-in models, accelerators and scenarios (else $HARMONIA_WORKLOADS)");
   return flag("allow-unknown", options.allow_unknown,
-              "keys of a config.json that nothing reads become notices, not errors");
+              "report keys of a config.json that nothing reads as notices instead of errors");
 }
 
 Arguments& Arguments::common(CommonOptions& options) {
-  texts("set", options.set, "KEY=VALUE", "replace one value, path.to.key=value; later ones win");
+  texts("set", options.set, "KEY=VALUE", "replace one value, path.to.key=value; the last one of a key applies");
   text("output,o", options.output, "DIR",
-       "result folder; appears complete or not at all. Of - or a device or pipe: the result as JSON, written there");
+       "result folder, which appears complete or not at all; if -, a device or a pipe: where the result is written as "
+       "JSON");
   return folders(options);
 }
 

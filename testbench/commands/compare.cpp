@@ -44,9 +44,11 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
   Arguments a(kCompareCommand);
   a.positional("SCENARIO", o.scenario, "built-in name or file");
   a.texts("over", o.over, "KEY=V1,V2,...",
-          "vary this key; several are combined. A comma within [], {} or quotes does not separate");
-  a.integer("jobs,j", o.jobs, 1, 1024, "N", "variants at a time (default: the processors of this computer)");
-  a.flag("full", o.full, "simulate every layer and step; otherwise, unless --set fidelity says more, a sample of them");
+          "values of a key to compare; several --over are combined. A comma within [], {} or quotes does not separate");
+  a.integer("jobs,j", o.jobs, 1, 1024, "N",
+            "variants simulated at the same time (default: one for each processor of this computer)");
+  a.flag("full", o.full,
+         "simulate every layer and step; otherwise a sample of them, unless --set fidelity=... is given");
   a.flag("quality", o.family,
          "measure each variant's quality too, on the trained models that come with the project: for a weight format in "
          "which one was trained that one, else the 16-bit one; --text alone does the same");
@@ -54,8 +56,8 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
       "weights", o.quality.weights, "FILE",
       "measure each variant's quality on this real model: llama2.c .bin, .safetensors, GGUF, a trained model's name");
   a.text("tokenizer", o.quality.tokenizer, "FILE",
-         "its tokenizer; default: the weights, if GGUF, and the trained models' own");
-  a.texts("text", o.quality.texts, "FILE", "text that its perplexity is taken on");
+         "tokenizer of that model; default: the one in a GGUF file, or that of the trained models");
+  a.texts("text", o.quality.texts, "FILE", "text on which perplexity is measured");
   a.printing(o.printing).common(o.common);
   if (!a.parse(arguments)) return false;
   if (o.family && !o.quality.weights.empty())

@@ -24,9 +24,9 @@ int coverage_command(const std::vector<std::string>& arguments) {
   a.positional("ACTION", action, "show or merge", true)
       .choices({"show", "merge"})
       .positionals("FILE", files, "UCIS XML of runs, or of merged runs", true)
-      .flag("holes", holes, "show every hole, not the first 20")
+      .flag("holes", holes, "show every hole instead of the first 20")
       .flag("json", json, "print result.json instead of the table")
-      .text("output,o", output, "DIR", "of merge: folder for coverage.xml, result.json and summary.txt");
+      .text("output,o", output, "DIR", "with merge: folder for coverage.xml, result.json and summary.txt");
   if (!a.parse(arguments)) return 0;
   if (action != "show" && action != "merge")
     throw config::InputError({"command line", 0, 0},
@@ -34,7 +34,7 @@ int coverage_command(const std::vector<std::string>& arguments) {
   if ((action == "merge") == output.empty())
     throw config::InputError({"command line", 0, 0}, action == "merge"
                                                          ? "-o is missing, expected a folder for what is merged"
-                                                         : "-o is of merge, expected show without it");
+                                                         : "-o belongs to merge, expected show without it");
   const coverage::Database all = read_coverage(files);
   const std::string text = coverage_summary(all, holes ? 0 : kHolesShown), document = coverage_json(all);
   if (!output.empty()) {

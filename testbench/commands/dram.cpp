@@ -186,18 +186,20 @@ struct Options {
 /// False when only help was asked for.
 bool parse(const std::vector<std::string>& arguments, Options& o) {
   Arguments a(kDramCommand);
-  a.text("config", o.config_name, "PRESET|FILE", "channel: a preset (`harmonia list drams`), a YAML file, or FILE:NAME")
-      .text("trace", o.trace, "FILE", "address trace, gzip or not (docs/dram-command.md)")
-      .text("traffic", o.kind, "KIND", "generated: seq, stride, rand, mix, decode64 or decode4k")
+  a.text("config", o.config_name, "PRESET|FILE",
+         "channel to simulate: a preset (`harmonia list drams`), a YAML file, or FILE:NAME")
+      .text("trace", o.trace, "FILE", "address trace, plain or gzip (docs/dram-command.md)")
+      .text("traffic", o.kind, "KIND", "generated traffic: seq, stride, rand, mix, decode64 or decode4k")
       .choices(traffic_kinds())
       .integer("requests", o.requests, 1, kMostRequests, "N",
-               "requests to generate (100000), or to take of a trace (all)")
-      .integer("in-flight", o.in_flight, 1, 65535, "K", "most requests under way (64)")
-      .number("gap", o.gap, 0, 1e9, "G", "request i is offered not before cycle i x G (0)")
+               "number of requests to generate (100000), or to read from the trace (all)")
+      .integer("in-flight", o.in_flight, 1, 65535, "K", "largest number of requests in flight (64)")
+      .number("gap", o.gap, 0, 1e9, "G", "offer request i no earlier than in cycle i x G (0)")
       .integer("request-bytes", o.request_bytes, 1, 1 << 20, "B",
-               "bytes of a request: of a trace any, of seq and decode4k a power of two (64)")
-      .number("trace-mhz", o.trace_mhz, 0.001, 1e6, "F", "clock of the trace's cycles (the channel's clock)")
-      .flag("wrap", o.wrap, "wrap addresses of a trace that lie beyond the channel")
+               "bytes per request: any number for a trace, a power of two for seq and decode4k (64)")
+      .number("trace-mhz", o.trace_mhz, 0.001, 1e6, "F",
+              "clock frequency of the cycles in the trace (default: the channel's clock)")
+      .flag("wrap", o.wrap, "wrap trace addresses beyond the capacity of the channel")
       .text("commands", o.commands, "FILE", "write every command as CSV, gzip when the name ends in .gz")
       .text("per-request", o.per_request, "FILE", "write every request with its times as CSV")
       .text("coverage", o.coverage, "FILE", "write functional coverage of the commands as UCIS XML (docs/coverage.md)")

@@ -25,14 +25,15 @@ int run(const Words& arguments) {
   Words engine_options;
   std::int64_t jobs = 0, workers = 0, throttle = 0;
   bool resume = false, dry_run = false;
-  a.positional("STUDY", file, "a study file, or the name of one in workloads/studies", true);
-  a.integer("jobs,j", jobs, 1, 1024, "N", "points at a time (default: the processors of this computer)");
-  a.flag("resume", resume, "go on with the unfinished study of this -o");
-  a.text("engine", engine, "NAME", "what runs the points: local, slurm, mpi or parallel, as of `harmonia sweep`");
-  a.integer("workers", workers, 1, 100000, "N", "of an engine");
-  a.integer("throttle", throttle, 1, 100000, "N", "of slurm: workers at a time");
-  a.texts("engine-option", engine_options, "TEXT", "an option for the engine, as of `harmonia sweep`");
-  a.flag("dry-run", dry_run, "print the study as it was understood, as JSON, and end");
+  a.positional("STUDY", file, "study file or built-in name", true);
+  a.integer("jobs,j", jobs, 1, 1024, "N",
+            "points simulated at the same time (default: one for each processor of this computer)");
+  a.flag("resume", resume, "continue an unfinished study in the folder of -o");
+  a.text("engine", engine, "NAME", "how the points are run: local, slurm, mpi or parallel, as in `harmonia sweep`");
+  a.integer("workers", workers, 1, 100000, "N", "with --engine: number of workers");
+  a.integer("throttle", throttle, 1, 100000, "N", "with --engine slurm: most workers that run at the same time");
+  a.texts("engine-option", engine_options, "TEXT", "option for the engine, as in `harmonia sweep`");
+  a.flag("dry-run", dry_run, "print the study as read, as JSON, and exit");
   a.common(common);
   if (!a.parse(arguments)) return 0;
   const Library library(common.workloads, common.data, common.allow_unknown);
@@ -69,7 +70,7 @@ int run(const Words& arguments) {
 
 const Command kExploreCommand = {
     "explore", "STUDY.yaml [-j N] [--resume] [--engine NAME] [--set key=value]... [-o DIR]",
-    "Search a design space under constraints: the Pareto front, what limits each point, what would help", run,
+    "Search a design space under constraints: Pareto front, limit of each point, most useful change", run,
     "harmonia explore edge-8b -j 2 -o results/edge-8b"};
 
 }  // namespace harmonia::testbench

@@ -205,19 +205,19 @@ void print_text(const Tensor& tensor, const formats::StorageFormat& format, cons
 int formats_command(const std::vector<std::string>& arguments) {
   Request request;
   Arguments a(kFormatsCommand);
-  a.positional("FORMAT", request.format, "such as kmeans4, bfp8:e5 or mxfp4:even; `harmonia list formats` names them",
-               true)
-      .text("tensor", request.tensor, "FILE[:NAME]", "a tensor of a safetensors file; the last dimension is the row")
-      .flag("gaussian", request.gaussian, "standard normal values")
-      .flag("student-t", request.student_t, "values of Student's t: heavier tails")
-      .flag("outlier", request.outlier, "normal values with a few large columns")
-      .integer("rows", request.rows, 1, std::int64_t{1} << 30, "R", "of a synthetic tensor")
-      .integer("cols", request.cols, 1, std::int64_t{1} << 30, "C", "of a synthetic tensor")
+  a.positional("FORMAT", request.format,
+               "number format such as kmeans4, bfp8:e5 or mxfp4:even (`harmonia list formats`)", true)
+      .text("tensor", request.tensor, "FILE[:NAME]", "tensor of a safetensors file; the last dimension is the row")
+      .flag("gaussian", request.gaussian, "synthetic tensor of standard normal values")
+      .flag("student-t", request.student_t, "synthetic tensor of Student's t, with heavier tails")
+      .flag("outlier", request.outlier, "synthetic tensor of normal values with outlier columns")
+      .integer("rows", request.rows, 1, std::int64_t{1} << 30, "R", "rows of a synthetic tensor")
+      .integer("cols", request.cols, 1, std::int64_t{1} << 30, "C", "columns of a synthetic tensor")
       .integer("seed", request.seed, 0, std::numeric_limits<std::int64_t>::max(), "S",
-               "of the values and of codebook training")
+               "seed of the values and of codebook training")
       .integer("degrees", request.degrees, 1, 1000, "N", "degrees of freedom of --student-t")
       .integer("outlier-every", request.outlier_every, 1, std::int64_t{1} << 30, "N", "one column in N is an outlier")
-      .number("outlier-factor", request.outlier_factor, 0, 1e6, "F", "how much larger it is")
+      .number("outlier-factor", request.outlier_factor, 0, 1e6, "F", "factor by which outlier columns are larger")
       .flag("json", request.json, "print JSON");
   if (!a.parse(arguments)) return 0;
   const formats::StorageFormat format = known_format(request.format);

@@ -24,6 +24,7 @@
 #include "harmonia/testbench/infer/evaluate.h"
 #include "harmonia/testbench/infer/trained_family.h"
 #include "harmonia/testbench/quality/quality_table.h"
+#include "harmonia/testbench/results/text.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -128,21 +129,25 @@ bool parse(const std::vector<std::string>& arguments, Options& o) {
             "fp32: the reference; golden: the machine's arithmetic; systemc: the simulated machine, with time and "
             "energy (default without --weights and --text, else golden)")
       .choices({"fp32", "golden", "systemc"})
-      .integer("tokens", o.tokens, 0, 1 << 24, "N", "tokens to add (default 256, 64 without --weights, 0 with --text)")
+      .integer("tokens", o.tokens, 0, 1 << 24, "N",
+               "number of tokens to generate (default 256, 64 without --weights, 0 with --text)")
       .texts("set", o.set, "KEY=VALUE",
              "weights.format, weights.codebook, kv.format, activations.format, smoothing.online, ...; of the systemc "
              "path also accelerator.KEY, dram.KEY, blocks.NAME.model, fidelity.timing")
-      .text("accelerator", o.accelerator, "ACCELERATOR", "machine of the systemc path, a built-in name or a file")
-      .number("temperature", o.temperature, 0, 100, "T", "0: greedy, the default; 0.7 without --weights")
-      .number("top-p", o.top_p, 0, 1, "P", "sample from the likeliest tokens of this total probability")
-      .integer("seed", o.seed, 0, INT64_MAX, "N", "of sampling and of codebook training")
+      .text("accelerator", o.accelerator, "ACCELERATOR", "accelerator of the systemc path: built-in name or file")
+      .number("temperature", o.temperature, 0, 100, "T",
+              "sampling temperature; 0 is greedy (default 0, 0.7 without --weights)")
+      .number("top-p", o.top_p, 0, 1, "P", "sample from the most probable tokens with this total probability")
+      .integer("seed", o.seed, 0, INT64_MAX, "N", "seed of sampling and of codebook training")
       .texts("text", o.texts, "FILE", "report NLL per token and perplexity of this text")
-      .integer("prefill", o.prefill, 1, 1 << 24, "N", "tokens of a text that are fed as one step, the rest one by one")
+      .integer("prefill", o.prefill, 1, 1 << 24, "N",
+               "number of a text's first tokens processed in one step; the others follow one by one")
       .text("expect", o.expect, "FILE", "fail unless the output is this text")
-      .texts("over", o.over, "KEY=V,V,...", "table of --text under every combination of values, on the golden path")
-      .text("settings", o.settings, "FILE", "table of --text under each setting of this YAML list")
-      .text("calibrate", o.calibration, "FILE", "text for smoothing.offline_exponent > 0")
-      .text("markdown", o.markdown, "FILE", "write the table of --over or --settings as Markdown too")
+      .texts("over", o.over, "KEY=V,V,...",
+             "print a table of --text for every combination of values, on the golden path")
+      .text("settings", o.settings, "FILE", "print a table of --text for each setting in this YAML list")
+      .text("calibrate", o.calibration, "FILE", "calibration text of smoothing.offline_exponent > 0")
+      .text("markdown", o.markdown, "FILE", "also write the table of --over or --settings as Markdown")
       .printing(o.printing)
       .folders(o.folders);
   if (!a.parse(arguments)) return false;
@@ -209,7 +214,7 @@ std::string engineering(double value, const char* unit) {
 }
 
 std::string cost_text(const MachineCost& c) {
-  std::string text = fmt::format("predicted on machine '{}', {} steps:\n", c.machine, c.steps.size());
+  std::string text = fmt::format("\nPredicted cost on accelerator {} ({} steps)\n", c.machine, c.steps.size());
   std::int64_t outputs = 0, prompts = 0;
   double prompt_seconds = 0, prompt_bytes = 0, prompt_joules = 0, least = INFINITY, most = 0;
   for (const MachineCost::Step& s : c.steps) {
@@ -225,23 +230,28 @@ std::string cost_text(const MachineCost& c) {
     }
   }
   if (prompts > 0)
-    text += fmt::format("  prompt     {} tokens in {}, {}, {}\n", prompts, engineering(prompt_seconds, "s"),
-                        engineering(prompt_bytes, "B"), engineering(prompt_joules, "J"));
+    text += entry("Prompt",
+                  fmt::format("{} tokens in {}, {} of DRAM traffic, {}", prompts, engineering(prompt_seconds, "s"),
+                              engineering(prompt_bytes, "B"), engineering(prompt_joules, "J")));
   const MachineCost::PerToken mean = c.per_output_token();
   const double achieved = static_cast<double>(c.pin_bytes) / c.seconds;
-  if (outputs > 0)
-    text += "  time       " + engineering(mean.seconds, "s") + " per token (" + engineering(least, "s") + " to " +
-            engineering(most, "s") + "), " + engineering(1 / mean.seconds, "tokens/s") + '\n';
-  text += "  DRAM       ";
-  if (outputs > 0) text += engineering(mean.pin_bytes, "B") + " per token, ";
-  text += engineering(achieved, "B/s") + " of " + engineering(c.peak_bytes_per_s, "B/s") + " (" +
-          fixed(100 * achieved / c.peak_bytes_per_s, 1) + " %)\n  energy     ";
-  if (outputs > 0) text += engineering(mean.joules, "J") + " per token, ";
-  text += engineering(c.energy.total_j, "J") + " in all:";
+  if (outputs > 0) {
+    text += entry("Time per output token", engineering(mean.seconds, "s") + " (minimum " + engineering(least, "s") +
+                                               ", maximum " + engineering(most, "s") + ')');
+    text += entry("Throughput", engineering(1 / mean.seconds, "token/s"));
+    text += entry("DRAM traffic", engineering(mean.pin_bytes, "B") + " per output token");
+  }
+  text +=
+      entry("DRAM utilisation", fixed(100 * achieved / c.peak_bytes_per_s, 1) + " % (" + engineering(achieved, "B/s") +
+                                    " of " + engineering(c.peak_bytes_per_s, "B/s") + ')');
+  text += entry("Energy", engineering(c.energy.total_j, "J") +
+                              (outputs > 0 ? ", " + engineering(mean.joules, "J") + " per output token" : ""));
+  std::string parts;
   for (const ComponentEnergy& e : c.energy.components)
-    if (e.joules > 0) text += ' ' + e.component + ' ' + fixed(100 * e.joules / c.energy.total_j, 1) + " %,";
-  text.back() = '\n';
-  return fmt::format("{}  rests on {} assumed inputs, listed by --json\n", text, c.assumptions.size());
+    if (e.joules > 0)
+      parts += (parts.empty() ? "" : ", ") + e.component + ' ' + fixed(100 * e.joules / c.energy.total_j, 1) + " %";
+  text += entry("Energy by component", parts);
+  return text + entry("Assumptions", fmt::format("{} assumed inputs, listed by --json", c.assumptions.size()));
 }
 
 nlohmann::json cost_json(const MachineCost& c) {
@@ -292,8 +302,8 @@ void continue_prompt(const Options& o, StepEngine& engine, const Tokenizer& toke
   if (o.prints_text())
     std::cout << "\n\n"
               << engine.description() << "\n"
-              << added << " tokens after a prompt of " << prompt_tokens << ", "
-              << fixed(static_cast<double>(added) / seconds, 0) << " tokens/s of this computer's time\n";
+              << added << " tokens generated after a prompt of " << prompt_tokens << "; simulation speed "
+              << fixed(static_cast<double>(added) / seconds, 0) << " token/s of wall-clock time\n";
   if (o.expect.empty() || interrupted()) return;
   compare_with(text, expected, o.expect);
   result["equals"] = o.expect;
@@ -321,7 +331,8 @@ void evaluate_texts(const Options& o, StepEngine& engine, const std::vector<Qual
     std::cout << t.name << ": " << q.tokens << " tokens";
     if (!q.complete) std::cout << " before the interrupt";
     if (engine.last_logits_only() && o.prefill > 1)
-      std::cout << " (of " << fixed(total, 0) << "; the machine's output head runs on the last token of a step only)";
+      std::cout << " (of " << fixed(total, 0)
+                << "; the output head of the machine computes the last token of a step only)";
     std::cout << ", NLL " << fixed(q.nll, 4) << " nats/token, perplexity " << fixed(q.perplexity(), 3) << '\n';
   }
 }

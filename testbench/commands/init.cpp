@@ -80,7 +80,7 @@ grid:
 int run(const std::vector<std::string>& arguments) {
   Arguments a(kInitCommand);
   std::string folder;
-  a.positional("DIR", folder, "the folder to make; it must not exist, or be empty", true);
+  a.positional("DIR", folder, "folder to create; it must not exist, or be empty", true);
   if (!a.parse(arguments)) return 0;
   std::error_code error;
   if (folder.empty()) throw config::InputError({"command line"}, "DIR is empty, expected the name of a folder");

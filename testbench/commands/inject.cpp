@@ -41,15 +41,15 @@ int inject_command(const std::vector<std::string>& arguments) {
   std::vector<std::string> known;
   for (const bus::FaultKind k : bus::kFaultKinds) known.emplace_back(bus::name_of(k));
   Arguments a(kInjectCommand);
-  a.positional("SCENARIO", scenario, "machine and formats: built-in name or file; its model and workload are not used")
-      .integer("faults,n", faults, 1, 10000000, "N", "faults, one run each (1000)")
-      .integer("seed", seed, 0, std::int64_t{1} << 62, "S", "of faults, weights and tokens (1)")
+  a.positional("SCENARIO", scenario, "scenario of which the machine and the formats are used: built-in name or file")
+      .integer("faults,n", faults, 1, 10000000, "N", "number of faults, each injected into a run of its own (1000)")
+      .integer("seed", seed, 0, std::int64_t{1} << 62, "S", "seed of faults, weights and tokens (1)")
       .integer("jobs,j", jobs, 1, 1024, "N", "runs at the same time (1)")
-      .integer("prompt", prompt, 1, 64, "N", "tokens of the first step (6)")
-      .integer("steps", steps, 0, 64, "N", "steps of one token after it (2)")
-      .texts("kind", kinds, "KIND", "only faults of this kind")
+      .integer("prompt", prompt, 1, 64, "N", "tokens processed in the first step (6)")
+      .integer("steps", steps, 0, 64, "N", "decode steps of one token after it (2)")
+      .texts("kind", kinds, "KIND", "inject only faults of this kind")
       .choices(known)
-      .texts("fault", only, "FAULT", "this fault alone, as a report names it")
+      .texts("fault", only, "FAULT", "inject this fault only, written as in the report")
       .flag("json", json, "print result.json instead of the tables")
       .texts("set", common.set, "KEY=VALUE", "replace one value of the scenario, path.to.key=value; later ones win")
       .text("output,o", common.output, "DIR", "folder for faults.jsonl, result.json and summary.txt")
@@ -96,8 +96,9 @@ int inject_command(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kInjectCommand = {"inject", "[SCENARIO] [--faults N] [--seed S] [-j N] [-o DIR]",
-                                "Inject faults into a small functional machine, one a run, and say who saw them",
-                                inject_command, "harmonia inject --faults 200 --seed 7"};
+const Command kInjectCommand = {
+    "inject", "[SCENARIO] [--faults N] [--seed S] [-j N] [-o DIR]",
+    "Inject faults into a small functional machine, one per run, and report what detected them", inject_command,
+    "harmonia inject --faults 200 --seed 7"};
 
 }  // namespace harmonia::testbench

@@ -116,7 +116,8 @@ int run_link(const std::vector<std::string>& arguments) {
     return 0;
   }
   std::cout << table(
-      {{"collective", "algorithm", "devices", "vector", "time", "sent by a device", "on the wires", "rate", "energy"},
+      {{"collective", "algorithm", "devices", "vector", "time", "sent per device", "on the wires", "rate per device",
+        "energy"},
        {o.collective, algorithm, std::to_string(request.devices), si(static_cast<double>(o.bytes), "B"),
         si(seconds, "s", 4), si(payload, "B"), si(wire, "B"), si(payload / seconds, "B/s"), si(joules, "J")}});
   return 0;
@@ -124,9 +125,8 @@ int run_link(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kLinkCommand = {
-    "link", "LINK --devices N --bytes B [--collective KIND] [--algorithm NAME]",
-    "Print how long a collective operation between devices takes over a link, and what it sends", run_link,
-    "harmonia link nvlink4 --devices 8 --bytes 1048576"};
+const Command kLinkCommand = {"link", "LINK --devices N --bytes B [--collective KIND] [--algorithm NAME]",
+                              "Print the time and the traffic of a collective operation between devices over a link",
+                              run_link, "harmonia link nvlink4 --devices 8 --bytes 1048576"};
 
 }  // namespace harmonia::testbench

@@ -185,8 +185,8 @@ int run_list(const std::vector<std::string>& arguments) {
                                true);
   a.choices(kinds());
   bool json = false, names = false;
-  a.flag("names", names, "print names only, one a line");
-  a.flag("json", json, "figures: as JSON, for programs");
+  a.flag("names", names, "print names only, one per line");
+  a.flag("json", json, "print figures as JSON");
   if (!a.parse(arguments)) return 0;
   const Library library(common.workloads, common.data, common.allow_unknown);
   if (names) {

@@ -124,8 +124,8 @@ int log_command(const std::vector<std::string>& arguments) {
   Arguments a(kLogCommand);
   a.positional("DIR", o.place, "result folder of a run with --record, or its transactions.jsonl", true)
       .texts("socket", o.sockets, "NAME", "only this socket, `operations` or `steps`; may be repeated")
-      .number("from", o.from_ns, 0, kLongestNs, "NS", "only what ends at this time or later")
-      .number("to", o.to_ns, 0, kLongestNs, "NS", "only what begins at this time or before")
+      .number("from", o.from_ns, 0, kLongestNs, "NS", "only transactions that end at this time or later")
+      .number("to", o.to_ns, 0, kLongestNs, "NS", "only transactions that begin at this time or earlier")
       .flag("phases", o.phases, "print request and response phases too");
   if (!a.parse(arguments)) return 0;
   if (o.to_ns < o.from_ns)

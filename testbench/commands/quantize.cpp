@@ -55,17 +55,17 @@ int run(const std::vector<std::string>& arguments) {
   a.positional("IN", in, "llama2.c .bin, .safetensors (or its folder), GGUF", true)
       .text("output,o", out, "OUT", "the .safetensors file to write")
       .text("format", format, "FMT",
-            "format of the seven linears, with or without a suffix: any of `harmonia list formats`")
-      .text("lm-head", lm_head, "FMT", "format of the output head; fp16 leaves it as it is")
-      .text("codebook", codebook, "KIND", "integer codebook that the second SNR column assumes: int8 or int5")
+            "format of the seven linear layers, with or without a suffix: any of `harmonia list formats`")
+      .text("lm-head", lm_head, "FMT", "format of the output head; fp16 leaves it unquantised")
+      .text("codebook", codebook, "KIND", "integer codebook of the second SNR column: int8 or int5")
       .choices({"int8", "int5"})
-      .integer("group-size", group, 1, 65536, "N", "columns that share a scale, of the integer formats; the suffix :gN")
+      .integer("group-size", group, 1, 65536, "N", "integer formats: columns that share a scale (the suffix :gN)")
       .text("smooth", calibration, "TEXT",
             "fold offline key smoothing, calibrated on this text file (needs --tokenizer)")
-      .number("smooth-exponent", exponent, 0, 1, "X", "factors are the key maxima to this power")
+      .number("smooth-exponent", exponent, 0, 1, "X", "exponent of the key maxima in the smoothing factors")
       .text("tokenizer", tokenizer_file, "FILE", "tokenizer of the calibration text: tokenizer.bin or GGUF")
-      .integer("seed", seed, 0, INT64_MAX, "N", "of codebook training")
-      .flag("brief", brief, "print the totals only, not a line for every tensor");
+      .integer("seed", seed, 0, INT64_MAX, "N", "seed of codebook training")
+      .flag("brief", brief, "print totals only, without a line for each tensor");
   if (!a.parse(arguments)) return 0;
   if (out.empty()) throw config::InputError({"command line"}, "-o OUT is missing: the .safetensors file to write");
   if (std::filesystem::path(out).extension() != ".safetensors")

@@ -22,13 +22,14 @@ int random_command(const std::vector<std::string>& arguments) {
   std::vector<std::string> names;
   for (const RandomBench& b : random_benches()) names.emplace_back(b.name);
   Arguments a(kRandomCommand);
-  a.positional("TEST", name, "which test; --list shows them")
+  a.positional("TEST", name, "name of the test; --list shows all")
       .choices(names)
-      .integer("seed,s", seed, 0, std::int64_t{1} << 62, "S", "of everything that is drawn (1)")
-      .integer("transactions,n", transactions, 1, 100000000, "N", "instead of the stimulus file's number (600)")
-      .text("stimulus", file, "FILE", "YAML: weights and constraints (docs/random.md)")
+      .integer("seed,s", seed, 0, std::int64_t{1} << 62, "S", "seed of all random choices (1)")
+      .integer("transactions,n", transactions, 1, 100000000, "N",
+               "number of transactions, instead of that in the stimulus file (600)")
+      .text("stimulus", file, "FILE", "weights and constraints in YAML (docs/random.md)")
       .text("coverage", coverage_file, "FILE", "write functional coverage as UCIS XML")
-      .flag("list", list, "list the tests with their modes");
+      .flag("list", list, "list the tests and their modes, and exit");
   if (!a.parse(arguments)) return 0;
   if (list) {
     for (const RandomBench& b : random_benches()) {

@@ -10,10 +10,10 @@ namespace {
 int run(const std::vector<std::string>& arguments) {
   Arguments a(kReportCommand);
   std::string folder, output;
-  a.positional("DIR", folder, "a result folder of run, compare, sweep or dram", true);
+  a.positional("DIR", folder, "result folder of run, compare, sweep, explore, coverage or dram", true);
   bool without_scripts = false;
-  a.flag("static", without_scripts, "leave out the scripts: fixed plots, tables that do not sort");
-  a.text("output,o", output, "FILE", "the page to write (default: DIR/report.html)");
+  a.flag("static", without_scripts, "write the page without scripts: plots are fixed, tables are not sortable");
+  a.text("output,o", output, "FILE", "file to write (default: DIR/report.html)");
   if (!a.parse(arguments)) return 0;
   return make_report(folder, output, without_scripts);
 }

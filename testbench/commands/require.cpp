@@ -20,12 +20,15 @@ int run(const std::vector<std::string>& arguments) {
   bool full = false;
   a.positional("SCENARIO", scenario, "built-in name or file", true)
       .text("target", target, "FIGURE=NUMBER",
-            "a column of sweep.csv; tokens_per_s and utilisation at least, others at most")
+            "column of sweep.csv and its value: a lower limit of tokens_per_s and utilisation, an upper limit of all "
+            "others")
       .text("free", free, "KEY,...",
             fmt::format("one to four keys that may change (default: {})", fmt::join(kDefaultFree, ", ")))
       .texts("set", set, "KEY=VALUE", "replace one value of the scenario")
-      .integer("jobs,j", jobs, 0, 1024, "N", "points at a time (default: the processors of this computer)")
-      .flag("full", full, "simulate every layer and step; otherwise a sample, unless --set fidelity says more");
+      .integer("jobs,j", jobs, 0, 1024, "N",
+               "points simulated at the same time (default: one for each processor of this computer)")
+      .flag("full", full,
+            "simulate every layer and step; otherwise a sample of them, unless --set fidelity=... is given");
   if (!a.parse(arguments)) return 0;
   if (target.empty())
     throw config::InputError({"command line"}, "--target is missing, expected FIGURE=NUMBER, such as tokens_per_s=20");
@@ -41,7 +44,7 @@ int run(const std::vector<std::string>& arguments) {
 
 const Command kRequireCommand = {
     "require", "SCENARIO --target FIGURE=NUMBER [--free KEY,...] [--set key=value]... [-j N] [--full]",
-    "Find the least bandwidth, lanes or decoder rate with which a scenario reaches a target", run,
+    "Find the smallest number of channels, lanes or similar with which a scenario reaches a target", run,
     "harmonia require default --target tokens_per_s=13 --free accelerator.dram.channels"};
 
 }  // namespace harmonia::testbench

@@ -25,7 +25,7 @@ int run_command(const std::vector<std::string>& arguments) {
   a.common(common);
   a.positional("SCENARIO", name, "built-in name or file");
   bool print_map = false;
-  a.flag("print-map", print_map, "print where everything lies in memory, and end");
+  a.flag("print-map", print_map, "print the memory map (address and size of every tensor), and exit");
   bool record = false;
   a.flag("record", record, "with -o: write every transaction of the machine's sockets (docs/records.md)");
   Printing printing;

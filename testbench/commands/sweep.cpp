@@ -65,9 +65,9 @@ int run_on_engine(const std::string& file, const CommonOptions& common, SweepOpt
   }
   const EngineOutcome o = run_with_engine(file, common.set, options, engine);
   if (!o.merged) {
-    std::cout << "submitted: job array " << o.jobs << " of " << engine.workers << " workers, job " << o.job_merge
-              << " puts their points together at " << options.output << "\n`harmonia sweep status " << options.output
-              << "` says how far they are\n";
+    std::cout << "submitted: job array " << o.jobs << " of " << engine.workers << " workers; job " << o.job_merge
+              << " collects their points in " << options.output << "\n`harmonia sweep status " << options.output
+              << "` shows their progress\n";
     return 0;
   }
   std::cout << o.sweep.points << " points, " << o.sweep.failed << " failed\nwritten to " << o.sweep.folder
@@ -86,28 +86,33 @@ int run(const std::vector<std::string>& arguments) {
   EngineOptions engine;
   std::int64_t workers = 0, throttle = 0;
   bool dry_run = false, bounds = false;
-  a.positional("SWEEP", file, "a sweep file, or the name of one in workloads/sweeps; `merge` or `status`", true);
-  a.positional("DIR", folder, "of `merge` and `status`: the -o of the sweep");
+  a.positional("SWEEP", file, "sweep file or built-in name; or `merge` or `status`", true);
+  a.positional("DIR", folder, "with `merge` and `status`: the folder that the sweep was given with -o");
   a.integer("jobs,j", jobs, 1, 1024, "N",
-            "points at a time (default: the processors of this computer; one in a shard)");
-  a.flag("resume", options.resume, "go on with the unfinished sweep of this -o; runs exactly the missing points");
-  a.text("shard", shard_text, "I/N", "be worker I of N on the same -o, which all of them share; then `sweep merge`");
+            "points simulated at the same time (default: one for each processor of this computer; 1 in a shard)");
+  a.flag("resume", options.resume,
+         "continue an unfinished sweep in the folder of -o: simulate the missing points only");
+  a.text("shard", shard_text, "I/N",
+         "run as worker I of N, all with the same -o on a shared file system; `sweep merge` then collects the points");
   a.number("lease", shard.lease_s, 1, 86400, "SECONDS",
-           "of a shard: silence after which a worker of another computer counts as dead (default: 120)");
+           "with --shard: time without a sign of life after which a worker on another computer is taken for dead "
+           "(default: 120)");
   a.integer("attempts", attempts, 1, 1000, "N",
-            "of a shard: a point whose workers ended this often before it did has failed (default: 3)");
-  a.text("engine", engine.name, "NAME", "what starts the workers: local (this process), slurm, mpi or parallel")
+            "with --shard: number of workers that may end during a point before it counts as failed (default: 3)");
+  a.text("engine", engine.name, "NAME", "how the workers are started: local (by this process), slurm, mpi or parallel")
       .choices({"local", "slurm", "mpi", "parallel"});
-  a.integer("workers", workers, 1, 100000, "N", "of an engine (default: the processors of this computer)");
-  a.integer("throttle", throttle, 1, 100000, "N", "of slurm: workers at a time");
+  a.integer("workers", workers, 1, 100000, "N",
+            "with --engine: number of workers (default: the processors of this computer)");
+  a.integer("throttle", throttle, 1, 100000, "N", "with --engine slurm: most workers that run at the same time");
   a.texts("engine-option", engine.options, "TEXT",
-          "an option for mpirun, for parallel, or for the job array's script, as in --engine-option=--time=1:00:00");
-  a.flag("dry-run", dry_run, "of an engine: print what would be submitted, and end");
-  a.flag("bounds", bounds, "simulate nothing: print as CSV what each point can at best be, by formulas");
+          "option for mpirun, parallel or the script of the Slurm job array, as in --engine-option=--time=1:00:00");
+  a.flag("dry-run", dry_run, "with --engine: print what would be submitted, and exit");
+  a.flag("bounds", bounds, "simulate nothing: print as CSV the analytical bound of each point's figures");
   QualitySource quality;
-  a.text("weights", quality.weights, "FILE", "of --bounds: a real model on which each point's formats are measured");
-  a.text("tokenizer", quality.tokenizer, "FILE", "its vocabulary (default: in the same file)");
-  a.texts("text", quality.texts, "FILE", "text to measure perplexity on");
+  a.text("weights", quality.weights, "FILE",
+         "with --bounds: real model on which the quality of each point's formats is measured");
+  a.text("tokenizer", quality.tokenizer, "FILE", "tokenizer of that model (default: the one in the same file)");
+  a.texts("text", quality.texts, "FILE", "text on which perplexity is measured");
   a.common(common);
   if (!a.parse(arguments)) return 0;
   if (quality.weights.empty() != quality.texts.empty() || (!bounds && !quality.weights.empty()))
@@ -159,10 +164,10 @@ int run(const std::vector<std::string>& arguments) {
   const Sweep sweep = load_sweep(file, common.set, library);
   if (options.output.empty()) options.output = "results/" + sweep.name;
   const SweepOutcome o = run_sweep(sweep, options);
-  std::cout << sweep.name << ": " << o.points << " points, " << o.ran << " run now, " << o.kept << " kept from before, "
-            << o.failed << " failed\n"
-            << (o.complete ? "written to " : "stopped; finished points are kept in ") << o.folder
-            << (o.complete ? " (sweep.csv)\n" : ", go on with --resume\n");
+  std::cout << sweep.name << ": " << o.points << " points; " << o.ran << " simulated now, " << o.kept
+            << " from an earlier run, " << o.failed << " failed\n"
+            << (o.complete ? "written to " : "stopped; the completed points are in ") << o.folder
+            << (o.complete ? " (sweep.csv)\n" : ", --resume simulates the others\n");
   require_success(o);
   return o.complete ? 0 : 1;
 }
@@ -174,6 +179,6 @@ const Command kSweepCommand = {
     "SWEEP.yaml [-j N] [--resume] [--shard I/N | --engine NAME | --bounds] [--set key=value]... [-o DIR] | merge DIR | "
     "status DIR",
     "Run many points, each in a process of its own, on one computer or many", run,
-    "harmonia sweep weight-formats -j 2 -o results/weight-formats"};
+    "harmonia sweep equal-memory -j 2 -o results/equal-memory"};
 
 }  // namespace harmonia::testbench

@@ -10,8 +10,8 @@ int run(const std::vector<std::string>& arguments) {
   Arguments a(kViewCommand);
   std::string folder;
   std::int64_t port = 0;
-  a.positional("DIR", folder, "a folder that holds result folders, at any depth", true);
-  a.integer("port", port, 0, 65535, "N", "port of 127.0.0.1 to listen at (default 0: a free one)");
+  a.positional("DIR", folder, "folder with result folders in it, at any depth", true);
+  a.integer("port", port, 0, 65535, "N", "port of 127.0.0.1 to listen on (default 0: any free port)");
   if (!a.parse(arguments)) return 0;
   return view_results(folder, static_cast<int>(port));
 }
@@ -19,7 +19,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kViewCommand = {"view", "DIR [--port N]",
-                              "Serve a folder of results to the browser: reports, and any two compared", run,
+                              "Serve a folder of results to a browser: report of each, comparison of any two", run,
                               "harmonia view results"};
 
 }  // namespace harmonia::testbench

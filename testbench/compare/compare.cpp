@@ -104,10 +104,10 @@ std::string Comparison::text() const {
     const auto title = [](const char* name) { return column(name).figure.title; };
     std::vector<std::vector<std::string>> cost = {
         {"variant", title("time_per_token_s"), "speed-up", title("tokens_per_s"), title("bits_per_weight"),
-         "fewer bits", title("bytes") + "/token", "fewer bytes", title("utilisation"), title("all_energy_per_token_j"),
-         "less energy", title("area_mm2"), title("bound")}};
+         "compression", title("bytes") + "/token", "traffic reduction", title("utilisation"),
+         title("all_energy_per_token_j"), "energy reduction", title("area_mm2"), title("bound")}};
     std::vector<std::vector<std::string>> why = {
-        {"variant", "byte ratio of the linears", "speed-up", "time lost to it", "causes of the loss"}};
+        {"variant", "byte ratio of linear layers", "speed-up", "time lost", "causes of the loss"}};
     std::vector<std::vector<std::string>> bytes = {{"variant"}};
     for (std::size_t i = 0; i < kTrafficClasses; ++i) bytes[0].push_back(traffic_figures().title(traffic_name(i)));
     std::vector<std::vector<std::string>> quality = {
@@ -145,9 +145,9 @@ std::string Comparison::text() const {
       out += "\nWhy the speed-up is below the byte ratio (shares of the time lost)\n" + table(why, "  ");
     if (quality.size() > 1)
       out +=
-          "\nQuality of the weights (SNR on one synthetic Gaussian tensor; effective parameters by the scaling law, "
-          "and\n"
-          "accuracy in percent as published, of the 1-bit paper where it has that model and format)\n" +
+          "\nQuality of the weight formats (SNR on one synthetic Gaussian tensor; effective parameters by the scaling "
+          "law of "
+          "the\n1-bit paper; accuracy in percent as that paper published it for its own models, - for any other)\n" +
           table(quality, "  ");
     if (measurement) {
       const QualityMeasurement& q = *measurement;

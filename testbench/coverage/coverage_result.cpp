@@ -94,7 +94,7 @@ std::string coverage_summary(const Database& database, std::size_t most) {
     for (const Point& p : g.points()) add("", "  " + p.name(), p.score());
     for (const Cross& c : g.crosses()) add("", "  " + c.name(), c.score());
   }
-  add("all", fmt::format("{} runs", database.runs.size()), database.score());
+  add("all", fmt::format("{} run{}", database.runs.size(), database.runs.size() == 1 ? "" : "s"), database.score());
   std::string text = table(rows);
   const std::vector<Hole> holes = coverage::holes_of(database);
   if (holes.empty()) return text + "\nNo holes.\n";

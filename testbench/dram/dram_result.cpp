@@ -87,19 +87,66 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
-std::string line(const std::string& name, const std::string& value) {
-  return name + std::string(name.size() < 18 ? 18 - name.size() : 1, ' ') + value + '\n';
-}
-
 std::string described_traffic(const DramResult& r) {
   std::string text = r.traffic == "trace" ? "trace " + r.trace_file + " (" + r.trace_format + ")" : r.traffic;
   const dram::Statistics& s = r.run.statistics;
-  text += fmt::format(", {} requests ({} reads, {} writes) of {} bytes, at most {} in flight", r.run.requests,
-                      s.requests[0], s.requests[1], r.run.bytes, r.in_flight);
+  text += fmt::format("; {} reads and {} writes, {} in all, at most {} in flight", s.requests[0], s.requests[1],
+                      si(static_cast<double>(r.run.bytes), "B"), r.in_flight);
   if (r.window_bytes > 0 && r.window_bytes != kTrafficWindow)
     text += ", within " + si(static_cast<double>(r.window_bytes), "B", 4) + " of the channel instead of 512 MiB";
   if (r.gap_cycles > 0) text += ", one every " + Json(r.gap_cycles).dump() + " cycles";
   return text;
+}
+
+void overview(std::string& out, const DramResult& r, const Numbers& n) {
+  const dram::Config& c = r.channel.config;
+  const dram::Statistics& s = r.run.statistics;
+  out += entry("Channel", c.description);
+  out += entry("Traffic", described_traffic(r));
+  if (r.inside_burst > 0)
+    out += entry(
+        "Unaligned requests",
+        fmt::format("{} addresses inside a burst; each stands for the burst that holds it, as in other simulators",
+                    r.inside_burst));
+  if (r.wrapped > 0) out += entry("Wrapped requests", fmt::format("{} beyond the capacity of the channel", r.wrapped));
+  if (!r.complete) out += entry("Status", "interrupted: the figures cover the requests before");
+  out += entry("Simulated time",
+               si(n.seconds, "s") + " (" + fixed(n.cycles, 0) + " cycles of " + Json(c.tCK_ps).dump() + " ps)");
+  out += entry("Bandwidth", si(n.achieved, "B/s", 4) + " of " + si(n.peak, "B/s", 4) + " (" +
+                                fixed(100 * n.utilisation, 2) + " % of peak)");
+  out +=
+      entry("Attainable bandwidth",
+            fixed(100 * n.ceiling.share, 2) + " % of peak, as far as row activations and refresh allow; " +
+                fixed(n.ceiling.share > 0 ? 100 * n.utilisation / n.ceiling.share : 0, 1) + " % of that was reached");
+  if (n.pin_bytes != r.run.bytes)
+    out += entry("Bytes at the pins", fmt::format("{}, in whole bursts of {} bytes",
+                                                  si(static_cast<double>(n.pin_bytes), "B"), c.burst_bytes()));
+  const std::uint64_t accesses = s.row_hits + s.row_misses + s.row_conflicts;
+  if (accesses > 0) {
+    const auto share = [&](std::uint64_t count) {
+      return fmt::format("{} ({})", count, percent(static_cast<double>(count) / static_cast<double>(accesses)));
+    };
+    out += entry("Row-buffer accesses", share(s.row_hits) + " hits, " + share(s.row_misses) + " misses, " +
+                                            share(s.row_conflicts) + " conflicts");
+  }
+  out += entry("Refresh", "banks blocked for " + percent(n.refresh_share) + " of the time");
+  for (int op = 0; op < 2; ++op)
+    if (s.requests[op] > 0)
+      out += entry(op == 0 ? "Read queue" : "Write queue",
+                   fmt::format("mean {}, maximum {} of {} bursts", fixed(n.occupancy[op], 2), s.queue_peak[op],
+                               c.queue_entries));
+  if (s.requests[1] > 0)
+    out += entry("Bus turnarounds", fmt::format("{}; writes were sent in {} batches", s.turnarounds, s.write_batches));
+  out += entry("Energy",
+               n.energy ? si(n.joules, "J") + " (" + si(n.per_bit, "J/bit") + ", mean power " + si(n.watts, "W") + ')'
+                        : "not computed: the configuration states no currents (VDD, IDD0, ..., devices)");
+  std::uint64_t passed = 0;
+  const std::vector<CheckResult> checks = checks_of(r);
+  for (const CheckResult& check : checks) passed += check.passed ? 1 : 0;
+  out += entry("Checks", fmt::format("{} of {} passed", passed, checks.size()));
+  out += entry("Source", c.source.empty() ? "none stated" : c.source);
+  out += entry("Assumptions",
+               fmt::format("{} assumed inputs, listed below with their reasons", r.channel.assumptions.size()));
 }
 
 }  // namespace
@@ -247,71 +294,39 @@ std::string summary(const DramResult& r) {
   const Numbers n = numbers_of(r);
   const dram::Config& c = r.channel.config;
   const dram::Statistics& s = r.run.statistics;
-  std::string out = line("channel", c.name + ": " + c.description);
-  out += line("traffic", described_traffic(r));
-  if (r.inside_burst > 0)
-    out += line(
-        "",
-        fmt::format("{} addresses lie inside a burst: each is taken as the burst that holds it, as other simulators do",
-                    r.inside_burst));
-  if (r.wrapped > 0) out += line("", fmt::format("{} requests beyond the capacity were wrapped", r.wrapped));
-  if (!r.complete) out += line("", "interrupted: what follows is of the requests before");
-  out += line("time", si(n.seconds, "s") + ", " + fixed(n.cycles, 0) + " cycles of " + Json(c.tCK_ps).dump() + " ps");
-  out += line("bandwidth", si(n.achieved, "B/s", 4) + " of " + si(n.peak, "B/s", 4) + ", " +
-                               fixed(100 * n.utilisation, 2) + " % of peak");
-  out += line("ceiling", fixed(100 * n.ceiling.share, 2) + " % of peak for these activates and refreshes; " +
-                             fixed(n.ceiling.share > 0 ? 100 * n.utilisation / n.ceiling.share : 0, 1) +
-                             " % of it reached");
-  if (n.pin_bytes != r.run.bytes)
-    out += line("", fmt::format("{} over the pins: bursts of {} bytes are whole",
-                                si(static_cast<double>(n.pin_bytes), "B"), c.burst_bytes()));
-  out += '\n';
+  std::string out = "DRAM channel: " + c.name + '\n';
+  overview(out, r, n);
 
   const auto ns = [&](dram::Cycle cycles) { return fixed(static_cast<double>(cycles) * c.tCK_ps * 1e-3, 1); };
-  std::vector<std::vector<std::string>> rows = {{"latency, ns", "count", "mean", "min", "p50", "p95", "p99", "max"}};
+  std::vector<std::vector<std::string>> rows = {{"request", "count", "mean", "min", "p50", "p95", "p99", "max"}};
   for (int op = 0; op < 2; ++op) {
     const dram::Histogram& h = s.latency[op];
     if (h.count() == 0) continue;
     rows.push_back({kOps[op], std::to_string(h.count()), fixed(h.mean() * c.tCK_ps * 1e-3, 1), ns(h.min()),
                     ns(h.percentile(0.5)), ns(h.percentile(0.95)), ns(h.percentile(0.99)), ns(h.max())});
   }
-  out += table(rows) + '\n';
+  out += "\nLatency in ns, from the moment a request is offered to its last data beat\n" + table(rows, "  ");
 
-  out += line("rows", fmt::format("{} hits ({}), {} misses, {} conflicts", s.row_hits, percent(n.hit_rate),
-                                  s.row_misses, s.row_conflicts));
-  std::string commands;
+  std::vector<std::vector<std::string>> commands = {{"command", "count"}};
   const bool split = c.standard->split_activate;
   for (int i = 0; i < dram::kCmdCount; ++i)
     if (const std::uint64_t count = s.commands[static_cast<std::size_t>(i)]; count > 0)
-      commands +=
-          fmt::format("{}{} {}", (commands.empty() ? "" : ", "), count, dram::cmd_name(static_cast<Cmd>(i), split));
-  out += line("commands", commands);
-  out += line("refresh", percent(n.refresh_share) + " of the time");
-  out += line("queues", fmt::format("reads {} mean, {} most; writes {} mean, {} most, of {} bursts each",
-                                    fixed(n.occupancy[0], 2), s.queue_peak[0], fixed(n.occupancy[1], 2),
-                                    s.queue_peak[1], c.queue_entries));
-  if (s.requests[1] > 0)
-    out += line("turnarounds", fmt::format("{}, {} batches of writes", s.turnarounds, s.write_batches));
-  out += '\n';
+      commands.push_back({dram::cmd_name(static_cast<Cmd>(i), split), std::to_string(count)});
+  out += "\nCommands issued\n" + table(commands, "  ");
+
   if (n.energy) {
-    out += line("energy", si(n.joules, "J") + ", " + si(n.per_bit, "J/bit") + ", " + si(n.watts, "W") + " mean");
-    std::vector<std::vector<std::string>> classes = {{"class", "joules", "share"}};
+    std::vector<std::vector<std::string>> classes = {{"component", "energy", "share"}};
     for (const auto& [name, picojoules] : energy_classes(s.energy))
       if (picojoules != 0)
         classes.push_back({name, si(picojoules * 1e-12, "J"), percent(picojoules * 1e-12 / n.joules)});
-    out += table(classes, "  ");
-  } else {
-    out += line("energy", "not computed: the configuration states no currents (VDD, IDD0, ..., devices)");
+    out += "\nEnergy\n" + table(classes, "  ");
   }
-  out += '\n';
-  for (const std::string& w : r.channel.warnings) out += "warning: " + w + '\n';
   if (!r.channel.warnings.empty()) out += '\n';
-  out += "source: " + (c.source.empty() ? std::string("none stated") : c.source) + '\n';
-  out += fmt::format("{} assumed inputs:\n", r.channel.assumptions.size());
-  std::vector<std::vector<std::string>> assumed = {{"key", "value", "why"}};
+  for (const std::string& w : r.channel.warnings) out += "warning: " + w + '\n';
+  std::vector<std::vector<std::string>> assumed = {{"key", "value", "reason"}};
   for (const config::Assumption& a : r.channel.assumptions)
     assumed.push_back({a.key, a.unit.empty() ? a.value : a.value + ' ' + a.unit, a.source});
-  if (assumed.size() > 1) out += table(assumed, "  ");
+  if (assumed.size() > 1) out += "\nAssumed inputs\n" + table(assumed, "  ");
   return out;
 }
 

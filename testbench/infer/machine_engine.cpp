@@ -49,7 +49,7 @@ MachineEngine::MachineEngine(const ModelInfo& info, std::shared_ptr<const accele
 
 MachineEngine::~MachineEngine() = default;
 
-std::string MachineEngine::description() const { return "SystemC machine: " + summary_of(config_, *weights_); }
+std::string MachineEngine::description() const { return "SystemC model: " + summary_of(config_, *weights_); }
 
 void MachineEngine::serve(Host& host) {
   for (;;) {

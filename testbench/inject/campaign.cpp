@@ -425,12 +425,12 @@ std::string campaign_text(const Campaign& c) {
   for (std::size_t column = kSeen.size() + 2; column-- > 2;)
     if (rows.back()[column] == "0")
       for (auto& row : rows) row.erase(row.begin() + static_cast<std::ptrdiff_t>(column));
-  std::string text = "Who saw each fault first:\n" + table(rows);
+  std::string text = "First detection of each fault\n" + table(rows);
 
   std::map<std::string, std::vector<std::uint64_t>> after;
   for (const FaultOutcome& o : c.outcomes)
     if (!o.checker.empty()) after[o.checker].push_back(o.after_ps);
-  rows = {{"checker", "faults seen", "median after [ns]", "longest after [ns]"}};
+  rows = {{"checker", "faults detected", "median latency (ns)", "maximum latency (ns)"}};
   for (auto& [checker, times] : after) {
     std::sort(times.begin(), times.end());
     rows.push_back({checker, std::to_string(times.size()),
@@ -442,11 +442,11 @@ std::string campaign_text(const Campaign& c) {
   const std::uint64_t masked = all[Seen::masked] + all[Seen::time_only];
   const std::uint64_t bad = all[Seen::crash] + all[Seen::not_injected];
   text += fmt::format(
-      "\n{} faults: {} seen by the machine and its checkers, {} by nobody there but by the comparison with the golden "
-      "model, {} masked "
+      "\n{} faults: {} detected by the machine and its checkers, {} only by the comparison with the golden model, {} "
+      "masked "
       "(outputs and KV cache are right)",
       c.outcomes.size(), c.outcomes.size() - silent - masked - bad, silent, masked);
-  text += bad == 0 ? ".\n" : fmt::format(", {} without an answer.\n", bad);
+  text += bad == 0 ? ".\n" : fmt::format(", {} with no outcome (crash or not injected).\n", bad);
   return text;
 }
 

@@ -75,14 +75,6 @@ std::string limits_text(const RunResult& r) {
   return text;
 }
 
-/// `  Title:   text`, titles padded to one column.
-void entry(std::string& out, std::string title, const std::string& text) {
-  constexpr std::size_t kColumn = 26;
-  title += ':';
-  title.resize(std::max<std::size_t>(title.size() + 1, kColumn), ' ');
-  out += "  " + title + text + '\n';
-}
-
 std::string capital(std::string text) {
   if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
   return text;
@@ -97,13 +89,13 @@ std::string tokens_text(const RunResult& r) {
 }
 
 void time_and_latency(std::string& out, const RunResult& r) {
-  entry(out, "Simulated time", si(r.simulated_seconds, "s") + with_error(r, "simulated_seconds"));
-  if (r.output_tokens > 0) entry(out, "Throughput", si(r.output_tokens_per_s, "token/s"));
+  out += entry("Simulated time", si(r.simulated_seconds, "s") + with_error(r, "simulated_seconds"));
+  if (r.output_tokens > 0) out += entry("Throughput", si(r.output_tokens_per_s, "token/s"));
   const LatencyResult& l = r.latency;
   const auto latency = [&](const char* key, const Distribution& d) {
     if (d.count > 0)
-      entry(out, capital(latency_figures().title(key)),
-            distribution_text(d) + with_error(r, std::string("latency.") + key));
+      out += entry(capital(latency_figures().title(key)),
+                   distribution_text(d) + with_error(r, std::string("latency.") + key));
   };
   latency("time_to_first_token_s", l.time_to_first_token_s);
   latency("time_per_output_token_s", l.time_per_output_token_s);
@@ -112,15 +104,15 @@ void time_and_latency(std::string& out, const RunResult& r) {
 
 void serving(std::string& out, const ServingResult& v) {
   if (v.requests == 0) return;
-  entry(out, "Requests", fmt::format("{} of {} completed, {} refused", v.completed, v.requests, v.refused));
-  entry(out, "Requests in flight", fmt::format("mean {:.1f}, maximum {}", v.running_mean, v.running_max));
-  entry(out, "Requests waiting", fmt::format("mean {:.1f}, maximum {}", v.waiting_mean, v.waiting_max));
+  out += entry("Requests", fmt::format("{} of {} completed, {} refused", v.completed, v.requests, v.refused));
+  out += entry("Requests in flight", fmt::format("mean {:.1f}, maximum {}", v.running_mean, v.running_max));
+  out += entry("Requests waiting", fmt::format("mean {:.1f}, maximum {}", v.waiting_mean, v.waiting_max));
 }
 
 void mixture(std::string& out, const MixtureResult& m) {
   if (m.layers == 0) return;
-  entry(
-      out, "Experts read",
+  out += entry(
+      "Experts read",
       fmt::format("{:.1f} per mixture layer and step; weights {} per token ({} if only one token's experts were read, "
                   "{} if all were)",
                   m.experts_read, si(m.bytes_per_token, "B"), si(m.dense_bytes_per_token, "B"),
@@ -130,19 +122,20 @@ void mixture(std::string& out, const MixtureResult& m) {
 void devices(std::string& out, const DevicesResult& d) {
   if (d.tensor * d.pipeline <= 1) return;
   if (d.tensor > 1)
-    entry(out, "Devices",
-          fmt::format("{} identical devices{}, {} of them simulated; {} by {} over {}", d.tensor,
-                      d.pipeline > 1 ? " in each stage" : "", d.simulated == 1 || d.pipeline > 1 ? "one" : "all",
-                      counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"), d.algorithm, d.link));
+    out += entry("Devices",
+                 fmt::format("{} identical devices{}, {} of them simulated; {} by {} over {}", d.tensor,
+                             d.pipeline > 1 ? " in each stage" : "", d.simulated == 1 || d.pipeline > 1 ? "one" : "all",
+                             counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"), d.algorithm, d.link));
   if (d.pipeline > 1)
-    entry(out, "Pipeline",
-          fmt::format(
-              "{} stages of {} to {} layers, a step in {} micro-batch{} over {}; a device waits {} of the time for "
-              "other stages; figures are of the mean device",
-              d.pipeline, d.stages.empty() ? 0 : d.stages.back().layers, d.stages.empty() ? 0 : d.stages.front().layers,
-              d.micro_batches, d.micro_batches == 1 ? "" : "es", d.link, percent(d.bubble_share)));
-  entry(out, "Link traffic", si(d.link_bytes_per_token, "B") + " per token over all devices");
-  entry(out, "Energy of all devices", si(d.per_token_j, "J") + " per token");
+    out += entry(
+        "Pipeline",
+        fmt::format(
+            "{} stages of {} to {} layers, a step in {} micro-batch{} over {}; a device waits {} of the time for "
+            "other stages; figures are of the mean device",
+            d.pipeline, d.stages.empty() ? 0 : d.stages.back().layers, d.stages.empty() ? 0 : d.stages.front().layers,
+            d.micro_batches, d.micro_batches == 1 ? "" : "es", d.link, percent(d.bubble_share)));
+  out += entry("Link traffic", si(d.link_bytes_per_token, "B") + " per token over all devices");
+  out += entry("Energy of all devices", si(d.per_token_j, "J") + " per token");
 }
 
 void trust(std::string& out, const RunResult& r) {
@@ -152,28 +145,28 @@ void trust(std::string& out, const RunResult& r) {
         fmt::format("sampled: {} of {} and {} of {} simulated; largest estimated error {}", r.fidelity.layers_simulated,
                     counted(r.fidelity.layers_total, "layer"), r.fidelity.steps_simulated,
                     counted(r.fidelity.steps_total, "step"), percent(r.fidelity.error_estimate));
-  entry(out, "Fidelity", fmt::format("{} (timing: {}, data: {})", simulated, r.fidelity.timing, r.fidelity.data));
+  out += entry("Fidelity", fmt::format("{} (timing: {}, data: {})", simulated, r.fidelity.timing, r.fidelity.data));
   std::uint64_t passed = 0;
   for (const CheckResult& c : r.checks) passed += c.passed ? 1 : 0;
-  entry(out, "Checks", fmt::format("{} of {} passed", passed, r.checks.size()));
-  entry(out, "Assumptions",
-        fmt::format("{}, listed with their reasons in result.json", counted(r.assumptions.size(), "assumed input")));
+  out += entry("Checks", fmt::format("{} of {} passed", passed, r.checks.size()));
+  out += entry("Assumptions", fmt::format("{}, listed with their reasons in result.json",
+                                          counted(r.assumptions.size(), "assumed input")));
 }
 
 void overview(std::string& out, const RunResult& r) {
-  entry(out, "Model", r.model);
-  entry(out, "Accelerator", r.accelerator);
-  entry(out, "Workload", tokens_text(r));
-  if (!r.complete) entry(out, "Status", "interrupted: the figures cover what was complete");
+  out += entry("Model", r.model);
+  out += entry("Accelerator", r.accelerator);
+  out += entry("Workload", tokens_text(r));
+  if (!r.complete) out += entry("Status", "interrupted: the figures cover what was complete");
   time_and_latency(out, r);
   serving(out, r.serving);
   mixture(out, r.mixture);
   devices(out, r.devices);
-  entry(out, "Bound by", bound_text(r));
-  if (!r.limits.empty()) entry(out, "Time by bound", limits_text(r));
-  entry(out, "DRAM utilisation",
-        percent(r.bandwidth.utilisation) + " (" + si(r.bandwidth.achieved_bytes_per_s, "B/s") + " of " +
-            si(r.bandwidth.peak_bytes_per_s, "B/s") + ')');
+  out += entry("Bound by", bound_text(r));
+  if (!r.limits.empty()) out += entry("Time by bound", limits_text(r));
+  out +=
+      entry("DRAM utilisation", percent(r.bandwidth.utilisation) + " (" + si(r.bandwidth.achieved_bytes_per_s, "B/s") +
+                                    " of " + si(r.bandwidth.peak_bytes_per_s, "B/s") + ')');
   trust(out, r);
 }
 

@@ -32,6 +32,13 @@ std::string percent(double share) {
   return text;
 }
 
+std::string entry(std::string title, const std::string& text) {
+  constexpr std::size_t kColumn = 26;
+  title += ':';
+  title.resize(std::max<std::size_t>(title.size() + 1, kColumn), ' ');
+  return "  " + title + text + '\n';
+}
+
 std::string table(const std::vector<std::vector<std::string>>& rows, const std::string& indent) {
   std::vector<std::size_t> widths;
   std::vector<bool> numeric;

@@ -10,6 +10,8 @@ namespace harmonia::testbench {
 std::string si(double value, const std::string& unit, int digits = 3);
 /// "94.1 %" of a share of 1.
 std::string percent(double share);
+/// "  Title:   text", a line of the overview that a summary begins with; titles are padded to one column.
+std::string entry(std::string title, const std::string& text);
 /// Rows of cells, the first row being the heading; columns of numbers are aligned to the right.
 std::string table(const std::vector<std::vector<std::string>>& rows, const std::string& indent = {});
 /// A cell of a CSV file: quoted when it holds a comma, a quote or a line end. Text that a spreadsheet would take for a

@@ -11,6 +11,8 @@
 #include "harmonia/testbench/results/metrics.h"
 #include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/scenario/library.h"
+#include "harmonia/testbench/scenario/listed_file.h"
+#include "harmonia/testbench/scenario/portable_name.h"
 
 namespace harmonia::testbench {
 
@@ -212,12 +214,21 @@ void check_map(const Study& s, const Node& document) {
     throw InputError(where, "map: names a parameter twice, expected three different ones");
 }
 
-/// A file that is named relative to the study.
+/// What a result may call the scenario, and what the program takes: a built-in name, or a path that is relative to the
+/// working directory.
+std::string scenario_name(const fs::path& file, const Library& library) {
+  std::error_code ignored;
+  if (fs::equivalent(file.parent_path(), library.folder() / "scenarios", ignored)) return file.stem().string();
+  const std::string name = portable_name(file.string());
+  return name.find('/') == std::string::npos ? "./" + name : name;
+}
+
+/// A file that is named relative to the study, as the results call it.
 std::string beside(const std::string& file, const std::string& study) {
   if (file.empty()) return file;
   const fs::path path = file, near = fs::path(study).parent_path() / path;
   std::error_code ignored;
-  return path.is_absolute() || !fs::exists(near, ignored) ? file : near.string();
+  return portable_name(path.is_absolute() || !fs::exists(near, ignored) ? file : near.string());
 }
 
 }  // namespace
@@ -262,11 +273,8 @@ std::vector<std::string> study_figures() {
 }
 
 Study read_study(const std::string& file, const std::vector<std::string>& overrides, const Library& library) {
-  fs::path path = file;
-  std::error_code ignored;
-  if (file.find('/') == std::string::npos && !fs::exists(path, ignored))
-    path = library.folder() / "studies" / (file + ".yaml");
-  const Node document = config::read_yaml(fs::exists(path, ignored) ? path.string() : file);
+  const fs::path path = find_listed(library, "study", "studies", file);
+  const Node document = config::read_yaml(path.string());
   Document d;
   config::read(d, document);
   Study s;
@@ -276,7 +284,8 @@ Study read_study(const std::string& file, const std::vector<std::string>& overri
   require_folder_name(s.name, name ? name->where : Location{s.file, 0, 0});
   s.description = d.description;
   const Node* scenario = document.find("scenario");
-  s.scenario = library.find(BuiltIn::kScenario, d.scenario, scenario ? scenario->where : document.where).string();
+  s.scenario =
+      scenario_name(library.find(BuiltIn::kScenario, d.scenario, scenario ? scenario->where : document.where), library);
   if (!d.set.is_null()) s.set = settings_of(d.set, "set");
   for (const std::string& text : overrides) {
     require_known_key(config::parse_override(text).path, {"--set " + config::printable(text)});

@@ -6,6 +6,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/yaml.h"
+#include "harmonia/testbench/scenario/listed_file.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/sweep/points.h"
 #include "harmonia/testbench/sweep/sweep.h"
@@ -55,11 +56,8 @@ Settings settings_of(const Node& map, const std::string& what) {
 }  // namespace
 
 Sweep read_sweep(const std::string& file, const std::vector<std::string>& overrides, const Library& library) {
-  fs::path path = file;
-  std::error_code ignored;
-  if (file.find('/') == std::string::npos && !fs::exists(path, ignored))
-    path = library.folder() / "sweeps" / (file + ".yaml");
-  const Node document = config::read_yaml(fs::exists(path, ignored) ? path.string() : file);
+  const fs::path path = find_listed(library, "sweep", "sweeps", file);
+  const Node document = config::read_yaml(path.string());
   if (!document.is_map())
     throw InputError(document.where,
                      "this is " + config::describe_found(document) + ", expected a map of keys that describes a sweep");

@@ -1,7 +1,10 @@
 // The command line as people meet it: help with examples, versions, completion, man pages, output and its colours.
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/commands/description.h"
@@ -251,7 +254,42 @@ TEST_CASE("streams get the result in place, and hold nothing else") {
   CHECK_FALSE(fs::exists(s / "-"));
   CHECK(run_harmonia(s, "dram --config DDR4-3200 --traffic seq --requests 10 --commands -").out.find("cycle,cmd,") ==
         0);
-  CHECK(run_harmonia(s, "sweep weight-formats -o -").status == 2);
+  CHECK(run_harmonia(s, "sweep equal-memory -o -").status == 2);
+}
+
+TEST_CASE("summaries of run and dram begin with a block of named figures, each with its unit") {
+  const Scratch s;
+  s.write("small.yaml", kSmall);
+  const std::string number = "[0-9.]+ [fpnumkMGT]?";
+  const auto require_lines = [&](const std::string& command,
+                                 const std::vector<std::pair<std::string, std::string>>& lines) {
+    const Outcome o = run_harmonia(s, command);
+    REQUIRE(o.status == 0);
+    const std::string block = o.out.substr(0, o.out.find("\n\n"));
+    for (const auto& [title, value] : lines) {
+      CAPTURE(block, title);
+      CHECK(std::regex_search(block, std::regex("\n  " + title + ": +" + value)));
+    }
+  };
+  require_lines("run small.yaml", {{"Simulated time", number + "s\n"},
+                                   {"Throughput", number + "token/s\n"},
+                                   {"Time per output token", number + "s"},
+                                   {"Bound by", "[a-z]+ \\([0-9.]+ % of .*peak"},
+                                   {"DRAM utilisation", "[0-9.]+ % \\(" + number + "B/s of " + number + "B/s\\)"},
+                                   {"Checks", "[0-9]+ of [0-9]+ passed"},
+                                   {"Assumptions", "[0-9]+ assumed inputs"}});
+  require_lines("dram --config DDR4-3200 --traffic mix --requests 2000",
+                {{"Channel", ".*64-bit channel"},
+                 {"Traffic", "mix; [0-9]+ reads and [0-9]+ writes, 128 kB in all, at most 64 in flight"},
+                 {"Simulated time", number + "s \\([0-9]+ cycles of 625.0 ps\\)"},
+                 {"Bandwidth", number + "B/s of 25.60 GB/s \\([0-9.]+ % of peak\\)"},
+                 {"Attainable bandwidth", "[0-9.]+ % of peak, .*; [0-9.]+ % of that was reached"},
+                 {"Row-buffer accesses", "[0-9]+ \\([0-9.]+ %\\) hits, .* misses, .* conflicts"},
+                 {"Refresh", "banks blocked for [0-9.]+ % of the time"},
+                 {"Write queue", "mean [0-9.]+, maximum [0-9]+ of 64 bursts"},
+                 {"Energy", number + "J \\(" + number + "J/bit, mean power " + number + "W\\)"},
+                 {"Checks", "10 of 10 passed"},
+                 {"Assumptions", "[0-9]+ assumed inputs"}});
 }
 
 TEST_CASE("results name inputs by built-in names and relative paths, never by where this computer keeps them") {

@@ -170,6 +170,19 @@ class Explore(Scratch):
         done = subprocess.run([os.environ["HARMONIA"], "report", "out"], cwd=self.folder, capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, "the key 'bound' is missing" in done.stderr), (2, True), done.stderr)
 
+    def test_results_name_inputs_by_built_in_names_and_relative_paths(self):
+        (self.folder / "mine.yaml").write_text("base: default\nmodel: stories260k\n")
+        text = self.tiny.replace("simulations: 9", "simulations: 4, analyse: false")
+        for scenario, named in (("default", "default"), (f"{self.folder}/mine.yaml", "./mine.yaml")):
+            status, _, err = self.explore(text.replace("scenario: default", f"scenario: {scenario}"), "-o", "out")
+            self.assertEqual(status, 0, err)
+            self.assertEqual(json.loads((self.folder / "out" / "study.json").read_text())["study"]["scenario"], named)
+            files = [f for f in (self.folder / "out").rglob("*") if f.is_file()]
+            self.assertGreater(len(files), 8)
+            for file in files:
+                for place in (str(self.folder), str(pathlib.Path(__file__).resolve().parents[2])):
+                    self.assertNotIn(place.encode() + b"/", file.read_bytes(), file)
+
     def test_the_first_token_has_a_run_of_its_own(self):
         text = self.tiny.replace("area_mm2: {at_most: 4}", "time_to_first_token_s: {at_most: 6e-5}") + "first_token: {workload: {context: 24}}\n"
         status, out, err = self.explore(text, "-o", "out")

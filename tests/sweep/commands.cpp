@@ -44,7 +44,7 @@ TEST_CASE("sweep: killed in the middle and resumed, the CSV is that of an uninte
   const Outcome whole = run_harmonia(s, "sweep sweep.yaml -j 2 -o whole");
   INFO(whole.err << whole.out);
   REQUIRE(whole.status == 1);  // the points that do not fit
-  REQUIRE_THAT(whole.out, ContainsSubstring("216 points, 216 run now, 0 kept from before, 72 failed"));
+  REQUIRE_THAT(whole.out, ContainsSubstring("216 points; 216 simulated now, 0 from an earlier run, 72 failed"));
   const std::string expected = Scratch::read(s / "whole/sweep.csv");
   REQUIRE(lines_of(expected).size() == 217);
   REQUIRE_THAT(expected, ContainsSubstring("the model does not fit the DRAM"));
@@ -85,7 +85,7 @@ TEST_CASE("sweep: killed in the middle and resumed, the CSV is that of an uninte
   INFO(resumed.err << resumed.out);
   REQUIRE(resumed.status == 1);
   REQUIRE_THAT(resumed.out, ContainsSubstring("216 points, " + std::to_string(216 - kept) + " run now, " +
-                                              std::to_string(kept) + " kept from before"));
+                                              std::to_string(kept) + " from an earlier run"));
   REQUIRE(sorted(Scratch::read(s / "cut/sweep.csv")) == sorted(expected));
   REQUIRE_FALSE(fs::exists(s / "cut.partial"));
 
@@ -171,7 +171,7 @@ TEST_CASE("sweep: points that a signal or a full disk failed run again, refused 
   REQUIRE_THAT(limited.out, ContainsSubstring("4 failed"));
   const Outcome again = run_harmonia(s, "sweep sweep.yaml -j 2 -o out --resume");
   INFO(again.out << again.err);
-  REQUIRE_THAT(again.out, ContainsSubstring("4 points, 3 run now, 1 kept from before, 1 failed"));
+  REQUIRE_THAT(again.out, ContainsSubstring("4 points; 3 simulated now, 1 from an earlier run, 1 failed"));
   REQUIRE(Scratch::read(s / "out/sweep.csv") == Scratch::read(s / "whole/sweep.csv"));
   REQUIRE_FALSE(fs::exists(s / "out.partial"));
   REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 run now, 4 kept"));
@@ -188,7 +188,7 @@ TEST_CASE("sweep: points that a signal or a full disk failed run again, refused 
   point["exit_status"] = 128 + SIGKILL;
   s.write("out/points/000002.json", point.dump());
   REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out,
-               ContainsSubstring("1 run now, 3 kept from before, 1 failed"));
+               ContainsSubstring("1 simulated now, 3 from an earlier run, 1 failed"));
   REQUIRE(Scratch::read(s / "out/sweep.csv") == Scratch::read(s / "whole/sweep.csv"));
 }
 
