@@ -160,7 +160,7 @@ class Explore(Scratch):
         page = (self.folder / "out" / "report.html").read_text()
         self.assertNotIn("<script src", page)
         self.assertEqual(page.count("<svg "), 5)
-        for section in ("Front", "Parallel coordinates", "Which constraint binds where", "Which value wins where", "What would help", "Sensitivity", "Assumptions"):
+        for section in ("Pareto front", "Parallel coordinates", "Binding constraints", "Best value over two parameters", "Most useful change of each point", "Sensitivity", "Assumptions"):
             self.assertIn(f">{section}</h2>", page)
         document = json.loads((self.folder / "out" / "study.json").read_text())
         for p in document["front"]:
