@@ -41,11 +41,14 @@ std::vector<Fp16> GoldenDevices::sum_of_parts() const {
   return sum;
 }
 
-/// What the devices gave since the last time, added to the stream; nothing when they gave nothing.
-void GoldenDevices::add_parts() {
+/// What the devices gave since the last time, added to the stream, or kept for a norm; nothing when they gave nothing.
+void GoldenDevices::add_parts(std::size_t layer, Value result) {
   if (part_.front().empty()) return;
   const std::vector<Fp16> sum = sum_of_parts();
-  vector::residual_add(x_.data(), sum.data(), sum.size(), x_.data());
+  if (result == Value::branch)
+    for (std::vector<GoldenLayer>& device : devices_) device[layer].put_branch(sum);
+  else
+    vector::residual_add(x_.data(), sum.data(), sum.size(), x_.data());
   for (std::vector<Fp16>& part : part_) part.clear();
 }
 
@@ -69,8 +72,11 @@ void GoldenDevices::step(const int* tokens, std::size_t count, Fp16* logits) {
   const std::size_t position = devices_.front().empty() ? 0 : devices_.front().front().cache().tokens();
   for (std::size_t l = 0; l < devices_.front().size(); ++l)
     for (const LayerOperation& operation : layer_graph(s, static_cast<int>(l)).layer) {
-      for (std::vector<GoldenLayer>& device : devices_) device[l].operate(operation, x_.data(), count, position);
-      add_parts();
+      for (std::vector<GoldenLayer>& device : devices_) {
+        device[l].operate(operation, x_.data(), count, position);
+        if (operation.kind == "add_normed") break;  // every device does the same to its stream, and there is one here
+      }
+      add_parts(l, operation.result);
     }
   const Tap nobody;
   const GoldenStep step{-1, 1, position + count - 1, nobody};

@@ -35,7 +35,7 @@ class GoldenDevices {
   const GoldenLayer& layer(std::size_t device, std::size_t layer) const { return devices_[device][layer]; }
 
  private:
-  void add_parts();
+  void add_parts(std::size_t layer, Value result);
   std::vector<formats::Fp16> sum_of_parts() const;
 
   std::vector<std::shared_ptr<GoldenModelWeights>> parts_;

@@ -21,12 +21,12 @@ vector::RopeTable rope_table(const GoldenModelWeights& model, int layer) {
 }  // namespace
 
 GoldenLayer::GoldenLayer(const GoldenModelWeights& model, const GoldenSettings& settings, int index)
-    : shape_(model.shape),
+    : shape_(model.shape.of_layer(index)),
       settings_(settings),
       weights_(&model.layers[size(index)]),
       index_(index),
       rope_(rope_table(model, index)),
-      cache_(model.shape, settings, model.shape.window_of(index)) {
+      cache_(shape_, settings, model.shape.window_of(index)) {
   for (const ModelTensor tensor : layer_graph(shape_, index_).layer_tensors())
     if (info_of(tensor).kind == TensorKind::gains) gains_[tensor] = fp32_of(weights_->gains[tensor]);
 }

@@ -33,6 +33,8 @@ class GoldenLayer {
                const Tap& tap = {});
   /// Of a device among several: what would change the residual stream goes to `part` instead, [tokens][hidden].
   void set_part(std::vector<formats::Fp16>* part) { part_ = part; }
+  /// The sum of the devices' parts of a branch, [tokens][hidden], which a norm takes up.
+  void put_branch(const std::vector<formats::Fp16>& sum) { rows(Value::branch).values = sum; }
 
   const GoldenKvCache& cache() const { return cache_; }
   /// Per kv head; empty before the first step and without online smoothing.

@@ -34,13 +34,15 @@ void GoldenModelWeights::validate() const {
                   static_cast<std::uint64_t>((shape.rotary_dim != 0 ? shape.rotary_dim : shape.head_dim) / 2));
   expect_vector(ModelTensor::embedding, embedding, shape);
   expect_length("layers", layers.size(), static_cast<std::uint64_t>(shape.num_hidden_layers));
-  for (std::size_t l = 0; l < layers.size(); ++l)
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const ModelShape own = shape.of_layer(static_cast<int>(l));
     for (const ModelTensor tensor : layer_graph(shape, static_cast<int>(l)).layer_tensors()) {
       if (info_of(tensor).kind == TensorKind::matrix)
-        expect_matrix(tensor, layers[l].matrices[tensor], shape);
+        expect_matrix(tensor, layers[l].matrices[tensor], own);
       else
-        expect_vector(tensor, layers[l].gains[tensor], shape);
+        expect_vector(tensor, layers[l].gains[tensor], own);
     }
+  }
   expect_vector(ModelTensor::final_norm, final_norm, shape);
   expect_matrix(ModelTensor::lm_head, lm_head, shape);
 }

@@ -37,8 +37,7 @@ KvCacheLayout::KvCacheLayout(const ModelShape& shape, const KvPolicy& policy, st
   if (shape.sliding_window != 0) ring_ = areas(live < capacity_ ? live : 0, alignment);
   for (int l = 0; l < shape.num_hidden_layers; ++l) {
     layers_.push_back({shape.window_of(l) != 0, slot_bytes_});
-    slot_bytes_ +=
-        (layers_.back().windowed ? ring_ : whole_).bytes * static_cast<std::uint64_t>(shape.num_key_value_heads);
+    slot_bytes_ += (layers_.back().windowed ? ring_ : whole_).bytes * static_cast<std::uint64_t>(shape.cached_heads(l));
   }
   slot_stride_ = slot_bytes_;
 }

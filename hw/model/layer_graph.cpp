@@ -1,7 +1,9 @@
 #include "harmonia/hw/model/layer_graph.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <string>
 
@@ -298,8 +300,10 @@ const LayerOperation& LayerGraph::user_of(ModelTensor tensor) const {
 
 std::uint64_t LayerGraph::parameters(const ModelShape& shape) const {
   std::uint64_t sum = 0;
-  for (int l = 0; l < shape.num_hidden_layers; ++l)
-    for (const ModelTensor tensor : layer_graph(shape, l).layer_tensors()) sum += info_of(tensor).elements(shape);
+  for (int l = 0; l < shape.num_hidden_layers; ++l) {
+    const ModelShape own = shape.of_layer(l);
+    for (const ModelTensor tensor : layer_graph(shape, l).layer_tensors()) sum += info_of(tensor).elements(own);
+  }
   for (const TensorInfo& tensor : model_tensors())
     if (!tensor.of_layer && !(tensor.tensor == ModelTensor::lm_head && shape.tie_word_embeddings))
       sum += tensor.elements(shape);
@@ -308,8 +312,10 @@ std::uint64_t LayerGraph::parameters(const ModelShape& shape) const {
 
 double LayerGraph::bytes(const ModelShape& shape, double bits) const {
   std::uint64_t matrices = 0;
-  for (int l = 0; l < shape.num_hidden_layers; ++l)
-    for (const ModelTensor tensor : layer_graph(shape, l).layer_matrices()) matrices += info_of(tensor).elements(shape);
+  for (int l = 0; l < shape.num_hidden_layers; ++l) {
+    const ModelShape own = shape.of_layer(l);
+    for (const ModelTensor tensor : layer_graph(shape, l).layer_matrices()) matrices += info_of(tensor).elements(own);
+  }
   return (static_cast<double>(matrices) * bits + static_cast<double>(parameters(shape) - matrices) * 16.0) / 8.0;
 }
 
@@ -323,15 +329,57 @@ Parts parts_of(const ModelShape& shape, bool mixture) {
           shape.ffn_bias, shape.gated,   shape.norms,  mixture ? sparse : F::dense};
 }
 
+unsigned key_of(const Parts& p) {
+  unsigned key = static_cast<unsigned>(p.norms) * 4 + static_cast<unsigned>(p.feed_forward);
+  for (const bool part : {p.bias, p.norm, p.o_bias, p.sinks, p.ffn_bias, p.gated}) key = 2 * key + (part ? 1 : 0);
+  return key;
+}
+
+/// All operations that a layer of the model may have: those of a dense layer, and of a mixture where it has some.
+std::vector<LayerOperation> all_operations(const ModelShape& shape) {
+  std::vector<LayerOperation> all = layer_of(parts_of(shape, false));
+  if (shape.mixture.experts > 0) mixture_feed_forward(parts_of(shape, true), all);
+  return all;
+}
+
+const char* name_of(Value value) {
+  static constexpr const char* names[value_count] = {
+      "tokens",        "residual stream", "normed rows", "queries", "keys",         "values", "probabilities",
+      "attended rows", "activated rows",  "logits",      "routing", "shared scale", "branch"};
+  return names[static_cast<std::size_t>(value)];
+}
+
+/// What an operation reads beside its operand.
+std::vector<Value> also_read_by(const LayerOperation& operation) {
+  if (follows_routing(operation)) return {Value::routing};
+  const bool scaled = !operation.products.empty() && operation.products.back().step == "add_scaled";
+  return scaled ? std::vector<Value>{Value::shared_scale} : std::vector<Value>{};
+}
+
 /// The graph of layers of these parts, which is made when it is first asked for and stays.
 const LayerGraph& graph_of(const Parts& p) {
   static std::mutex one_at_a_time;
   static std::map<unsigned, LayerGraph> made;
-  unsigned key = static_cast<unsigned>(p.norms) * 4 + static_cast<unsigned>(p.feed_forward);
-  for (const bool part : {p.bias, p.norm, p.o_bias, p.sinks, p.ffn_bias, p.gated}) key = 2 * key + (part ? 1 : 0);
+  const std::lock_guard<std::mutex> lock(one_at_a_time);
+  const auto found = made.find(key_of(p));
+  return found != made.end() ? found->second : made.emplace(key_of(p), decoder(layer_of(p))).first->second;
+}
+
+/// The same of layers whose operations are listed.
+const LayerGraph& graph_of(const ModelShape& shape, const std::vector<std::string>& operations) {
+  static std::mutex one_at_a_time;
+  static std::map<std::string, LayerGraph> made;
+  std::string key = std::to_string(key_of(parts_of(shape, true)));
+  for (const std::string& name : operations) key += " " + name;
   const std::lock_guard<std::mutex> lock(one_at_a_time);
   const auto found = made.find(key);
-  return found != made.end() ? found->second : made.emplace(key, decoder(layer_of(p))).first->second;
+  if (found != made.end()) return found->second;
+  const std::vector<LayerOperation> all = all_operations(shape);
+  std::vector<LayerOperation> layer;
+  for (const std::string& name : operations)
+    for (const LayerOperation& operation : all)
+      if (name == operation.name) layer.push_back(operation);
+  return made.emplace(key, decoder(std::move(layer))).first->second;
 }
 
 }  // namespace
@@ -339,7 +387,60 @@ const LayerGraph& graph_of(const Parts& p) {
 const LayerGraph& layer_graph(const ModelShape& shape) { return graph_of(parts_of(shape, false)); }
 
 const LayerGraph& layer_graph(const ModelShape& shape, int index) {
+  if (const LayerRun* run = shape.run_of(index); run != nullptr && !run->operations.empty())
+    return graph_of(shape, run->operations);
   return graph_of(parts_of(shape, shape.is_mixture(index)));
+}
+
+std::vector<std::string> layer_operation_names() {
+  return {"attention_norm",
+          "qkv",
+          "attention",
+          "output",
+          "attention_post_norm",
+          "ffn_norm",
+          "gate_up",
+          "up",
+          "down",
+          "ffn_post_norm",
+          "router",
+          "shared_scale",
+          "shared_gate_up",
+          "shared_down",
+          "experts"};
+}
+
+std::string fault_of_operations(const ModelShape& shape, const std::vector<std::string>& operations) {
+  const std::vector<LayerOperation> all = all_operations(shape);
+  std::map<Value, std::string> there = {{Value::residual, ""}};  // and which operation gave it
+  std::set<std::string> seen;
+  for (const std::string& name : operations) {
+    const auto found = std::find_if(all.begin(), all.end(), [&](const LayerOperation& o) { return name == o.name; });
+    if (found == all.end()) {
+      std::string names;
+      for (const LayerOperation& o : all) names += (names.empty() ? "" : ", ") + std::string(o.name);
+      return "operation '" + name + "' is none of a layer of this model, expected of " + names;
+    }
+    if (!seen.insert(name).second) return "operation '" + name + "' is named twice, expected once in a layer";
+    if (seen.count("experts") != 0 && name != "experts")
+      return "operation '" + name + "' stands behind 'experts', expected that to be a layer's last one";
+    std::vector<Value> reads = also_read_by(*found);
+    reads.push_back(found->operand);
+    for (const Value value : reads)
+      if (there.count(value) == 0)
+        return "operation '" + name + "' reads " + name_of(value) + ", which no operation before it gives";
+    for (const Value value : reads)
+      if (value != Value::residual && !(found->keeps_operand && value == found->operand)) there.erase(value);
+    const auto before = there.find(found->result);
+    if (found->result != Value::residual && before != there.end())
+      return "operation '" + name + "' gives " + name_of(found->result) + ", and nothing has read those of '" +
+             before->second + "'";
+    there[found->result] = name;
+  }
+  for (const auto& [value, giver] : there)
+    if (value != Value::residual)
+      return "nothing reads the " + std::string(name_of(value)) + " that operation '" + giver + "' gives";
+  return {};
 }
 
 }  // namespace harmonia::accelerator

@@ -4,7 +4,8 @@
 //   such, each with its weights, operands, shapes, operation class and the place where its results go. Which tokens a layer
 //   attends to is the shape's (ModelShape::window_of).
 //   Biases, norms of queries and keys, norms behind a block and a feed-forward without a gate are further entries, or further
-//   members of an entry: a tensor in the table of tensors, a product or an operation in the list.
+//   members of an entry: a tensor in the table of tensors, a product or an operation in the list. Layers of a custom architecture
+//   take operations from the same list, by name.
 // Does not model: blocks that run side by side, recurrent layers, latent attention.
 //
 // What the sequencer generates, what the golden model computes, what the loaders look for in a file and what the
@@ -16,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -223,6 +225,11 @@ struct LayerGraph {
 const LayerGraph& layer_graph(const ModelShape& shape);
 /// The same with those of layer `index`, which may be a mixture.
 const LayerGraph& layer_graph(const ModelShape& shape, int index);
+/// Names of all operations that a layer may have.
+std::vector<std::string> layer_operation_names();
+/// What is wrong with operations as those of a layer of a model of this shape, one behind the other; empty: nothing, or none are
+/// named.
+std::string fault_of_operations(const ModelShape& shape, const std::vector<std::string>& operations);
 /// Whether the operation's products are known only when the router's results are: the sequencer orders them then.
 inline bool follows_routing(const LayerOperation& operation) { return operation.kind == "experts"; }
 

@@ -3,6 +3,8 @@
 #include <functional>
 #include <utility>
 
+#include "harmonia/hw/model/layer_graph.h"
+
 namespace harmonia::accelerator {
 namespace {
 
@@ -18,7 +20,196 @@ std::string fault_of_layers(const std::vector<int>& listed, int layers) {
   return {};
 }
 
+/// Parameters of an operation of a layer of this shape, norms, biases and sinks included.
+std::uint64_t parameters_of(const ModelShape& s, const std::string& operation) {
+  const std::uint64_t h = static_cast<unsigned>(s.hidden_size), q = static_cast<unsigned>(s.q_width()),
+                      kv = static_cast<unsigned>(s.kv_width()), f = static_cast<unsigned>(s.intermediate_size);
+  const Mixture& m = s.mixture;
+  const std::uint64_t experts = static_cast<unsigned>(m.experts), expert = static_cast<unsigned>(m.expert_width),
+                      shared = static_cast<unsigned>(m.shared_width);
+  const std::uint64_t of_heads = s.qk_norm_all_heads ? q + kv : 2ull * static_cast<unsigned>(s.head_dim);
+  const auto with = [](bool bias, std::uint64_t outputs) { return bias ? outputs : 0; };
+  if (operation == "attention_norm" || operation == "ffn_norm")
+    return s.norms_before() ? static_cast<unsigned>(s.norm_width()) : 0;
+  if (operation == "attention_post_norm" || operation == "ffn_post_norm") return static_cast<unsigned>(s.norm_width());
+  if (operation == "qkv") return h * (q + 2 * kv) + with(s.qkv_bias, q + 2 * kv) + with(s.qk_norm, of_heads);
+  if (operation == "attention") return with(s.attention_sinks, static_cast<unsigned>(s.num_attention_heads));
+  if (operation == "output") return q * h + with(s.o_bias, h);
+  if (operation == "gate_up") return 2 * h * f + with(s.ffn_bias, 2 * f);
+  if (operation == "up") return h * f + with(s.ffn_bias, f);
+  if (operation == "down") return f * h + with(s.ffn_bias, h);
+  if (operation == "router") return experts * h + with(s.ffn_bias, experts);
+  if (operation == "shared_scale") return h;
+  if (operation == "shared_gate_up") return 2 * h * shared;
+  if (operation == "shared_down") return shared * h;
+  if (operation == "experts") return experts * (m.expert_weights(h) + with(s.ffn_bias, 2 * expert + h));
+  return 0;
+}
+
+std::string fault_of_heads(const ModelShape& s) {
+  if (s.num_attention_heads % s.num_key_value_heads == 0) return {};
+  return "num_attention_heads (" + std::to_string(s.num_attention_heads) +
+         ") must be a multiple of num_key_value_heads (" + std::to_string(s.num_key_value_heads) + ")";
+}
+
+/// Which key of a run none of its layers reads; empty: all are read.
+std::string fault_of_unread(const LayerRun& run, const ModelShape& own, int first) {
+  const std::vector<std::string> names = own.operations_of(first);
+  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  if (run.num_attention_heads + run.num_key_value_heads != 0 && !has("qkv"))
+    return std::string(run.num_attention_heads != 0 ? "num_attention_heads" : "num_key_value_heads") +
+           " has no effect, expected 'qkv' among its operations";
+  bool dense = false;
+  for (int l = first; l < first + run.count; ++l) dense = dense || own.is_dense(l);
+  if (run.intermediate_size != 0 && !dense)
+    return "intermediate_size has no effect, expected 'down' among its operations";
+  return {};
+}
+
+/// Which key of the mixture none of the listed layers reads; empty: all are read.
+std::string fault_of_mixture(const ModelShape& s) {
+  const Mixture& m = s.mixture;
+  bool all_named = true, shared = false;
+  int first = 0;
+  for (const LayerRun& run : s.layers) {
+    all_named = all_named && !run.operations.empty();
+    for (int l = first; l < first + run.count; ++l) {
+      const std::vector<std::string> names = s.operations_of(l);
+      shared = shared || std::find(names.begin(), names.end(), "shared_down") != names.end();
+    }
+    first += run.count;
+  }
+  if (all_named && (m.dense_layers != 0 || m.period != 1))
+    return "mixture.dense_layers (" + std::to_string(m.dense_layers) + ") and mixture.period (" +
+           std::to_string(m.period) + ") have no effect, expected 0 and 1: each run names its operations";
+  if (m.shared_width > 0 && !shared)
+    return "mixture.shared_width (" + std::to_string(m.shared_width) +
+           ") has no effect, expected 'shared_down' among the operations of a run";
+  return {};
+}
+
+/// What is wrong with the layers that a custom architecture lists; empty: nothing.
+std::string fault_of_runs(const ModelShape& s) {
+  if (s.architecture == Architecture::decoder)
+    return s.layers.empty() ? std::string() : "has no effect, expected architecture: custom beside it";
+  if (s.layers.empty()) return "is absent, expected the layers of architecture: custom";
+  int sum = 0;
+  for (const LayerRun& run : s.layers) sum += run.count;
+  if (sum != s.num_hidden_layers)
+    return "lists " + std::to_string(sum) + " layers, expected the " + std::to_string(s.num_hidden_layers) +
+           " of num_hidden_layers";
+  int first = 0;
+  for (std::size_t r = 0; r < s.layers.size(); first += s.layers[r++].count) {
+    const ModelShape own = s.of_layer(first);
+    std::string fault = fault_of_heads(own);
+    if (fault.empty()) fault = fault_of_operations(own, s.layers[r].operations);
+    if (fault.empty()) fault = fault_of_unread(s.layers[r], own, first);
+    const int last = first + s.layers[r].count - 1;
+    if (!fault.empty())
+      return (last == first ? "layer " : "layers " + std::to_string(first) + " to ") + std::to_string(last) + ": " +
+             fault;
+  }
+  return fault_of_mixture(s);
+}
+
 }  // namespace
+
+void LayerRun::describe(config::Fields& f) {
+  f.add("count", count).range(1, 4096).unit("layers").says("so many equal layers");
+  f.add("operations", operations)
+      .one_of(layer_operation_names())
+      .says(
+          "operations of a layer, in their order: each reads what one before it gives, and each is there once; empty: "
+          "those of the decoder layer that the model's other keys describe");
+  f.add("num_attention_heads", num_attention_heads)
+      .range(0, 4096)
+      .unit("heads")
+      .says("query heads of these layers; 0: the model's");
+  f.add("num_key_value_heads", num_key_value_heads)
+      .range(0, 4096)
+      .unit("heads")
+      .says("key and value heads of these layers; 0: the model's");
+  f.add("intermediate_size", intermediate_size)
+      .range(0, 1 << 22)
+      .unit("channels")
+      .says("width of the feed-forward of these layers; 0: the model's");
+}
+
+ModelShape ModelShape::of_layer(int layer) const {
+  const LayerRun* run = run_of(layer);
+  if (run == nullptr) return *this;
+  ModelShape own = *this;
+  if (run->num_attention_heads != 0) own.num_attention_heads = run->num_attention_heads;
+  if (run->num_key_value_heads != 0) own.num_key_value_heads = run->num_key_value_heads;
+  if (run->intermediate_size != 0) own.intermediate_size = run->intermediate_size;
+  own.layers = {*run};
+  own.layers.front().count = num_hidden_layers;
+  return own;
+}
+
+int ModelShape::widest_feed_forward() const {
+  int widest = std::max(mixture.expert_width, mixture.shared_width);
+  for (int l = 0; l < num_hidden_layers; ++l) {
+    if (!is_dense(l)) continue;
+    const LayerRun* run = run_of(l);
+    widest =
+        std::max(widest, run != nullptr && run->intermediate_size != 0 ? run->intermediate_size : intermediate_size);
+    if (run == nullptr) break;  // all of them are as wide
+  }
+  return widest;
+}
+
+std::uint64_t ModelShape::parameters() const {
+  const std::uint64_t h = static_cast<unsigned>(hidden_size);
+  const std::uint64_t embeddings = h * static_cast<unsigned>(vocab_size) * (tie_word_embeddings ? 1 : 2);
+  std::uint64_t sum = embeddings + static_cast<unsigned>(norm_width()) + other_parameters;
+  for (const int sort : sorts_of_layers()) {
+    std::uint64_t one = 0, count = 0;
+    for (int l = 0; l < num_hidden_layers; ++l) count += alike(sort, l) ? 1 : 0;
+    const ModelShape own = of_layer(sort);
+    for (const std::string& operation : operations_of(sort)) one += parameters_of(own, operation);
+    sum += count * one;
+  }
+  return sum;
+}
+
+std::vector<std::string> ModelShape::operations_of(int layer) const {
+  const LayerRun* run = run_of(layer);
+  if (run != nullptr && !run->operations.empty()) return run->operations;
+  const bool behind = norms_behind();
+  std::vector<std::string> names = {"attention_norm", "qkv", "attention", "output"};
+  if (behind) names.emplace_back("attention_post_norm");
+  names.emplace_back("ffn_norm");
+  if (is_mixture(layer)) {
+    names.emplace_back("router");
+    if (mixture.shared_gate) names.emplace_back("shared_scale");
+    if (mixture.shared_width > 0) names.insert(names.end(), {"shared_gate_up", "shared_down"});
+    names.emplace_back("experts");
+    return names;
+  }
+  names.insert(names.end(), {gated ? "gate_up" : "up", "down"});
+  if (behind) names.emplace_back("ffn_post_norm");
+  return names;
+}
+
+std::string ModelShape::problem() const {
+  if (hidden_size <= 0 || num_hidden_layers <= 0 || num_attention_heads <= 0 || num_key_value_heads <= 0 ||
+      intermediate_size <= 0 || vocab_size <= 0 || head_dim <= 0)
+    return "every size of a model must be positive";
+  if (std::string fault = fault_of_heads(*this); !fault.empty()) return fault;
+  if (rotary_dim % 2 != 0 || rotary_dim > head_dim)
+    return "rotary_dim (" + std::to_string(rotary_dim) + ") must be even and at most head_dim (" +
+           std::to_string(head_dim) + "), since RoPE rotates pairs of channels of a head";
+  if (head_dim % 2 != 0)
+    return "head_dim (" + std::to_string(head_dim) + ") must be even, since RoPE rotates pairs of channels";
+  if (mixture.experts > 0 && mixture_layers() == 0 && !layers.empty())
+    return "mixture.experts (" + std::to_string(mixture.experts) + ") are there, and none of `layers` has 'experts'";
+  if (mixture.experts > 0 && mixture_layers() == 0)
+    return "mixture.dense_layers (" + std::to_string(mixture.dense_layers) + ") and mixture.period (" +
+           std::to_string(mixture.period) + ") leave no layer of " + std::to_string(num_hidden_layers) +
+           " that is a mixture";
+  return {};
+}
 
 void Mixture::describe(config::Fields& f) {
   f.add("experts", experts)
@@ -81,6 +272,8 @@ void Mixture::describe(config::Fields& f) {
 
 void ModelShape::describe(config::Fields& f) {
   f.add("name", name).says("name that results carry");
+  f.add("architecture", architecture, {{"decoder", Architecture::decoder}, {"custom", Architecture::custom}})
+      .says("where the layers come from: all are the decoder layer of these keys, or they are those of `layers`");
   f.add("hidden_size", hidden_size).range(1, 1 << 20).unit("channels").required().says("width of the residual stream");
   f.add("num_hidden_layers", num_hidden_layers).range(1, 4096).unit("layers").required().says("decoder layers");
   f.add("num_attention_heads", num_attention_heads)
@@ -218,7 +411,9 @@ void ModelShape::describe(config::Fields& f) {
                ? std::string()
                : std::string("has no effect, expected activation: clamped beside it");
   });
+  f.add("layers", layers).says("of architecture: custom: the layers in their order, run by run of equal ones");
   f.check("", [this] { return problem(); });
+  f.check("layers", [this] { return problem().empty() ? fault_of_runs(*this) : std::string(); });
 }
 
 }  // namespace harmonia::accelerator

@@ -4,7 +4,9 @@
 //   Layers may attend to a sliding window of the newest tokens; projections may have biases, queries and keys norms, scores
 //   and logits a cap, heads a sink. Norms stand before attention and feed-forward, behind them, or both; the feed-forward may
 //   have no gate.
-// Does not model: parallel blocks, heads or widths that differ from layer to layer, encoder parts.
+//   A custom architecture lists its layers: of each run of equal ones the operations of the layer graph by name, its heads and
+//   the width of its feed-forward.
+// Does not model: parallel blocks, heads of different widths, encoder parts.
 #pragma once
 
 #include <algorithm>
@@ -49,8 +51,31 @@ struct Mixture {
   void describe(config::Fields& f);
 };
 
+/// Where a model's layers come from: all are the decoder layer that the other keys describe, or they are listed.
+enum class Architecture : std::uint8_t { decoder, custom };
+
+/// Equal layers of a custom architecture, one behind the other.
+struct LayerRun {
+  int count = 1;
+  std::vector<std::string> operations;  // of the layer graph by name, in their order; empty: those of a decoder layer
+  int num_attention_heads = 0;          // 0: the model's, as those that follow
+  int num_key_value_heads = 0;
+  int intermediate_size = 0;
+
+  bool does(const std::string& operation) const {
+    return std::find(operations.begin(), operations.end(), operation) != operations.end();
+  }
+  /// Whether its layers are those of another run, however many these are.
+  bool alike(const LayerRun& other) const {
+    return operations == other.operations && num_attention_heads == other.num_attention_heads &&
+           num_key_value_heads == other.num_key_value_heads && intermediate_size == other.intermediate_size;
+  }
+  void describe(config::Fields& f);
+};
+
 struct ModelShape {
   std::string name = "unnamed";
+  Architecture architecture = Architecture::decoder;
   int hidden_size = 4096;
   int num_hidden_layers = 32;
   int num_attention_heads = 32;
@@ -86,6 +111,7 @@ struct ModelShape {
   double logits_divisor = 1.0;
   std::uint64_t other_parameters = 0;
   Mixture mixture;
+  std::vector<LayerRun> layers;  // of a custom architecture, in their order
   int tensor_devices = 1;  // of a shape that is one device's part of a model (model_split.h), how many share it; no key
   // Of a shape that is one stage's part of a model (model_split.h), no keys: the number that its first layer has in the model;
   // whether its rows come from a stage before instead of from the embedding, and go to one behind instead of to lm_head.
@@ -95,6 +121,22 @@ struct ModelShape {
   int queries_per_kv_head() const { return num_attention_heads / num_key_value_heads; }
   int q_width() const { return num_attention_heads * head_dim; }
   int kv_width() const { return num_key_value_heads * head_dim; }
+
+  /// The run of listed layers that a layer belongs to; null: the architecture lists none.
+  const LayerRun* run_of(int layer) const {
+    for (const LayerRun& run : layers)
+      if ((layer -= run.count) < 0) return &run;
+    return nullptr;
+  }
+  /// The model as if all of its layers had the heads, widths and operations of this one.
+  ModelShape of_layer(int layer) const;
+  /// KV heads that a layer has in the cache: none where it does not attend.
+  int cached_heads(int layer) const {
+    const LayerRun* run = run_of(layer);
+    if (run == nullptr) return num_key_value_heads;
+    if (!run->operations.empty() && !run->does("attention")) return 0;
+    return run->num_key_value_heads != 0 ? run->num_key_value_heads : num_key_value_heads;
+  }
 
   /// Tokens that a layer attends to; 0: all.
   std::uint64_t window_of(int layer) const {
@@ -119,7 +161,9 @@ struct ModelShape {
   bool norms_behind() const { return norms != NormPlacement::before; }
   /// Whether two layers have the same operations over the same tokens.
   bool alike(int a, int b) const {
-    return is_mixture(a) == is_mixture(b) && window_of(a) == window_of(b) && rotated(a) == rotated(b);
+    const LayerRun *of_a = run_of(a), *of_b = run_of(b);
+    return is_mixture(a) == is_mixture(b) && window_of(a) == window_of(b) && rotated(a) == rotated(b) &&
+           (of_a == of_b || of_a->alike(*of_b));
   }
   /// Of each sort of layer the first.
   std::vector<int> sorts_of_layers() const {
@@ -129,9 +173,17 @@ struct ModelShape {
     return sorts;
   }
 
+  /// Names of a layer's operations in the layer graph, in their order.
+  std::vector<std::string> operations_of(int layer) const;
   bool is_mixture(int layer) const {
+    if (const LayerRun* run = run_of(layer); run != nullptr && !run->operations.empty()) return run->does("experts");
     layer += first_layer;
     return mixture.experts > 0 && layer >= mixture.dense_layers && (layer + 1) % mixture.period == 0;
+  }
+  /// Whether a layer has a feed-forward of intermediate_size channels.
+  bool is_dense(int layer) const {
+    if (const LayerRun* run = run_of(layer); run != nullptr && !run->operations.empty()) return run->does("down");
+    return !is_mixture(layer);
   }
   int mixture_layers() const {
     int count = 0;
@@ -139,10 +191,7 @@ struct ModelShape {
     return count;
   }
   /// Channels of the widest operand of a down projection.
-  int widest_feed_forward() const {
-    const bool all = mixture.experts > 0 && mixture_layers() == num_hidden_layers;
-    return std::max({all ? 0 : intermediate_size, mixture.expert_width, mixture.shared_width});
-  }
+  int widest_feed_forward() const;
 
   /// Weights of a dense feed-forward's matrices.
   std::uint64_t feed_forward_weights() const { return (gated ? 3ull : 2ull) * hidden_size * intermediate_size; }
@@ -152,43 +201,13 @@ struct ModelShape {
     return h * (q_width() + 2ull * kv_width()) + h * q_width() + feed_forward_weights();
   }
   /// All weights: embeddings, norms and what the machine does not read (further biases and norms) included.
-  std::uint64_t parameters() const {
-    const std::uint64_t h = hidden_size;
-    const std::uint64_t embeddings = h * vocab_size * (tie_word_embeddings ? 1 : 2);
-    const std::uint64_t mixtures = mixture_layers(), dense = num_hidden_layers - mixtures, norm = norm_width(),
-                        attention = linear_weights_per_layer() - feed_forward_weights();
-    const std::uint64_t of_norms = (norms == NormPlacement::both ? 4 : 2) * norm;
-    const std::uint64_t of_heads = qk_norm_all_heads ? q_width() + kv_width() : 2ull * head_dim;
-    const std::uint64_t vectors = (qkv_bias ? q_width() + 2ull * kv_width() : 0) + (qk_norm ? of_heads : 0) +
-                                  (o_bias ? h : 0) + (attention_sinks ? num_attention_heads : 0) + of_norms;
-    const std::uint64_t f = intermediate_size, e = mixture.experts, w = mixture.expert_width;
-    const std::uint64_t biases = ffn_bias ? dense * ((gated ? 2 : 1) * f + h) + mixtures * e * (2 * w + h + 1) : 0;
-    return num_hidden_layers * (attention + vectors) + dense * feed_forward_weights() +
-           mixtures * mixture.layer_weights(h) + biases + norm + embeddings + other_parameters;
-  }
+  std::uint64_t parameters() const;
 
   /// Keys are those of config.json. name, rope_theta and rms_norm_eps may be absent, head_dim too.
   void describe(config::Fields& f);
 
   /// Empty when the shape is consistent, else what is wrong with it.
-  std::string problem() const {
-    if (hidden_size <= 0 || num_hidden_layers <= 0 || num_attention_heads <= 0 || num_key_value_heads <= 0 ||
-        intermediate_size <= 0 || vocab_size <= 0 || head_dim <= 0)
-      return "every size of a model must be positive";
-    if (num_attention_heads % num_key_value_heads != 0)
-      return "num_attention_heads (" + std::to_string(num_attention_heads) +
-             ") must be a multiple of num_key_value_heads (" + std::to_string(num_key_value_heads) + ")";
-    if (rotary_dim % 2 != 0 || rotary_dim > head_dim)
-      return "rotary_dim (" + std::to_string(rotary_dim) + ") must be even and at most head_dim (" +
-             std::to_string(head_dim) + "), since RoPE rotates pairs of channels of a head";
-    if (head_dim % 2 != 0)
-      return "head_dim (" + std::to_string(head_dim) + ") must be even, since RoPE rotates pairs of channels";
-    if (mixture.experts > 0 && mixture_layers() == 0)
-      return "mixture.dense_layers (" + std::to_string(mixture.dense_layers) + ") and mixture.period (" +
-             std::to_string(mixture.period) + ") leave no layer of " + std::to_string(num_hidden_layers) +
-             " that is a mixture";
-    return {};
-  }
+  std::string problem() const;
 };
 
 }  // namespace harmonia::accelerator

@@ -22,6 +22,9 @@ ModelShape part_of(const ModelShape& whole, int devices) {
     throw config::InputError(
         "devices.tensor: norms over all heads across devices are not modelled, expected 1, or a model without "
         "qk_norm_all_heads");
+  if (!whole.layers.empty())
+    throw config::InputError(
+        "devices.tensor: listed layers (model.architecture: custom) across devices are not modelled, expected 1");
   ModelShape part = whole;
   part.tensor_devices = devices;
   part.num_attention_heads = divided("num_attention_heads", whole.num_attention_heads, devices);

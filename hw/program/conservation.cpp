@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "harmonia/hw/kv_cache/head.h"
@@ -49,7 +50,9 @@ class Count {
   void cache(OperationClass c, std::uint64_t count);
   void macs(OperationClass c, std::uint64_t count, std::uint64_t slots);
   Expected::OfClass& of(OperationClass c) { return e_.of_class[static_cast<std::size_t>(c)]; }
-  bool fits_on_chip() const;
+  void turn_to(int index);
+  bool fits_on_chip(int index) const;
+  void operation(const std::string& name, int index);
   std::uint64_t part_of_k(const Gemm& gemm) const;
   Reads reads_of(const Gemm& gemm) const;
   void linear(const Gemm& gemm);
@@ -57,14 +60,15 @@ class Count {
   void norm_behind();
   void leave(OperationClass c);
   void biases(const Gemm& gemm, std::uint64_t width);
-  void feed_forward(std::uint64_t rows, std::uint64_t width, bool with_biases);
-  void mixture(int index);
+  void up(std::uint64_t rows, std::uint64_t width, bool with_biases);
+  void down(std::uint64_t rows, std::uint64_t width, bool with_biases);
+  void experts(int index);
   void query_key_value();
   void append(const SequenceStep& s, const std::uint64_t first_row, const Reads& reads);
   void append_values(const SequenceStep& s, std::uint64_t position, std::uint64_t rows, std::uint64_t heads, bool kept);
-  void attention(const SequenceStep& s, std::uint64_t window);
+  void attention(std::size_t sequence, std::uint64_t window);
   void attention_strip(const SequenceStep& s, std::uint64_t first, std::uint64_t tokens, std::uint64_t window);
-  std::uint64_t query_strip(const SequenceStep& s) const;
+  std::uint64_t query_strip_of_layer(const SequenceStep& s) const;
   std::uint64_t online_scratch(const SequenceStep& s) const;
   /// What the step's first token sees of a window, from its group on, to the last.
   std::uint64_t keys_of_step(const SequenceStep& s) const {
@@ -91,7 +95,8 @@ class Count {
     return rows > round ? rows - rows % round : rows;
   }
 
-  const ModelShape& shape_;
+  const ModelShape& model_;
+  ModelShape shape_;  // the model's, as it is for the layer at hand
   const Routing* routing_;
   const StoredFormats& formats_;
   const formats::CodebookKind codebook_;
@@ -100,15 +105,18 @@ class Count {
   const KvHead kv_;
   // The model's shape: widths of the residual stream, of all queries, of all keys, of the feed-forward network; channels
   // of a head; kv heads; query heads of each.
-  const std::uint64_t hidden_, q_width_, kv_width_, feed_forward_, d_, kv_heads_, group_;
+  const std::uint64_t hidden_, d_;
+  std::uint64_t q_width_ = 0, kv_width_ = 0, feed_forward_ = 0, kv_heads_ = 0, group_ = 0;
   const std::uint64_t rows_;
-  const bool on_chip_;
+  bool on_chip_ = true;
+  std::vector<std::uint64_t> query_strips_;  // tokens, by sequence: the least of all layers
   Expected e_;
 };
 
 Count::Count(const ModelShape& shape, const StoredFormats& formats, formats::CodebookKind codebook, const OnChip& chip,
              const StepWork& work, const Routing* routing)
-    : shape_(shape),
+    : model_(shape),
+      shape_(shape),
       routing_(routing),
       formats_(formats),
       codebook_(codebook),
@@ -116,14 +124,29 @@ Count::Count(const ModelShape& shape, const StoredFormats& formats, formats::Cod
       work_(work),
       kv_(formats.kv, shape.head_dim),
       hidden_(static_cast<std::uint64_t>(shape.hidden_size)),
-      q_width_(static_cast<std::uint64_t>(shape.q_width())),
-      kv_width_(static_cast<std::uint64_t>(shape.kv_width())),
-      feed_forward_(static_cast<std::uint64_t>(shape.intermediate_size)),
       d_(static_cast<std::uint64_t>(shape.head_dim)),
-      kv_heads_(static_cast<std::uint64_t>(shape.num_key_value_heads)),
-      group_(static_cast<std::uint64_t>(shape.queries_per_kv_head())),
-      rows_(work.tokens()),
-      on_chip_(fits_on_chip()) {}
+      rows_(work.tokens()) {
+  // What holds of a step holds of each of its layers, which may have heads and widths of their own.
+  for (const int sort : shape.sorts_of_layers()) {
+    turn_to(sort);
+    on_chip_ = on_chip_ && fits_on_chip(sort);
+  }
+  query_strips_.assign(work.sequences.size(), ~std::uint64_t{0});
+  for (const int sort : shape.sorts_of_layers()) {
+    turn_to(sort);
+    for (std::size_t s = 0; s < query_strips_.size(); ++s)
+      query_strips_[s] = std::min(query_strips_[s], query_strip_of_layer(work.sequences[s]));
+  }
+}
+
+void Count::turn_to(int index) {
+  if (!model_.layers.empty()) shape_ = model_.of_layer(index);
+  q_width_ = static_cast<std::uint64_t>(shape_.q_width());
+  kv_width_ = static_cast<std::uint64_t>(shape_.kv_width());
+  feed_forward_ = static_cast<std::uint64_t>(shape_.intermediate_size);
+  kv_heads_ = static_cast<std::uint64_t>(shape_.num_key_value_heads);
+  group_ = static_cast<std::uint64_t>(shape_.queries_per_kv_head());
+}
 
 void Count::bytes(OperationClass c, TrafficClass traffic, std::uint64_t count) {
   e_.bytes[static_cast<std::size_t>(traffic)] += count;
@@ -144,14 +167,12 @@ void Count::macs(OperationClass c, std::uint64_t count, std::uint64_t slots) {
 
 /// FP16 residual stream and attention outputs in the scratch half; in the operand half what the norm gives and what the
 /// linear behind it makes of that, and queries beside the probabilities of one token.
-bool Count::fits_on_chip() const {
+bool Count::fits_on_chip(int index) const {
   const std::uint64_t queries = kv_heads_ * group_ * q_bytes(d_);
-  std::uint64_t longest = 0, online = 0, widest = 0;
-  for (int l = 0; l < shape_.num_hidden_layers; ++l) {
-    const Mixture& m = shape_.mixture;
-    const int width = shape_.is_mixture(l) ? std::max(m.expert_width, m.shared_width) : shape_.intermediate_size;
-    widest = std::max(widest, static_cast<std::uint64_t>(width));
-  }
+  std::uint64_t longest = 0, online = 0;
+  const Mixture& m = model_.mixture;
+  const auto widest = static_cast<std::uint64_t>(
+      std::max({model_.is_dense(index) ? shape_.intermediate_size : 0, m.expert_width, m.shared_width}));
   for (const SequenceStep& s : work_.sequences) {
     longest = std::max(longest, q_bytes(keys_on_chip(s)));
     online = std::max(online, online_scratch(s));
@@ -269,7 +290,6 @@ void Count::norm_behind() {
 /// What a block gives: added to the residual stream, or kept for a norm.
 void Count::leave(OperationClass c) {
   if (!on_chip_) bytes(c, TrafficClass::activations, rows_ * 2 * hidden_ * (shape_.norms_behind() ? 1 : 2));
-  if (shape_.norms_behind()) norm_behind();
 }
 
 /// Those of a product's results: for each strip of rows.
@@ -279,51 +299,72 @@ void Count::biases(const Gemm& gemm, std::uint64_t width) {
 
 Expected Count::layer(int index) {
   e_ = {};
-  const bool spilled = !on_chip_;
+  turn_to(index);
   if (shape_.tensor_devices > 1) e_.reduced_values += 2 * rows_ * hidden_;  // behind attention and feed-forward
-  const WeightFormat format = formats_.weights;
-  norm(!shape_.norms_before());
-  query_key_value();
-  for (const SequenceStep& s : work_.sequences) attention(s, shape_.window_of(index));
-  const Gemm output{OperationClass::output, rows_, q_width_, {hidden_}, 128, false, spilled, format, d_};
-  linear(output);
-  if (shape_.o_bias) biases(output, hidden_);
-  leave(OperationClass::output);
-  norm(!shape_.norms_before());
-  if (shape_.is_mixture(index)) {
-    mixture(index);
-    return e_;
-  }
-  feed_forward(rows_, feed_forward_, shape_.ffn_bias);
-  if (spilled) bytes(OperationClass::gate_up, TrafficClass::activations, rows_ * a_bytes(feed_forward_));
-  leave(OperationClass::down);
+  for (const std::string& name : model_.operations_of(index)) operation(name, index);
   return e_;
 }
 
-void Count::feed_forward(std::uint64_t rows, std::uint64_t width, bool with_biases) {
+/// One operation of a layer, by its name in the layer graph.
+void Count::operation(const std::string& name, int index) {
   const bool spilled = !on_chip_;
-  const std::vector<std::uint64_t> both = {width, width}, one = {width};
-  const Gemm first{OperationClass::gate_up, rows, hidden_, shape_.gated ? both : one, 128, shape_.gated, spilled,
-                   formats_.weights};
-  const Gemm down{OperationClass::down, rows, width, {hidden_}, 128, false, spilled, formats_.weights};
-  linear(first);
-  linear(down);
-  if (!with_biases) return;
-  biases(first, width * first.n.size());
-  biases(down, hidden_);
-}
-
-/// Router, shared experts, and each expert that a row was sent to, once. All of it on chip: other steps are refused.
-void Count::mixture(int index) {
+  const WeightFormat format = formats_.weights, wide = formats::weight_format("fp16");
   const Mixture& m = shape_.mixture;
-  const WeightFormat wide = formats::weight_format("fp16");
+  const auto shared = static_cast<std::uint64_t>(m.shared_width);
   const auto from_16_bit = [&](std::uint64_t n) {
     linear({OperationClass::gate_up, rows_, hidden_, {n}, 128, false, false, wide});
   };
-  from_16_bit(static_cast<std::uint64_t>(m.experts));
-  if (m.shared_gate) from_16_bit(1);
-  if (shape_.ffn_bias) bytes(OperationClass::gate_up, TrafficClass::weights, 2 * static_cast<std::uint64_t>(m.experts));
-  if (m.shared_width > 0) feed_forward(rows_, static_cast<std::uint64_t>(m.shared_width), false);
+  if (name == "attention_norm" || name == "ffn_norm") return norm(!shape_.norms_before());
+  if (name == "attention_post_norm" || name == "ffn_post_norm") return norm_behind();
+  if (name == "qkv") return query_key_value();
+  if (name == "attention") {
+    for (std::size_t s = 0; s < work_.sequences.size(); ++s) attention(s, shape_.window_of(index));
+  } else if (name == "output") {
+    const Gemm output{OperationClass::output, rows_, q_width_, {hidden_}, 128, false, spilled, format, d_};
+    linear(output);
+    if (shape_.o_bias) biases(output, hidden_);
+    leave(OperationClass::output);
+  } else if (name == "gate_up" || name == "up") {
+    up(rows_, feed_forward_, shape_.ffn_bias);
+    if (spilled) bytes(OperationClass::gate_up, TrafficClass::activations, rows_ * a_bytes(feed_forward_));
+  } else if (name == "down") {
+    down(rows_, feed_forward_, shape_.ffn_bias);
+    leave(OperationClass::down);
+  } else if (name == "router") {
+    // A mixture is on chip: other steps are refused.
+    from_16_bit(static_cast<std::uint64_t>(m.experts));
+    if (shape_.ffn_bias)
+      bytes(OperationClass::gate_up, TrafficClass::weights, 2 * static_cast<std::uint64_t>(m.experts));
+  } else if (name == "shared_scale") {
+    from_16_bit(1);
+  } else if (name == "shared_gate_up") {
+    up(rows_, shared, false);
+  } else if (name == "shared_down") {
+    down(rows_, shared, false);
+  } else if (name == "experts") {
+    experts(index);
+  } else {
+    throw std::logic_error("no formula counts the operation '" + name + "'");
+  }
+}
+
+void Count::up(std::uint64_t rows, std::uint64_t width, bool with_biases) {
+  const std::vector<std::uint64_t> both = {width, width}, one = {width};
+  const Gemm first{OperationClass::gate_up, rows, hidden_, shape_.gated ? both : one, 128, shape_.gated, !on_chip_,
+                   formats_.weights};
+  linear(first);
+  if (with_biases) biases(first, width * first.n.size());
+}
+
+void Count::down(std::uint64_t rows, std::uint64_t width, bool with_biases) {
+  const Gemm gemm{OperationClass::down, rows, width, {hidden_}, 128, false, !on_chip_, formats_.weights};
+  linear(gemm);
+  if (with_biases) biases(gemm, hidden_);
+}
+
+/// Each expert that a row was sent to, once.
+void Count::experts(int index) {
+  const Mixture& m = shape_.mixture;
   const auto weight_bytes = [&] {
     return e_.bytes[static_cast<std::size_t>(TrafficClass::weights)] +
            e_.bytes[static_cast<std::size_t>(TrafficClass::scales)];
@@ -331,7 +372,8 @@ void Count::mixture(int index) {
   const std::uint64_t before = weight_bytes();
   for (const std::vector<std::uint32_t>& rows : rows_of_experts(shape_, *routing_, work_, index)) {
     if (rows.empty()) continue;
-    feed_forward(rows.size(), static_cast<std::uint64_t>(m.expert_width), shape_.ffn_bias);
+    up(rows.size(), static_cast<std::uint64_t>(m.expert_width), shape_.ffn_bias);
+    down(rows.size(), static_cast<std::uint64_t>(m.expert_width), shape_.ffn_bias);
     ++e_.experts;
   }
   ++e_.mixtures;
@@ -415,7 +457,7 @@ std::uint64_t Count::online_scratch(const SequenceStep& s) const {
 
 /// Query tokens whose scores fit half of the free scratch memory and whose operands half of the free operand memory, in
 /// whole groups where they are more than one.
-std::uint64_t Count::query_strip(const SequenceStep& s) const {
+std::uint64_t Count::query_strip_of_layer(const SequenceStep& s) const {
   const std::uint64_t scratch = chip_.scratch_bytes - (on_chip_ ? rows_ * 2 * (hidden_ + beside_stream()) : 0);
   const std::uint64_t room = chip_.operand_bytes - (on_chip_ ? rows_ * kv_heads_ * group_ * q_bytes(d_) : 0);
   const std::uint64_t tokens = std::max<std::uint64_t>(
@@ -424,8 +466,9 @@ std::uint64_t Count::query_strip(const SequenceStep& s) const {
   return std::min(s.tokens, tokens > kv_group ? tokens - tokens % kv_group : tokens);
 }
 
-void Count::attention(const SequenceStep& s, std::uint64_t window) {
-  const std::uint64_t strip = query_strip(s);
+void Count::attention(std::size_t sequence, std::uint64_t window) {
+  const SequenceStep& s = work_.sequences[sequence];
+  const std::uint64_t strip = query_strips_[sequence];
   for (std::uint64_t first = 0; first < s.tokens; first += strip)
     attention_strip(s, first, std::min(strip, s.tokens - first), window);
 }

@@ -1,8 +1,10 @@
 #include "harmonia/hw/program/memory_map.h"
 
 #include <algorithm>
+#include <map>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include "harmonia/config/error.h"
 
@@ -41,18 +43,31 @@ class Placer {
     return t;
   }
   SpillPlace spill(std::uint64_t columns, std::uint32_t block_columns, const formats::OperandFormat& format) {
+    SpillPlace s = shape_of(columns, block_columns, format);
+    s.base = take(s.bytes());
+    return s;
+  }
+  /// Rows of fewer columns where those of `widest` lie.
+  SpillPlace narrowed(const SpillPlace& widest, std::uint64_t columns, std::uint32_t block_columns,
+                      const formats::OperandFormat& format) const {
+    SpillPlace s = shape_of(columns, block_columns, format);
+    s.base = widest.base;
+    return s;
+  }
+
+ private:
+  SpillPlace shape_of(std::uint64_t columns, std::uint32_t block_columns, const formats::OperandFormat& format) const {
     SpillPlace s;
+    if (columns == 0) return s;  // of a feed-forward that no layer has
     s.block_columns = std::min<std::uint64_t>(block_columns, columns);
     s.blocks = (columns + s.block_columns - 1) / s.block_columns;
     s.block_row_bytes = static_cast<std::uint32_t>(format.row_bytes(s.block_columns));
     s.last_row_bytes =
         static_cast<std::uint32_t>(format.row_bytes(columns - std::uint64_t{s.blocks - 1} * s.block_columns));
     s.rows = request_.max_step_tokens;
-    s.base = take(s.bytes());
     return s;
   }
 
- private:
   MemoryMap& map_;
   const MapRequest& request_;
   std::uint32_t tensors_ = 0;
@@ -60,32 +75,74 @@ class Placer {
 
 }  // namespace
 
-const SpillPlace& MemoryMap::spilled(Value value) const {
+const SpillPlace& MemoryMap::spilled(Value value, int layer) const {
+  const Widths& own = widths.at(layers.empty() ? 0 : layers[static_cast<std::size_t>(layer)].widths);
   switch (value) {
     case Value::residual:
       return residual;
     case Value::normed:
       return normed;
     case Value::query:
-      return query;
+      return own.query;
     case Value::attended:
-      return attended;
+      return own.attended;
     case Value::activated:
-      return activated;
+      return own.activated;
     default:
       throw std::logic_error("the address map has no place for a value that does not stay on chip");
   }
 }
 
 StoredFormats MemoryMap::formats() const {
-  const ModelTensor first = ModelTensor::q;  // all matrices of the layers have the same format
-  return {layers.empty() ? lm_head.format : layers.front().matrix[first].format, lm_head.format, kv.policy()};
+  // All matrices of the layers have the same format, but for those that stay in 16 bits.
+  for (const LayerPlaces& layer : layers)
+    for (const TensorInfo& info : model_tensors())
+      if (info.kind == TensorKind::matrix && !stays_16_bit(info.tensor) && layer.matrix[info.tensor].rows != 0)
+        return {layer.matrix[info.tensor].format, lm_head.format, kv.policy()};
+  return {lm_head.format, lm_head.format, kv.policy()};
 }
+
+namespace {
+
+/// What the layers spill by their widths: first the widest of all layers, which the others lie within.
+void spill_widths(Placer& place, const MapRequest& r, MemoryMap& map) {
+  using Pair = std::pair<std::uint64_t, std::uint64_t>;  // of all queries, of the feed-forward
+  Pair widest{0, static_cast<std::uint64_t>(r.shape.widest_feed_forward())};
+  std::vector<Pair> of_layers;
+  for (int l = 0; l < r.shape.num_hidden_layers; ++l) {
+    if (r.shape.run_of(l) == nullptr) {
+      of_layers.emplace_back(static_cast<std::uint64_t>(r.shape.q_width()), widest.second);
+    } else {
+      const ModelShape own = r.shape.of_layer(l);
+      of_layers.emplace_back(static_cast<std::uint64_t>(own.q_width()),
+                             static_cast<std::uint64_t>(own.widest_feed_forward()));
+    }
+    widest.first = std::max(widest.first, of_layers.back().first);
+  }
+  const auto head = static_cast<std::uint32_t>(r.shape.head_dim);
+  map.widths.push_back({place.spill(widest.first, head, r.attention_operand),
+                        place.spill(widest.first, head, r.linear_operand),
+                        place.spill(widest.second, 128, r.linear_operand)});
+  std::map<Pair, std::size_t> known = {{widest, 0}};
+  for (std::size_t l = 0; l < of_layers.size(); ++l) {
+    const auto [q, f] = of_layers[l];
+    const auto [found, is_new] = known.emplace(of_layers[l], map.widths.size());
+    if (is_new) {
+      const MemoryMap::Widths all = map.widths.front();
+      map.widths.push_back({place.narrowed(all.query, q, head, r.attention_operand),
+                            place.narrowed(all.attended, q, head, r.linear_operand),
+                            place.narrowed(all.activated, f, 128, r.linear_operand)});
+    }
+    map.layers[l].widths = found->second;
+  }
+}
+
+}  // namespace
 
 MemoryMap MemoryMap::build(const MapRequest& r) {
   MemoryMap map;
   Placer place(map, r);
-  const std::uint64_t h = r.shape.hidden_size, q = r.shape.q_width(), f = r.shape.widest_feed_forward();
+  const std::uint64_t h = r.shape.hidden_size;
 
   if (!r.shape.stage_before) {
     place.begin("embedding");
@@ -95,13 +152,13 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
   for (int l = 0; l < r.shape.num_hidden_layers; ++l) {
     LayerPlaces layer;
     const LayerGraph& graph = layer_graph(r.shape, l);
+    const ModelShape own = r.shape.of_layer(l);
     for (const ModelTensor tensor : graph.layer_tensors())
       if (info_of(tensor).kind == TensorKind::gains)
-        layer.gains[tensor] = place.take(2 * info_of(tensor).elements(r.shape));
+        layer.gains[tensor] = place.take(2 * info_of(tensor).elements(own));
     for (const ModelTensor tensor : graph.layer_matrices())
-      layer.matrix[tensor] =
-          place.tensor(stays_16_bit(tensor) ? formats::weight_format("fp16") : r.weights,
-                       size_of(info_of(tensor).rows, r.shape), size_of(info_of(tensor).columns, r.shape));
+      layer.matrix[tensor] = place.tensor(stays_16_bit(tensor) ? formats::weight_format("fp16") : r.weights,
+                                          size_of(info_of(tensor).rows, own), size_of(info_of(tensor).columns, own));
     map.layers.push_back(layer);
   }
   if (r.shape.stage_behind) {
@@ -130,9 +187,7 @@ MemoryMap MemoryMap::build(const MapRequest& r) {
   place.begin("activations");
   map.residual = place.spill(h, 128, formats::OperandFormat::fp16());
   map.normed = place.spill(h, 128, r.linear_operand);
-  map.query = place.spill(q, r.shape.head_dim, r.attention_operand);
-  map.attended = place.spill(q, r.shape.head_dim, r.linear_operand);
-  map.activated = place.spill(f, 128, r.linear_operand);
+  spill_widths(place, r, map);
   if (r.shape.norms_behind()) map.branch = place.spill(h, 128, formats::OperandFormat::fp16());
   map.score_bytes = r.score_bytes;
   if (r.score_bytes != 0)

@@ -33,6 +33,7 @@ struct TensorPlace {
 struct LayerPlaces {
   PerTensor<TensorPlace> matrix;
   PerTensor<std::uint64_t> gains;  // addresses
+  std::size_t widths = 0;          // which of MemoryMap::widths its spilled activations have
 };
 
 struct Region {
@@ -84,7 +85,12 @@ struct MemoryMap {
   std::uint64_t embedding = 0, final_norm = 0;
   KvCacheLayout kv;
   // Used only when a step's activations do not fit on chip; branch: only by models with norms behind a block.
-  SpillPlace residual, normed, query, attended, activated, branch;
+  SpillPlace residual, normed, branch;
+  /// Queries, attention outputs and the operand of the down projection, by the widths that layers have: all begin where the widest do.
+  struct Widths {
+    SpillPlace query, attended, activated;
+  };
+  std::vector<Widths> widths;
   // Unfused attention only: two places each, used in turn by the strips of queries.
   std::array<std::uint64_t, 2> scores{}, probabilities{};
   std::uint64_t score_bytes = 0;   // of one place
@@ -98,8 +104,8 @@ struct MemoryMap {
   std::uint64_t gains(ModelTensor tensor, int layer) const {
     return tensor == ModelTensor::final_norm ? final_norm : layers[static_cast<std::size_t>(layer)].gains[tensor];
   }
-  /// Where a value lies that does not stay on chip. Throws std::logic_error for one that has no place.
-  const SpillPlace& spilled(Value value) const;
+  /// Where a value of a layer lies that does not stay on chip. Throws std::logic_error for one that has no place.
+  const SpillPlace& spilled(Value value, int layer) const;
   StoredFormats formats() const;
 
   /// Throws config::InputError, saying what takes how much, when it does not fit into memory_bytes.

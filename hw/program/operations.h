@@ -23,7 +23,7 @@ namespace harmonia::accelerator {
 
 /// The generation of one step: what is fixed, what is built, and what one operation leaves for a later one.
 struct Generation {
-  const StepPlan plan;
+  StepPlan plan;
   BatchBuilder out;
   GrowingGroups growing;
   /// Numbers of the A operands that hold a value, where it stays on chip.

@@ -8,7 +8,7 @@ namespace harmonia::accelerator {
 
 StepPlan::StepPlan(const ModelShape& shape_, const MemoryMap& map_, const OnChip& chip_,
                    const ProgramSettings& settings_, const StepWork& work_)
-    : shape(shape_), map(map_), chip(chip_), settings(settings_), work(work_) {
+    : model(shape_), shape(shape_), map(map_), chip(chip_), settings(settings_), work(work_) {
   for (const SequenceStep& s : work.sequences) {
     first_row.push_back(rows);
     rows += s.tokens;
@@ -29,16 +29,18 @@ StepPlan::StepPlan(const ModelShape& shape_, const MemoryMap& map_, const OnChip
                              std::to_string(rows) +
                              " tokens do not fit on chip, and experts read rows of the step from there alone; take a "
                              "larger buffer, a smaller batch or shorter prefill chunks");
-  const std::uint64_t queries = 2 * static_cast<std::uint64_t>(shape.q_width());
+  std::uint64_t queries = 0;
+  for (const int sort : shape.sorts_of_layers())
+    queries = std::max(queries, 2 * static_cast<std::uint64_t>(shape.of_layer(sort).q_width()));
   if (!resident && shape.qk_norm_all_heads && queries > chip.scratch_bytes)
     throw config::InputError(
         "accelerator.activation_buffer.capacity_bytes: a norm over all heads takes all queries of a token, " +
         std::to_string(queries) + " bytes, and the vector unit's half has " + std::to_string(chip.scratch_bytes) +
         "; take a larger buffer");
-  if (shape.tensor_devices > 1 && settings.data_valid && (shape.norms_behind() || shape.mixture.experts > 0))
+  if (shape.tensor_devices > 1 && settings.data_valid && shape.mixture.experts > 0)
     throw config::InputError(
-        "devices.tensor: values of norms behind a block and of mixtures of experts are not modelled over several "
-        "devices, expected 1, or fidelity.data: timing_only");
+        "devices.tensor: values of a mixture of experts are not modelled over several devices, expected 1, or "
+        "fidelity.data: timing_only");
   if (shape.tensor_devices > 1 && settings.data_valid && !resident)
     throw config::InputError(
         "accelerator.activation_buffer.capacity_bytes: the activations of " + std::to_string(rows) +

@@ -51,7 +51,8 @@ struct Part {
 };
 
 struct StepPlan {
-  const ModelShape& shape;
+  const ModelShape& model;
+  ModelShape shape;  // the model's, as it is for the layer at hand
   const MemoryMap& map;
   const OnChip chip;
   const ProgramSettings settings;
@@ -64,6 +65,11 @@ struct StepPlan {
   /// The references must outlive the plan. Throws config::InputError when a tile does not fit on chip.
   StepPlan(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const ProgramSettings& settings,
            const StepWork& work);
+
+  /// From here on `shape` is that of layer `index`, whose heads and widths may be its own.
+  void turn_to(int index) {
+    if (!model.layers.empty()) shape = model.of_layer(index);
+  }
 
   std::uint64_t operand_row(std::uint64_t columns) const { return chip.linear_operand.row_bytes(columns); }
   std::uint64_t attention_row(std::uint64_t columns) const { return chip.attention_operand.row_bytes(columns); }

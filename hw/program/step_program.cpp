@@ -137,6 +137,7 @@ Batch StepProgram::input() {
 }
 
 void StepProgram::generate_layer(int index, bool before, bool after) {
+  g_.plan.turn_to(index);
   const ModelShape& shape = g_.plan.shape;
   if (before) g_.held_gains.clear();
   if (after && shape.is_mixture(index)) {

@@ -24,6 +24,19 @@ std::uint64_t online_token_bytes(const ModelShape& shape, const OnChip& chip, st
          (4 * d + 4 * 5 + 2 * std::max(d, keys_at_once(chip, context)));
 }
 
+/// The least of something over a model's layers, where these have heads and widths of their own.
+template <class Of>
+auto least_of_layers(const ModelShape& shape, const Of& of) {
+  if (shape.layers.empty()) return of(shape);
+  auto least = of(shape.of_layer(0));
+  int first = 0;
+  for (const LayerRun& run : shape.layers) {
+    least = std::min(least, of(shape.of_layer(first)));
+    first += run.count;
+  }
+  return least;
+}
+
 /// Queries and probabilities of one token and one kv head: the least that attention needs on chip.
 std::uint64_t token_operands(const ModelShape& shape, const OnChip& chip, const SequenceStep& s) {
   return static_cast<std::uint64_t>(shape.queries_per_kv_head()) *
@@ -165,8 +178,9 @@ std::uint64_t partial_sum_bytes(const MapRequest& r, const OnChip& chip) {
     if (row > chip.weight_tile_bytes || chip.linear_operand.row_bytes(k) > chip.operand_bytes)
       columns = std::max(columns, n);
   };
-  const auto width = [&](ModelTensor t, Width TensorInfo::*side) { return size_of(info_of(t).*side, r.shape); };
-  for (const int sort : r.shape.sorts_of_layers())
+  for (const int sort : r.shape.sorts_of_layers()) {
+    const ModelShape own = r.shape.of_layer(sort);
+    const auto width = [&](ModelTensor t, Width TensorInfo::*side) { return size_of(info_of(t).*side, own); };
     for (const LayerOperation& operation : layer_graph(r.shape, sort).layer) {
       std::uint64_t n = 0;
       for (const Product& product : operation.products) {
@@ -176,6 +190,7 @@ std::uint64_t partial_sum_bytes(const MapRequest& r, const OnChip& chip) {
             width(*product.weights, &TensorInfo::columns), n);
       }
     }
+  }
   if (!r.shape.stage_behind)
     use(r.lm_head, static_cast<std::uint64_t>(r.shape.hidden_size), static_cast<std::uint64_t>(r.shape.vocab_size));
   return 4 * r.max_step_tokens * columns;
@@ -191,7 +206,9 @@ std::uint64_t query_row_bytes(const ModelShape& shape, const OnChip& chip) {
          chip.attention_operand.row_bytes(static_cast<std::uint64_t>(shape.head_dim));
 }
 
-bool activations_stay(const ModelShape& shape, const OnChip& chip, const StepWork& work) {
+namespace {
+
+bool activations_of_layer_stay(const ModelShape& shape, const OnChip& chip, const StepWork& work) {
   const std::uint64_t rows = work.tokens();
   bool stay = rows * scratch_row_bytes(shape) <= chip.scratch_bytes &&
               rows * operand_row_bytes(shape, chip) <= chip.operand_bytes;
@@ -212,8 +229,8 @@ bool activations_stay(const ModelShape& shape, const OnChip& chip, const StepWor
   return stay;
 }
 
-std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip, const StepWork& work,
-                                     const SequenceStep& s, bool resident) {
+std::uint64_t query_tokens_of_layer(const ModelShape& shape, const OnChip& chip, const StepWork& work,
+                                    const SequenceStep& s, bool resident) {
   // Scores (FP16) and probabilities (A operand) of a strip must fit beside the residual stream.
   const std::uint64_t context = keys_of_step(shape, s), group = static_cast<std::uint64_t>(shape.queries_per_kv_head());
   const std::uint64_t held = resident ? work.tokens() * scratch_row_bytes(shape) : 0;
@@ -239,6 +256,18 @@ std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip
   return std::min(tokens, s.tokens);
 }
 
+}  // namespace
+
+bool activations_stay(const ModelShape& shape, const OnChip& chip, const StepWork& work) {
+  return least_of_layers(shape, [&](const ModelShape& own) { return activations_of_layer_stay(own, chip, work); });
+}
+
+std::uint64_t query_tokens_per_strip(const ModelShape& shape, const OnChip& chip, const StepWork& work,
+                                     const SequenceStep& s, bool resident) {
+  return least_of_layers(shape,
+                         [&](const ModelShape& own) { return query_tokens_of_layer(own, chip, work, s, resident); });
+}
+
 std::uint64_t head_strip_rows(const ModelShape& shape, const OnChip& chip, std::uint64_t wanted) {
   const std::uint64_t row = chip.linear_operand.row_bytes(static_cast<std::uint64_t>(shape.hidden_size));
   if (wanted * row <= chip.operand_bytes) return wanted;
@@ -254,10 +283,14 @@ bool norm_reads_twice(const ModelShape& shape, const OnChip& chip) {
 }
 
 std::uint64_t rows_on_chip(const ModelShape& shape, const OnChip& chip) {
-  return std::min(chip.scratch_bytes / scratch_row_bytes(shape), chip.operand_bytes / operand_row_bytes(shape, chip));
+  return least_of_layers(shape, [&](const ModelShape& own) {
+    return std::min(chip.scratch_bytes / scratch_row_bytes(own), chip.operand_bytes / operand_row_bytes(own, chip));
+  });
 }
 
-std::uint64_t longest_context(const ModelShape& shape, const OnChip& chip) {
+namespace {
+
+std::uint64_t longest_context_of_layer(const ModelShape& shape, const OnChip& chip) {
   if (chip.online_block != 0) return std::numeric_limits<std::uint64_t>::max();
   const std::uint64_t of_head = chip.operand_bytes / static_cast<std::uint64_t>(shape.queries_per_kv_head()),
                       query = chip.attention_operand.row_bytes(static_cast<std::uint64_t>(shape.head_dim)),
@@ -265,6 +298,12 @@ std::uint64_t longest_context(const ModelShape& shape, const OnChip& chip) {
   const std::uint64_t tokens = of_head > query ? (of_head - query) / group * kv_group : 0;
   const bool fits = !shape.attends_to_all() && tokens >= static_cast<std::uint64_t>(shape.sliding_window) + kv_group;
   return fits ? std::numeric_limits<std::uint64_t>::max() : tokens;
+}
+
+}  // namespace
+
+std::uint64_t longest_context(const ModelShape& shape, const OnChip& chip) {
+  return least_of_layers(shape, [&](const ModelShape& own) { return longest_context_of_layer(own, chip); });
 }
 
 std::uint64_t values_read(bool grouped_cache, const OnChip& chip, std::uint64_t visible, std::uint64_t context) {

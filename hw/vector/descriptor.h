@@ -248,6 +248,7 @@ struct AddResidual : StreamUpdate {
 struct KeepBranch : Results {
   bool bias = false;  // of these columns, through the operand socket
   bool leaves = false;
+  bool partial = false;  // the results are a device's part of a sum over devices, which is then kept
 
   std::uint64_t operand_bytes() const { return bias ? 2ull * columns : 0; }
   Cost cost(const Config& /*config*/) const { return {bias ? 2u : 1u, 0}; }

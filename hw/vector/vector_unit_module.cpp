@@ -160,6 +160,7 @@ void VectorUnit::compute(const Embed& d) {
   for (std::uint32_t r = 0; r < d.rows; ++r)
     if ((d.absent >> r & 1) != 0) std::fill_n(rows + std::size_t{r} * hidden_, hidden_, Fp16{});
   if (d.partial) part_update_ = nullptr;
+  part_is_branch_ = false;
   if (d.multiplier != 1.0f) scale_values(rows, d.elements(), d.multiplier, rows);
 }
 
@@ -357,6 +358,7 @@ std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> VectorUnit::compute(co
   if (d.partial) {
     part_.resize(step_rows_ * hidden_);
     part_update_ = Update::update;
+    part_is_branch_ = false;
     for (std::size_t r = 0; r < d.rows; ++r)
       std::copy_n(gathered_.data() + r * columns, columns, part_.data() + (d.row_begin + r) * hidden_ + d.column_begin);
     return;
@@ -368,6 +370,10 @@ std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> VectorUnit::compute(co
 }
 
 void VectorUnit::put_sum(const std::vector<Fp16>& sum) {
+  if (part_is_branch_) {
+    branch_ = sum;
+    return;
+  }
   residual_.resize(sum.size());
   if (part_update_ == nullptr)
     residual_ = sum;
@@ -391,10 +397,12 @@ void VectorUnit::compute(const Activate& d) {
 void VectorUnit::compute(const KeepBranch& d) {
   if (d.bias) add_bias(operand_words(), gathered_, d);
   if (d.leaves) return;
-  branch_.resize(step_rows_ * hidden_);
+  std::vector<Fp16>& kept = d.partial ? part_ : branch_;
+  if (d.partial) part_is_branch_ = true;
+  kept.resize(step_rows_ * hidden_);
   for (std::size_t r = 0; r < d.rows; ++r)
     std::copy_n(gathered_.data() + r * d.columns, d.columns,
-                branch_.data() + (d.row_begin + r) * hidden_ + d.column_begin);
+                kept.data() + (d.row_begin + r) * hidden_ + d.column_begin);
 }
 
 void VectorUnit::compute(const Logits& d) {

@@ -53,7 +53,7 @@ std::uint64_t kv_bytes(const accelerator::ModelShape& m, std::uint64_t context) 
   const accelerator::KvHead head({accelerator::KvFormat::kFp16}, m.head_dim);
   std::uint64_t bytes = 0;
   for (int l = 0; l < m.num_hidden_layers; ++l)
-    bytes += static_cast<std::uint64_t>(m.num_key_value_heads) * head.live_bytes(context, m.window_of(l));
+    bytes += static_cast<std::uint64_t>(m.cached_heads(l)) * head.live_bytes(context, m.window_of(l));
   return bytes;
 }
 

@@ -53,6 +53,8 @@ std::string pipeline_problem(const Scenario& s) {
     return "devices.pipeline: replay of a request trace is not modelled over stages, expected 1";
   if (s.workload.phase == Phase::gemv)
     return "devices.pipeline: a single matrix (phase gemv) has no layers, expected 1";
+  if (!s.model.layers.empty())
+    return "devices.pipeline: listed layers (model.architecture: custom) over stages are not modelled, expected 1";
   if (d.pipeline > s.model.num_hidden_layers)
     return "devices.pipeline: is " + std::to_string(d.pipeline) + ", expected at most the model's " +
            std::to_string(s.model.num_hidden_layers) + " layers";

@@ -95,7 +95,10 @@ std::string difference(const std::string& where, const std::vector<std::uint8_t>
 }  // namespace
 
 void adopt_weights(Scenario& scenario, const GoldenModelWeights& weights) {
-  const LinearWeights& first = weights.layers.front().matrices[ModelTensor::q];
+  // Of the first layer, which need not attend, the first matrix that is not always in 16 bits.
+  const std::vector<ModelTensor> of_first = accelerator::layer_graph(weights.shape, 0).layer_matrices();
+  const LinearWeights& first =
+      weights.layers.front().matrices[*std::find_if_not(of_first.begin(), of_first.end(), accelerator::stays_16_bit)];
   for (std::size_t l = 0; l < weights.layers.size(); ++l)
     for (const ModelTensor tensor : accelerator::layer_graph(weights.shape, static_cast<int>(l)).layer_matrices()) {
       if (accelerator::stays_16_bit(tensor)) continue;
@@ -197,7 +200,7 @@ std::string compare_kv(Machine& m, std::uint64_t slot, int layer, const accelera
   // What has left the layer's window may be overwritten.
   const std::uint64_t first =
       accelerator::first_token_read(std::max<std::uint64_t>(context, 1) - 1, m.shape.window_of(layer));
-  for (int head = 0; head < m.shape.num_key_value_heads; ++head) {
+  for (int head = 0; head < m.shape.cached_heads(layer); ++head) {
     const KvCacheLayout::Place place{slot, layer, head};
     const auto h = static_cast<std::size_t>(head);
     const std::string where = fmt::format("slot {}, layer {}, kv head {}: ", slot, layer, head);

@@ -64,7 +64,9 @@ accelerator::MapRequest map_request(const Scenario& s, const Capacity& capacity)
   if (!chip.fused_attention) {
     // A strip of queries is as large as its scores on chip allow, but never less than one token's. Probabilities take
     // less than scores but for padding of their last group.
-    const auto group = static_cast<std::uint64_t>(s.model.queries_per_kv_head());
+    std::uint64_t group = 0;
+    for (const int sort : s.model.sorts_of_layers())
+      group = std::max(group, static_cast<std::uint64_t>(s.model.of_layer(sort).queries_per_kv_head()));
     r.score_bytes = std::max(chip.scratch_bytes, group * (2 * capacity.tokens_per_slot + 64));
   }
   r.partial_sum_bytes = accelerator::partial_sum_bytes(r, chip);

@@ -146,7 +146,7 @@ TEST_CASE("operands: Anda stores as many bits as its mantissa has, and queries i
     REQUIRE(refusal(s, 0, 100) == "");
     const auto map = accelerator::MemoryMap::build(testbench::map_request(s, testbench::fixed_capacity(s.workload)));
     REQUIRE(map.normed.block_row_bytes == chip.linear_operand.row_bytes(128));
-    REQUIRE(map.query.block_row_bytes == 2 * 64);
+    REQUIRE(map.widths.front().query.block_row_bytes == 2 * 64);
     s.fidelity.data = testbench::DataMode::functional;
     REQUIRE_THAT(refusal(s), ContainsSubstring("fidelity.data"));
   }

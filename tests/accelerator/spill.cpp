@@ -111,6 +111,33 @@ void draw_parts(Draw& draw, Trial& t) {
   };
 }
 
+/// Layers of a custom architecture: of one kind or two, each with its own heads and width.
+void draw_layers(Draw& draw, Trial& t) {
+  std::vector<accelerator::LayerRun> runs;
+  for (std::uint64_t r = 0, n = draw.between(1, 3); r < n; ++r) {
+    accelerator::LayerRun run;
+    run.count = static_cast<int>(draw.between(1, 2));
+    const std::vector<std::string> attention = {"attention_norm", "qkv", "attention", "output"},
+                                   feed_forward = {"ffn_norm", "gate_up", "down"};
+    const std::uint64_t kind =
+        draw.between(0, 3);  // all of a decoder layer, either block alone, or both the other way round
+    if (kind != 0 && kind != 1) run.operations = feed_forward;
+    if (kind == 1 || kind == 3) run.operations.insert(run.operations.end(), attention.begin(), attention.end());
+    run.num_key_value_heads = static_cast<int>(draw.between(1, 3));
+    run.num_attention_heads = run.num_key_value_heads * static_cast<int>(draw.between(1, 4));
+    run.intermediate_size = static_cast<int>(draw.between(8, 100)) * 8;
+    runs.push_back(run);
+  }
+  t.shape.full.clear();
+  t.shape.mixture = {};
+  t.shape.more = [runs](ModelShape& m) {
+    m.architecture = accelerator::Architecture::custom;
+    m.layers = runs;
+    m.num_hidden_layers = 0;
+    for (const accelerator::LayerRun& run : m.layers) m.num_hidden_layers += run.count;
+  };
+}
+
 Trial trial_of(Draw& draw) {
   Trial t;
   const int kv_heads = static_cast<int>(draw.between(1, 3));
@@ -161,6 +188,7 @@ Trial trial_of(Draw& draw) {
   t.shape.gelu = draw.yes(30);
   t.shape.multipliers = draw.yes(30);
   if (draw.yes(60)) draw_parts(draw, t);
+  if (draw.yes(20)) draw_layers(draw, t);
   return t;
 }
 

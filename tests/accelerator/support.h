@@ -2,6 +2,7 @@
 // of a functional machine beside the golden composition.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -105,30 +106,33 @@ inline std::shared_ptr<GoldenModelWeights> random_model(const SmallShape& small,
   w->embedding.resize(static_cast<std::size_t>(s.vocab_size) * static_cast<std::size_t>(s.hidden_size));
   for (Fp16& v : w->embedding) v = formats::to_fp16(random.next());
   for (int i = 0; i < s.num_hidden_layers; ++i) {
-    accelerator::GoldenLayerWeights l;
-    if (s.norms_before() && !s.layer_norm) {
-      l.gains[accelerator::ModelTensor::attention_norm] = gains(s.hidden_size);
-      l.gains[accelerator::ModelTensor::ffn_norm] = gains(s.hidden_size);
-    }
-    l.matrices[accelerator::ModelTensor::q] = linear(format, s.q_width(), s.hidden_size);
-    l.matrices[accelerator::ModelTensor::k] = linear(format, s.kv_width(), s.hidden_size);
-    l.matrices[accelerator::ModelTensor::v] = linear(format, s.kv_width(), s.hidden_size);
-    l.matrices[accelerator::ModelTensor::o] = linear(format, s.hidden_size, s.q_width());
     using T = accelerator::ModelTensor;
+    accelerator::GoldenLayerWeights l;
+    const ModelShape own = s.of_layer(i);
+    const std::vector<T> tensors = accelerator::layer_graph(s, i).layer_tensors();
+    const auto has = [&](T tensor) { return std::find(tensors.begin(), tensors.end(), tensor) != tensors.end(); };
+    if (s.norms_before() && !s.layer_norm)
+      for (const T norm : {T::attention_norm, T::ffn_norm})
+        if (has(norm)) l.gains[norm] = gains(s.hidden_size);
+    const auto matrix = [&](T tensor) {
+      l.matrices[tensor] = linear(accelerator::stays_16_bit(tensor) ? formats::weight_format("fp16") : format,
+                                  static_cast<int>(size_of(accelerator::info_of(tensor).rows, own)),
+                                  static_cast<int>(size_of(accelerator::info_of(tensor).columns, own)));
+    };
+    for (const T tensor : {T::q, T::k, T::v, T::o})
+      if (has(tensor)) matrix(tensor);
     for (const T tensor : accelerator::layer_graph(s, i).layer_matrices())  // the feed-forward's
-      if (l.matrices[tensor].rows() == 0)
-        l.matrices[tensor] = linear(accelerator::stays_16_bit(tensor) ? formats::weight_format("fp16") : format,
-                                    static_cast<int>(size_of(accelerator::info_of(tensor).rows, s)),
-                                    static_cast<int>(size_of(accelerator::info_of(tensor).columns, s)));
+      if (l.matrices[tensor].rows() == 0) matrix(tensor);
     if (s.qkv_bias)
       for (const T tensor : {T::q_bias, T::k_bias, T::v_bias})
-        for (std::uint64_t n = accelerator::info_of(tensor).elements(s); n > 0; --n)
+        for (std::uint64_t n = has(tensor) ? accelerator::info_of(tensor).elements(own) : 0; n > 0; --n)
           l.gains[tensor].push_back(formats::to_fp16(0.5 * random.next()));
     if (s.qk_norm && !s.qk_norm_all_heads)
-      for (const T tensor : {T::q_norm, T::k_norm}) l.gains[tensor] = gains(s.head_dim);
-    for (const T tensor : accelerator::layer_graph(s, i).layer_tensors())  // what the model has beside
+      for (const T tensor : {T::q_norm, T::k_norm})
+        if (has(tensor)) l.gains[tensor] = gains(s.head_dim);
+    for (const T tensor : tensors)  // what the model has beside
       if (accelerator::info_of(tensor).kind == accelerator::TensorKind::gains && l.gains[tensor].empty())
-        l.gains[tensor] = gains(static_cast<int>(accelerator::info_of(tensor).elements(s)));
+        l.gains[tensor] = gains(static_cast<int>(accelerator::info_of(tensor).elements(own)));
     w->layers.push_back(std::move(l));
   }
   w->final_norm = gains(s.norm_width());

@@ -237,6 +237,21 @@ TEST_CASE("functional devices: biases of all matrices, sinks, and caps of scores
   };
   check(shape, "kmeans4", 2, Algorithm::ring, Reduction::fp16);
 }
+TEST_CASE("functional devices: norms behind the blocks, alone and with those before them") {
+  SmallShape shape = twelve_heads;
+  shape.more = [](ModelShape& m) { m.norms = accelerator::NormPlacement::behind; };
+  check(shape, "kmeans4", 3, Algorithm::direct, Reduction::fp32);
+}
+TEST_CASE("functional devices: four norms a layer, biases and random stalls") {
+  SmallShape shape = twelve_heads;
+  shape.bias = true;
+  shape.more = [](ModelShape& m) {
+    m.norms = accelerator::NormPlacement::both;
+    m.o_bias = m.ffn_bias = true;
+    m.residual_multiplier = 0.5;
+  };
+  check(shape, "int4", 2, Algorithm::ring, Reduction::fp16, 0.3);
+}
 TEST_CASE("functional devices: random stalls on every link change no bit") {
   check(twelve_heads, "kmeans4", 3, Algorithm::ring, Reduction::fp16, 0.3);
 }

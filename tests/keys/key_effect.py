@@ -63,6 +63,10 @@ FUNCTIONAL = [MODEL, "workload={phase: decode, batch: 1, context: 40, tokens: 1}
 MIXTURE = ["model={name: tiny, hidden_size: 128, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: 256,"
            " vocab_size: 512, head_dim: 32, mixture: {experts: 8, experts_per_token: 2, expert_width: 128, shared_width: 64, dense_layers: 1}}",
            "workload={phase: decode, batch: 3, context: 64, tokens: 2}"]
+# Listed layers: two decoder layers and an attention without a feed-forward, with heads of its own.
+CUSTOM = ["model={name: tiny, architecture: custom, hidden_size: 128, num_hidden_layers: 3, num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: 256,"
+          " vocab_size: 512, head_dim: 32, layers: [{count: 2}, {operations: [attention_norm, qkv, attention, output]}]}",
+          "workload={phase: decode, batch: 2, context: 300, tokens: 2}"]
 # A machine that stands for a GPU: small tiles on few multiprocessors, so that each rule of its kernels decides something.
 KERNELS = [MODEL, "workload={phase: decode, batch: 40, context: 100, tokens: 1}",
            "accelerator.kernels={multiprocessors: 8, tile_rows: 32, tile_columns: 64, least_tile_rows: 32, least_tile_columns: 64, split_k: 2, efficiency: 0.5, stream_bytes_per_cycle: 8,"
@@ -89,6 +93,7 @@ BESIDE = {
     "accelerator.sequencer.attention_block_tokens": PREFILL + ["accelerator.sequencer.attention=online"],
     "model.full_attention_layers": SCENARIOS["decode"] + ["model.sliding_window=64"],
     "model.qk_norm_all_heads": SCENARIOS["decode"] + ["model.qk_norm=true"],
+    "model.layers_without_rope": SCENARIOS["decode"], "model.layers": CUSTOM, "model.architecture": SCENARIOS["decode"],
     "model.mixture.": MIXTURE, "workload.routing.distribution": MIXTURE, "seed": MIXTURE,
     "workload.routing.exponent": MIXTURE + ["workload.routing.distribution=zipf"],
     "workload.routing.trace": MIXTURE + ["workload.routing={distribution: trace, trace: ROUTING}"],
@@ -116,6 +121,11 @@ VALUES = {
     "accelerator.pe.lanes": ["16", "64"], "weights.group_size": ["64", "256"], "kv.exponent_bits": ["5"], "activations.format": ["fp16"],
     "model.mixture.dense_layers": ["2"],
     "model.sliding_window": ["64"], "model.full_attention_layers": ["[1]"], "model.layers_without_rope": ["[0]"],
+    "model.layers": ["[{count: 3}]"], "model.layers[].count": ["[{count: 1}, {count: 2, operations: [attention_norm, qkv, attention, output]}]"],
+    "model.layers[].operations": ["[{count: 2}, {operations: [ffn_norm, gate_up, down]}]"],
+    "model.layers[].num_attention_heads": ["[{count: 2}, {operations: [attention_norm, qkv, attention, output], num_attention_heads: 8}]"],
+    "model.layers[].num_key_value_heads": ["[{count: 2}, {operations: [attention_norm, qkv, attention, output], num_key_value_heads: 1}]"],
+    "model.layers[].intermediate_size": ["[{count: 2, intermediate_size: 512}, {operations: [attention_norm, qkv, attention, output]}]"],
     "model.attention_cap": ["30"], "model.logits_cap": ["30"],
     "model.hidden_size": ["256"], "model.num_hidden_layers": ["4"], "model.num_attention_heads": ["8"], "model.num_key_value_heads": ["4"],
     "model.intermediate_size": ["512"], "model.vocab_size": ["1024"], "model.head_dim": ["64"],
@@ -126,8 +136,9 @@ VALUES = {
     "accelerator.address_map.region_alignment_bytes": ["4096"],
     CHANNEL + "bank_xor": ["[0,15,1,16]"], CHANNEL + "standard": ["DDR4"],
 }
-# Keys with one usable value: any other must be refused, with the key's name.
+# Keys with one usable value on the scenario where they are tried: any other must be refused, with the key's name.
 ONE_VALUE = {
+    "model.architecture": "is absent, expected the layers of architecture: custom",
     "accelerator.pe.lanes": "operands come in groups of 32",
     "weights.group_size": "the decoder's integer weights share a scale among 128",
     "kv.exponent_bits": "exponents are stored in bytes",

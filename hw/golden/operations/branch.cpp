@@ -16,7 +16,7 @@ void GoldenLayer::convert(const GoldenStep& step, const LayerOperation& operatio
 }
 
 void GoldenLayer::keep(const GoldenStep& /*step*/, const LayerOperation& operation, std::size_t product, Fp16* /*x*/) {
-  rows(operation.result).values.swap(results_[product]);
+  (part_ != nullptr ? *part_ : rows(operation.result).values).swap(results_[product]);
 }
 
 void GoldenLayer::add_normed(const GoldenStep& step, const LayerOperation& operation, Fp16* x) {

@@ -197,8 +197,8 @@ std::uint32_t AttentionGenerator::bring_queries(const Job& j) {
   } else {  // head by head, put back token by token
     q.operand = g_.out.next_operand();
     const Strip rows{plan_.first_row[j.sequence] + j.first_token, j.tokens};
-    g_.out.read_rows(Queue::operand_read, plan_.map.query, static_cast<std::uint64_t>(j.head) * group_, group_, rows,
-                     row_bytes, q.operand);
+    g_.out.read_rows(Queue::operand_read, plan_.map.spilled(Value::query, j.place.layer),
+                     static_cast<std::uint64_t>(j.head) * group_, group_, rows, row_bytes, q.operand);
     q.from_memory = 1;
     q.block_bytes = row_bytes;
     q.block_rows = static_cast<std::uint32_t>(j.tokens);
@@ -532,7 +532,7 @@ void AttentionGenerator::write_attended(const Job& j) {
   c.columns = d_;
   for (std::uint32_t head = head_begin; head < head_begin + group_; ++head) {
     g_.out.batch.converter.push_back({value_op_, c});
-    g_.out.write_rows(plan_.map.attended, head, {row_begin, j.tokens},
+    g_.out.write_rows(plan_.map.spilled(Value::attended, j.place.layer), head, {row_begin, j.tokens},
                       static_cast<std::uint32_t>(plan_.operand_row(d_)), value_op_);
   }
 }

@@ -11,6 +11,7 @@ void keep(Generation& g, int layer, const Unit& u) {
   static_cast<vector::Results&>(v) = results_at(u);
   v.bias = bring_bias(g, layer, u);
   v.leaves = !g.plan.resident;
+  v.partial = g.plan.shape.tensor_devices > 1;
   g.out.batch.vector.push_back({u.operation, v});
   if (!v.leaves) return;
   const SpillPlace& branch = g.plan.map.branch;

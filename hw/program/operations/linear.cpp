@@ -399,7 +399,7 @@ void generate_linear(Generation& g, const LayerOperation& operation, int layer) 
     linear.operand = g.out.next_operand();
     linear.keeps_source = true;
   }
-  if (!g.plan.resident) linear.spilled = &g.plan.map.spilled(operation.operand);
+  if (!g.plan.resident) linear.spilled = &g.plan.map.spilled(operation.operand, layer);
   for (const Product& product : operation.products) {
     linear.matrices.push_back({&g.plan.map.matrix(*product.weights, layer), generators().of(product, layer)});
     if (product.head_norm && g.plan.shape.qk_norm_all_heads)

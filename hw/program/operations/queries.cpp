@@ -39,7 +39,7 @@ void take_heads(Generation& g, const Unit& u) {
     c.rows = static_cast<std::uint32_t>(u.strip.rows);
     c.columns = d;
     g.out.batch.converter.push_back({u.operation, c});
-    g.out.write_rows(plan.map.query, head, u.strip, row_bytes, u.operation);
+    g.out.write_rows(plan.map.spilled(Value::query, u.layer), head, u.strip, row_bytes, u.operation);
   }
 }
 

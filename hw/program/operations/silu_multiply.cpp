@@ -25,7 +25,7 @@ void become_operand(Generation& g, const Unit& u) {
   c.rows = static_cast<std::uint32_t>(u.strip.rows);
   c.columns = static_cast<std::uint32_t>(u.columns);
   g.out.batch.converter.push_back({u.operation, c});
-  const SpillPlace& activated = plan.map.activated;
+  const SpillPlace& activated = plan.map.spilled(Value::activated, u.layer);
   g.out.write_rows(activated, u.column / activated.block_columns, u.strip,
                    static_cast<std::uint32_t>(plan.operand_row(u.columns)), u.operation);
 }
