@@ -12,6 +12,7 @@
 #include "harmonia/hw/formats/format_registry.h"
 #include "harmonia/hw/formats/linear_weights.h"
 #include "harmonia/hw/formats/random.h"
+#include "harmonia/hw/model/layer_graph.h"
 
 namespace harmonia::testbench {
 
@@ -40,9 +41,12 @@ WeightQuality weight_quality(const Scenario& s, const Library& library) {
   q.format = registry_name(s.weights);
   q.snr_db = synthetic_snr_db(q.format);
   const accelerator::ModelShape& m = s.model.tensor_devices > 1 ? s.whole : s.model;
-  const double h = m.hidden_size, qw = static_cast<double>(m.num_attention_heads) * m.head_dim,
-               kvw = static_cast<double>(m.num_key_value_heads) * m.head_dim;
-  q.parameters = m.num_hidden_layers * (h * (2 * qw + 2 * kvw) + 3 * h * m.intermediate_size);
+  for (int l = 0; l < m.num_hidden_layers; ++l) {
+    const accelerator::ModelShape own = m.of_layer(l);
+    for (const accelerator::ModelTensor tensor : accelerator::layer_graph(m, l).layer_matrices())
+      if (!accelerator::stays_16_bit(tensor))
+        q.parameters += static_cast<double>(accelerator::info_of(tensor).elements(own));
+  }
   const formats::WeightFormat format = formats::weight_format(s.weights.format);
 
   const std::filesystem::path file = library.folder() / "published" / "one-bit-wonder.json";

@@ -33,6 +33,10 @@ TEST_CASE("effective parameters follow the scaling law, with its constant for th
   const WeightQuality four = quality("llama-3-8b", "int4"), kmeans = quality("llama-3-8b", "kmeans4");
   // 32 layers of q, o 4096 x 4096, k, v 4096 x 1024, gate, up, down 4096 x 14336.
   REQUIRE(four.parameters == Approx(32.0 * (2 * 4096.0 * 4096 + 2 * 4096.0 * 1024 + 3 * 4096.0 * 14336)));
+  // A mixture has all its experts, and its router stays in 16 bits; listed layers have what they list.
+  REQUIRE(quality("qwen3-30b-a3b", "int4").parameters ==
+          Approx(48.0 * (2 * 2048.0 * 4096 + 2 * 2048.0 * 512 + 128 * 3 * 2048.0 * 768)));
+  REQUIRE(quality("sandwich-8b", "int4").parameters == Approx(four.parameters));
   REQUIRE(four.effective_parameters == Approx(four.parameters * (1 - std::exp(-4 / 3.71))));
   REQUIRE(kmeans.effective_parameters == Approx(four.parameters * (1 - std::exp(-4 / 3.32))));
 }
