@@ -160,6 +160,36 @@ class Checkpoint {
     return all;
   }
 
+  /// The matrices of all experts of a layer as one, stored as blocks of 32 microscaling FP4 values (gpt-oss): of the stored rows
+  /// each `step`-th from `first` on.
+  WeightView microscaling_experts(const std::string& prefix, int count, std::size_t first, std::size_t step) const {
+    const TensorView& blocks = at(prefix + "_blocks");
+    const TensorView& scales = at(prefix + "_scales");
+    const std::vector<std::size_t>& shape = blocks.shape;
+    const bool fits = blocks.dtype == Dtype::kU8 && shape.size() == 4 && shape[0] == static_cast<std::size_t>(count) &&
+                      shape[1] >= step && shape[1] % step == 0 && shape[2] >= 1 && shape[3] == formats::kMxBlock / 2 &&
+                      scales.dtype == Dtype::kU8 &&
+                      scales.shape == std::vector<std::size_t>{shape[0], shape[1], shape[2]};
+    if (!fits)
+      throw config::InputError(
+          {file(blocks.name)},
+          fmt::format("tensors {} {} {} and {} {} {} do not fit together, expected U8 [{}, out, in/32, {}] and U8 "
+                      "[{}, out, in/32]",
+                      blocks.name, dtype_name(blocks.dtype), shape_text(shape), scales.name, dtype_name(scales.dtype),
+                      shape_text(scales.shape), count, formats::kMxBlock / 2, count));
+    WeightView view;
+    view.name = blocks.name;
+    view.type = ElementType::kMx;
+    view.mx_element = formats::MxElement::kFp4;
+    view.rows = static_cast<std::int64_t>(shape[0] * shape[1] / step);
+    view.cols = static_cast<std::int64_t>(shape[2] * formats::kMxBlock);
+    view.row_step = static_cast<std::int64_t>(step);
+    view.data = blocks.data + first * shape[2] * shape[3];
+    view.bytes = blocks.bytes - first * shape[2] * shape[3];
+    view.scales = scales.data + first * shape[2];
+    return view;
+  }
+
   /// A tensor that is stored as numbers.
   WeightView plain(const std::string& name) const {
     const TensorView& t = at(name);
@@ -523,6 +553,20 @@ WeightView gains(const Checkpoint& checkpoint, const std::string& prefix, ModelW
   return made(std::move(values), stored.name, model);
 }
 
+/// A vector of all experts of a layer, which the file has as a row for each: of its values each `step`-th from `first` on.
+WeightView of_experts(const WeightView& stored, std::int64_t width, std::size_t first, std::size_t step,
+                      ModelWeights& model) {
+  const int count = model.info.shape.mixture.experts;
+  if (stored.rows != count || stored.cols != width * static_cast<std::int64_t>(step))
+    throw config::InputError(
+        {model.source}, fmt::format("tensor {} is [{}, {}], expected [{}, {}]", stored.name, stored.rows, stored.cols,
+                                    count, width * static_cast<std::int64_t>(step)));
+  const std::vector<float> all = stored.read();
+  std::vector<float> values;
+  for (std::size_t i = first; i < all.size(); i += step) values.push_back(all[i]);
+  return made(std::move(values), stored.name, model);
+}
+
 /// Rows [first, first + count) of a matrix that is stored with others as one.
 WeightView part_of(WeightView all, std::int64_t first, std::int64_t count) {
   if (first + count > all.rows)
@@ -598,10 +642,39 @@ WeightView dense_tensor(const Checkpoint& checkpoint, const std::string& prefix,
   }
 }
 
+/// What the layers of gpt-oss have of their own: experts in blocks of microscaling FP4, rows of gate and up in turn, with biases.
+WeightView gpt_oss_tensor(const Checkpoint& checkpoint, const std::string& prefix, ModelTensor tensor,
+                          ModelWeights& model) {
+  using T = ModelTensor;
+  const accelerator::Mixture& m = model.info.shape.mixture;
+  const std::string both = prefix + "mlp.experts.gate_up_proj", down = prefix + "mlp.experts.down_proj";
+  switch (tensor) {
+    case T::router:
+      return checkpoint.plain(prefix + "mlp.router.weight");
+    case T::router_bias:
+      return checkpoint.plain(prefix + "mlp.router.bias");
+    case T::expert_gate:
+      return checkpoint.microscaling_experts(both, m.experts, 0, 2);
+    case T::expert_up:
+      return checkpoint.microscaling_experts(both, m.experts, 1, 2);
+    case T::expert_down:
+      return checkpoint.microscaling_experts(down, m.experts, 0, 1);
+    case T::expert_gate_bias:
+      return of_experts(checkpoint.plain(both + "_bias"), m.expert_width, 0, 2, model);
+    case T::expert_up_bias:
+      return of_experts(checkpoint.plain(both + "_bias"), m.expert_width, 1, 2, model);
+    case T::expert_down_bias:
+      return of_experts(checkpoint.plain(down + "_bias"), model.info.shape.hidden_size, 0, 1, model);
+    default:
+      return dense_tensor(checkpoint, prefix, tensor, model);
+  }
+}
+
 /// A tensor of a layer; of mixtures what the families name differently.
 WeightView layer_tensor(const Checkpoint& checkpoint, const std::string& prefix, ModelTensor tensor,
                         ModelWeights& model) {
   using T = ModelTensor;
+  if (checkpoint.has(prefix + "mlp.router.weight")) return gpt_oss_tensor(checkpoint, prefix, tensor, model);
   const bool mixtral = checkpoint.has(prefix + "block_sparse_moe.gate.weight");
   const std::string experts = prefix + (mixtral ? "block_sparse_moe.experts." : "mlp.experts.");
   const bool single = checkpoint.has(prefix + "mlp.shared_expert.gate_proj.weight");

@@ -58,6 +58,7 @@ void ModelInfo::validate(const std::string& file) const {
   const auto fail = [&](const std::string& message) { throw config::InputError({file}, message); };
   const std::string problem = shape.problem();
   if (!problem.empty()) fail(problem);
+  if (!shape.layers.empty()) fail("listed layers (architecture: custom) are not read from files of weights");
   if (shape.num_hidden_layers > kMostLayers)
     fail(fmt::format("num_hidden_layers {}, expected at most {}", shape.num_hidden_layers, kMostLayers));
   if (std::int64_t{shape.num_attention_heads} * shape.head_dim > kLargestSize)
@@ -209,10 +210,12 @@ void WeightView::read_row(std::int64_t row, float* out) const {
       formats::decode_row(f, data + static_cast<std::size_t>(row) * f.row_bytes(n), n, out);
       return;
     }
-    case ElementType::kMx:
-      formats::mx_decode_row(mx_element, data + static_cast<std::size_t>(row) * formats::mx_row_bytes(n, mx_element),
-                             scales + static_cast<std::size_t>(row) * formats::mx_blocks(n), n, out);
+    case ElementType::kMx: {
+      const auto at = static_cast<std::size_t>(row * row_step);
+      formats::mx_decode_row(mx_element, data + at * formats::mx_row_bytes(n, mx_element),
+                             scales + at * formats::mx_blocks(n), n, out);
       return;
+    }
   }
 }
 

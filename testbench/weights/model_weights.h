@@ -63,6 +63,8 @@ struct WeightView {
   const std::uint8_t* zeros = nullptr;      // kInt: bytes [rows, ceil(cols/group)], null without zero-points
   std::size_t group = 0;                    // kInt, kBfp
   formats::MxElement mx_element = formats::MxElement::kFp4;  // kMx
+  std::int64_t row_step =
+      1;  // kMx: stored rows from one row to the next, where the file has those of two matrices in turn
   // One matrix for each expert, of equal size: the rows are theirs, one after the other. Empty: the matrix is in one piece.
   std::vector<WeightView> parts = {};
 

@@ -56,7 +56,26 @@ class Folder {
     if (rows > 1 || name.find("gate.weight") != std::string::npos)
       shape.insert(shape.begin(), static_cast<std::size_t>(rows));
     names_.push_back({name, shape});
+    types_.push_back(Dtype::kF16);
     data_.push_back(std::move(data));
+  }
+  /// Bytes from least to most.
+  void add_bytes(const std::string& name, const std::vector<std::size_t>& shape, int least, int most) {
+    std::size_t count = 1;
+    for (const std::size_t n : shape) count *= n;
+    test::Blob data(count);
+    formats::SplitMix64 bytes(count + static_cast<std::size_t>(most));
+    for (std::uint8_t& b : data)
+      b = static_cast<std::uint8_t>(least + static_cast<int>(bytes.uniform() * (most - least + 1)));
+    names_.push_back({name, shape});
+    types_.push_back(Dtype::kU8);
+    data_.push_back(std::move(data));
+  }
+  /// What a tensor was given.
+  const test::Blob& bytes(const std::string& name) const {
+    for (std::size_t i = 0; i < names_.size(); ++i)
+      if (names_[i].first == name) return data_[i];
+    throw std::logic_error("no tensor " + name);
   }
   void feed_forward(const std::string& prefix, const char* gate, const char* up, const char* down, int of) {
     add(prefix + gate + ".weight", of, hidden);
@@ -70,7 +89,7 @@ class Folder {
   std::shared_ptr<const ModelWeights> load() {
     std::vector<TensorToWrite> tensors;
     for (std::size_t i = 0; i < names_.size(); ++i)
-      tensors.push_back({names_[i].first, Dtype::kF16, names_[i].second, data_[i].data()});
+      tensors.push_back({names_[i].first, types_[i], names_[i].second, data_[i].data()});
     write_safetensors(where_->file("model.safetensors"), tensors);
     return std::make_shared<const ModelWeights>(load_weights(where_->file("model.safetensors")));
   }
@@ -79,6 +98,7 @@ class Folder {
   std::unique_ptr<test::TemporaryFolder> where_ = std::make_unique<test::TemporaryFolder>();
   formats::GaussianSource random_;
   std::vector<std::pair<std::string, std::vector<std::size_t>>> names_;
+  std::vector<Dtype> types_;
   std::vector<test::Blob> data_;
 };
 

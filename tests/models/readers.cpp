@@ -108,6 +108,96 @@ TEST_CASE("readers: a mixture in the layout of Qwen2-MoE, with biases and a shar
   require_all(f.load());
 }
 
+namespace {
+
+constexpr int mx_width = 64;
+
+/// A checkpoint in the layout of gpt-oss: experts in MXFP4, rows of gate and up in turn.
+Folder gpt_oss() {
+  Folder f(98,
+           "\"model_type\": \"gpt_oss\", \"intermediate_size\": 64, \"num_local_experts\": 6, "
+           "\"num_experts_per_tok\": 2, \"attention_bias\": true, \"sliding_window\": 9, \"swiglu_limit\": 7.0, "
+           "\"layer_types\": [\"sliding_attention\", \"full_attention\"], "
+           "\"quantization_config\": {\"quant_method\": \"mxfp4\", \"modules_to_not_convert\": [\"lm_head\"]}");
+  for (int l = 0; l < layers; ++l) {
+    const std::string attention = Folder::layer(l) + "self_attn.", mlp = Folder::layer(l) + "mlp.";
+    f.add(attention + "q_proj.bias", 1, heads * head_dim, 0.5);
+    f.add(attention + "k_proj.bias", 1, kv_heads * head_dim, 0.5);
+    f.add(attention + "v_proj.bias", 1, kv_heads * head_dim, 0.5);
+    f.add(attention + "o_proj.bias", 1, hidden, 0.5);
+    f.add(attention + "sinks", 1, heads, 1.0);
+    f.add(mlp + "router.weight", experts, hidden, 0.4);
+    f.add(mlp + "router.bias", 1, experts, 0.2);
+    f.add(mlp + "experts.gate_up_proj_bias", experts, 2 * mx_width, 0.3);
+    f.add(mlp + "experts.down_proj_bias", experts, hidden, 0.3);
+    f.add_bytes(mlp + "experts.gate_up_proj_blocks", {experts, 2 * mx_width, hidden / 32, 16}, 0, 255);
+    f.add_bytes(mlp + "experts.gate_up_proj_scales", {experts, 2 * mx_width, hidden / 32}, 121, 123);
+    f.add_bytes(mlp + "experts.down_proj_blocks", {experts, hidden, mx_width / 32, 16}, 0, 255);
+    f.add_bytes(mlp + "experts.down_proj_scales", {experts, hidden, mx_width / 32}, 121, 123);
+  }
+  return f;
+}
+
+/// Value `column` of stored row `row`, after the formats' description alone: two values in a byte, the first in the low half,
+/// one bit of sign, two of exponent, one of mantissa; a block of 32 shares the power of two `scale - 127`.
+float mxfp4(const Blob& blocks, const Blob& scales, std::size_t row, std::size_t column, std::size_t columns) {
+  const std::size_t at = row * columns + column;
+  const unsigned code = at % 2 == 0 ? blocks[at / 2] & 15u : blocks[at / 2] >> 4;
+  static constexpr float magnitudes[] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
+  const float value = std::ldexp(magnitudes[code & 7], scales[at / 32] - 127);
+  return (code & 8) != 0 ? -value : value;
+}
+
+}  // namespace
+
+TEST_CASE("readers: experts of gpt-oss in MXFP4, value for value") {
+  Folder f = gpt_oss();
+  const std::string of_layer = Folder::layer(1) + "mlp.experts.";
+  const Blob both = f.bytes(of_layer + "gate_up_proj_blocks"), both_scales = f.bytes(of_layer + "gate_up_proj_scales"),
+             down = f.bytes(of_layer + "down_proj_blocks"), down_scales = f.bytes(of_layer + "down_proj_scales");
+  const auto model = f.load();
+  CHECK(model->info.shape.attention_sinks);
+  const LayerWeights& l = model->layers[1];
+  const std::vector<float> gate = l[ModelTensor::expert_gate].read(), up = l[ModelTensor::expert_up].read(),
+                           out = l[ModelTensor::expert_down].read();
+  REQUIRE(gate.size() == std::size_t{experts} * mx_width * hidden);
+  REQUIRE(out.size() == gate.size());
+  for (std::size_t row = 0; row < std::size_t{experts} * mx_width; ++row)
+    for (std::size_t c = 0; c < hidden; ++c) {
+      REQUIRE(gate[row * hidden + c] == mxfp4(both, both_scales, 2 * row, c, hidden));
+      REQUIRE(up[row * hidden + c] == mxfp4(both, both_scales, 2 * row + 1, c, hidden));
+    }
+  for (std::size_t row = 0; row < std::size_t{experts} * hidden; ++row)
+    for (std::size_t c = 0; c < mx_width; ++c)
+      REQUIRE(out[row * mx_width + c] == mxfp4(down, down_scales, row, c, mx_width));
+  // Biases alternate too.
+  const Blob bias = f.bytes(of_layer + "gate_up_proj_bias");
+  const std::vector<float> up_bias = l[ModelTensor::expert_up_bias].read();
+  REQUIRE(up_bias.size() == std::size_t{experts} * mx_width);
+  for (std::size_t i = 0; i < up_bias.size(); ++i) {
+    formats::Fp16 stored;
+    std::memcpy(&stored, bias.data() + 2 * (2 * i + 1), 2);
+    REQUIRE(up_bias[i] == formats::to_float(stored));
+  }
+}
+TEST_CASE("readers: a mixture in the layout of gpt-oss, with sinks, biases and a window") {
+  require_all(gpt_oss().load());
+}
+TEST_CASE("readers: experts in MXFP4 that do not fit together are refused by name") {
+  Folder f(98,
+           "\"model_type\": \"gpt_oss\", \"intermediate_size\": 64, \"num_local_experts\": 6, "
+           "\"num_experts_per_tok\": 2, \"attention_bias\": false");
+  for (int l = 0; l < layers; ++l) {
+    const std::string mlp = Folder::layer(l) + "mlp.";
+    f.add(Folder::layer(l) + "self_attn.sinks", 1, heads, 1.0);
+    f.add(mlp + "router.weight", experts, hidden, 0.4);
+    f.add(mlp + "router.bias", 1, experts, 0.2);
+    f.add_bytes(mlp + "experts.gate_up_proj_blocks", {experts, 2 * mx_width, hidden / 32, 16}, 0, 255);
+    f.add_bytes(mlp + "experts.gate_up_proj_scales", {experts, 2 * mx_width, 1}, 121, 123);
+  }
+  CHECK_THAT(refusal(f), ContainsSubstring("gate_up_proj_scales U8 [6, 128, 1] do not fit together"));
+}
+
 TEST_CASE("readers: biases, norms of heads and a window of a dense model") {
   Folder f(94,
            "\"model_type\": \"qwen3\", \"intermediate_size\": 80, \"attention_bias\": false, \"use_qk_norm\": true, "
