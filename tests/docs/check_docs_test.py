@@ -78,6 +78,11 @@ class CheckDocs(unittest.TestCase):
         for block in ("```console\n$ harmonia run\n```\n", "```text\nharmonia run [SCENARIO]\n```\n", "    failed: pe with seed 713\n"):
             self.assertEqual(self.page("# A\n\n" + block, "--strict")[0], 0, block)
 
+    def test_a_page_whose_commands_are_not_run_says_why(self):
+        status, said, _ = self.page("<!-- console: not run, it takes hours -->\n```console\n$ false\n```\n")
+        self.assertEqual(status, 77)
+        self.assertIn("not run: false: it takes hours", said)
+
     def test_times_of_the_computer_are_not_compared(self):
         self.assertEqual(self.page("```console\n$ echo 'done in 3.1 s wall'\ndone in 44 ms wall\n```\n")[0], 0)
         self.assertEqual(self.page("```console\n$ echo 'done in 3.1 s of simulated time'\ndone in 44 ms of simulated time\n```\n")[0], 1)
