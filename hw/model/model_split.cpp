@@ -1,5 +1,6 @@
 #include "harmonia/hw/model/model_split.h"
 
+#include <algorithm>
 #include <string>
 
 #include "harmonia/config/error.h"
@@ -53,6 +54,16 @@ ModelShape stage_of(const ModelShape& model, int stages, int stage) {
   ModelShape part = model;
   part.num_hidden_layers = layers_of_stage(model.num_hidden_layers, stages, stage);
   for (int s = 0; s < stage; ++s) part.first_layer += layers_of_stage(model.num_hidden_layers, stages, s);
+  // Of listed layers those that the stage has.
+  int left = part.first_layer;
+  part.layers.clear();
+  for (const LayerRun& run : model.layers) {
+    const int skipped = std::min(left, run.count);
+    left -= skipped;
+    if (run.count == skipped) continue;
+    part.layers.push_back(run);
+    part.layers.back().count -= skipped;
+  }
   part.stage_before = stage > 0;
   part.stage_behind = stage + 1 < stages;
   return part;
@@ -62,8 +73,12 @@ bool alike(const ModelShape& a, const ModelShape& b) {
   if (a.num_hidden_layers != b.num_hidden_layers || a.stage_before != b.stage_before ||
       a.stage_behind != b.stage_behind || a.mixture_layers() > 0 || b.mixture_layers() > 0)
     return false;
-  for (int l = 0; l < a.num_hidden_layers; ++l)
-    if (a.window_of(l) != b.window_of(l) || a.rotated(l) != b.rotated(l)) return false;
+  for (int l = 0; l < a.num_hidden_layers; ++l) {
+    const LayerRun *of_a = a.run_of(l), *of_b = b.run_of(l);
+    if (a.window_of(l) != b.window_of(l) || a.rotated(l) != b.rotated(l) || (of_a == nullptr) != (of_b == nullptr) ||
+        (of_a != nullptr && !of_a->alike(*of_b)))
+      return false;
+  }
   return true;
 }
 

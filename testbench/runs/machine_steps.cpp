@@ -40,20 +40,28 @@ accelerator::Expected MachineSteps::expected(const accelerator::StepWork& work) 
 
 StepOutcome MachineSteps::simulate(const accelerator::StepWork& work) {
   if (interrupted()) throw Interrupted{};
+  begin();
+  machine_.host->step(work, layers_of_step(), head_columns(), single_linear_);
+  return end(work);
+}
+
+void MachineSteps::begin() {
   // A channel that rested catches up with its refreshes later, which are not this step's.
   if (rests_)
     for (const auto& channel : machine_.accelerator->channels) channel->statistics();
   instruments_.step_begins();
   marks_.clear();
-  const Totals begin = totals_now();
-  machine_.host->step(work, sample_.partial() ? sample_.layers() : 0, sample_.head_columns(), single_linear_);
+  begin_ = totals_now();
+}
+
+StepOutcome MachineSteps::end(const accelerator::StepWork& work) {
   instruments_.step_ends();
   simulated_ = totals_now();
   ++steps_;
-  name_phases(begin);
-  sort_tiles(begin);
-  if (!sample_.partial()) return {simulated_ - begin, {}};
-  StepOutcome whole = sample_.whole_step(simulated_ - begin, marks_, expected(work));
+  name_phases(begin_);
+  sort_tiles(begin_);
+  if (!sample_.partial()) return {simulated_ - begin_, {}};
+  StepOutcome whole = sample_.whole_step(simulated_ - begin_, marks_, expected(work));
   whole.totals.share_out_time();
   return whole;
 }

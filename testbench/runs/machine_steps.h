@@ -31,6 +31,12 @@ class MachineSteps : public SimulatedSteps {
 
   /// Called on the host's thread, on which the workload runs.
   StepOutcome simulate(const accelerator::StepWork& work) override;
+  /// The same of a step that someone else gives the machine: at its beginning, and at its end.
+  void begin();
+  StepOutcome end(const accelerator::StepWork& work);
+  /// Layers that a step has simulated, and columns of a piece of lm_head, as a step command says them; 0: all.
+  std::uint32_t layers_of_step() const { return sample_.partial() ? sample_.layers() : 0; }
+  std::uint32_t head_columns() const { return sample_.head_columns(); }
   accelerator::Expected expected(const accelerator::StepWork& work) const override;
 
   const Totals& simulated() const override { return simulated_; }
@@ -50,7 +56,8 @@ class MachineSteps : public SimulatedSteps {
   accelerator::OnChip chip_;
   accelerator::StepProgram::Settings settings_;
   bool single_linear_;
-  bool rests_;                 // the machine has nothing to do between two steps, which take time of others
+  bool rests_;  // the machine has nothing to do between two steps, which take time of others
+  Totals begin_;
   std::vector<Totals> marks_;  // at the markers of the step under way
   Totals simulated_;
   std::uint64_t steps_ = 0;

@@ -8,26 +8,10 @@
 
 #include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/dram/energy.h"
-#include "harmonia/hw/link/schedule.h"
 #include "harmonia/hw/program/tiling.h"
+#include "harmonia/testbench/files/interrupt.h"
 
 namespace harmonia::testbench {
-
-std::vector<accelerator::StepWork> micro_batches(const accelerator::StepWork& work, std::size_t count) {
-  std::vector<accelerator::StepWork> parts(std::min(count, work.sequences.size()));
-  std::size_t row = 0;
-  for (std::size_t p = 0; p < parts.size(); ++p) {
-    const link::Piece piece =
-        link::piece_of(work.sequences.size(), static_cast<unsigned>(parts.size()), static_cast<unsigned>(p));
-    for (std::uint64_t i = piece.begin; i < piece.begin + piece.count; ++i) {
-      const accelerator::SequenceStep& s = work.sequences[i];
-      parts[p].sequences.push_back(s);
-      for (std::uint64_t t = 0; t < s.tokens; ++t, ++row)
-        if (row < work.token_ids.size()) parts[p].token_ids.push_back(work.token_ids[row]);
-    }
-  }
-  return parts;
-}
 
 namespace {
 
@@ -48,35 +32,71 @@ double bytes_of(const Totals& t) {
 }  // namespace
 
 PipelineSteps::PipelineSteps(const Scenario& scenario, const std::vector<StageKind>& kinds,
-                             std::vector<std::unique_ptr<MachineSteps>> of_kinds)
+                             std::vector<std::unique_ptr<MachineSteps>> of_kinds, Machine& machine)
     : scenario_(scenario),
       kinds_(kinds),
       of_kinds_(std::move(of_kinds)),
       link_(scenario.devices),
       chip_(accelerator::on_chip(scenario.accelerator)),
       settings_(machine_options(scenario).program),
-      stages_(static_cast<std::size_t>(scenario.devices.pipeline)) {}
+      stages_(static_cast<std::size_t>(scenario.devices.pipeline)),
+      machine_(machine) {}
+
+/// Only the last stage gives logits.
+accelerator::StepWork PipelineSteps::work_of(std::size_t kind, const accelerator::StepWork& batch) const {
+  accelerator::StepWork own = batch;
+  if (kinds_[kind].scenario.model.stage_behind)
+    for (accelerator::SequenceStep& s : own.sequences) s.logits = false;
+  return own;
+}
+
+PipelineSteps::Outcomes PipelineSteps::one_by_one(const std::vector<accelerator::StepWork>& batches) {
+  Outcomes outcomes;
+  std::map<Likeness, std::size_t> known;
+  for (std::size_t m = 0; m < batches.size(); ++m) {
+    const auto [found, is_new] = known.try_emplace(likeness(batches[m]), m);
+    if (!is_new) {
+      outcomes.push_back(outcomes[found->second]);
+      continue;
+    }
+    outcomes.emplace_back();
+    for (std::size_t k = 0; k < kinds_.size(); ++k)
+      outcomes[m].push_back(of_kinds_[k]->simulate(work_of(k, batches[m])));
+  }
+  return outcomes;
+}
+
+/// Each kind is a stage.
+PipelineSteps::Outcomes PipelineSteps::all_together(const accelerator::StepWork& work,
+                                                    const std::vector<accelerator::StepWork>& batches) {
+  if (interrupted()) throw Interrupted{};
+  Outcomes outcomes(batches.size(), std::vector<StepOutcome>(kinds_.size()));
+  accelerator::Pipeline& pipeline = *machine_.pipeline;
+  pipeline.on_begin = [this](std::size_t stage, std::size_t) { of_kinds_[stage]->begin(); };
+  pipeline.on_done = [&](std::size_t stage, std::size_t batch) {
+    outcomes[batch][stage] = of_kinds_[stage]->end(work_of(stage, batches[batch]));
+  };
+  const std::uint64_t sent = pipeline.payload_bytes();
+  machine_.host->step(work);
+  pipeline.on_begin = pipeline.on_done = {};
+  together_.simulated_ps += 1e12 * (pipeline.step_end() - pipeline.step_begin()).to_seconds();
+  together_.sent_bytes += static_cast<double>(pipeline.payload_bytes() - sent);
+  return outcomes;
+}
 
 StepOutcome PipelineSteps::simulate(const accelerator::StepWork& work) {
   const std::vector<accelerator::StepWork> batches =
-      micro_batches(work, static_cast<std::size_t>(scenario_.devices.micro_batches));
+      accelerator::micro_batches(work, static_cast<std::size_t>(scenario_.devices.micro_batches));
+  const Outcomes outcomes = machine_.pipeline ? all_together(work, batches) : one_by_one(batches);
   StepOutcome whole;
   whole.pipeline.stages = stages_;
   whole.pipeline.batches = batches.size();
   whole.pipeline.busy_ps.resize(stages_ * batches.size());
-  std::map<Likeness, std::vector<StepOutcome>> known;  // by kind of stage
+  const double hops = static_cast<double>(stages_ - 1) / static_cast<double>(stages_);
   for (std::size_t m = 0; m < batches.size(); ++m) {
-    const auto [found, is_new] = known.try_emplace(likeness(batches[m]));
-    std::vector<StepOutcome>& of_kinds = found->second;
-    for (std::size_t k = 0; is_new && k < kinds_.size(); ++k) {
-      accelerator::StepWork own = batches[m];
-      if (kinds_[k].scenario.model.stage_behind)
-        for (accelerator::SequenceStep& s : own.sequences) s.logits = false;
-      of_kinds.push_back(of_kinds_[k]->simulate(own));
-    }
     double bytes = 0;
     for (std::size_t k = 0; k < kinds_.size(); ++k) {
-      const StepOutcome& o = of_kinds[k];
+      const StepOutcome& o = outcomes[m][k];
       const auto count = static_cast<double>(kinds_[k].stages.size());
       whole.totals.add(o.totals, count / static_cast<double>(stages_));
       whole.spread.add(o.spread, count / static_cast<double>(stages_));
@@ -84,16 +104,16 @@ StepOutcome PipelineSteps::simulate(const accelerator::StepWork& work) {
       for (const int stage : kinds_[k].stages)
         whole.pipeline.busy_ps[static_cast<std::size_t>(stage) * batches.size() + m] = o.totals.time_ps;
     }
-    const double values = static_cast<double>(batches[m].tokens()) * static_cast<double>(scenario_.model.hidden_size);
-    const DeviceLink::Cost& hop = link_.send(static_cast<std::uint64_t>(values));
+    const std::uint64_t values = batches[m].tokens() * static_cast<std::uint64_t>(scenario_.model.hidden_size);
+    const DeviceLink::Cost& hop = link_.send(values);
     whole.pipeline.hop_ps.push_back(1e6 * hop.us);
-    const double hops = static_cast<double>(stages_ - 1) / static_cast<double>(stages_);
     whole.totals.sends += hops;
-    whole.totals.sent_values += hops * values;
+    whole.totals.sent_values += hops * static_cast<double>(values);
     whole.totals.sent_bytes += hops * hop.payload_bytes;
     whole.totals.sent_wire_bytes += hops * hop.wire_bytes;
     count_moved(batches[m], bytes);
   }
+  together_.composed_ps += PipelineFlow(stages_).pass(whole.pipeline, false).ps;
   ++steps_;
   simulated_ = Totals{};
   for (const auto& steps : of_kinds_) simulated_ += steps->simulated();

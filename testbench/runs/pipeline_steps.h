@@ -20,9 +20,10 @@ namespace harmonia::testbench {
 
 class PipelineSteps : public SimulatedSteps {
  public:
-  /// scenario: of the model that all stages have together; one source for each kind of stage. The references must outlive this.
+  /// scenario: of the model that all stages have together; one source for each kind of stage; machine: of the first stage, or of all
+  /// together. The references must outlive this.
   PipelineSteps(const Scenario& scenario, const std::vector<StageKind>& kinds,
-                std::vector<std::unique_ptr<MachineSteps>> of_kinds);
+                std::vector<std::unique_ptr<MachineSteps>> of_kinds, Machine& machine);
 
   StepOutcome simulate(const accelerator::StepWork& work) override;
   /// Throws std::logic_error: only replays ask for it.
@@ -38,8 +39,19 @@ class PipelineSteps : public SimulatedSteps {
     double all_stages = 0, one_device = 0, at_borders = 0;
   };
   const Moved& moved() const { return moved_; }
+  /// Where all stages are simulated together: time of the steps from their first micro-batch's beginning to the end of their last, and
+  /// the same by the time that each stage took for each. And bytes sent from stage to stage.
+  struct Together {
+    double simulated_ps = 0, composed_ps = 0, sent_bytes = 0;
+  };
+  const Together& together() const { return together_; }
 
  private:
+  /// Outcomes of each micro-batch, of each kind of stage.
+  using Outcomes = std::vector<std::vector<StepOutcome>>;
+  Outcomes one_by_one(const std::vector<accelerator::StepWork>& batches);
+  Outcomes all_together(const accelerator::StepWork& work, const std::vector<accelerator::StepWork>& batches);
+  accelerator::StepWork work_of(std::size_t kind, const accelerator::StepWork& batch) const;
   void count_moved(const accelerator::StepWork& work, double bytes_of_all_stages);
 
   const Scenario& scenario_;
@@ -51,11 +63,10 @@ class PipelineSteps : public SimulatedSteps {
   std::size_t stages_;
   Totals simulated_;
   Moved moved_;
+  Together together_;
+  Machine& machine_;
   std::uint64_t steps_ = 0;
 };
-
-/// The sequences of a step in so many micro-batches, as many in each as may be; the first ones have one more where they do not divide.
-std::vector<accelerator::StepWork> micro_batches(const accelerator::StepWork& work, std::size_t count);
 
 /// A step of many that follow each other, in which the tokens of a micro-batch go back to the first stage: its time becomes that in which
 /// a token of every sequence comes, and what is not busy in it waits. Nothing without a pipeline.

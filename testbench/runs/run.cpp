@@ -132,7 +132,14 @@ void describe_inputs(const LoadedScenario& loaded, const Workload& workload, con
   f.layers_total = workload.single_linear() ? 0 : static_cast<std::uint64_t>(s.model.num_hidden_layers);
 }
 
-/// Of devices that are all simulated: what they and their links moved.
+/// The machine of each kind of stage, in the order of the kinds.
+std::vector<Machine*> machines_of(Machine& machine) {
+  std::vector<Machine*> all = {&machine};
+  for (const auto& stage : machine.stages) all.push_back(stage.get());
+  return all;
+}
+
+/// Of devices that are all simulated: what they and their links moved. Of a pipeline, those of each stage together.
 std::vector<CheckResult> group_checks(const Scenario& s, Machine& machine) {
   const auto bytes = [](Machine& m) {
     double sum = 0;
@@ -140,20 +147,31 @@ std::vector<CheckResult> group_checks(const Scenario& s, Machine& machine) {
       for (const std::uint64_t of_class : channel->counts().request_bytes) sum += static_cast<double>(of_class);
     return sum;
   };
-  double all = 0;
-  for (std::size_t d = 0; d <= machine.others.size(); ++d) all += bytes(machine.device(d));
-  return {check_equal("DRAM bytes of all devices = those of one, times devices", s.devices.tensor * bytes(machine), all,
-                      "bytes"),
-          check_close("bytes sent by links' modules = formula of the algorithm",
-                      formula_bytes_of_all(s.devices, machine.accelerator->sequencer.all_reduces()),
-                      static_cast<double>(machine.group->payload_bytes()), "bytes")};
+  double all = 0, first = 0, formula = 0, sent = 0;
+  for (Machine* stage : machines_of(machine)) {
+    first += bytes(*stage);
+    for (std::size_t d = 0; d <= stage->others.size(); ++d) all += bytes(stage->device(d));
+    formula += formula_bytes_of_all(s.devices, stage->accelerator->sequencer.all_reduces());
+    sent += static_cast<double>(stage->group->payload_bytes());
+  }
+  return {
+      check_equal("DRAM bytes of all devices = those of one, times devices", s.devices.tensor * first, all, "bytes"),
+      check_close("bytes sent by links' modules = formula of the algorithm", formula, sent, "bytes")};
 }
 
-/// The machine of each kind of stage, in the order of the kinds.
-std::vector<Machine*> machines_of(Machine& machine) {
-  std::vector<Machine*> all = {&machine};
-  for (const auto& stage : machine.stages) all.push_back(stage.get());
-  return all;
+/// The machine, or all machines. options: of the first device, where they are not the scenario's own.
+std::unique_ptr<Machine> build(const Scenario& s, const std::vector<StageKind>& kinds, const Capacity& capacity,
+                               const std::function<void(Host&)>& body, const accelerator::MachineOptions& options) {
+  if (s.devices.pipeline > 1 && !s.devices.fold) {
+    std::vector<Machine::StageOptions> stages;
+    for (const StageKind& kind : kinds) stages.push_back({kind.scenario, {machine_options(kind.scenario)}});
+    stages.front().devices.front() = options;
+    return std::make_unique<Machine>(stages, capacity, body);
+  }
+  auto machine = std::make_unique<Machine>(kinds.front().scenario, capacity, body, options);
+  for (std::size_t k = 1; k < kinds.size(); ++k)
+    machine->add_stage(kinds[k].scenario, capacity, machine_options(kinds[k].scenario));
+  return machine;
 }
 
 /// What a stage of each kind has, and how busy it was. Weights of the run are those of the mean device.
@@ -177,17 +195,25 @@ void describe_stages(const Scenario& s, const std::vector<StageKind>& kinds, Mac
       result.weight_bytes += of_kind.bytes / s.devices.pipeline;
     }
   }
-  d.simulated = static_cast<std::uint64_t>(kinds.size());
+  d.simulated = static_cast<std::uint64_t>(s.devices.fold ? static_cast<int>(kinds.size()) : s.devices.count());
 }
 
-std::vector<CheckResult> pipeline_checks(const PipelineSteps& steps, const RunResult& result) {
+std::vector<CheckResult> pipeline_checks(const Scenario& s, const PipelineSteps& steps, double sent_values,
+                                         const RunResult& result) {
   const PipelineSteps::Moved& moved = steps.moved();
   double busy_s = 0;
   for (const StageResult& stage : result.devices.stages) busy_s = std::max(busy_s, stage.busy_s);
-  return {
+  std::vector<CheckResult> checks = {
       check_close("DRAM bytes of all stages = those of one device with all layers, and what spills at their borders",
                   moved.one_device + moved.at_borders, moved.all_stages, "bytes"),
       check_at_least("time >= that of the busiest stage", busy_s, result.simulated_seconds, "s")};
+  if (s.devices.fold) return checks;
+  const PipelineSteps::Together& t = steps.together();
+  checks.push_back(check_close("time of steps with all stages = by what each stage took for each micro-batch",
+                               1e-12 * t.composed_ps, 1e-12 * t.simulated_ps, "s"));
+  checks.push_back(check_close("bytes sent by links' modules from stage to stage = rows of the residual stream",
+                               s.devices.count() * 2 * sent_values, t.sent_bytes, "bytes"));
+  return checks;
 }
 
 void check(const Workload& workload, const StepSource& steps, const Collector& collector, RunResult& result) {
@@ -233,9 +259,9 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
   std::unique_ptr<Recording> recording;
   if (!options.records_folder.empty()) recording = std::make_unique<Recording>(options.records_folder);
   const std::vector<StageKind> kinds = stage_kinds(s);
-  Machine machine(kinds.front().scenario, workload->capacity(), body, options_of(s, options, recording.get()));
-  for (std::size_t k = 1; k < kinds.size(); ++k)
-    machine.add_stage(kinds[k].scenario, workload->capacity(), machine_options(kinds[k].scenario));
+  const std::unique_ptr<Machine> built =
+      build(s, kinds, workload->capacity(), body, options_of(s, options, recording.get()));
+  Machine& machine = *built;
   // A step that cannot run must be refused before anything is simulated or written.
   for (const Machine* of_kind : machines_of(machine))
     refuse_impossible_step(of_kind->shape, of_kind->map, s, workload->largest_step(), workload->single_linear());
@@ -253,7 +279,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
       of_stages.push_back(std::make_unique<Instruments>(*stage.accelerator, InstrumentOptions{}));
       of_kinds.push_back(std::make_unique<MachineSteps>(kinds[k].scenario, stage, *of_stages.back(), false));
     }
-    auto of_all = std::make_unique<PipelineSteps>(s, kinds, std::move(of_kinds));
+    auto of_all = std::make_unique<PipelineSteps>(s, kinds, std::move(of_kinds), machine);
     pipeline = of_all.get();
     steps = std::move(of_all);
   }
@@ -288,7 +314,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
       d.bubble_s = 1e-12 * totals.classes[static_cast<std::size_t>(accelerator::OperationClass::bubble)].elapsed_ps;
       d.bubble_share = result.simulated_seconds > 0 ? d.bubble_s / result.simulated_seconds : 0;
       describe_stages(s, kinds, machine, collector.stage_busy_ps(), result);
-      for (const CheckResult& c : pipeline_checks(*pipeline, result)) result.checks.push_back(c);
+      for (const CheckResult& c : pipeline_checks(s, *pipeline, totals.sent_values, result)) result.checks.push_back(c);
     }
     result.checks.push_back(
         check_close("bytes sent over links = formula of the algorithm", d.link_formula_bytes, d.link_bytes, "bytes"));

@@ -61,7 +61,9 @@ std::string pipeline_problem(const Scenario& s) {
   if (d.micro_batches > s.workload.batch)
     return "devices.micro_batches: is " + std::to_string(d.micro_batches) + ", expected at most the workload's " +
            std::to_string(s.workload.batch) + " sequences";
-  if (!d.fold) return "devices.fold: all devices of a pipeline are not simulated together, expected true";
+  if (!d.fold && s.fidelity.mode == FidelityMode::sampled)
+    return "devices.fold: stages that are simulated together are simulated whole, expected true, or fidelity.mode: "
+           "full";
   if (d.topology == link::Topology::shared)
     return "devices.topology: sends from stage to stage over one path that all share are not modelled, expected "
            "switch, "

@@ -151,7 +151,7 @@ void load_weights(Machine& machine, const GoldenModelWeights& weights) {
       machine.shape.vocab_size != weights.shape.vocab_size)
     throw std::invalid_argument("the machine was built for a model of another shape");
   Loader load(machine);
-  load.words(map.embedding, weights.embedding);
+  if (!machine.shape.stage_before) load.words(map.embedding, weights.embedding);
   for (std::size_t l = 0; l < weights.layers.size(); ++l) {
     const GoldenLayerWeights& from = weights.layers[l];
     for (const ModelTensor tensor : accelerator::layer_graph(weights.shape, static_cast<int>(l)).layer_tensors())
@@ -161,6 +161,7 @@ void load_weights(Machine& machine, const GoldenModelWeights& weights) {
         load.tensor(map.layers[l].matrix[tensor], from.matrices[tensor],
                     fmt::format("layer {}, {}", l, accelerator::name_of(tensor)));
   }
+  if (machine.shape.stage_behind) return;
   load.words(map.final_norm, weights.final_norm);
   // A tied output head is the embedding, which is there already.
   if (map.lm_head.index != map.embedding) load.tensor(map.lm_head, weights.lm_head, "lm_head");

@@ -163,19 +163,66 @@ Machine::Machine(const Scenario& scenario, const Capacity& capacity, std::functi
                  const accelerator::MachineOptions& options, const std::vector<accelerator::MachineOptions>& more)
     : Machine(scenario, capacity, options, "") {
   host = std::make_unique<Host>("host", std::move(body));
-  if (scenario.devices.fold || scenario.devices.tensor == 1) {
-    host->isock.bind(accelerator->command());
-    return;
+  if (!scenario.devices.fold) add_devices(scenario, capacity, options, more, "");
+  host->isock.bind(command());
+}
+
+namespace {
+
+/// Connections of one stage have its name before theirs.
+accelerator::Connect of_stage(const accelerator::Connect& connect, const std::string& stage) {
+  if (!connect) return {};
+  return [connect, stage](tlm::tlm_initiator_socket<>& from, tlm::tlm_target_socket<>& to, const std::string& name) {
+    connect(from, to, stage + "_" + name);
+  };
+}
+
+}  // namespace
+
+Machine::Machine(const std::vector<StageOptions>& all, const Capacity& capacity, std::function<void(Host&)> body,
+                 const accelerator::Connect& connect)
+    : Machine(all.front().scenario, capacity, all.front().devices.front(), "") {
+  host = std::make_unique<Host>("host", std::move(body));
+  const Scenario& first = all.front().scenario;
+  accelerator::PipelineConfig c;
+  c.link = first.devices.link;
+  c.micro_batches = static_cast<std::size_t>(first.devices.micro_batches);
+  c.hidden = static_cast<std::uint64_t>(first.model.hidden_size);
+  c.vocabulary = static_cast<std::uint64_t>(first.model.vocab_size) * static_cast<std::uint64_t>(first.devices.tensor);
+  c.functional = all.front().devices.front().program.data_valid;
+  std::vector<accelerator::PipelineStage> joined;
+  for (std::size_t s = 0; s < all.size(); ++s) {
+    const std::string suffix = s == 0 ? "" : "_stage" + std::to_string(s);
+    Machine* stage = this;
+    if (s > 0) {
+      stages.push_back(
+          std::unique_ptr<Machine>(new Machine(all[s].scenario, capacity, all[s].devices.front(), suffix)));
+      stage = stages.back().get();
+    }
+    accelerator::MachineOptions options = all[s].devices.front();
+    options.connect = of_stage(connect, "stage" + std::to_string(s));
+    stage->add_devices(all[s].scenario, capacity, options, {all[s].devices.begin() + 1, all[s].devices.end()}, suffix);
+    accelerator::PipelineStage of{&stage->command(), {}};
+    for (std::size_t d = 0; d <= stage->others.size(); ++d)
+      of.units.push_back(&stage->device(d).accelerator->vector_unit);
+    joined.push_back(std::move(of));
   }
+  pipeline = std::make_unique<accelerator::Pipeline>("pipeline", c, std::move(joined), connect);
+  host->isock.bind(pipeline->tsock);
+}
+
+void Machine::add_devices(const Scenario& scenario, const Capacity& capacity,
+                          const accelerator::MachineOptions& options,
+                          const std::vector<accelerator::MachineOptions>& more, const std::string& suffix) {
+  if (scenario.devices.tensor == 1) return;
   std::vector<accelerator::Accelerator*> devices = {accelerator.get()};
   for (int d = 1; d < scenario.devices.tensor; ++d) {
     const accelerator::MachineOptions& own = more.empty() ? options : more.at(static_cast<std::size_t>(d) - 1);
-    others.push_back(std::unique_ptr<Machine>(new Machine(scenario, capacity, own, std::to_string(d))));
+    others.push_back(std::unique_ptr<Machine>(new Machine(scenario, capacity, own, suffix + std::to_string(d))));
     devices.push_back(others.back()->accelerator.get());
   }
-  group = std::make_unique<accelerator::DeviceGroup>("devices", group_config(scenario, options.program.data_valid),
-                                                     devices, options.connect);
-  host->isock.bind(group->tsock);
+  group = std::make_unique<accelerator::DeviceGroup>(
+      ("devices" + suffix).c_str(), group_config(scenario, options.program.data_valid), devices, options.connect);
 }
 
 Machine::Machine(const Scenario& scenario, const Capacity& capacity, const accelerator::MachineOptions& options,

@@ -11,6 +11,7 @@
 
 #include "harmonia/hw/accelerator/accelerator.h"
 #include "harmonia/hw/accelerator/device_group.h"
+#include "harmonia/hw/accelerator/pipeline.h"
 #include "harmonia/testbench/scenario/scenario.h"
 #include "harmonia/testbench/system/capacity.h"
 #include "harmonia/testbench/system/host.h"
@@ -47,11 +48,20 @@ class MemoryLoader : public sc_core::sc_module, private tlm::tlm_bw_transport_if
 };
 
 /// The accelerator of a scenario, or where several devices share the model and are all simulated (devices.fold: false) all of them:
-/// the first one here, `others` behind it, and `group` between them and the host.
+/// the first one here, `others` behind it, and `group` between them and the host. Of a pipeline all of whose stages are simulated
+/// together the first stage is here, `stages` behind it, each such a machine, and `pipeline` between them and the host.
 struct Machine {
   /// others: options of the other devices, where they differ from the first one's (weights); empty: they do not.
   Machine(const Scenario& scenario, const Capacity& capacity, std::function<void(Host&)> body,
           const accelerator::MachineOptions& options, const std::vector<accelerator::MachineOptions>& others = {});
+  /// A stage of a pipeline: the scenario with its model, and options of its devices, the first one's or each one's.
+  struct StageOptions {
+    Scenario scenario;
+    std::vector<accelerator::MachineOptions> devices;
+  };
+  /// All stages of a pipeline together. connect: of the connections between the stages.
+  Machine(const std::vector<StageOptions>& all_stages, const Capacity& capacity, std::function<void(Host&)> body,
+          const accelerator::Connect& connect = {});
 
   accelerator::ModelShape shape;
   accelerator::AcceleratorConfig config;
@@ -61,8 +71,10 @@ struct Machine {
   std::unique_ptr<MemoryLoader> loader;
   std::vector<std::unique_ptr<Machine>> others;  // without hosts
   std::unique_ptr<accelerator::DeviceGroup> group;
-  /// Of a pipeline, machines of stages that are not like the first one, each with a host without a thread.
+  /// Of a pipeline, machines of stages that are not like the first one, each with a host without a thread; or of all stages but the
+  /// first, joined by `pipeline`, without hosts.
   std::vector<std::unique_ptr<Machine>> stages;
+  std::unique_ptr<accelerator::Pipeline> pipeline;
 
   /// Adds a stage. scenario: with the stage's model.
   Machine& add_stage(const Scenario& scenario, const Capacity& capacity, const accelerator::MachineOptions& options);
@@ -79,6 +91,10 @@ struct Machine {
  private:
   Machine(const Scenario& scenario, const Capacity& capacity, const accelerator::MachineOptions& options,
           const std::string& suffix);
+  /// The other devices of this one's stage, where there are some. more: their options; empty: this one's.
+  void add_devices(const Scenario& scenario, const Capacity& capacity, const accelerator::MachineOptions& options,
+                   const std::vector<accelerator::MachineOptions>& more, const std::string& suffix);
+  bus::MemoryTarget<>& command() { return group ? group->tsock : accelerator->command(); }
   std::string waiting() const;
 };
 

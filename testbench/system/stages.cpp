@@ -13,7 +13,7 @@ std::vector<StageKind> stage_kinds(const Scenario& scenario) {
                                               ? scenario.model
                                               : accelerator::stage_of(scenario.model, scenario.devices.pipeline, stage);
     const auto same = std::find_if(kinds.begin(), kinds.end(), [&](const StageKind& kind) {
-      return accelerator::alike(kind.scenario.model, shape);
+      return scenario.devices.fold && accelerator::alike(kind.scenario.model, shape);
     });
     if (same != kinds.end()) {
       same->stages.push_back(stage);

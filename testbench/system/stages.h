@@ -14,7 +14,8 @@ struct StageKind {
   std::vector<int> stages;  // in ascending order
 };
 
-/// In the order of their first stages. Without a pipeline one kind, which is the scenario itself.
+/// In the order of their first stages. Without a pipeline one kind, which is the scenario itself; of a pipeline whose stages are all
+/// simulated together (devices.fold: false) each stage is a kind.
 std::vector<StageKind> stage_kinds(const Scenario& scenario);
 
 }  // namespace harmonia::testbench

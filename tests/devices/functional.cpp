@@ -290,3 +290,138 @@ TEST_CASE("golden devices: FP32 sums differ from one device by the rounding of p
     CHECK(relative < 0.02);
   }
 }
+
+// ---- Pipelines ----
+
+namespace {
+
+/// What a stage has of a device's weights.
+std::shared_ptr<GoldenModelWeights> stage_weights(const GoldenModelWeights& all, int stages, int stage) {
+  auto w = std::make_shared<GoldenModelWeights>(all);
+  w->shape = accelerator::stage_of(all.shape, stages, stage);
+  const auto first = all.layers.begin() + w->shape.first_layer;
+  w->layers.assign(first, first + w->shape.num_hidden_layers);
+  return w;
+}
+
+/// Three sequences of `prompt` tokens, then `decode` steps of them, in micro-batches over stages: logits as the golden model of one
+/// device (or of the devices of a stage) has them for each sequence, and its cache in the stage that has the layer.
+void run_stages_beside_golden(const Parts& parts, Scenario scenario, int stages, int micro_batches,
+                              double stall_probability = 0) {
+  constexpr std::size_t kSequences = 3, kPrompt = 17, kDecode = 4;
+  scenario.devices.pipeline = stages;
+  scenario.devices.micro_batches = micro_batches;
+  testbench::Capacity capacity;
+  capacity.slots = kSequences;
+  capacity.tokens_per_slot = kPrompt + kDecode;
+  capacity.max_step_tokens = kSequences * kPrompt;
+  capacity.sequence_step_tokens = kPrompt;
+  LinkStalls stalls(stall_probability);
+  std::vector<std::vector<std::shared_ptr<GoldenModelWeights>>> weights;  // [stage][device]
+  std::vector<Machine::StageOptions> options;
+  for (int s = 0; s < stages; ++s) {
+    weights.emplace_back();
+    for (const auto& part : parts) weights.back().push_back(stage_weights(*part, stages, s));
+    options.push_back({scenario, {}});
+    options.back().scenario.model = weights.back().front()->shape;
+    for (const auto& w : weights.back())
+      options.back().devices.push_back(testbench::functional_options(options.back().scenario, w));
+  }
+  const accelerator::GoldenSettings settings = testbench::golden_settings(scenario);
+  std::vector<GoldenLlama> one;
+  std::vector<GoldenDevices> several;
+  for (std::size_t q = 0; q < kSequences; ++q)
+    if (parts.size() == 1)
+      one.emplace_back(parts.front(), settings);
+    else
+      several.emplace_back(parts, settings, reduction_of(scenario));
+  const auto vocabulary = static_cast<std::size_t>(parts.front()->shape.vocab_size) * parts.size();
+  const auto body = [&](Host& host) {
+    std::uint32_t random = 77;
+    for (std::size_t cached = 0; cached < kPrompt + kDecode;) {
+      const std::size_t count = cached == 0 ? kPrompt : 1;
+      accelerator::StepWork work;
+      std::vector<Fp16> expected(kSequences * vocabulary);
+      for (std::size_t q = 0; q < kSequences; ++q) {
+        work.sequences.push_back({q, cached, count, true});
+        std::vector<int> tokens;
+        for (std::size_t t = 0; t < count; ++t) {
+          random = random * 1664525u + 1013904223u;
+          tokens.push_back(static_cast<int>((random >> 8) % static_cast<std::uint32_t>(vocabulary)));
+          work.token_ids.push_back(static_cast<std::uint32_t>(tokens.back()));
+        }
+        Fp16* out = expected.data() + q * vocabulary;
+        if (parts.size() == 1)
+          one[q].step(tokens.data(), count, out, true);
+        else
+          several[q].step(tokens.data(), count, out);
+      }
+      host.step(work);
+      require_equal(host.logits(kSequences * vocabulary), expected.data(), expected.size(),
+                    "behind " + std::to_string(cached) + " tokens: logits");
+      cached += count;
+    }
+    if (stall_probability > 0) sc_core::wait(10, sc_core::SC_US);  // answers that a stall still holds
+  };
+  Machine m(options, capacity, body, stalls.connect());
+  for (std::size_t s = 0; s < options.size(); ++s) {
+    Machine& stage = s == 0 ? m : *m.stages[s - 1];
+    for (std::size_t d = 0; d < parts.size(); ++d) testbench::load_weights(stage.device(d), *weights[s][d]);
+  }
+  m.simulate();
+  for (std::size_t s = 0; s < options.size(); ++s) {
+    Machine& stage = s == 0 ? m : *m.stages[s - 1];
+    for (std::size_t d = 0; d < parts.size(); ++d)
+      for (int l = 0; l < stage.shape.num_hidden_layers; ++l)
+        for (std::size_t q = 0; q < kSequences; ++q) {
+          const auto layer = static_cast<std::size_t>(stage.shape.first_layer + l);
+          const accelerator::GoldenLayer& golden = parts.size() == 1 ? one[q].layer(layer) : several[q].layer(d, layer);
+          REQUIRE(testbench::compare_kv(stage.device(d), q, l, golden.cache()) == "");
+        }
+  }
+  if (stall_probability > 0) REQUIRE(stalls.stalls() > 0);
+}
+
+void check_stages(const SmallShape& shape, const char* format, int devices, int stages, int micro_batches,
+                  double stall_probability = 0) {
+  const Split split(shape, formats::weight_format(format), devices, 70 + static_cast<std::uint64_t>(stages));
+  const Parts parts = devices == 1 ? Parts{split.whole} : split.parts;
+  Scenario s = functional_scenario(*parts.front());
+  s.devices.tensor = devices;
+  s.devices.fold = false;
+  s.devices.algorithm = "ring";
+  s.devices.link.message_bytes = 200;  // several messages of each row, and room for three
+  s.devices.link.buffer_bytes = 600;
+  run_stages_beside_golden(parts, s, stages, micro_batches, stall_probability);
+}
+
+SmallShape layers(int count) {
+  SmallShape shape = twelve_heads;
+  shape.layers = count;
+  return shape;
+}
+
+}  // namespace
+
+TEST_CASE("functional pipeline: two stages and one micro-batch give the logits of one device") {
+  check_stages(layers(2), "kmeans4", 1, 2, 1);
+}
+TEST_CASE("functional pipeline: two stages and three micro-batches do too") {
+  check_stages(layers(2), "fp16", 1, 2, 3);
+}
+TEST_CASE("functional pipeline: three stages of unequal layers, windows among them, and two micro-batches do too") {
+  SmallShape shape = layers(5);
+  shape.window = 8;
+  shape.full = {1, 4};
+  shape.multipliers = shape.qk_norm = true;
+  check_stages(shape, "kmeans1", 1, 3, 2);
+}
+TEST_CASE("functional pipeline: two stages of two devices give the logits of two devices") {
+  check_stages(layers(2), "kmeans4", 2, 2, 2);
+}
+TEST_CASE("functional pipeline: random stalls on every link change no bit") {
+  check_stages(layers(3), "kmeans4", 1, 3, 3, 0.3);
+}
+TEST_CASE("functional pipeline: random stalls on every link of stages of two devices change no bit") {
+  check_stages(layers(2), "fp16", 2, 2, 3, 0.3);
+}

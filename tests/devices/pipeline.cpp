@@ -139,6 +139,29 @@ TEST_CASE("pipeline run: stages are divided by tensor too, and a GPU's kernels a
   CHECK(number(sampled, "/devices/link_bytes") == Approx(number(full, "/devices/link_bytes")));
 }
 
+TEST_CASE(
+    "pipeline run: all stages simulated together take the time of their parts, and what passes between them passes") {
+  const Runs runs;
+  for (const char* more :
+       {"--set devices.pipeline=3 --set workload.batch=3", "--set devices.pipeline=2 --set devices.tensor=2",
+        "--set devices.pipeline=2 --set workload.batch=4 --set devices.micro_batches=3 --set "
+        "devices.link.buffer_bytes=64 "
+        "--set devices.link.message_bytes=64",
+        "--set devices.pipeline=3 --set workload.phase=prefill --set workload.context=96 --set "
+        "workload.prefill_chunk_tokens=32"}) {
+    INFO(more);
+    const std::string settings = std::string(more) + " --set devices.link=link.yaml ";
+    const json one = runs.result(settings), all = runs.result(settings + "--set devices.fold=false");
+    CHECK(all.at("devices").at("simulated").get<int>() ==
+          all.at("devices").at("pipeline").get<int>() * all.at("devices").at("tensor").get<int>());
+    CHECK(check_passed(all, "time of steps with all stages = by what each stage took"));
+    CHECK(check_passed(all, "bytes sent by links' modules from stage to stage"));
+    CHECK(check_passed(all, "DRAM bytes of all stages = those of one device"));
+    CHECK(number(all, "/bandwidth/bytes") == Approx(number(one, "/bandwidth/bytes")));
+    CHECK(number(all, "/simulated_seconds") == Approx(number(one, "/simulated_seconds")).epsilon(0.05));
+  }
+}
+
 TEST_CASE("pipeline run: a model that does not fit one device's memory runs over stages that hold a part each") {
   const Runs runs;
   const std::string large =
@@ -178,6 +201,10 @@ TEST_CASE("pipeline run: what cannot be is refused by name and place") {
       runs.refusal(stages(2) + "--set devices.tensor=2 --set devices.topology=shared --set devices.algorithm=ring"),
       ContainsSubstring("devices.topology: sends from stage to stage"));
   CHECK_THAT(runs.refusal("--set devices.pipeline=2"), ContainsSubstring("devices.link: is missing"));
+  CHECK_THAT(runs.refusal(stages(2) + "--set devices.fold=false --set fidelity=sampled"),
+             ContainsSubstring("devices.fold: stages that are simulated together are simulated whole"));
+  CHECK_THAT(runs.refusal(stages(2) + "--set fidelity.data=functional"),
+             ContainsSubstring("devices.fold: one device has no values of the others"));
   runs.folder.write("stages.yaml", "base: default\nname: stages\ndevices:\n  link: link.yaml\n  pipeline: 99\n");
   const Outcome o = run_harmonia(runs.folder, "run ./stages.yaml");
   CHECK(o.status == 2);

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,12 +35,15 @@ def settings_of(seed):
     phase = r.choice(["decode", "decode", "prefill"])
     work = f"workload={{phase: {phase}, batch: {r.randint(1, 3)}, context: {r.choice([3, 33, 150])}, tokens: 1}}"
     overlap = r.choice(["true", "false"])
+    layers, batch = int(re.search(r"num_hidden_layers: (\d+)", model)[1]), int(re.search(r"batch: (\d+)", work)[1])
+    stages = r.choice([s for s in (1, 1, 2, 3) if s <= layers]) if topology != "shared" else 1
+    pipeline = f"pipeline: {stages}, micro_batches: {r.randint(1, batch)}, " if stages > 1 else ""
     if r.random() < 0.3:
         shared = r.choice([0, 32 * devices])
         model = model[:-1] + (f", mixture: {{experts: {r.randint(2, 9)}, experts_per_token: {r.randint(1, 2)}, expert_width: {32 * devices * r.randint(1, 3)}, "
                               f"shared_width: {shared}, shared_gate: {r.choice(['true', 'false']) if shared else 'false'}}}}}")
     return [model, work, f"weights={r.choice(['fp16', 'int8', 'kmeans4', 'kmeans2', 'kmeans1'])}", f"kv={r.choice(['fp16', 'bfp4+windows'])}",
-            f"devices={{tensor: {devices}, topology: {topology}, algorithm: {algorithm}, reduction: {r.choice(['fp16', 'fp32'])}, overlap: {overlap}, "
+            f"devices={{tensor: {devices}, {pipeline}topology: {topology}, algorithm: {algorithm}, reduction: {r.choice(['fp16', 'fp32'])}, overlap: {overlap}, "
             f"link: {link}}}", "accelerator.dram.channels=2", "output.timeline=false"]
 
 

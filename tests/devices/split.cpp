@@ -155,3 +155,20 @@ TEST_CASE("split: all stages together move the bytes of one device, and work as 
     CHECK(sum.reduced_values == whole.reduced_values);
   }
 }
+
+TEST_CASE("split: a stage of a model with listed layers has those that are its own") {
+  ModelShape shape = small();
+  shape.architecture = Architecture::custom;
+  shape.num_hidden_layers = 5;
+  LayerRun wide, narrow;
+  wide.count = 3;
+  narrow.count = 2;
+  narrow.intermediate_size = 512;
+  shape.layers = {wide, narrow};
+  const ModelShape first = stage_of(shape, 2, 0), second = stage_of(shape, 3, 1), last = stage_of(shape, 2, 1);
+  CHECK(first.run_of(2)->intermediate_size == 0);
+  CHECK(second.run_of(0)->intermediate_size == 0);  // layers 2 and 3
+  CHECK(second.run_of(1)->intermediate_size == 512);
+  CHECK(last.run_of(0)->intermediate_size == 512);
+  CHECK(last.layers.size() == 1);
+}
