@@ -1,7 +1,7 @@
 """docs/claims.md: the Harmonia paper's claims beside a study in one flow. scripts/make-pages runs it and puts the tables into the page.
 
 Times and energies are those of `harmonia sweep --bounds`: the least that each step's bytes, products and decoded weights allow at
-measured rates and energies, without simulating; some cells are simulated too.
+measured rates and energies, without simulating; a prefill of two and a decode of four baselines are simulated too, at every length.
 """
 import csv
 import io
@@ -28,8 +28,11 @@ MEMORIES = {
 BASE = "64 GB/s"
 CONTEXTS = [2048, 4096, 8192, 16384]
 FOUR = ["fp-fp", "fp-int", "figna", "anda"]  # the map's baselines, at equal area
+BOTH = ["fp-fp", "figna"]                    # of them simulated in prefill, which takes minutes: the largest PE and the smallest
+PREFILL = "prefill, FP-FP and FIGNA"
 ALL = ["fp-fp", "fp-int", "ifpu", "figna", "figna-m11", "figna-m8", "anda"]
 KINDS = {"fp-fp": "fp16", "fp-int": "fp_int", "ifpu": "ifpu", "figna": "figna", "figna-m11": "figna_m11", "figna-m8": "figna_m8", "anda": "anda"}
+BATCHES = [1, 8, 32]
 BUFFERS = {"128 KiB": 131072, "512 KiB": 524288, "4 MiB": 4194304}
 ATTENTION = ["online", "fused", "unfused"]
 
@@ -38,12 +41,12 @@ def environment():
     return dict(os.environ, HARMONIA_WORKLOADS=str(TOP / "workloads"))
 
 
-def bounds(harmonia, name, settings, folder):
+def bounds(harmonia, name, settings, folder, sweep=None):
     """Rows of `harmonia sweep --bounds`; what `folder` holds already is taken as it is, so that a killed run goes on."""
     label = name + "".join("-" + "".join(c if c.isalnum() else "_" for c in s) for s in settings)
     kept = pathlib.Path(folder) / (label + ".csv")
     if not kept.is_file():
-        command = [harmonia, "sweep", str(SWEEPS / (name + ".yaml")), "--bounds"]
+        command = [harmonia, "sweep", str(sweep or SWEEPS / (name + ".yaml")), "--bounds"]
         for s in settings:
             command += ["--set", s]
         done = subprocess.run(command, capture_output=True, text=True, env=environment())
@@ -144,21 +147,37 @@ class Study:
                     of = [p for p in points if p["row"]["accelerator.sequencer.attention"] == attention and kib(p["row"]) == size]
                     self.cells[memory, "prefill", f"{attention}, {title}"] = Cell(of, four)
             points = get("claims-decode", settings)
-            for batch in (1, 8, 32):
+            for batch in BATCHES:
                 of = [p for p in points if int(p["row"]["workload.batch"]) == batch]
                 self.cells[memory, "decode", f"batch {batch}"] = Cell(of, four)
-        self.simulated = get_simulated(harmonia, folder)
-        self.least = corrected(bounds(harmonia, "claims-simulated", [], folder), self.figures)
+        self.simulated = Simulated(harmonia, "claims-simulated", folder, self.figures)
+        self.decode = Simulated(harmonia, "claims-decode", folder, self.figures)
+        self.attention = Simulated(harmonia, "claims-attention", folder, self.figures)
 
 
-def get_simulated(harmonia, folder):
-    """Rows of the simulated cells, by name and length."""
-    out = pathlib.Path(folder) / "simulated"
-    if not (out / "sweep.csv").is_file():
-        done = subprocess.run([harmonia, "sweep", str(SWEEPS / "claims-simulated.yaml"), "-o", str(out), "--resume"], stdout=subprocess.DEVNULL, env=environment())
-        if done.returncode:
-            raise SystemExit("make-pages: claims-simulated did not run")
-    return list(csv.DictReader((out / "sweep.csv").read_text().splitlines()))
+class Simulated:
+    """Points of a sweep as simulated, and the least that formulas say of the same points."""
+
+    def __init__(self, harmonia, name, folder, figures, sweep=None):
+        sweep = sweep or SWEEPS / (name + ".yaml")
+        out = pathlib.Path(folder) / (name + "-simulated")
+        if not (out / "sweep.csv").is_file():
+            done = subprocess.run([harmonia, "sweep", str(sweep), "-o", str(out), "--resume"], stdout=subprocess.DEVNULL, env=environment())
+            if done.returncode:
+                raise SystemExit(f"make-pages: {name} did not run")
+        rows = list(csv.DictReader((out / "sweep.csv").read_text().splitlines()))
+        self.points, self.least = corrected(rows, figures), corrected(bounds(harmonia, name, [], folder, sweep), figures)
+        # An eighth of a layer at full rate is the whole point of a formula: no run may be below it.
+        for p, q in zip(self.points, self.least):
+            if (p["name"], p["context"]) != (q["name"], q["context"]) or p["time"] < q["time"] * (1 - 1e-9):
+                raise SystemExit(f"make-pages: {name}: {p['name']} at {p['context']} tokens took {p['time']:.3g} s, the formulas say {q['time']:.3g} s at least")
+
+    def sampling_error(self):
+        return max(float(p["row"]["error_estimate"]) for p in self.points)
+
+    def only(self, key, value):
+        """Simulated and least points of one value of a key."""
+        return ([p for p in of if p["row"][key] == str(value)] for of in (self.points, self.least))
 
 
 def attention_share(context):
@@ -188,23 +207,61 @@ def numbers(values):
     return [f"{v:.2f}" for v in values]
 
 
-def simulated_table(study):
-    key = lambda r: (r["accelerator.name"], int(r["workload.context"]))
-    time = {key(r): float(r["time_per_token_s"]) for r in study.simulated}
-    energy = {key(r): float(r["energy_per_token_j"]) for r in study.simulated}
-    surplus = {(p["name"], p["context"]): float(p["row"]["area_mm2"]) - p["area"] for p in study.least}
-    for k in energy:
-        energy[k] -= surplus[k] * study.figures.static_w_per_mm2 * time[k]
-    least = {(p["name"], p["context"]): p for p in study.least}
+def off(simulated, formula):
+    return f"{100 * (simulated / formula - 1):+.0f} %"
+
+
+def pairs(speed, least_speed, energy, least_energy):
+    """Simulated and by formulas, and how far the first is from the second."""
+    return [*numbers([speed, least_speed]), off(speed, least_speed), *numbers([energy, least_energy]), off(energy, least_energy)]
+
+
+PAIRS = ["speed, simulated", "by formulas", "off", "energy, simulated", "by formulas", "off"]
+
+
+def simulated_table(simulated, names):
+    """Each baseline at each length, the means, and what of the time formulas do not know."""
+    cell, least = Cell(simulated.points, names), Cell(simulated.least, names)
+    time, bound = ({(p["name"], p["context"]): p["time"] for p in of} for of in (simulated.points, simulated.least))
+    above = lambda n, c: f"{100 * (time[n, c] / bound[n, c] - 1):.0f} %"
+    rows = [[n, f"{c // 1024}k", *pairs(cell.speed[n][i], least.speed[n][i], cell.energy[n][i], least.energy[n][i]), above(n, c), above("harmonia", c)]
+            for n in names for i, c in enumerate(CONTEXTS)]
+    rows += [["mean of both", f"{c // 1024}k", *pairs(cell.mean_speed[i], least.mean_speed[i], cell.mean_energy[i], least.mean_energy[i]), "-", "-"] for i, c in enumerate(CONTEXTS)]
+    return table(["Harmonia against", "tokens", *PAIRS, "its time above the least", "Harmonia's"], rows)
+
+
+def decode_table(simulated, names, batches):
+    """The means of a decode step over batch and length, and the baseline whose speed formulas are farthest off at."""
     rows = []
-    for name, c in time:
-        if name.startswith("harmonia"):
+    for batch in batches:
+        cell, least = (Cell(points, names) for points in simulated.only("workload.batch", batch))
+        for i, c in enumerate(CONTEXTS):
+            worst = max(names, key=lambda n: abs(cell.speed[n][i] / least.speed[n][i] - 1))
+            rows.append([batch, f"{c // 1024}k", *pairs(cell.mean_speed[i], least.mean_speed[i], cell.mean_energy[i], least.mean_energy[i]),
+                         f"{off(cell.speed[worst][i], least.speed[worst][i])} ({worst.removesuffix('-area')})"])
+    return table(["batch", "tokens", *PAIRS, "farthest off in speed"], rows)
+
+
+def attention_table(simulated):
+    rows, at = [], lambda of, n, c: next(p for p in of if (p["name"], p["context"]) == (n, c))
+    for p in simulated.points:
+        if p["name"] == "harmonia-attention":
             continue
-        ours = "harmonia-attention" if "attention" in name else "harmonia"
-        rows.append([name, f"{c // 1024}k"] + numbers([time[name, c] / time[ours, c], least[name, c]["time"] / least[ours, c]["time"],
-                                                       energy[name, c] / energy[ours, c], least[name, c]["energy"] / least[ours, c]["energy"]])
-                    + [f"{100 * (time[name, c] / least[name, c]['time'] - 1):.0f} %", f"{100 * (time[ours, c] / least[ours, c]['time'] - 1):.0f} %"])
-    return table(["Harmonia against", "tokens", "speed, simulated", "by formulas", "energy, simulated", "by formulas", "its time above the least", "Harmonia's"], rows)
+        ours, least, our_least = at(simulated.points, "harmonia-attention", p["context"]), at(simulated.least, p["name"], p["context"]), at(simulated.least, "harmonia-attention", p["context"])
+        rows.append([p["name"], f"{p['context'] // 1024}k", *pairs(p["time"] / ours["time"], least["time"] / our_least["time"], p["energy"] / ours["energy"], least["energy"] / our_least["energy"])])
+    return table(["Harmonia against", "tokens", *PAIRS], rows)
+
+
+def verdict_table(study):
+    """The claim in the cells that were simulated, by simulation and by formulas."""
+    cells = [(PREFILL, BOTH, study.simulated.points, study.simulated.least)]
+    cells += [(f"decode, batch {batch}", FOUR, *study.decode.only("workload.batch", batch)) for batch in BATCHES]
+    rows = []
+    for what, designs, points, least in cells:
+        names = [n + "-area" for n in designs]
+        cell, formula = Cell(points, names), Cell(least, names)
+        rows.append([what, f"{cell.mean_speed[0]:.2f} to {cell.mean_speed[-1]:.2f}", f"{cell.mean_energy[0]:.2f} to {cell.mean_energy[-1]:.2f}", VERDICTS[cell.verdict()], VERDICTS[formula.verdict()]])
+    return table(["at 64 GB/s", "mean speed, 2k to 16k", "mean energy", "simulated, the claim", "by formulas"], rows)
 
 
 VERDICTS = {"both": "speed and energy as published", "energy": "energy as published", "speed": "speed as published", "growth": "grows, at 16k above 2.5",
@@ -240,8 +297,13 @@ def tables(study):
     rates = {p["name"]: float(p["row"]["accelerator.pe.cycles_per_group"]) * (0.5 if "anda" in p["name"] else 1) for p in study.base if p["name"] in [f"{n}-area" for n in FOUR]}
     out["attention"] = table(["attention, times the cycles of the linears"] + [f"mean speed {c}" for c in lengths],
                              [[k] + numbers([sum(slower_attention(r, k, c) for r in rates.values()) / len(rates) for c in CONTEXTS]) for k in (1, 2, 4, 8)])
+    four = [n + "-area" for n in FOUR]
     if study.simulated:
-        out["simulated"] = simulated_table(study)
+        out["simulated"] = simulated_table(study.simulated, [n + "-area" for n in BOTH])
+        out["slower attention, simulated"] = attention_table(study.attention)
+        out["verdicts, simulated"] = verdict_table(study)
+    if study.decode:
+        out["decode, simulated"] = decode_table(study.decode, four, BATCHES)
     return out
 
 

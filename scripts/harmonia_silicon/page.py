@@ -54,6 +54,17 @@ def tables(cells, page):
                        f"{b['anda_unit']['critical_path_ns']:.1f}", f"{mhz(b['anda_unit'], n28):.0f}", f"{mhz(b['anda_unit'], n16):.0f}", quality.get("anda M8", "-")])
     yield "designs", ["PE of 32 lanes", "um2, 180 nm", "area at equal rate", "published", "pJ, 180 nm", "beside FP-FP", "published", "path, ns", "MHz, 28 nm", "MHz, 16 nm", "nats lost, INT4"], designs
 
+    # The published ratios, and which of the differences above a fifth the accumulator behind the group makes.
+    off = lambda found, published: f"{found / float(published) - 1:+.0%}"
+    rows = []
+    for title, area, rate, behind, of, published, power in [
+            *((DESIGNS[n][0], b[n]["area_um2"], 1, 0 if n == "fp_int" else accumulator, energy(b[n]), *DESIGNS[n][2:]) for n in ("fp_int", "ifpu", "figna", "figna_m11", "figna_m8")),
+            ("Anda, M = 8", anda, 2, 4 * accumulator, pj, "0.23", "0.20")]:
+        ratio, bare = area / rate / reference["area_um2"], (area - behind) / rate / reference["area_um2"]
+        rows.append([title, published, f"{ratio:.2f}", off(ratio, published), f"{bare:.2f}" if behind else "-", off(bare, published) if behind else "-",
+                     power, f"{of / energy(reference):.2f}", off(of / energy(reference), power)])
+    yield "boundary", ["PE", "area, published", "area here", "off", "without its accumulator", "off", "power, published", "energy here", "off"], rows
+
     rows = []
     for name, x in b.items():
         for mode, of in x.get("pj", {}).items():

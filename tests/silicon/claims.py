@@ -30,7 +30,7 @@ def fresh(harmonia, folder):
     study = claims.Study.__new__(claims.Study)
     study.figures = claims.Figures()
     get = lambda name, settings=(): claims.corrected(claims.bounds(harmonia, name, list(settings), folder), study.figures)
-    study.base, study.simulated = get("claims"), None  # simulated cells take minutes
+    study.base, study.simulated, study.decode = get("claims"), None, None  # most simulated cells take minutes
     claims.check_sizes(study.base, study.figures)
     study.cells = {}
     for memory in ("64 GB/s", "HBM2, 300 MHz"):
@@ -39,6 +39,33 @@ def fresh(harmonia, folder):
             of = [p for p in points if int(p["row"]["workload.batch"]) == batch]
             study.cells[memory, "decode", f"batch {batch}"] = claims.Cell(of, [n + "-area" for n in claims.FOUR])
     return study
+
+
+def simulated_cells(harmonia, folder, figures):
+    """Decode steps of one sequence are simulated again: seconds."""
+    sweep = pathlib.Path(folder) / "one-sequence.yaml"
+    text = (claims.SWEEPS / "claims-decode.yaml").read_text()
+    assert "workload.batch: [1, 8, 32]" in text
+    sweep.write_text(text.replace("workload.batch: [1, 8, 32]", "workload.batch: [1]"))
+    return claims.Simulated(harmonia, "one-sequence", folder, figures, sweep)
+
+
+def the_verdicts_are_those_of_the_tables():
+    """The means of the table of simulated cells give the committed verdicts again."""
+    cells = {}
+    for name, key in (("simulated", "mean of both"), ("decode, simulated", None)):
+        for line in committed(name)[2:]:
+            words = [w.strip() for w in line.strip("|").split("|")]
+            if key is None or words[0] == key:
+                of = cells.setdefault(claims.PREFILL if key else f"decode, batch {words[0]}", ([], []))
+                of[0].append(float(words[2]))
+                of[1].append(float(words[5]))
+    said = {words[0]: words[3] for words in ([w.strip() for w in line.strip("|").split("|")] for line in committed("verdicts, simulated")[2:])}
+    assert set(said) == set(cells) and len(said) == 4, (said, cells)
+    for what, (speed, energy) in cells.items():
+        cell = claims.Cell.__new__(claims.Cell)
+        cell.mean_speed, cell.mean_energy = speed, energy
+        assert len(speed) == 4 and claims.VERDICTS[cell.verdict()] == said[what], (what, speed, energy, said[what])
 
 
 def ratios_are_of_baseline_over_harmonia():
@@ -67,11 +94,14 @@ def main():
     verdicts_follow_the_published_ends()
     with tempfile.TemporaryDirectory() as folder:
         study = fresh(sys.argv[1], folder)
+        one = simulated_cells(sys.argv[1], folder, study.figures)
     tables = claims.tables(study)
     for name in ("equal lanes", "equal area", "equal power", "attention", "against FP-FP"):
         must_be(tables[name].splitlines(), name)
     must_be(tables["map"].splitlines(), "map")
     assert len(study.cells) == 6 and len(tables["map"].splitlines()) == 8
+    must_be(claims.decode_table(one, [n + "-area" for n in claims.FOUR], [1]).splitlines(), "decode, simulated")
+    the_verdicts_are_those_of_the_tables()
     print("docs/claims.md is what a run of today gives")
 
 
