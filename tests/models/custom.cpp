@@ -103,18 +103,40 @@ TEST_CASE("custom: what cannot run is refused with its place") {
              ContainsSubstring("layers: has no effect, expected architecture: custom"));
 }
 
+TEST_CASE("custom: a key that none of the layers reads is refused with its place") {
+  const char* attention = "- {operations: [attention_norm, qkv, attention, output], intermediate_size: 32}\n";
+  CHECK_THAT(refusal(attention),
+             ContainsSubstring("m.yaml:") &&
+                 ContainsSubstring("layers: layer 0: intermediate_size has no effect, expected 'down'"));
+  CHECK_THAT(refusal("- {operations: [ffn_norm, gate_up, down], num_key_value_heads: 1}\n"),
+             ContainsSubstring("num_key_value_heads has no effect, expected 'qkv' among its operations"));
+  const std::string sparse = "- {operations: [ffn_norm, router, experts]}\n";
+  CHECK_THAT(refusal(sparse, 1, "mixture: {experts: 4, experts_per_token: 2, expert_width: 32, dense_layers: 1}\n"),
+             ContainsSubstring("mixture.dense_layers (1) and mixture.period (1) have no effect"));
+  CHECK_THAT(refusal(sparse, 1, "mixture: {experts: 4, experts_per_token: 2, expert_width: 32, shared_width: 8}\n"),
+             ContainsSubstring("mixture.shared_width (8) has no effect"));
+  CHECK_THAT(refusal("- {}\n", 1, "mixture: {experts: 4, experts_per_token: 2, expert_width: 32, dense_layers: 1}\n"),
+             ContainsSubstring("leave no layer") || ContainsSubstring("none of `layers` has 'experts'"));
+}
+
 TEST_CASE("custom: several devices refuse listed layers by name") {
-  CHECK_THAT(message_of([] {
-               testbench::load_scenario(
-                   config::parse_yaml("base: default\n"
-                                      "model: {architecture: custom, hidden_size: 256, num_hidden_layers: 1, "
-                                      "num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: 256, "
-                                      "vocab_size: 128, layers: [{count: 1}]}\n"
-                                      "devices: {tensor: 2, link: ucie}\n",
-                                      "s.yaml"),
-                   {}, testbench::Library(kWorkloads));
-             }),
+  const auto divided = [](const char* devices) {
+    return message_of([&] {
+      testbench::load_scenario(
+          config::parse_yaml("base: default\n"
+                             "model: {architecture: custom, hidden_size: 256, num_hidden_layers: 2, "
+                             "num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: 256, "
+                             "vocab_size: 128, layers: [{count: 2}]}\n"
+                             "devices: " +
+                                 std::string(devices) + "\n",
+                             "s.yaml"),
+          {}, testbench::Library(kWorkloads));
+    });
+  };
+  CHECK_THAT(divided("{tensor: 2, link: ucie}"),
              ContainsSubstring("s.yaml:3:") && ContainsSubstring("devices.tensor: listed layers"));
+  CHECK_THAT(divided("{pipeline: 2, link: ucie}"),
+             ContainsSubstring("s.yaml:3:") && ContainsSubstring("devices.pipeline: listed layers"));
 }
 
 // ---- Values: the machine beside the golden model, with the bytes of the formulas ----
