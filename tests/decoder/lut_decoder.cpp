@@ -112,6 +112,15 @@ TEST_CASE("decoder function: for an array of FP16 operands codes and integers be
     REQUIRE(std::memcmp(out.data() + 2 * i, &expected, 2) == 0);
   }
 
+  integers.zero_point = 1;
+  Bytes with_zero = scale;
+  with_zero.push_back(5);
+  const Bytes shifted = decoded(integers, codes, with_zero);
+  for (std::size_t i = 0; i < 64; ++i) {
+    const Fp16 expected = formats::to_fp16(0.5f * static_cast<float>(((codes[i / 2] >> (4 * (i % 2))) & 15) - 5));
+    REQUIRE(std::memcmp(shifted.data() + 2 * i, &expected, 2) == 0);
+  }
+
   Descriptor codebook = tile(DecodeKind::codebook_fp16, 2, 64, 64);
   const float centroids[] = {-1.5f, -0.25f, 0.5f, 2.0f};
   std::memcpy(codebook.codebook, centroids, sizeof centroids);

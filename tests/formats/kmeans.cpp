@@ -209,6 +209,22 @@ TEST_CASE("K-means: signal-to-noise ratios on Gaussian weights") {
   }
 }
 
+TEST_CASE("K-means: training begins where its seed says") {
+  const std::size_t rows = 4, cols = 64;
+  const std::vector<float> w = gaussian(5, rows * cols);
+  std::vector<float> z(rows * cols);
+  kmeans_normalise(w.data(), rows, cols, kmeans_statistic(4), z.data());
+  bool seeds_differ = false;
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    LloydMaxOptions options;
+    options.seed = seed;
+    const Codebook trained = kmeans_train(w.data(), rows, cols, 4, seed);
+    CHECK(trained.centroids == make_codebook(lloyd_max(z.data(), z.size(), 16, options).centroids).centroids);
+    seeds_differ |= trained.centroids != kmeans_train(w.data(), rows, cols, 4, 0).centroids;
+  }
+  CHECK(seeds_differ);
+}
+
 TEST_CASE("K-means: the deferred decode agrees with scale-first to 1e-2") {
   const std::size_t rows = 256;
   const std::size_t cols = 1024;

@@ -104,6 +104,41 @@ TEST_CASE("array function: BFP8 rows; sums go on from tile to tile when k is spl
   REQUIRE(c == product(tile(Bfp8Weights{}, m, n, 2 * k), stored(x, m, 2 * k), stored(y, n, 2 * k)));
 }
 
+TEST_CASE(
+    "array function: parts of a codebook's products are added block by block, and the codebook's scale comes last") {
+  const std::uint32_t m = 2, n = 3, k = 128;
+  CodebookWeights weights;
+  weights.scale = 0.03125f;
+  Descriptor first = tile(weights, m, n, k), second = first;
+  first.spill = true;
+  second.resume = true;
+  const Bytes a = stored(ramp(m * k), m, k);
+  const std::uint16_t raw[] = {0x3f80, 0x4000};  // 1.0, 2.0 as bf16
+  formats::Bf16 scales[2];
+  std::memcpy(static_cast<void*>(scales), raw, 4);
+  Bytes b;
+  for (std::size_t r = 0; r < n; ++r) {
+    for (std::size_t i = 0; i < k; ++i) b.push_back(static_cast<std::uint8_t>(r * 31 + i * 7));
+    const auto* p = reinterpret_cast<const std::uint8_t*>(raw);
+    b.insert(b.end(), p, p + 4);
+  }
+  std::vector<float> sums;
+  std::vector<Fp16> spilled(2 * m * n);
+  multiply(first, a.data(), b.data(), sums, spilled.data());
+  REQUIRE(std::memcmp(spilled.data(), sums.data(), 4 * m * n) == 0);
+  const std::vector<float> c = product(second, a, b, sums);
+  for (std::size_t t = 0; t < m; ++t)
+    for (std::size_t r = 0; r < n; ++r) {
+      float sum = 0;
+      for (int part = 0; part < 2; ++part)
+        for (std::size_t i = 0; i < 2; ++i)
+          sum += formats::dot_codebook(kBfp8, a.data() + t * kBfp8.row_bytes(k) + i * kBfp8.row_bytes(64),
+                                       reinterpret_cast<const std::int8_t*>(b.data() + r * (k + 4)) + 64 * i,
+                                       &scales[i], 1.0f, 64);
+      REQUIRE(c[t * n + r] == rounded(sum * weights.scale));
+    }
+}
+
 TEST_CASE("array function: FP16 operands, groups ascending") {
   const std::uint32_t m = 2, n = 3, k = 40;
   const std::vector<Fp16> x = ramp(m * k), y = ramp(n * k, 0.5f);
