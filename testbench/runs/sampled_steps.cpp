@@ -78,6 +78,8 @@ Totals SampledSteps::formulas_of(const accelerator::StepWork& work) const {
 StepOutcome SampledSteps::sum_of(const StepCost::Prediction& prediction, const Totals& formulas) const {
   StepOutcome sum;
   for (const auto& [point, weight] : prediction.mix) sum.add(points_[point], weight);
+  // Every step has as many all-reduces: behind the embedding, and twice a layer.
+  if (!points_.empty()) sum.totals.all_reduces = points_.front().totals.all_reduces;
   follow_formulas(sum.totals, formulas, peak_, prediction.demand);
   return sum;
 }

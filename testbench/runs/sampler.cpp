@@ -269,6 +269,8 @@ void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak, c
   t.experts = formulas.experts;
   t.expert_bytes = formulas.expert_bytes;
   t.expected_slots = formulas.expected_slots;
+  t.reduced_values = formulas.expected_reduced_values;
+  t.expected_reduced_values = formulas.expected_reduced_values;
 }
 
 // ------------------------------------------------------------------------------------------------------------ layers

@@ -53,8 +53,6 @@ std::string pipeline_problem(const Scenario& s) {
     return "devices.pipeline: replay of a request trace is not modelled over stages, expected 1";
   if (s.workload.phase == Phase::gemv)
     return "devices.pipeline: a single matrix (phase gemv) has no layers, expected 1";
-  if (!s.model.layers.empty())
-    return "devices.pipeline: listed layers (model.architecture: custom) over stages are not modelled, expected 1";
   if (d.pipeline > s.model.num_hidden_layers)
     return "devices.pipeline: is " + std::to_string(d.pipeline) + ", expected at most the model's " +
            std::to_string(s.model.num_hidden_layers) + " layers";
@@ -91,9 +89,6 @@ std::string devices_problem(const Scenario& s, bool link_given) {
   if (d.overlap && s.accelerator.kernels.on())
     return "devices.overlap: kernels of a GPU begin one after another, and an all-reduce is one, expected false";
   if (const std::string why = pipeline_problem(s); !why.empty()) return why;
-  if (s.workload.is_trace() && s.fidelity.mode == FidelityMode::sampled)
-    return "devices.tensor: sampled replay of a request trace is not modelled over several devices, expected 1, or "
-           "fidelity.mode: full";
   if (!s.workload.is_trace() && s.workload.phase == Phase::gemv)
     return "devices.tensor: a single matrix (phase gemv) is not divided, expected 1";
   if (d.link.message_bytes < link::element_bytes(d.reduction))

@@ -176,6 +176,18 @@ TEST_CASE("pipeline run: a model that does not fit one device's memory runs over
       ContainsSubstring("does not fit the DRAM"));
 }
 
+TEST_CASE("pipeline run: stages of listed layers, not all of which attend, move the bytes of one device") {
+  const Runs runs;
+  runs.folder.write("listed.yaml",
+                    std::string("architecture: custom\n") + kModel +
+                        "layers:\n  - {count: 4}\n  - {count: 2, num_key_value_heads: 2, intermediate_size: 512}\n");
+  const json r = runs.result(stages(3) + "--set model=listed.yaml");
+  CHECK(check_passed(r, "DRAM bytes of all stages = those of one device"));
+  const json& s = r.at("devices").at("stages");
+  CHECK(s[1].at("busy_s").get<double>() > s[2].at("busy_s").get<double>() * 0.5);
+  CHECK(s[1].at("weight_bytes").get<double>() > s[2].at("weight_bytes").get<double>() - 2 * 512 * 2048);
+}
+
 TEST_CASE("pipeline run: a resolved configuration reads back as the same scenario") {
   const Runs runs;
   const json r = runs.result(stages(2) + "--set workload.batch=3");

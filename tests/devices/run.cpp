@@ -150,6 +150,32 @@ TEST_CASE("devices: a sampled run gives the time of the full one within half a p
         Approx(full.at("devices").at("link_bytes").get<double>()));
 }
 
+TEST_CASE("devices: a sampled replay of a trace gives time and bytes of the full one") {
+  const Runs runs;
+  std::string trace = "arrival_s,prompt_tokens,output_tokens\n";
+  for (int i = 0; i < 12; ++i)
+    trace +=
+        std::to_string(1e-3 * i) + "," + std::to_string(20 + 13 * (i % 5)) + "," + std::to_string(9 + i % 4) + "\n";
+  runs.folder.write("trace.csv", trace);
+  const std::string settings =
+      "--set \"workload={trace: trace.csv, max_batch: 4, prefill_chunk_tokens: 64}\" " + tensor(2) + " --data .";
+  const auto replay = [&](const std::string& more) {
+    const Outcome o = run_harmonia(runs.folder, "run default --set model=model.yaml --set output.timeline=false " +
+                                                    settings + more + " -o replay");
+    INFO(o.err);
+    REQUIRE(o.status == 0);
+    return json::parse(Scratch::read(runs.folder / "replay/result.json"));
+  };
+  const json full = replay(""), sampled = replay(" --set fidelity=sampled");
+  CHECK(sampled.at("fidelity").at("steps_simulated").get<int>() < full.at("steps").get<int>());
+  CHECK(sampled.at("simulated_seconds").get<double>() ==
+        Approx(full.at("simulated_seconds").get<double>()).epsilon(0.05));
+  CHECK(sampled.at("devices").at("link_bytes").get<double>() ==
+        Approx(full.at("devices").at("link_bytes").get<double>()).epsilon(0.05));
+  CHECK(sampled.at("devices").at("all_reduces").get<double>() == Approx(17 * sampled.at("steps").get<double>()));
+  CHECK(check_passed(sampled, "values reduced between devices = model shapes"));
+}
+
 TEST_CASE("devices: a resolved configuration reads back as the same scenario") {
   const Runs runs;
   const json r = runs.result(tensor(4));
