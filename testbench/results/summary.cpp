@@ -126,14 +126,15 @@ void devices(std::string& out, const DevicesResult& d) {
                  fmt::format("{} identical devices{}, {} of them simulated; {} by {} over {}", d.tensor,
                              d.pipeline > 1 ? " in each stage" : "", d.simulated == 1 || d.pipeline > 1 ? "one" : "all",
                              counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"), d.algorithm, d.link));
-  if (d.pipeline > 1)
+  if (d.pipeline > 1 && !d.stages.empty()) {
+    const auto fewest = d.stages.back().layers, most = d.stages.front().layers;
     out += entry(
         "Pipeline",
-        fmt::format(
-            "{} stages of {} to {} layers, a step in {} micro-batch{} over {}; a device waits {} of the time for "
-            "other stages; figures are of the mean device",
-            d.pipeline, d.stages.empty() ? 0 : d.stages.back().layers, d.stages.empty() ? 0 : d.stages.front().layers,
-            d.micro_batches, d.micro_batches == 1 ? "" : "es", d.link, percent(d.bubble_share)));
+        fmt::format("{} stages of {}, a step in {} micro-batch{} over {}; a device waits {} of the time for "
+                    "other stages; figures are of the mean device",
+                    d.pipeline, fewest == most ? counted(most, "layer") : fmt::format("{} to {} layers", fewest, most),
+                    d.micro_batches, d.micro_batches == 1 ? "" : "es", d.link, percent(d.bubble_share)));
+  }
   out += entry("Link traffic", si(d.link_bytes_per_token, "B") + " per token over all devices");
   out += entry("Energy of all devices", si(d.per_token_j, "J") + " per token");
 }
