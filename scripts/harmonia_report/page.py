@@ -25,7 +25,7 @@ def joined(cell):
 
 def breakable(title):
     """A heading such as time/token may go on in the next line after the slash."""
-    return markupsafe.escape(title).replace("/", markupsafe.Markup("/<wbr>"))
+    return markupsafe.Markup(re.sub(r"(?<=\w)/(?=\w)", "/<wbr>", str(markupsafe.escape(title))))
 
 
 TEMPLATES.filters.update(joined=joined, breakable=breakable)
