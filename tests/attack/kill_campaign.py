@@ -122,7 +122,7 @@ class Campaign:
         text = self.finish(self.start(case, 1, *more), case.name + " again")
         need(self.version_of(case) == 1, f"{case.name}: the result after the kill is not that of an undisturbed run")
         if more:
-            ran, kept = map(int, re.search(r"(\d+) run now, (\d+) kept", text).groups())
+            ran, kept = map(int, re.search(r"(\d+) simulated now, (\d+) from", text).groups())
             need(ran + kept == 8 and kept >= (finished if version == 0 else 0),
                  f"sweep: {finished} points were finished, {kept} kept and {ran} run again")
         self.nothing_left(case, signal_number)

@@ -81,7 +81,7 @@ TEST_CASE("coverage: what cannot be merged or read is refused, and nothing is wr
           "closed.xml: covergroup 'dram.commands' of 'DDR4-3200' is defined in two ways");
   refused("merge a.xml ./a.xml -o out", "./a.xml: is named twice");
   refused("merge a.xml", "-o is missing");
-  refused("show a.xml -o out", "-o is of merge");
+  refused("show a.xml -o out", "-o belongs to merge");
   refused("join a.xml", "unknown action 'join', expected show or merge");
   refused("show nosuch.xml", "nosuch.xml");
   s.write("cut.xml", Scratch::read(s / "a.xml").substr(0, 1000));

@@ -84,13 +84,13 @@ TEST_CASE("sweep: killed in the middle and resumed, the CSV is that of an uninte
   const Outcome resumed = run_harmonia(s, "sweep sweep.yaml -j 2 -o cut --resume");
   INFO(resumed.err << resumed.out);
   REQUIRE(resumed.status == 1);
-  REQUIRE_THAT(resumed.out, ContainsSubstring("216 points, " + std::to_string(216 - kept) + " run now, " +
+  REQUIRE_THAT(resumed.out, ContainsSubstring("216 points; " + std::to_string(216 - kept) + " simulated now, " +
                                               std::to_string(kept) + " from an earlier run"));
   REQUIRE(sorted(Scratch::read(s / "cut/sweep.csv")) == sorted(expected));
   REQUIRE_FALSE(fs::exists(s / "cut.partial"));
 
   // Finished: resuming runs nothing; another sweep in its place is noticed.
-  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o cut --resume").out, ContainsSubstring("0 run now, 216 kept"));
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o cut --resume").out, ContainsSubstring("0 simulated now, 216 from"));
   REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o cut --resume --set seed=7").err, ContainsSubstring("not this one"));
 }
 
@@ -116,7 +116,7 @@ TEST_CASE("sweep: resuming with a changed sweep file or scenario is noticed") {
   s.write("base.yaml", "{base: default, model: stories260k, workload: {context: 8, tokens: 1}}");
   const Outcome same = run_harmonia(s, "sweep sweep.yaml -o out --resume");
   REQUIRE(same.status == 0);
-  REQUIRE_THAT(same.out, ContainsSubstring("1 run now, 1 kept"));
+  REQUIRE_THAT(same.out, ContainsSubstring("1 simulated now, 1 from"));
 }
 
 TEST_CASE("sweep: resuming with a changed trace, model, accelerator or channel names the file") {
@@ -137,7 +137,7 @@ TEST_CASE("sweep: resuming with a changed trace, model, accelerator or channel n
   const Outcome done = run_harmonia(s, "sweep sweep.yaml -o out");
   INFO(done.err);
   REQUIRE(done.status == 0);
-  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 run now, 2 kept"));
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 simulated now, 2 from"));
   // What stands in them means the same before and after; that they changed is enough.
   for (const char* file : {"trace.csv", "model.yaml", "config.json", "small.yaml", "channel.yaml", "base.yaml"}) {
     INFO(file);
@@ -174,12 +174,12 @@ TEST_CASE("sweep: points that a signal or a full disk failed run again, refused 
   REQUIRE_THAT(again.out, ContainsSubstring("4 points; 3 simulated now, 1 from an earlier run, 1 failed"));
   REQUIRE(Scratch::read(s / "out/sweep.csv") == Scratch::read(s / "whole/sweep.csv"));
   REQUIRE_FALSE(fs::exists(s / "out.partial"));
-  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 run now, 4 kept"));
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 simulated now, 4 from"));
 
   // Killed while it ended: the result is there, and its folder of points for the most part gone.
   s.write("out.partial/.harmonia-sweep", "An unfinished sweep of harmonia; --resume goes on with it.\n");
   s.write("out.partial/points/000001.json", "{}");
-  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 run now, 4 kept"));
+  REQUIRE_THAT(run_harmonia(s, "sweep sweep.yaml -o out --resume").out, ContainsSubstring("0 simulated now, 4 from"));
   REQUIRE_FALSE(fs::exists(s / "out.partial"));
 
   // A signal, as the point's file says it.

@@ -90,7 +90,7 @@ TEST_CASE("shards: one goes on with what a killed sweep left, and a sweep with w
   REQUIRE_THAT(run_harmonia(s, "sweep status b").out, ContainsSubstring("1 held by workers that ended"));
   const Outcome alone = run_harmonia(s, "sweep sweep.yaml -o b --resume");
   INFO(alone.err << alone.out);
-  REQUIRE_THAT(alone.out, ContainsSubstring("1 run now, 35 kept"));
+  REQUIRE_THAT(alone.out, ContainsSubstring("1 simulated now, 35 from an earlier run"));
   REQUIRE(Scratch::read(s / "b/sweep.csv") == Scratch::read(s / "whole/sweep.csv"));
   REQUIRE_FALSE(fs::exists(s / "b.partial"));
 
