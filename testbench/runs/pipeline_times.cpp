@@ -53,19 +53,19 @@ PassTime PipelineFlow::pass(const PipelineTimes& t, bool returns) {
 
 PassTime steady_pass(const PipelineTimes& t) {
   // Times between passes become periodic. Most often the period is one pass; where it is not, the mean of many tells.
-  constexpr std::size_t kMost = 512;
+  constexpr std::size_t kSettling = 256, kCounted = 256, kMost = kSettling + kCounted;
   PipelineFlow flow(t.stages);
   double before = 0;
   std::size_t same = 0, count = 0;
   PassTime last;
   double counted_from = 0;
   for (; count < kMost && same <= t.stages + t.batches; ++count) {
-    if (count == kMost / 2) counted_from = flow.end_ps();
+    if (count == kSettling) counted_from = flow.end_ps();
     last = flow.pass(t, true);
     same = std::abs(last.ps - before) <= 1e-12 * before ? same + 1 : 0;
     before = last.ps;
   }
-  if (count == kMost) last.ps = (flow.end_ps() - counted_from) / static_cast<double>(kMost - kMost / 2);
+  if (count == kMost) last.ps = (flow.end_ps() - counted_from) / static_cast<double>(kCounted);
   // What a stage is not busy with, it waits for.
   const double waits = std::max(0.0, last.ps - t.mean_busy_ps());
   last.link_ps = std::min(last.link_ps, waits);
