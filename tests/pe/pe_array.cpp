@@ -125,7 +125,7 @@ TEST_CASE(
   std::vector<float> sums;
   std::vector<Fp16> spilled(2 * m * n);
   multiply(first, a.data(), b.data(), sums, spilled.data());
-  REQUIRE(std::memcmp(spilled.data(), sums.data(), 4 * m * n) == 0);
+  REQUIRE(std::memcmp(spilled.data(), static_cast<const void*>(sums.data()), 4 * m * n) == 0);
   const std::vector<float> c = product(second, a, b, sums);
   for (std::size_t t = 0; t < m; ++t)
     for (std::size_t r = 0; r < n; ++r) {
