@@ -117,6 +117,8 @@ TEST_CASE("every key of result.json is described, and every description has its 
   r.serving.requests = 1;
   r.mixture.layers = 1;
   r.devices.tensor = 2;
+  r.devices.pipeline = 2;
+  r.devices.stages.emplace_back();
   r.address_map.regions.push_back({"weights", 0, 1});
   std::set<std::string> written, described;
   const nlohmann::json j = nlohmann::json::parse(tb::to_json(r));
