@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tests/devices/device_runs.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 
@@ -21,28 +22,8 @@ constexpr const char* kLink =
     "name: plain\nbandwidth_gb_per_s: 2\nlatency_ns: 100\npayload_bytes: 64\nheader_bytes: 0\ncollective_us: 1\n"
     "eager_bytes: 1 MiB\npj_per_bit: 2\n";
 
-struct Runs {
-  Scratch folder;
-  Runs() {
-    folder.write("model.yaml", kModel);
-    folder.write("link.yaml", kLink);
-  }
-  std::string command(const std::string& settings) const {
-    return "run default --set model=model.yaml --set workload.context=64 --set workload.tokens=2 --set "
-           "output.timeline=false " +
-           settings;
-  }
-  json result(const std::string& settings) const {
-    const Outcome o = run_harmonia(folder, command(settings + " -o out"));
-    INFO(o.err);
-    REQUIRE(o.status == 0);
-    return json::parse(Scratch::read(folder / "out/result.json"));
-  }
-  std::string refusal(const std::string& settings) const {
-    const Outcome o = run_harmonia(folder, command(settings));
-    CHECK(o.status == 2);
-    return o.err;
-  }
+struct Runs : harmonia::test::DeviceRuns {
+  Runs() : DeviceRuns(kModel, kLink) {}
 };
 
 std::string tensor(int devices) {
