@@ -110,7 +110,7 @@ def sweep_file(file: str, folder: str, options: Sequence[str] = (), kept: bool =
         if error.status != 1 or "points failed; sweep.csv names each" not in str(error):
             raise
     else:
-        submitted = re.search(r"submitted: job array (\d+) .* job (\d+) puts", said)
+        submitted = re.search(r"^submitted: job array (\d+) .*; job (\d+) ", said, re.MULTILINE)
         if submitted:
             _wait_for_slurm(folder, submitted.groups())
     return read_table(os.path.join(folder, "sweep.csv"))

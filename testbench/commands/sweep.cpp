@@ -65,6 +65,7 @@ int run_on_engine(const std::string& file, const CommonOptions& common, SweepOpt
   }
   const EngineOutcome o = run_with_engine(file, common.set, options, engine);
   if (!o.merged) {
+    // The Python module reads both job numbers in this line (python/harmonia/runs.py).
     std::cout << "submitted: job array " << o.jobs << " of " << engine.workers << " workers; job " << o.job_merge
               << " collects their points in " << options.output << "\n`harmonia sweep status " << options.output
               << "` shows their progress\n";
