@@ -219,9 +219,9 @@ void Replay::run_sampled(StepSource& steps, Collector& collector) {
   const Collector empty = collector;
   const ContinuousBatching start = *batching_;
   sampled.plan([&](const SampledSteps::CostOf& cost) {
-    Pass rehearsal{start, empty};
+    Pass scheduled{start, empty};
     serve(
-        rehearsal, [&](const Parts& parts, const accelerator::StepWork& work, Pass&) { return cost(parts, work); },
+        scheduled, [&](const Parts& parts, const accelerator::StepWork& work, Pass&) { return cost(parts, work); },
         [] { return 1.0; });
   });
   const Cost cost = [&](const Parts& parts, const accelerator::StepWork& work, Pass& pass) {

@@ -41,7 +41,7 @@ SampledSteps::Cost SampledSteps::cost(const Parts& parts, const accelerator::Ste
   const StepCost::Prediction p = cost_.predict(features);
   for (const auto& [point, weight] : p.mix) {
     used_[point] += weight;
-    strange_[point] += weight * p.strangeness;
+    dissimilar_[point] += weight * p.dissimilarity;
   }
   Cost cost{sum_of(p, formulas_of(work)), false};
   kinds_.add(features, cost_.vector_of(features), work, cost.outcome.totals.seconds());
@@ -88,8 +88,8 @@ StepOutcome SampledSteps::sum_of(const StepCost::Prediction& prediction, const T
 
 namespace {
 
-/// Strangeness of the trace's time at which what is simulated stands for it well enough.
-constexpr double kFamiliar = 0.01;
+/// Share of the time, weighted by dissimilarity, at which the simulated steps represent the trace well enough.
+constexpr double kRepresented = 0.01;
 /// Traffic whose simulation is a matter of seconds.
 constexpr double kFewBytes = 8e9;
 
@@ -104,24 +104,24 @@ std::size_t SampledSteps::budget_of(std::uint64_t steps) {
   return 8 + static_cast<std::size_t>(2 * binary_logarithm(steps));
 }
 
-void SampledSteps::plan(const Rehearse& rehearse) {
-  StepKinds kinds = rehearsed(rehearse);
+void SampledSteps::plan(const SchedulePass& schedule) {
+  StepKinds kinds = kinds_of(schedule);
   steps_ = kinds.steps();
   budget_ = budget_of(steps_);
   whole_ = kinds.steps() <= budget_;
   if (whole_) return;
   // With a few simulated the trace is known better.
-  choose_strangest(kinds, budget_ / 3);
-  kinds = rehearsed(rehearse);
-  choose_strangest(kinds, budget_ * 2 / 3);
+  choose_most_dissimilar(kinds, budget_ / 3);
+  kinds = kinds_of(schedule);
+  choose_most_dissimilar(kinds, budget_ * 2 / 3);
   hold_out(kinds, 2 + (quick() ? static_cast<std::size_t>(binary_logarithm(kinds.steps()) / 4) : 0));
   planned_ = points_.size();
 }
 
 /// At the times that memory and array need at least while nothing was simulated.
-StepKinds SampledSteps::rehearsed(const Rehearse& rehearse) const {
+StepKinds SampledSteps::kinds_of(const SchedulePass& schedule) const {
   StepKinds kinds;
-  rehearse([&](const Parts& parts, const accelerator::StepWork& work) {
+  schedule([&](const Parts& parts, const accelerator::StepWork& work) {
     StepOutcome outcome;
     if (points_.empty())
       outcome.totals.time_ps = step_bound_ps(formulas_of(work), peak_);
@@ -134,23 +134,23 @@ StepKinds SampledSteps::rehearsed(const Rehearse& rehearse) const {
   return kinds;
 }
 
-void SampledSteps::choose_strangest(const StepKinds& kinds, std::size_t most) {
+void SampledSteps::choose_most_dissimilar(const StepKinds& kinds, std::size_t most) {
   Progress progress("steps simulated", static_cast<double>(budget_));
   while (points_.size() < most) {
     progress.update(static_cast<double>(points_.size()));
-    const StepKinds::Kind* strangest = nullptr;
+    const StepKinds::Kind* most_dissimilar = nullptr;
     double all = 0, largest = 0;
     for (const StepKinds::Kind& kind : kinds.kinds()) {
       if (cost_.same(kind.first.features) != StepCost::kNone) continue;
-      const double strange = kind.seconds * cost_.predict(kind.first.features).strangeness;
-      all += strange;
-      if (strange <= largest * effort(kind)) continue;
-      largest = strange / effort(kind);
-      strangest = &kind;
+      const double dissimilarity = kind.seconds * cost_.predict(kind.first.features).dissimilarity;
+      all += dissimilarity;
+      if (dissimilarity <= largest * effort(kind)) continue;
+      largest = dissimilarity / effort(kind);
+      most_dissimilar = &kind;
     }
-    const bool familiar = (points_.size() >= budget_ / 3 || !quick()) && all < kFamiliar * kinds.seconds();
-    if (strangest == nullptr || familiar) return;
-    simulate(strangest->first);
+    const bool represented = (points_.size() >= budget_ / 3 || !quick()) && all < kRepresented * kinds.seconds();
+    if (most_dissimilar == nullptr || represented) return;
+    simulate(most_dissimilar->first);
   }
 }
 
@@ -173,13 +173,13 @@ void SampledSteps::simulate(const StepKinds::Step& step) {
   features_.push_back(step.features);
   cost_.add(step.features);
   used_.push_back(0);
-  strange_.push_back(0);
+  dissimilar_.push_back(0);
 }
 
 void SampledSteps::begin() {
   kinds_ = {};
   used_.assign(points_.size(), 0);
-  strange_.assign(points_.size(), 0);
+  dissimilar_.assign(points_.size(), 0);
 }
 
 // ------------------------------------------------------------------------------------------------------------ errors
@@ -195,21 +195,21 @@ HeldOut SampledSteps::held_out() const {
   return held;
 }
 
-/// At least as strange to what it is predicted from as the steps are that were predicted from it: those that would make it
+/// At least as dissimilar to what it is predicted from as the steps are that were predicted from it: those that would make it
 /// less so are left out too, the nearest first.
 StepCost::Prediction SampledSteps::prediction_without(StepCost::Point point) const {
   std::vector<bool> without(points_.size(), false);
   without[point] = true;
-  const double usual = used_[point] > 0 ? strange_[point] / used_[point] : 0;
+  const double usual = used_[point] > 0 ? dissimilar_[point] / used_[point] : 0;
   StepCost::Prediction prediction = cost_.predict(features_[point], without);
-  while (prediction.strangeness < usual) {
+  while (prediction.dissimilarity < usual) {
     const auto most = std::max_element(prediction.mix.begin(), prediction.mix.end(), [&](const auto& a, const auto& b) {
       return a.second * points_[a.first].totals.time_ps < b.second * points_[b.first].totals.time_ps;
     });
     without[most->first] = true;
-    StepCost::Prediction stranger = cost_.predict(features_[point], without);
-    if (stranger.mix.empty()) break;
-    prediction = std::move(stranger);
+    StepCost::Prediction farther = cost_.predict(features_[point], without);
+    if (farther.mix.empty()) break;
+    prediction = std::move(farther);
   }
   return prediction;
 }

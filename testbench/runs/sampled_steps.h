@@ -1,7 +1,7 @@
 // The steps of a sampled trace replay: few are simulated, the others follow from them.
 //
 // Models: the cost of a step from its features (step_cost.h) and what the formulas know of it (sampler.h); which steps
-//   are simulated, as many as a budget allows: those that are strangest to what was simulated, by the time that such
+//   are simulated, as many as a budget allows: those that are least similar to what was simulated, by the time that such
 //   steps take, then some from the midst of the trace, and where predictions are off too much more around those; and how
 //   well each simulated step is predicted from the others.
 // Does not model: which steps come, and when (replay.h).
@@ -32,7 +32,7 @@ class SampledSteps {
   };
   using CostOf = std::function<StepOutcome(const Parts& parts, const accelerator::StepWork& work)>;
   /// Goes through the trace once with these costs.
-  using Rehearse = std::function<void(const CostOf& cost)>;
+  using SchedulePass = std::function<void(const CostOf& cost)>;
 
   /// The references must outlive this.
   SampledSteps(const Scenario& scenario, const accelerator::MemoryMap& map, StepSource& source);
@@ -42,7 +42,7 @@ class SampledSteps {
 
   /// Finds the steps of the trace, first at the times that memory and array need at least, and simulates some. A trace of
   /// no more steps than the budget is left to cost(), which simulates each.
-  void plan(const Rehearse& rehearse);
+  void plan(const SchedulePass& schedule);
   /// A way through the trace begins, of which cost() keeps account.
   void begin();
   Cost cost(const Parts& parts, const accelerator::StepWork& work);
@@ -69,8 +69,8 @@ class SampledSteps {
   StepOutcome sum_of(const StepCost::Prediction& prediction, const Totals& formulas) const;
   double factor_of(const StepCost::Mix& mix, const std::vector<double>& off) const;
   StepCost::Prediction prediction_without(StepCost::Point point) const;
-  StepKinds rehearsed(const Rehearse& rehearse) const;
-  void choose_strangest(const StepKinds& kinds, std::size_t most);
+  StepKinds kinds_of(const SchedulePass& schedule) const;
+  void choose_most_dissimilar(const StepKinds& kinds, std::size_t most);
   void hold_out(const StepKinds& kinds, std::size_t count);
   bool quick() const;
   std::size_t most_points() const;
@@ -90,8 +90,8 @@ class SampledSteps {
   std::uint64_t steps_ = 0;
   bool whole_ = false;  // every step is simulated, while the budget lasts
   StepKinds kinds_;     // since begin()
-  // Of each point since begin(): the weights that predictions gave it, and their strangeness by these.
-  std::vector<double> used_, strange_;
+  // Of each point since begin(): the weights that predictions gave it, and their dissimilarity by these.
+  std::vector<double> used_, dissimilar_;
 };
 
 }  // namespace harmonia::testbench

@@ -8,10 +8,10 @@
 namespace harmonia::testbench {
 namespace {
 
-constexpr double kPull = 3e-4;         // what a step's worth of an octave's distance costs, as the square of a misfit
-constexpr double kStrange = 0.02;      // strangeness of a step's worth of an octave's distance
-constexpr std::size_t kAttention = 4;  // its features come last
-constexpr double kStrangeAttention = 0.25;  // attention goes with its demand where a sum has another one
+constexpr double kPull = 3e-4;  // what a step's worth of an octave's distance costs, as the square of a misfit
+constexpr double kDistanceDissimilarity = 0.02;   // dissimilarity of a step's worth of an octave's distance
+constexpr std::size_t kAttention = 4;             // its features come last
+constexpr double kAttentionDissimilarity = 0.25;  // attention goes with its demand where a sum has another one
 
 /// Distance in binary orders of magnitude, of values that may be 0.
 double octaves(double a, double b, double least) { return std::abs(std::log2((a + least) / (b + least))); }
@@ -84,9 +84,9 @@ StepCost::Prediction StepCost::predict(const StepFeatures& step, const std::vect
   }
   p.demand = {ratio(wanted[1], got[1]) / ratio(step.rows, rows),
               ratio(wanted[3], got[3]) / ratio(step.outputs, outputs), ratio(wanted[4] + wanted[5], got[4] + got[5])};
-  p.strangeness = kStrange * far + (points_[p.mix.front().first].on_chip == step.on_chip ? 0 : 1);
+  p.dissimilarity = kDistanceDissimilarity * far + (points_[p.mix.front().first].on_chip == step.on_chip ? 0 : 1);
   for (std::size_t k = 0; k < kFeatures; ++k)
-    p.strangeness += (k < kAttention ? 1 : kStrangeAttention) * std::abs(wanted[k] - got[k]) / whole;
+    p.dissimilarity += (k < kAttention ? 1 : kAttentionDissimilarity) * std::abs(wanted[k] - got[k]) / whole;
   return p;
 }
 

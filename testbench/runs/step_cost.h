@@ -7,7 +7,7 @@
 //   Demand is the time that traffic and operations of attention take at peak rates, known for every step from its shape.
 //   Every count is a sum with the same weights, so that what holds for each simulated step (nothing is negative, no time
 //   is below bytes / peak or operations / peak) holds for every sum. What the sum's demand is too small or too large by
-//   is said beside it, and how strange the step is to what was simulated.
+//   is said beside it, and how dissimilar the step is to what was simulated.
 // Does not model: in which order the sequences of one step stand, neighbours in time; what becomes of a class of
 //   operations whose demand is another than the sum's (sampler.h).
 #pragma once
@@ -58,7 +58,7 @@ class StepCost {
     DemandRatios demand;
     /// What the sum's features are off by, relative to the step's, and a little for points that are not near: 0 where a
     /// simulated step has the same features, 1 and more where nothing like it was simulated.
-    double strangeness = 1;
+    double dissimilarity = 1;
   };
 
   explicit StepCost(const FeatureWeights& weights) : weights_(weights) {}

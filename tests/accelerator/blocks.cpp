@@ -1,4 +1,4 @@
-// Each block alone, between a stranger's initiators and targets: what comes out, to the byte, and when, to the cycle.
+// Each block alone, between third-party initiators and targets: what comes out, to the byte, and when, to the cycle.
 #include <array>
 #include <memory>
 

@@ -1,4 +1,4 @@
-// A stranger's initiators and targets, made of tlm_utils simple sockets only: what stands around a block that is tested
+// Third-party initiators and targets, made of tlm_utils simple sockets only: what stands around a block that is tested
 // alone. Times are cycles of 2 ns.
 #pragma once
 

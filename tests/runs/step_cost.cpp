@@ -87,17 +87,17 @@ TEST_CASE("step cost: a machine that is linear in a step's features is met as ne
   Machine m{linear};
   std::mt19937 random(20261128);
   for (int i = 0; i < 100; ++i) m.simulate(draw(random));
-  int familiar = 0;
+  int represented = 0;
   for (int i = 0; i < 1000; ++i) {
     const StepFeatures s = draw(random);
     const StepCost::Prediction p = m.predict(s);
-    INFO("step " << i << ": " << s.rows << " rows, " << s.outputs << " outputs, strange by " << p.strangeness);
+    INFO("step " << i << ": " << s.rows << " rows, " << s.outputs << " outputs, dissimilar by " << p.dissimilarity);
     // Attention's features count for a quarter, since its time goes with its demand.
-    REQUIRE(std::abs(m.of(p) / linear(s) - 1) <= 4 * p.strangeness + 1e-6);
-    familiar += p.strangeness < 0.05 ? 1 : 0;
+    REQUIRE(std::abs(m.of(p) / linear(s) - 1) <= 4 * p.dissimilarity + 1e-6);
+    represented += p.dissimilarity < 0.05 ? 1 : 0;
   }
-  INFO(familiar << " of 1000 steps are like others");
-  REQUIRE(familiar > 900);
+  INFO(represented << " of 1000 steps are like others");
+  REQUIRE(represented > 900);
 }
 
 TEST_CASE("step cost: no sum is negative or below the bound, whatever the trace") {
@@ -108,8 +108,8 @@ TEST_CASE("step cost: no sum is negative or below the bound, whatever the trace"
     for (int i = 0; i < 200; ++i) {
       const StepFeatures s = draw(random);
       const StepCost::Prediction p = m.predict(s);
-      INFO("seed " << seed << ", step " << i << ": " << s.rows << " rows, strange by " << p.strangeness);
-      REQUIRE(m.of(p) >= bound(s) * (1 - 4 * p.strangeness));
+      INFO("seed " << seed << ", step " << i << ": " << s.rows << " rows, dissimilar by " << p.dissimilarity);
+      REQUIRE(m.of(p) >= bound(s) * (1 - 4 * p.dissimilarity));
     }
   }
 }
@@ -129,41 +129,41 @@ TEST_CASE("step cost: several short prompts are not less than one long prompt of
     REQUIRE(m.of(m.predict(prompts_of(prompts))) == Approx(overlapping(prompts_of(prompts))).epsilon(0.02));
 }
 
-TEST_CASE("step cost: how strange a step is to what was simulated") {
+TEST_CASE("step cost: how dissimilar a step is to what was simulated") {
   StepCost cost(weights);
   StepFeatures s;
   s.rows = s.outputs = 16;
   s.decoding = 20e-3;
   s = on_rows(s);
   REQUIRE(cost.predict(s).mix.empty());
-  REQUIRE(cost.predict(s).strangeness == 1);
+  REQUIRE(cost.predict(s).dissimilarity == 1);
   cost.add(s);
   const StepCost::Prediction same = cost.predict(s);
   REQUIRE(same.mix.size() == 1);
   REQUIRE(same.mix[0].second == Approx(1));
-  REQUIRE(same.strangeness == Approx(0).margin(1e-6));
+  REQUIRE(same.dissimilarity == Approx(0).margin(1e-6));
   REQUIRE(cost.same(s) == 0);
   // More of the same attention: its demand says how much more.
   StepFeatures more = s;
   more.decoding = 40e-3;
   const StepCost::Prediction beyond = cost.predict(more);
   REQUIRE(cost.same(more) == StepCost::kNone);
-  REQUIRE(beyond.strangeness > 0.02);
+  REQUIRE(beyond.dissimilarity > 0.02);
   REQUIRE(beyond.demand.attention * beyond.mix[0].second == Approx(2));
   StepFeatures elsewhere = s;
   elsewhere.on_chip = false;
-  REQUIRE(cost.predict(elsewhere).strangeness >= 1);
+  REQUIRE(cost.predict(elsewhere).dissimilarity >= 1);
   StepFeatures far = s;
   far.rows = far.array_rows = 500;
-  REQUIRE(cost.predict(far).strangeness > 0.1);
-  // Between two points there is nothing strange.
+  REQUIRE(cost.predict(far).dissimilarity > 0.1);
+  // A step between two points is not dissimilar.
   cost.add(more);
   StepFeatures between = s;
   between.decoding = 25e-3;
   const StepCost::Prediction p = cost.predict(between);
   REQUIRE(p.mix.size() == 2);
   REQUIRE(p.mix[0].second == Approx(0.75).epsilon(0.03));
-  REQUIRE(p.strangeness < 0.01);
+  REQUIRE(p.dissimilarity < 0.01);
   REQUIRE(cost.predict(between, {true, false}).mix.size() == 1);  // as if it were not there
 }
 
