@@ -9,11 +9,10 @@ namespace {
 std::vector<Architecture> make_architectures() {
   std::vector<Architecture> list;
   const auto add = [&](const char* type, const char* family) -> Architecture& {
-    Architecture a;
+    Architecture& a = list.emplace_back();
     a.model_type = type;
     a.family = family;
-    list.push_back(a);
-    return list.back();
+    return a;
   };
   add("llama", "Llama");
   add("mistral", "Mistral").window = 4096;
