@@ -533,7 +533,8 @@ accelerator::Mixture read_mixture(Gguf& file, const GgufArchitecture& architectu
 
 ModelWeights parse_gguf(const Bytes& bytes) {
   Gguf file(bytes);
-  const GgufArchitecture& architecture = architecture_of(file.text("general.architecture"), bytes.name);
+  const std::string name = file.text("general.architecture");
+  const GgufArchitecture& architecture = architecture_of(name, bytes.name);
   const std::string keys = std::string(architecture.name) + ".";
   if (file.number("split.count", 0) > 1) throw config::InputError({bytes.name}, "split.count above 1 is not supported");
   if (file.has("general.type") && file.text("general.type") != "model")
