@@ -225,6 +225,12 @@ def what_helps(bound):
                             "interleaving would reduce the time."}.get(bound, "")
 
 
+def largest_error(fidelity):
+    """The largest estimated error, and the figure of result.json that it is of."""
+    worst = [e["figure"] for e in fidelity.get("estimated_errors", []) if e["error"] == fidelity["error_estimate"]]
+    return percent(fidelity["error_estimate"]) + (f" in {worst[0]}" if worst else "")
+
+
 def run_page(folder, r):
     page = Page(f"{r['model']} on {r['accelerator']}",
                 f"Scenario {r['provenance']['scenario']}, harmonia {r['provenance']['version']}, seed {r['provenance']['seed']}")
@@ -257,7 +263,7 @@ def run_page(folder, r):
              ["Area without DRAM", f"{r['area']['total_mm2']:.3f} mm²"],
              ["Fidelity", ("full: every transaction simulated" if f["mode"] == "full" else
                            f"sampled: {f['layers_simulated']} of {f['layers_total']} layers and {f['steps_simulated']} of {f['steps_total']} steps simulated; "
-                           f"largest estimated error {percent(f['error_estimate'])}") + f" (timing: {f['timing']}, data: {f['data']})"],
+                           f"largest estimated error {largest_error(f)}") + f" (timing: {f['timing']}, data: {f['data']})"],
              ["Checks", f"{passed} of {len(r['checks'])} passed"],
              ["Assumptions", f"{len(r['assumptions'])} assumed inputs, listed below"]]
     page.table("Main figures", ["figure", "value"], rows)

@@ -139,13 +139,22 @@ void devices(std::string& out, const DevicesResult& d) {
   out += entry("Energy of all devices", si(d.per_token_j, "J") + " per token");
 }
 
+/// The largest estimated error of a sampled run, and the figure of result.json that it is of.
+std::string largest_error(const FidelityResult& f) {
+  std::string text = percent(f.error_estimate);
+  const auto worst = std::find_if(f.estimated_errors.begin(), f.estimated_errors.end(),
+                                  [&](const EstimatedError& e) { return e.error == f.error_estimate; });
+  if (worst != f.estimated_errors.end()) text += " in " + worst->figure;
+  return text;
+}
+
 void trust(std::string& out, const RunResult& r) {
   std::string simulated = "full: every transaction simulated";
   if (r.fidelity.mode == "sampled")
     simulated =
         fmt::format("sampled: {} of {} and {} of {} simulated; largest estimated error {}", r.fidelity.layers_simulated,
                     counted(r.fidelity.layers_total, "layer"), r.fidelity.steps_simulated,
-                    counted(r.fidelity.steps_total, "step"), percent(r.fidelity.error_estimate));
+                    counted(r.fidelity.steps_total, "step"), largest_error(r.fidelity));
   out += entry("Fidelity", fmt::format("{} (timing: {}, data: {})", simulated, r.fidelity.timing, r.fidelity.data));
   std::uint64_t passed = 0;
   for (const CheckResult& c : r.checks) passed += c.passed ? 1 : 0;
