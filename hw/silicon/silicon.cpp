@@ -39,26 +39,26 @@ double pe_array(const AcceleratorConfig& c) {
   return one * c.pe.rows * c.pe.cols * pes_for_one(c);
 }
 
-/// FIGNA and iFPU align at each read, once for a row of PEs; their units take 32 values.
-double aligners(const AcceleratorConfig& c) {
+/// A figure of the aligner that this kind of PE needs, by the bits that it keeps; 0 of kinds that do not align at each read.
+double of_aligner(const AcceleratorConfig& c, const std::string& what) {
   const json& law = laws()["aligner"];
-  const double m8 = law["m8_um2"], m14 = law["m14_um2"];
-  double one = 0;
+  const double m8 = law["m8_" + what], m14 = law["m14_" + what];
   switch (c.pe.kind) {
     case pe::PeKind::ifpu:
     case pe::PeKind::figna:
-      one = m14;
-      break;
+      return m14;
     case pe::PeKind::figna_m11:
-      one = (m8 + m14) / 2;
-      break;
+      return (m8 + m14) / 2;
     case pe::PeKind::figna_m8:
-      one = m8;
-      break;
+      return m8;
     default:
-      break;
+      return 0;
   }
-  return one * c.pe.rows * c.pe.lanes / 32 * pes_for_one(c);
+}
+
+/// FIGNA and iFPU align at each read, once for a row of PEs; their units take 32 values.
+double aligners(const AcceleratorConfig& c) {
+  return of_aligner(c, "um2") * c.pe.rows * c.pe.lanes / 32 * pes_for_one(c);
 }
 
 int decoder_bits(const AcceleratorConfig& c) {
@@ -94,14 +94,14 @@ constexpr double kTransactionBits = 64;  // what is under way: address, tag, sta
 double dma_area(const AcceleratorConfig& c) {
   const double bits =
       c.dma.descriptors * kDescriptorBits + c.dma.outstanding * kTransactionBits + c.dma.stream_bytes_per_cycle * 8.0;
-  return kEngines * bits * laws()["register_um2"].get<double>();
+  return kEngines * bits * laws()["register"]["um2"].get<double>();
 }
 
 /// For each channel a register of a 64-byte beat and a multiplexer over the engines; the way back likewise.
 double interconnect_area(const AcceleratorConfig& c) {
   constexpr double kBeatBits = 512;
-  const double channel =
-      kBeatBits * (2 * laws()["register_um2"].get<double>() + (kEngines - 1) * laws()["multiplexer_um2"].get<double>());
+  const double channel = kBeatBits * (2 * laws()["register"]["um2"].get<double>() +
+                                      (kEngines - 1) * laws()["multiplexer"]["um2"].get<double>());
   return channel * c.dram.channels;
 }
 
@@ -157,6 +157,18 @@ accelerator::EnergyConfig measured_energy(const AcceleratorConfig& c) {
   return e;
 }
 
+BlockEnergy block_energy(const AcceleratorConfig& c) {
+  const double scale = factor(c, "energy"), bit = laws()["register"]["pj"].get<double>();
+  BlockEnergy e;
+  e.aligner_pj_per_value = of_aligner(c, "pj") * scale;
+  e.smoother_pj_per_value = laws()["smoother"]["pj"].get<double>() * scale;
+  e.dma_pj_per_bit = bit * scale;
+  // Of the multiplexers over the engines those on the way switch, a tree's depth of them.
+  e.interconnect_pj_per_bit =
+      (bit + std::ceil(std::log2(kEngines)) * laws()["multiplexer"]["pj"].get<double>()) * scale;
+  return e;
+}
+
 accelerator::EnergyConfig counted_energy(const AcceleratorConfig& c) {
   return c.energy.source == accelerator::FigureSource::measured ? measured_energy(c) : c.energy;
 }
@@ -192,10 +204,23 @@ std::vector<config::Assumption> assumptions(const AcceleratorConfig& c) {
       "not synthesised: 512-bit beats");
   add("vector_unit", "FP16 multiply-accumulate", "", "what a lane of the vector unit is taken for, in area and energy",
       "exponentials and reciprocals are not synthesised");
-  std::string none = "DMA engines, interconnect";
-  if (c.smoother.online) none += ", smoother";
-  if (aligners(c) > 0) none += ", aligners";
-  add("no_energy", none, "", "blocks whose energy is in no figure", "no count of their operations or no synthesis");
+  const BlockEnergy blocks = block_energy(c);
+  const auto energy = [&](const char* key, double pj, const char* unit, const char* meaning, const char* source) {
+    add(key, fmt::format("{:.4g}", pj), unit, meaning, source);
+  };
+  energy("dma.pj_per_bit", blocks.dma_pj_per_bit, "pJ/bit", "a bit of a request through a DMA engine",
+         "the library's flip-flop and multiplexer, one register, each bit with an even chance of a change");
+  energy("interconnect.pj_per_bit", blocks.interconnect_pj_per_bit, "pJ/bit", "a bit between engine and channel",
+         "the library's flip-flop and three multiplexers, each bit with an even chance of a change; no wires");
+  if (c.smoother.online)
+    energy("smoother.pj_per_value", blocks.smoother_pj_per_value, "pJ", "subtraction of the offset of a key's value",
+           "synthesis, keys alone; values that pass are not counted");
+  if (aligners(c) > 0)
+    energy("aligner.pj_per_value", blocks.aligner_pj_per_value, "pJ", "alignment of an activation",
+           "synthesis; a group is aligned once for the PEs of a row, as if all of its columns worked");
+  std::string none = "sequencer, the DRAM's interface, descriptors and state of the DMA engines";
+  if (c.smoother.online) none += ", choice of the smoother's offsets";
+  add("no_energy", none, "", "what has an energy in no figure, its share of static power apart", "no synthesis");
   if (pes_for_one(c) > 1)
     add("pes_for_one", fmt::format("{:g}", pes_for_one(c)), "PEs",
         "PEs of the RTL, one group of 32 a cycle each, that one of this array is taken for",
@@ -203,8 +228,24 @@ std::vector<config::Assumption> assumptions(const AcceleratorConfig& c) {
   return list;
 }
 
-double fastest_pe_mhz(const AcceleratorConfig& c) {
-  return 1000 / (pe_law(c)["critical_path_ns"].get<double>() * factor(c, "delay"));
+std::vector<Clock> fastest_clocks(const AcceleratorConfig& c) {
+  std::vector<Clock> clocks;
+  const auto add = [&](const char* block, double path_ns) {
+    clocks.push_back({block, 1000 / (path_ns * factor(c, "delay"))});
+  };
+  const auto path = [](const json& law) { return law["critical_path_ns"].get<double>(); };
+  add("PE", path(pe_law(c)));
+  if (aligners(c) > 0) add("aligner", of_aligner(c, "critical_path_ns"));
+  add("decoder", path(laws()["decoder"][std::to_string(decoder_bits(c))]));
+  if (converts(c)) add("converter", path(laws()["converter"]));
+  if (c.smoother.online) add("smoother", path(laws()["smoother"]));
+  add("lane of the vector unit", path(laws()["vector"]));
+  return clocks;
+}
+
+Clock fastest_clock(const AcceleratorConfig& c) {
+  const std::vector<Clock> clocks = fastest_clocks(c);
+  return *std::min_element(clocks.begin(), clocks.end(), [](const Clock& a, const Clock& b) { return a.mhz < b.mhz; });
 }
 
 }  // namespace harmonia::silicon

@@ -68,6 +68,7 @@ void OutlierSmoother::process() {
   } else {
     const Cycle cycles = smoothing_cycles(config_, *smoothed);
     activity_.busy += cycles;
+    values_ += std::uint64_t{smoothed->rows} * smoothed->columns;
     free_ = start + cycles;
     ready = clock_.time(free_ + static_cast<Cycle>(config_.stages));
     if (chunk.data_valid) {

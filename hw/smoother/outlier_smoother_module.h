@@ -34,6 +34,8 @@ class OutlierSmoother : public sc_core::sc_module {
   std::function<void(const bus::Work&)> observer;
 
   const bus::Activity& activity() const { return activity_; }
+  /// Values of keys that lost their offsets so far; those that passed, or were measured alone, do not count.
+  std::uint64_t smoothed() const { return values_; }
   bus::Cycle free_at() const { return free_; }
   bool idle() const { return command.empty() && !working_; }
 
@@ -48,6 +50,7 @@ class OutlierSmoother : public sc_core::sc_module {
   bus::Clock clock_;
   bus::PayloadPool pool_;
   bus::Activity activity_;
+  std::uint64_t values_ = 0;
   bool blocked_ = false;
   bool passes_ = false;   // the chunk at the output is no key
   bool working_ = false;  // the core has a chunk

@@ -13,7 +13,7 @@ STREAMS, LENGTH = 16, 64  # operands of one measurement: streams side by side, v
 # 2.5 mm2/MB and 0.10 to 0.15 pJ/bit at banks of 32 KiB. 16 nm: scaled as the logic's energy; cell of that node.
 SRAM = {"source": "model: published bit cells, 50 % array efficiency, energy anchored at 0.125 pJ/bit for a bank of 32 KiB in 28 nm",
         "cell_um2": {"28": 0.127, "16": 0.074}, "efficiency": 0.5, "pj_per_bit_fixed": 0.0625, "pj_per_bit_line": 0.0625,
-        "line_bank_bytes": 32768, "leakage_uw_per_kib": 10.0}
+        "line_bank_bytes": 32768}
 
 
 # Assumed, of 28 and 16 nm alike: the library's own leakage (about 2 nW for 1000 um2) says nothing of later nodes.
@@ -67,6 +67,21 @@ def line(small, large, at_small, at_large):
     return at_small - small * each, each
 
 
+def register_pj(cells):
+    """Of a bit that a register takes: its clock, and with an even chance a change of its output and of the multiplexer that holds it."""
+    flip_flop, hold, half = cells["DFFPOSX1"], cells["MUX2X1"], 0.5 * liberty.VOLTAGE ** 2
+    clock = 2 * (flip_flop.passive_pj("CLK") + half * flip_flop.inputs["CLK"])
+    load = hold.inputs["A"] + flip_flop.inputs["D"]  # the register's own multiplexer, and the next register
+    change = flip_flop.energy_pj("Q", load) + half * load + hold.energy_pj("Y", flip_flop.inputs["D"]) + half * flip_flop.inputs["D"] + flip_flop.passive_pj("D")
+    return round(clock + change / 2, 4)
+
+
+def multiplexer_pj(cells):
+    """Of a bit through one of two inputs into a multiplexer like it, with an even chance of a change."""
+    mux = cells["MUX2X1"]
+    return round((mux.energy_pj("Y", mux.inputs["A"]) + 0.5 * liberty.VOLTAGE ** 2 * mux.inputs["A"]) / 2, 4)
+
+
 def laws(b):
     """What the model takes: areas in um2 of osu018 and energies in pJ at 180 nm; the nodes' factors scale them."""
     accumulator = b["accumulator"]["area_um2"]
@@ -81,7 +96,8 @@ def laws(b):
 
     fixed, _ = line(16, 32, b["harmonia_lanes16"]["area_um2"], b["harmonia"]["area_um2"])
     two = (best("harmonia", "M8M8") + best("harmonia", "M8L8")) / 2
-    decoders = {str(n): {"lane_um2": round(b[f"decoder_n{n}"]["area_um2"] / 64, 1), "pj": best(f"decoder_n{n}", f"n{n}")} for n in (1, 2, 4)}
+    path = lambda name: {"critical_path_ns": b[name]["critical_path_ns"]}
+    decoders = {str(n): {"lane_um2": round(b[f"decoder_n{n}"]["area_um2"] / 64, 1), "pj": best(f"decoder_n{n}", f"n{n}"), **path(f"decoder_n{n}")} for n in (1, 2, 4)}
     d_fixed, d_lane = line(32, 64, b["decoder_n4_lanes32"]["area_um2"], b["decoder_n4"]["area_um2"])
     s_fixed, s_entry = line(16, 32, b["smoother_entries2"]["area_um2"], b["smoother"]["area_um2"])
     cells = liberty.read()
@@ -92,14 +108,14 @@ def laws(b):
                "figna_m8": pe("figna_m8", accumulator, best("figna_m8"), best("figna_m8")),
                # Sixteen units finish at most four groups a cycle (M = 4), so that they share four accumulators.
                "anda": pe("anda_unit", accumulator, best("anda_unit", "M8"), 2 * best("anda_unit", "M8"), units=16, accumulators=4)},
-        "aligner": {"m14_um2": b["aligner_m14"]["area_um2"], "m8_um2": b["aligner_m8"]["area_um2"]},
+        "aligner": {f"m{m}_{what}": figure for m in (14, 8) for what, figure in (("um2", b[f"aligner_m{m}"]["area_um2"]), ("pj", best(f"aligner_m{m}")),
+                                                                                ("critical_path_ns", b[f"aligner_m{m}"]["critical_path_ns"]))},
         "decoder": {**decoders, "fixed_um2": round(d_fixed), "four_bit_lane_um2": round(d_lane, 1)},
-        "converter": {"um2": b["converter"]["area_um2"], "pj": best("converter")},
-        "smoother": {"fixed_um2": round(s_fixed), "entry_um2": round(s_entry, 1), "pj": best("smoother")},
-        "vector": {"lane_um2": b["fp16_mac"]["area_um2"], "pj": best("fp16_mac")},
-        "register_um2": cells["DFFPOSX1"].area + cells["MUX2X1"].area, "multiplexer_um2": cells["MUX2X1"].area,
-        "leakage_nw_per_um2": round(sum(b[n]["leakage_nw"] for n in ("harmonia", "fp_fp", "figna", "anda_unit")) /
-                                    sum(b[n]["area_um2"] for n in ("harmonia", "fp_fp", "figna", "anda_unit")), 7),
+        "converter": {"um2": b["converter"]["area_um2"], "pj": best("converter"), **path("converter")},
+        "smoother": {"fixed_um2": round(s_fixed), "entry_um2": round(s_entry, 1), "pj": best("smoother"), **path("smoother")},
+        "vector": {"lane_um2": b["fp16_mac"]["area_um2"], "pj": best("fp16_mac"), **path("fp16_mac")},
+        "register": {"um2": cells["DFFPOSX1"].area + cells["MUX2X1"].area, "pj": register_pj(cells)},
+        "multiplexer": {"um2": cells["MUX2X1"].area, "pj": multiplexer_pj(cells)},
     }
 
 

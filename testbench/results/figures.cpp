@@ -547,8 +547,9 @@ const Record<RunResult>& run_figures() {
 }
 
 const std::vector<std::string>& energy_components() {
-  static const std::vector<std::string> names = {"pe_array",  "dram",        "sram",  "decoder",
-                                                 "converter", "vector_unit", "static"};
+  static const std::vector<std::string> names = {"pe_array",  "dram",         "sram",    "decoder",
+                                                 "converter", "vector_unit",  "aligner", "smoother",
+                                                 "dma",       "interconnect", "static"};
   return names;
 }
 

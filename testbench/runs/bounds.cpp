@@ -103,6 +103,9 @@ double least_joules(const Totals& counted, const AcceleratorConfig& config, doub
   t.slots = t.expected_slots;
   for (const ClassTotals& c : t.classes) t.buffer_bytes += c.weight_buffer_bytes + c.kv_buffer_bytes;
   const double bytes = std::accumulate(t.expected_bytes.begin(), t.expected_bytes.end(), 0.0);
+  // What engines and interconnect move; the DRAM's own part is added below.
+  t.channels.resize(1);
+  t.channels.front().request_bytes = t.expected_bytes;
   return energy_of(t, config, seconds).total_j + burst_joules(config, bytes) + background_w(config) * seconds;
 }
 

@@ -3,7 +3,8 @@
 //
 // Models: the DRAM by its channels' commands and currents (hw/dram/energy.h), by a figure a bit only where a channel
 // states no currents; a fixed energy per multiply-accumulate, per bit through the buffers, per decoded weight, per
-// converted and per vector element, and static power.
+// converted and per vector element, and static power; by measured figures also per aligned activation, per value of a key
+// that loses its offset, and per bit of a request through DMA engine and interconnect.
 // Does not model: activity-dependent switching, clock gating, the DRAM's interface.
 #pragma once
 

@@ -204,12 +204,12 @@ std::vector<std::string> machine_notices(const accelerator::AcceleratorConfig& c
                       ", half of what its banks move, and the DRAM gives up to " + si(peak, "B/s") +
                       ": more banks or wider ones (banks, bank_bytes_per_cycle) would not hold it back");
   }
-  const double fastest = silicon::fastest_pe_mhz(config);
-  if (!config.kernels.on() && config.clock_mhz > fastest)
-    notices.push_back(
-        fmt::format("accelerator.clock_mhz of {:g} is above {:.0f} MHz, at which synthesis of this kind of PE "
-                    "ends in {} (docs/silicon.md)",
-                    config.clock_mhz, fastest, config::name_of(accelerator::node_names(), config.energy.node)));
+  const silicon::Clock fastest = silicon::fastest_clock(config);
+  if (!config.kernels.on() && config.clock_mhz > fastest.mhz)
+    notices.push_back(fmt::format(
+        "accelerator.clock_mhz of {:g} is above {:.0f} MHz, the most that its {} reaches in {} by synthesis "
+        "(docs/silicon.md)",
+        config.clock_mhz, fastest.mhz, fastest.block, config::name_of(accelerator::node_names(), config.energy.node)));
   if (config.kernels.on())
     notices.push_back(
         "accelerator.kernels: the machine stands for a GPU; its area is that of the buffers and lanes that stand for "

@@ -12,6 +12,7 @@ Totals totals_of(accelerator::Accelerator& a, const ClassTimes& times) {
   t.slots = static_cast<double>(a.pe_array.slots());
   t.weights = static_cast<double>(a.decoder.weights_decoded());
   t.converted = static_cast<double>(a.converter.elements());
+  t.smoothed = static_cast<double>(a.smoother.smoothed());
   t.vector_elements = static_cast<double>(a.vector_unit.elements());
   t.buffer_bytes = static_cast<double>(a.weight_buffer.statistics().bytes + a.kv_buffer.statistics().bytes);
   t.operand_bytes = static_cast<double>(a.operand_buffer.bytes_read());

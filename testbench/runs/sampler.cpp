@@ -211,7 +211,8 @@ void follow_class(std::size_t operation_class, ClassTotals& c, const ClassTotals
 void scale_time(Totals& t, double factor, const PeakRates& peak) {
   for (ChannelTotals& c : t.channels) c.energy_pj += std::min(c.energy_pj, peak.idle_w * t.time_ps) * (factor - 1);
   t.time_ps *= factor;
-  for (double* count : {&t.converted, &t.vector_elements, &t.buffer_bytes, &t.operand_bytes}) *count *= factor;
+  for (double* count : {&t.converted, &t.smoothed, &t.vector_elements, &t.buffer_bytes, &t.operand_bytes})
+    *count *= factor;
   for (UnitTotals& u : t.units) {
     u.busy *= factor;
     for (double& waiting : u.waiting) waiting *= factor;
@@ -301,8 +302,8 @@ namespace {
 
 /// Of times, and of what is counted on chip, and energy; bytes and operations become those of the formulas.
 void widen(Totals& widest, const Totals& deviation) {
-  for (const auto count :
-       {&Totals::time_ps, &Totals::converted, &Totals::vector_elements, &Totals::buffer_bytes, &Totals::operand_bytes})
+  for (const auto count : {&Totals::time_ps, &Totals::converted, &Totals::smoothed, &Totals::vector_elements,
+                           &Totals::buffer_bytes, &Totals::operand_bytes})
     widest.*count = std::max(widest.*count, std::abs(deviation.*count));
   for (std::size_t c = 0; c < widest.classes.size(); ++c)
     widest.classes[c].elapsed_ps = std::max(widest.classes[c].elapsed_ps, std::abs(deviation.classes[c].elapsed_ps));

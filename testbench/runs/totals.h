@@ -42,6 +42,7 @@ struct ClassTotals {
 struct Totals {
   double time_ps = 0, events = 0;
   double macs = 0, slots = 0, weights = 0, converted = 0, vector_elements = 0, buffer_bytes = 0, operand_bytes = 0;
+  double smoothed = 0;  // values of keys that lost their offsets
   std::array<double, kTrafficClasses> expected_bytes{};
   double expected_macs = 0, expected_slots = 0;
   double mixtures = 0, experts = 0, expert_bytes = 0;  // mixture layers, experts that they read, and bytes of those

@@ -228,6 +228,7 @@ TEST_CASE("smoother: the first keys of a sequence choose offsets, which all keys
   REQUIRE(out.arrivals[1].cycle == 100 + 1 + 3);
   REQUIRE(out.arrivals[2].cycle == 200);  // what is no key passes
   REQUIRE(out.arrivals[2].bytes == bytes_of(decode));
+  REQUIRE(block.smoothed() == 16 * 32 + 32);  // values of keys alone
   const formats::KeyOffsets offsets = formats::choose_offsets(prefill.data(), 16, 32, 32, 4);
   REQUIRE(std::find(offsets.channel.begin(), offsets.channel.begin() + 4, 5) != offsets.channel.begin() + 4);
   formats::subtract_offsets(offsets, decode.data());

@@ -4,7 +4,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
-from harmonia_silicon import flow, liberty, operands, scaling
+from harmonia_silicon import figures, flow, liberty, operands, scaling
 
 # The published area factors: 32 nm holds 40 times what 180 nm does, 20 nm 88 times; 28 nm lies between.
 f = scaling.factors(28)
@@ -31,6 +31,11 @@ assert liberty.expression(cells["AOI21X1"].functions["Y"]) == "(~((A & B)|C))"
 assert cells["DFFPOSX1"].register and not cells["NAND2X1"].register
 # More load, more energy inside and outside.
 assert 0 < cells["INVX8"].energy_pj("Y", 0.01) != cells["INVX8"].energy_pj("Y", 0.1)
+
+# A bit in a register: its clock alone at least, and not twice a clock and a change of every net at it. A multiplexer has no clock.
+clock = 2 * (cells["DFFPOSX1"].passive_pj("CLK") + 0.5 * liberty.VOLTAGE ** 2 * cells["DFFPOSX1"].inputs["CLK"])
+assert clock < figures.register_pj(cells) < 2 * clock, (clock, figures.register_pj(cells))
+assert 0 < figures.multiplexer_pj(cells) < figures.register_pj(cells) / 4
 
 # Every gate as it is simulated, against the library's function in words of Verilog, for all inputs.
 for cell in cells.values():

@@ -48,6 +48,35 @@ TEST_CASE("energy: totals take measured figures unless published ones are asked 
   REQUIRE(published.measured[0].joules == measured.measured[0].joules);
 }
 
+TEST_CASE("energy: measured figures count aligned activations, smoothed keys and what engines and interconnect move") {
+  const auto of = [](const std::vector<testbench::ComponentEnergy>& parts, const std::string& name) {
+    for (const testbench::ComponentEnergy& c : parts)
+      if (c.component == name) return c.joules;
+    return -1.0;
+  };
+  testbench::Totals t;
+  t.slots = 1000;
+  t.macs = 32000;
+  t.smoothed = 5000;
+  t.channels.resize(2);
+  t.channels[0].request_bytes[0] = 3e6;
+  t.channels[1].request_bytes[1] = 1e6;
+  accelerator::AcceleratorConfig config;
+  config.pe.cols = 8;
+  config.pe.kind = accelerator::PeKind::figna;
+  const silicon::BlockEnergy e = silicon::block_energy(config);
+  const testbench::EnergyResult result = testbench::energy_of(t, config, 0);
+  // 1000 groups of 32, each aligned once for eight columns.
+  CHECK(of(result.measured, "aligner") == Approx(1e-12 * 1000 * 32 / 8 * e.aligner_pj_per_value));
+  CHECK(of(result.measured, "smoother") == Approx(1e-12 * 5000 * e.smoother_pj_per_value));
+  CHECK(of(result.measured, "dma") == Approx(1e-12 * 32e6 * e.dma_pj_per_bit));
+  CHECK(of(result.measured, "interconnect") == Approx(1e-12 * 32e6 * e.interconnect_pj_per_bit));
+  for (const char* name : {"aligner", "smoother", "dma", "interconnect"}) CHECK(of(result.published, name) == -1);
+  double sum = 0;
+  for (const testbench::ComponentEnergy& c : result.measured) sum += c.joules;
+  CHECK(result.total_j == Approx(sum));
+}
+
 TEST_CASE("energy: the DRAM's is its channels' own account, and a figure a bit only without currents") {
   const auto dram = [](const testbench::EnergyResult& e) {
     for (const testbench::ComponentEnergy& c : e.components)

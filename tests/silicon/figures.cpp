@@ -142,11 +142,22 @@ TEST_CASE("what no synthesis gives is assumed by name: scaling, buffers, PHY, st
   REQUIRE(value("static_mw_per_mm2") == "20");
   for (const char* key : {"dma", "interconnect", "vector_unit", "not_included"}) REQUIRE(value(key) != "none");
   REQUIRE(value("pes_for_one") == "none");
-  REQUIRE(value("no_energy") == "DMA engines, interconnect, smoother");
+  REQUIRE(
+      value("no_energy") ==
+      "sequencer, the DRAM's interface, descriptors and state of the DMA engines, choice of the smoother's offsets");
+  REQUIRE(std::stod(value("smoother.pj_per_value")) ==
+          Approx(silicon::block_energy(c).smoother_pj_per_value).epsilon(1e-3));
+  REQUIRE(std::stod(value("dma.pj_per_bit")) == Approx(silicon::block_energy(c).dma_pj_per_bit).epsilon(1e-3));
+  REQUIRE(std::stod(value("interconnect.pj_per_bit")) ==
+          Approx(silicon::block_energy(c).interconnect_pj_per_bit).epsilon(1e-3));
+  REQUIRE(value("aligner.pj_per_value") == "none");
   c.smoother.online = false;
   c.pe.kind = pe::PeKind::figna_m8;
   c.pe.cycles_per_group = 0.5;
-  REQUIRE(value("no_energy") == "DMA engines, interconnect, aligners");
+  REQUIRE(value("no_energy") == "sequencer, the DRAM's interface, descriptors and state of the DMA engines");
+  REQUIRE(value("smoother.pj_per_value") == "none");
+  REQUIRE(std::stod(value("aligner.pj_per_value")) ==
+          Approx(silicon::block_energy(c).aligner_pj_per_value).epsilon(1e-3));
   REQUIRE(value("pes_for_one") == "2");
   c.energy.node = accelerator::ProcessNode::nm16;
   REQUIRE(std::stod(value("scaling.area")) == Approx(cells()["nodes"]["16"]["area"].get<double>()).epsilon(1e-4));
@@ -176,14 +187,66 @@ TEST_CASE("a larger bank spends more for a bit") {
   REQUIRE(silicon::measured_energy(c).sram_read_pj_per_bit > before);
 }
 
-TEST_CASE("every kind of PE reaches the 500 MHz that the accelerator files claim, at 28 nm") {
-  AcceleratorConfig c;
-  for (const auto& [name, kind] : pe::pe_kind_names()) {
-    c.pe.kind = kind;
-    CAPTURE(name);
-    REQUIRE(silicon::fastest_pe_mhz(c) > 500);
-    REQUIRE(silicon::fastest_pe_mhz(c) < 2000);
+TEST_CASE(
+    "the clock of every accelerator file is one that each of its blocks reaches by synthesis, at the file's node") {
+  const testbench::Library library(HARMONIA_SOURCE "/workloads");
+  int checked = 0;
+  for (const std::string& name : library.names(testbench::BuiltIn::kAccelerator)) {
+    const AcceleratorConfig c = testbench::load_accelerator(name, library);
+    if (c.kernels.on()) continue;  // it stands for a GPU, whose clock is the card's
+    for (const silicon::Clock& block : silicon::fastest_clocks(c)) {
+      CAPTURE(name, block.block);
+      REQUIRE(block.mhz >= c.clock_mhz);
+    }
+    ++checked;
   }
+  REQUIRE(checked >= 18);
+}
+
+TEST_CASE("the fastest clock of a machine is that of its slowest block") {
+  const auto mhz = [](const std::string& block) {
+    return 1000 /
+           (cells()["blocks"][block]["critical_path_ns"].get<double>() * cells()["nodes"]["28"]["delay"].get<double>());
+  };
+  AcceleratorConfig c;
+  CHECK(silicon::fastest_clock(c).block == "PE");
+  CHECK(silicon::fastest_clock(c).mhz == Approx(mhz("harmonia")));
+  c.pe.kind = pe::PeKind::fp16;
+  CHECK(silicon::fastest_clock(c).block == "lane of the vector unit");
+  CHECK(silicon::fastest_clock(c).mhz == Approx(mhz("fp16_mac")));
+  const auto has = [&](const std::string& block) {
+    for (const silicon::Clock& clock : silicon::fastest_clocks(c))
+      if (clock.block == block) return true;
+    return false;
+  };
+  CHECK_FALSE(has("aligner"));
+  CHECK_FALSE(has("converter"));
+  CHECK(has("smoother"));
+  c.pe.kind = pe::PeKind::figna;
+  c.smoother.online = false;
+  CHECK(has("aligner"));
+  CHECK_FALSE(has("smoother"));
+  c.energy.node = accelerator::ProcessNode::nm16;
+  CHECK(silicon::fastest_clock(c).mhz > mhz("figna"));
+}
+
+TEST_CASE("blocks without a key of their own have the energies of their synthesis, and only where they are") {
+  AcceleratorConfig c;
+  const double at28 = cells()["nodes"]["28"]["energy"];
+  const auto pj = [&](const std::string& block) {
+    return cells()["blocks"][block]["pj"]["any"]["stories"].get<double>() * at28;
+  };
+  CHECK(silicon::block_energy(c).smoother_pj_per_value == Approx(pj("smoother")));
+  CHECK(silicon::block_energy(c).aligner_pj_per_value == 0);
+  c.pe.kind = pe::PeKind::figna;
+  CHECK(silicon::block_energy(c).aligner_pj_per_value == Approx(pj("aligner_m14")));
+  c.pe.kind = pe::PeKind::figna_m8;
+  CHECK(silicon::block_energy(c).aligner_pj_per_value == Approx(pj("aligner_m8")));
+  const silicon::BlockEnergy e = silicon::block_energy(c);
+  // A bit in a register costs less than one in a buffer, and the interconnect has multiplexers besides.
+  CHECK(e.dma_pj_per_bit > 0);
+  CHECK(e.interconnect_pj_per_bit > e.dma_pj_per_bit);
+  CHECK(e.interconnect_pj_per_bit < 0.2 * silicon::measured_energy(c).sram_read_pj_per_bit);
 }
 
 }  // namespace
