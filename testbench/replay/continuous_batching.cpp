@@ -6,7 +6,8 @@
 namespace harmonia::testbench {
 
 ContinuousBatching::ContinuousBatching(const std::vector<Request>& requests, const BatchLimits& limits)
-    : limits_(limits) {
+    : limits_(limits), steps_(limits.groups) {
+  if (limits.groups == 0) throw std::invalid_argument("at least one group of sequences is needed");
   if (limits.sequences == 0) throw std::invalid_argument("at least one sequence must be able to run");
   requests_.reserve(requests.size());
   for (const Request& r : requests) {
@@ -44,6 +45,12 @@ BatchingStatistics ContinuousBatching::statistics() const {
   return s;
 }
 
+std::uint64_t ContinuousBatching::smallest_group() const {
+  std::vector<std::size_t> sizes(limits_.groups);
+  for (const Active& a : active_) ++sizes[a.group];
+  return static_cast<std::uint64_t>(std::min_element(sizes.begin(), sizes.end()) - sizes.begin());
+}
+
 void ContinuousBatching::admit(double now) {
   while (next_ < requests_.size() && requests_[next_].request.arrival_s <= now) {
     const RequestProgress& candidate = requests_[next_];
@@ -55,7 +62,7 @@ void ContinuousBatching::admit(double now) {
     // First come, first served: one that does not fit now holds up those behind it.
     if (free_slots_.empty() || reserved_ + room(candidate.request) > limits_.kv_tokens) return;
     active_.push_back({next_, free_slots_.back(), 0, static_cast<std::uint64_t>(candidate.request.prompt_tokens),
-                       static_cast<std::uint64_t>(candidate.request.output_tokens)});
+                       static_cast<std::uint64_t>(candidate.request.output_tokens), smallest_group()});
     free_slots_.pop_back();
     reserved_ += room(candidate.request);
     requests_[next_].admitted_s = now_;
@@ -64,31 +71,33 @@ void ContinuousBatching::admit(double now) {
   }
 }
 
-const std::vector<ContinuousBatching::Part>& ContinuousBatching::begin_step(double now) {
+const std::vector<ContinuousBatching::Part>& ContinuousBatching::begin_step(double now, std::uint64_t group) {
   pass(now);
   admit(now);
   statistics_.running_max = std::max<std::uint64_t>(statistics_.running_max, active_.size());
   statistics_.waiting_max = std::max(statistics_.waiting_max, waiting_);
   statistics_.kv_tokens_max = std::max(statistics_.kv_tokens_max, reserved_);
-  step_.clear();
+  std::vector<Part>& step = steps_[group];
+  step.clear();
   std::uint64_t budget = limits_.chunk_tokens == 0 ? ~std::uint64_t{0} : limits_.chunk_tokens;
   for (const Active& a : active_) {
+    if (a.group != group) continue;
     if (a.cached >= a.prompt) {
-      step_.push_back({a.request, a.slot, a.cached, 1, false, true});
+      step.push_back({a.request, a.slot, a.cached, 1, false, true});
     } else if (budget > 0) {
       const std::uint64_t tokens = std::min(budget, a.prompt - a.cached);
       // Whole prompts are taken one a step, so that a step's length has a bound that is a prompt's.
       budget = limits_.chunk_tokens == 0 ? 0 : budget - tokens;
-      step_.push_back({a.request, a.slot, a.cached, tokens, true, a.cached + tokens == a.prompt});
+      step.push_back({a.request, a.slot, a.cached, tokens, true, a.cached + tokens == a.prompt});
     }
   }
-  return step_;
+  return step;
 }
 
-void ContinuousBatching::end_step(double end) {
+void ContinuousBatching::end_step(double end, std::uint64_t group) {
   pass(end);
   std::size_t at = 0;
-  for (const Part& part : step_) {
+  for (const Part& part : steps_[group]) {
     while (active_[at].request != part.request) ++at;
     active_[at].cached += part.tokens;
     if (!part.token_out) continue;
@@ -96,15 +105,15 @@ void ContinuousBatching::end_step(double end) {
     if (r.generated++ == 0) r.first_token_s = end;
     r.last_token_s = end;
   }
-  const auto done = [this](const Active& a) {
-    if (requests_[a.request].generated < a.output) return false;
+  const auto done = [this, group](const Active& a) {
+    if (a.group != group || requests_[a.request].generated < a.output) return false;
     free_slots_.push_back(a.slot);
     reserved_ -= room(requests_[a.request].request);
     ++completed_;
     return true;
   };
   active_.erase(std::remove_if(active_.begin(), active_.end(), done), active_.end());
-  step_.clear();
+  steps_[group].clear();
 }
 
 }  // namespace harmonia::testbench

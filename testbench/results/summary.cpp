@@ -130,7 +130,7 @@ void devices(std::string& out, const DevicesResult& d) {
     const auto fewest = d.stages.back().layers, most = d.stages.front().layers;
     out += entry(
         "Pipeline",
-        fmt::format("{} stages of {}, a step in {} micro-batch{} over {}; a device waits {} of the time for "
+        fmt::format("{} stages of {}, {} micro-batch{} under way over {}; a device waits {} of the time for "
                     "other stages; figures are of the mean device",
                     d.pipeline, fewest == most ? counted(most, "layer") : fmt::format("{} to {} layers", fewest, most),
                     d.micro_batches, d.micro_batches == 1 ? "" : "es", d.link, percent(d.bubble_share)));

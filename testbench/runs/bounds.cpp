@@ -16,6 +16,7 @@
 #include "harmonia/testbench/runs/sampler.h"
 #include "harmonia/testbench/runs/workload.h"
 #include "harmonia/testbench/system/machine.h"
+#include "harmonia/testbench/system/stages.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -37,16 +38,18 @@ class LeastSteps : public StepSource {
         peak_(peak_rates(s.accelerator)) {}
 
   StepOutcome simulate(const accelerator::StepWork& work) override {
-    StepOutcome step;
-    step.totals.expect(expected(work));
+    StepOutcome step = formulas(work);
     step.totals.time_ps = std::max(step_bound_ps(step.totals, peak_), 1e12 * decoding(step.totals));
     simulated_ += step.totals;
     return step;
   }
   const Totals& simulated() const override { return simulated_; }
-  accelerator::Expected expected(const accelerator::StepWork& work) const override {
-    return accelerator::expected_of_step(scenario_.model, map_.formats(), settings_.codebook, chip_, work,
-                                         accelerator::StepExtent::whole(scenario_.model), settings_.routing.get());
+  StepOutcome formulas(const accelerator::StepWork& work) const override {
+    StepOutcome step;
+    step.totals.expect(accelerator::expected_of_step(scenario_.model, map_.formats(), settings_.codebook, chip_, work,
+                                                     accelerator::StepExtent::whole(scenario_.model),
+                                                     settings_.routing.get()));
+    return step;
   }
 
  private:
@@ -114,11 +117,21 @@ double least_joules(const Totals& counted, const AcceleratorConfig& config, doub
 Bounds bounds_of(const LoadedScenario& loaded) {
   const std::unique_ptr<Workload> workload = make_workload(loaded);
   Scenario s = workload->scenario();
+  Bounds b;
+  b.area_mm2 = area_of(s.accelerator).total_mm2;
+  if (s.devices.pipeline > 1) {
+    // Of the stages as a run has them, which have no bound of time here.
+    for (const StageKind& kind : stage_kinds(s)) {
+      const accelerator::MemoryMap stage =
+          accelerator::MemoryMap::build(map_request(kind.scenario, workload->capacity()));
+      refuse_impossible_step(kind.scenario.model, stage, kind.scenario, workload->largest_step(), false);
+      if (b.bits_per_weight == 0) b.bits_per_weight = weights_of(stage, kind.scenario.model, false).bits_per_weight;
+    }
+    return b;
+  }
   const accelerator::MemoryMap map = accelerator::MemoryMap::build(map_request(s, workload->capacity()));
   LeastSteps steps(s, map);
   refuse_impossible_step(s.model, map, s, workload->largest_step(), workload->single_linear());
-  Bounds b;
-  b.area_mm2 = area_of(s.accelerator).total_mm2;
   b.bits_per_weight = weights_of(map, s.model, workload->single_linear()).bits_per_weight;
   if (s.workload.is_trace() || workload->single_linear()) return b;
   b.prefill = s.workload.phase == Phase::prefill;

@@ -6,7 +6,7 @@
 //   background of the memory for the least time; area and bits per weight, which are exact. What a run would refuse is
 //   refused. Sampled runs extrapolate, so that their bounds are 1 % lower.
 // Does not model: latencies, rows, refresh, waiting: what a run takes beyond that is for the simulation to say. The replay
-//   of a trace, whose steps follow from what each takes, has no bound of time and energy.
+//   of a trace, whose steps follow from what each takes, and a pipeline of stages have no bound of time and energy.
 #pragma once
 
 #include <optional>

@@ -37,7 +37,8 @@ class MachineSteps : public SimulatedSteps {
   /// Layers that a step has simulated, and columns of a piece of lm_head, as a step command says them; 0: all.
   std::uint32_t layers_of_step() const { return sample_.partial() ? sample_.layers() : 0; }
   std::uint32_t head_columns() const { return sample_.head_columns(); }
-  accelerator::Expected expected(const accelerator::StepWork& work) const override;
+  StepOutcome formulas(const accelerator::StepWork& work) const override;
+  accelerator::Expected expected(const accelerator::StepWork& work) const;
 
   const Totals& simulated() const override { return simulated_; }
   std::uint64_t steps_simulated() const override { return steps_; }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
-#include <stdexcept>
 #include <utility>
 
 #include "harmonia/hw/accelerator/on_chip.h"
@@ -40,6 +39,7 @@ PipelineSteps::PipelineSteps(const Scenario& scenario, const std::vector<StageKi
       chip_(accelerator::on_chip(scenario.accelerator)),
       settings_(machine_options(scenario).program),
       stages_(static_cast<std::size_t>(scenario.devices.pipeline)),
+      batches_(scenario.workload.is_trace() ? 1 : static_cast<std::size_t>(scenario.devices.micro_batches)),
       machine_(machine) {}
 
 /// Only the last stage gives logits.
@@ -85,14 +85,12 @@ PipelineSteps::Outcomes PipelineSteps::all_together(const accelerator::StepWork&
 }
 
 StepOutcome PipelineSteps::simulate(const accelerator::StepWork& work) {
-  const std::vector<accelerator::StepWork> batches =
-      accelerator::micro_batches(work, static_cast<std::size_t>(scenario_.devices.micro_batches));
+  const std::vector<accelerator::StepWork> batches = accelerator::micro_batches(work, batches_);
   const Outcomes outcomes = machine_.pipeline ? all_together(work, batches) : one_by_one(batches);
   StepOutcome whole;
   whole.pipeline.stages = stages_;
   whole.pipeline.batches = batches.size();
   whole.pipeline.busy_ps.resize(stages_ * batches.size());
-  const double hops = static_cast<double>(stages_ - 1) / static_cast<double>(stages_);
   for (std::size_t m = 0; m < batches.size(); ++m) {
     double bytes = 0;
     for (std::size_t k = 0; k < kinds_.size(); ++k) {
@@ -104,13 +102,7 @@ StepOutcome PipelineSteps::simulate(const accelerator::StepWork& work) {
       for (const int stage : kinds_[k].stages)
         whole.pipeline.busy_ps[static_cast<std::size_t>(stage) * batches.size() + m] = o.totals.time_ps;
     }
-    const std::uint64_t values = batches[m].tokens() * static_cast<std::uint64_t>(scenario_.model.hidden_size);
-    const DeviceLink::Cost& hop = link_.send(values);
-    whole.pipeline.hop_ps.push_back(1e6 * hop.us);
-    whole.totals.sends += hops;
-    whole.totals.sent_values += hops * static_cast<double>(values);
-    whole.totals.sent_bytes += hops * hop.payload_bytes;
-    whole.totals.sent_wire_bytes += hops * hop.wire_bytes;
+    add_send(batches[m], whole);
     count_moved(batches[m], bytes);
   }
   together_.composed_ps += PipelineFlow(stages_).pass(whole.pipeline, false).ps;
@@ -118,6 +110,18 @@ StepOutcome PipelineSteps::simulate(const accelerator::StepWork& work) {
   simulated_ = Totals{};
   for (const auto& steps : of_kinds_) simulated_ += steps->simulated();
   return whole;
+}
+
+/// The residual stream of a micro-batch over all hops, of the mean device.
+void PipelineSteps::add_send(const accelerator::StepWork& batch, StepOutcome& step) const {
+  const double hops = static_cast<double>(stages_ - 1) / static_cast<double>(stages_);
+  const std::uint64_t values = batch.tokens() * static_cast<std::uint64_t>(scenario_.model.hidden_size);
+  const DeviceLink::Cost& hop = link_.send(values);
+  step.pipeline.hop_ps.push_back(1e6 * hop.us);
+  step.totals.sends += hops;
+  step.totals.sent_values += hops * static_cast<double>(values);
+  step.totals.sent_bytes += hops * hop.payload_bytes;
+  step.totals.sent_wire_bytes += hops * hop.wire_bytes;
 }
 
 void PipelineSteps::count_moved(const accelerator::StepWork& work, double bytes_of_all_stages) {
@@ -132,8 +136,16 @@ void PipelineSteps::count_moved(const accelerator::StepWork& work, double bytes_
                          static_cast<double>(scenario_.model.hidden_size);
 }
 
-accelerator::Expected PipelineSteps::expected(const accelerator::StepWork&) const {
-  throw std::logic_error("steps of a pipeline are not predicted from others");
+StepOutcome PipelineSteps::formulas(const accelerator::StepWork& work) const {
+  StepOutcome step;
+  for (std::size_t k = 0; k < kinds_.size(); ++k)
+    step.totals.add(of_kinds_[k]->formulas(work_of(k, work)).totals,
+                    static_cast<double>(kinds_[k].stages.size()) / static_cast<double>(stages_));
+  step.pipeline.stages = stages_;
+  step.pipeline.batches = 1;
+  step.pipeline.busy_ps.resize(stages_);
+  add_send(work, step);
+  return step;
 }
 
 std::uint64_t PipelineSteps::layers_simulated() const {
@@ -142,9 +154,10 @@ std::uint64_t PipelineSteps::layers_simulated() const {
   return sum;
 }
 
-StepOutcome waiting_of(const PassTime& pass, double waiting_ps, const Scenario& scenario) {
+StepOutcome waiting_of(const PassTime& pass, double waiting_ps, double relative_spread, const Scenario& scenario) {
   using accelerator::OperationClass;
   StepOutcome o;
+  o.spread.time_ps = waiting_ps * relative_spread;
   Totals& t = o.totals;
   t.time_ps = waiting_ps;
   const double link = std::min(pass.link_ps, waiting_ps);
@@ -163,7 +176,8 @@ StepOutcome in_steady_state(const StepOutcome& step, const Scenario& scenario) {
   if (step.pipeline.stages == 0) return step;
   const PassTime pass = steady_pass(step.pipeline);
   StepOutcome whole = step;
-  whole.add(waiting_of(pass, std::max(0.0, pass.ps - step.totals.time_ps), scenario), 1);
+  const double relative_spread = step.totals.time_ps > 0 ? step.spread.time_ps / step.totals.time_ps : 0;
+  whole.add(waiting_of(pass, std::max(0.0, pass.ps - step.totals.time_ps), relative_spread, scenario), 1);
   return whole;
 }
 

@@ -1,6 +1,7 @@
 // Steps of a pipeline of stages: each stage a machine of its own, with its layers and its DRAM.
 //
-// Models: a step's sequences in micro-batches, each of which every stage takes as a step of its own. Stages that are alike are
+// Models: a step's sequences in micro-batches, each of which every stage takes as a step of its own; a step of a replay is one
+//   micro-batch. Stages that are alike are
 //   simulated once, and so are micro-batches of a step that are. What a step costs is that of the mean of all stages' devices, which is
 //   busy, waits for a link or waits for other stages (pipeline_times.h).
 // Does not model: transfers that hold up all-reduces of a stage, which have links of their own.
@@ -26,8 +27,8 @@ class PipelineSteps : public SimulatedSteps {
                 std::vector<std::unique_ptr<MachineSteps>> of_kinds, Machine& machine);
 
   StepOutcome simulate(const accelerator::StepWork& work) override;
-  /// Throws std::logic_error: only replays ask for it.
-  accelerator::Expected expected(const accelerator::StepWork& work) const override;
+  /// Of the mean device.
+  StepOutcome formulas(const accelerator::StepWork& work) const override;
   const Totals& simulated() const override { return simulated_; }
   std::uint64_t steps_simulated() const override { return steps_; }
   /// Of all kinds of stages together.
@@ -52,15 +53,16 @@ class PipelineSteps : public SimulatedSteps {
   Outcomes one_by_one(const std::vector<accelerator::StepWork>& batches);
   Outcomes all_together(const accelerator::StepWork& work, const std::vector<accelerator::StepWork>& batches);
   accelerator::StepWork work_of(std::size_t kind, const accelerator::StepWork& batch) const;
+  void add_send(const accelerator::StepWork& batch, StepOutcome& step) const;
   void count_moved(const accelerator::StepWork& work, double bytes_of_all_stages);
 
   const Scenario& scenario_;
   const std::vector<StageKind>& kinds_;
   std::vector<std::unique_ptr<MachineSteps>> of_kinds_;
-  DeviceLink link_;
+  mutable DeviceLink link_;  // what it has computed
   accelerator::OnChip chip_;
   accelerator::StepProgram::Settings settings_;
-  std::size_t stages_;
+  std::size_t stages_, batches_;  // batches_: of a step, at most
   Totals simulated_;
   Moved moved_;
   Together together_;
@@ -71,7 +73,8 @@ class PipelineSteps : public SimulatedSteps {
 /// A step of many that follow each other, in which the tokens of a micro-batch go back to the first stage: its time becomes that in which
 /// a token of every sequence comes, and what is not busy in it waits. Nothing without a pipeline.
 StepOutcome in_steady_state(const StepOutcome& step, const Scenario& scenario);
-/// Time that the mean device spends in a pass without work, as the cost of a step in which nothing is moved.
-StepOutcome waiting_of(const PassTime& pass, double waiting_ps, const Scenario& scenario);
+/// Time that the mean device spends in a pass without work, as the cost of a step in which nothing is moved. It is as uncertain as the
+/// work that it waits for; relative_spread: of the time of that.
+StepOutcome waiting_of(const PassTime& pass, double waiting_ps, double relative_spread, const Scenario& scenario);
 
 }  // namespace harmonia::testbench

@@ -10,6 +10,10 @@ double PipelineTimes::mean_busy_ps() const {
   return stages == 0 ? 0 : std::accumulate(busy_ps.begin(), busy_ps.end(), 0.0) / static_cast<double>(stages);
 }
 
+void PipelineTimes::scale_busy(double factor) {
+  for (double& busy : busy_ps) busy *= factor;
+}
+
 void PipelineTimes::add(const PipelineTimes& o, double factor) {
   if (o.stages == 0) return;
   if (stages == 0) {
@@ -21,33 +25,35 @@ void PipelineTimes::add(const PipelineTimes& o, double factor) {
   for (std::size_t i = 0; i < hop_ps.size(); ++i) hop_ps[i] += factor * o.hop_ps[i];
 }
 
-PassTime PipelineFlow::pass(const PipelineTimes& t, bool returns) {
-  const double begin = end_;
+double PipelineFlow::enter(const PipelineTimes& t, std::size_t m, double ready_ps, PassTime& waits) {
   const std::size_t stages = free_.size();
+  const double before = end_;
+  double here = ready_ps, link = 0, bubble = 0;
+  for (std::size_t s = 0; s < stages; ++s) {
+    const double start = std::max(free_[s], here), idle = start - free_[s];
+    const double on_link = s == 0 ? 0.0 : std::min(idle, t.hop_ps[m]);
+    link += on_link;
+    bubble += idle - on_link;
+    begun_[s] = start;
+    const double done = start + t.busy(s, m);
+    free_[s] = done;
+    here = done;
+    if (s + 1 == stages) continue;
+    free_[s] = std::max(done, hop_end_[s]);
+    bubble += free_[s] - done;
+    here = hop_end_[s] = std::max(free_[s], begun_[s + 1]) + t.hop_ps[m];
+  }
+  end_ = std::max(end_, here);
+  waits.ps += end_ - before;
+  waits.link_ps += link / static_cast<double>(stages);
+  waits.bubble_ps += bubble / static_cast<double>(stages);
+  return here;
+}
+
+PassTime PipelineFlow::pass(const PipelineTimes& t, bool returns) {
   ready_.resize(t.batches, 0.0);
   PassTime sum;
-  for (std::size_t m = 0; m < t.batches; ++m) {
-    double here = returns ? ready_[m] : 0.0;
-    for (std::size_t s = 0; s < stages; ++s) {
-      const double start = std::max(free_[s], here), idle = start - free_[s];
-      const double on_link = s == 0 ? 0.0 : std::min(idle, t.hop_ps[m]);
-      sum.link_ps += on_link;
-      sum.bubble_ps += idle - on_link;
-      begun_[s] = start;
-      const double done = start + t.busy(s, m);
-      free_[s] = done;
-      here = done;
-      if (s + 1 == stages) continue;
-      free_[s] = std::max(done, hop_end_[s]);
-      sum.bubble_ps += free_[s] - done;
-      here = hop_end_[s] = std::max(free_[s], begun_[s + 1]) + t.hop_ps[m];
-    }
-    ready_[m] = here;
-    end_ = std::max(end_, here);
-  }
-  sum.ps = end_ - begin;
-  sum.link_ps /= static_cast<double>(stages);
-  sum.bubble_ps /= static_cast<double>(stages);
+  for (std::size_t m = 0; m < t.batches; ++m) ready_[m] = enter(t, m, returns ? ready_[m] : 0.0, sum);
   return sum;
 }
 

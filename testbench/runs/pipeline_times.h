@@ -4,7 +4,7 @@
 //   link to the next stage while it works on. Each hop holds one micro-batch that the sender has done and one that the receiver has not
 //   begun: a stage goes on when the micro-batch before has left, and a transfer begins when the receiver has begun the one before.
 //   Micro-batches of decode steps begin again at the first stage when the last has done their tokens; those of a prefill follow each
-//   other.
+//   other; those of a replay begin when they are given.
 // Does not model: where the times come from (pipeline_steps.h); stages that change the order of micro-batches.
 #pragma once
 
@@ -22,6 +22,8 @@ struct PipelineTimes {
   double busy(std::size_t stage, std::size_t batch) const { return busy_ps[stage * batches + batch]; }
   /// Of all micro-batches, mean of the stages.
   double mean_busy_ps() const;
+  /// Scales what stages take, and leaves the links' times.
+  void scale_busy(double factor);
   /// Adds `factor` times the other; an empty one takes the other's shape.
   void add(const PipelineTimes& other, double factor);
 };
@@ -38,6 +40,11 @@ class PipelineFlow {
   /// returns: a micro-batch begins when the one of its number has left the last stage in the pass before. What it gives adds up over
   /// the passes to the time of all and to what stages waited for between their first and their last work.
   PassTime pass(const PipelineTimes& times, bool returns);
+  /// One micro-batch of the times, behind all before it, that may begin at the first stage at `ready_ps` or later: when it leaves the
+  /// last stage. What stages wait for is added to `waits`.
+  double enter(const PipelineTimes& times, std::size_t batch, double ready_ps, PassTime& waits);
+  /// When the first stage can begin another micro-batch.
+  double first_free_ps() const { return free_.front(); }
   /// When the last micro-batch so far left the last stage.
   double end_ps() const { return end_; }
 

@@ -44,7 +44,8 @@ void Prefill::run(StepSource& steps, Collector& collector) {
       series.run(simulate, take, [&](const StepSeries::Predicted& p) { return worst_residual(p, scenario()); });
   collector.set_errors(errors_of(held, scenario()));
   take(last, simulate(last));
-  if (flow.end_ps() > 0) collector.add(waiting_of(all, flow.end_ps() - collector.totals().time_ps, scenario()));
+  if (flow.end_ps() > 0)
+    collector.add(waiting_of(all, flow.end_ps() - collector.totals().time_ps, collector.spread_of_time(), scenario()));
   collector.time_to_first_token(collector.seconds(), static_cast<std::uint64_t>(scenario().workload.batch));
 }
 

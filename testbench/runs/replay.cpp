@@ -15,8 +15,10 @@
 #include "harmonia/testbench/replay/request_trace.h"
 #include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/runs/checks.h"
+#include "harmonia/testbench/runs/pipeline_steps.h"
 #include "harmonia/testbench/scenario/portable_name.h"
 #include "harmonia/testbench/system/machine.h"
+#include "harmonia/testbench/system/stages.h"
 
 namespace harmonia::testbench {
 namespace {
@@ -43,8 +45,8 @@ std::uint64_t longest_within(const std::vector<Request>& requests, std::uint64_t
 }
 
 /// Tokens of KV cache that the memory has room for beside everything else, in slots of `tokens_per_slot`: windows take
-/// the same room in each, so that a token takes the less the longer a slot is.
-std::uint64_t kv_room(const Scenario& s, const Capacity& capacity, std::uint64_t tokens_per_slot) {
+/// the same room in each, so that a token takes the less the longer a slot is. s: of one device, or of a stage of a pipeline.
+std::uint64_t kv_room_of(const Scenario& s, const Capacity& capacity, std::uint64_t tokens_per_slot) {
   Capacity one = capacity;
   one.slots = 1;
   one.tokens_per_slot = tokens_per_slot;
@@ -57,6 +59,14 @@ std::uint64_t kv_room(const Scenario& s, const Capacity& capacity, std::uint64_t
       map.end - map.kv.bytes() + capacity.slots * request.tensor_alignment + request.region_alignment;
   const double token_bytes = static_cast<double>(map.kv.slot_bytes()) / static_cast<double>(tokens_per_slot);
   return memory > others ? static_cast<std::uint64_t>(static_cast<double>(memory - others) / token_bytes) : 0;
+}
+
+/// Of a pipeline the least of all stages: each has its layers' cache of every token.
+std::uint64_t kv_room(const Scenario& s, const Capacity& capacity, std::uint64_t tokens_per_slot) {
+  std::uint64_t room = ~std::uint64_t{0};
+  for (const StageKind& kind : stage_kinds(s))
+    room = std::min(room, kv_room_of(kind.scenario, capacity, tokens_per_slot));
+  return room;
 }
 
 accelerator::StepWork work_of(const std::vector<ContinuousBatching::Part>& parts) {
@@ -103,7 +113,9 @@ void Replay::find_room(const std::vector<Request>& requests) {
   for (const Request& r : requests) longest_prompt = std::max(longest_prompt, unsigned_of(r.prompt_tokens));
   const std::uint64_t chunk = w.prefill_chunk_tokens == 0 ? longest_prompt : unsigned_of(w.prefill_chunk_tokens);
   capacity_.slots = unsigned_of(w.max_batch);
-  capacity_.max_step_tokens = chunk + capacity_.slots;
+  limits_.sequences = capacity_.slots;
+  limits_.groups = staged() ? unsigned_of(scenario().devices.micro_batches) : 1;
+  capacity_.max_step_tokens = chunk + limits_.step_sequences();
   capacity_.sequence_step_tokens = chunk;
   limits_.request_tokens = accelerator::longest_context(scenario().model, accelerator::on_chip(scenario().accelerator));
   // Slots are as long as the longest request that fits, and how much fits depends on how long slots are.
@@ -119,7 +131,6 @@ void Replay::find_room(const std::vector<Request>& requests) {
     throw config::InputError("workload.kv_capacity_tokens: the KV cache overflows the DRAM: " + std::to_string(wanted) +
                              " tokens are wanted and the DRAM has room for " + std::to_string(room) +
                              " beside weights and activations");
-  limits_.sequences = capacity_.slots;
   limits_.chunk_tokens = unsigned_of(w.prefill_chunk_tokens);
   limits_.kv_tokens = allowed();
   capacity_.kv_tokens = limits_.kv_tokens;
@@ -145,13 +156,14 @@ void Replay::check_contexts(const std::vector<Request>& requests) {
 accelerator::StepWork Replay::largest_step() const {
   accelerator::StepWork work;
   work.sequences.push_back({0, 0, longest_chunk_, true});
-  for (std::uint64_t i = 1; i < limits_.sequences; ++i) work.sequences.push_back({i, 0, 1, true});
+  for (std::uint64_t i = 1; i < limits_.step_sequences(); ++i) work.sequences.push_back({i, 0, 1, true});
   return work;
 }
 
 // ------------------------------------------------------------------------------------------------------------- steps
 
 void Replay::serve(Pass& pass, const Cost& cost, const std::function<double()>& factor) const {
+  if (staged()) return serve_stages(pass, cost, factor);
   ContinuousBatching& b = pass.batching;
   Progress progress("requests", static_cast<double>(b.requests().size()));
   while (!b.finished()) {
@@ -163,17 +175,86 @@ void Replay::serve(Pass& pass, const Cost& cost, const std::function<double()>& 
     }
     const StepOutcome o = cost(parts, testbench::work_of(parts), pass);
     const double seconds = o.totals.seconds() * factor();
-    pass.collector.add(o, pass.now, pass.now + seconds);
+    take(parts, o, pass.now, pass.now + seconds, pass);
     pass.now += seconds;
-    std::uint64_t prompt = 0, output = 0;
-    for (const ContinuousBatching::Part& p : parts) {
-      if (p.prefill) prompt += p.tokens;
-      if (p.token_out) ++output;
-    }
-    pass.collector.count_step(prompt, output);
     b.end_step(pass.now);
     progress.update(static_cast<double>(b.completed() + b.refused()));
   }
+}
+
+void Replay::take(const Parts& parts, const StepOutcome& step, double begin_s, double end_s, Pass& pass) {
+  pass.collector.add(step, begin_s, end_s);
+  std::uint64_t prompt = 0, output = 0;
+  for (const ContinuousBatching::Part& p : parts) {
+    if (p.prefill) prompt += p.tokens;
+    if (p.token_out) ++output;
+  }
+  pass.collector.count_step(prompt, output);
+}
+
+void Replay::serve_stages(Pass& pass, const Cost& cost, const std::function<double()>& factor) const {
+  struct Group {
+    bool under_way = false;
+    double since_s = 0;  // when its step ends, or has ended
+  };
+  ContinuousBatching& b = pass.batching;
+  std::vector<Group> groups(limits_.groups);
+  PipelineFlow flow(unsigned_of(scenario().devices.pipeline));
+  PassTime waits;
+  Progress progress("requests", static_cast<double>(b.requests().size()));
+  const auto earliest = [&](bool under_way, const std::vector<bool>& without) {
+    Group* first = nullptr;
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      if (groups[g].under_way == under_way && !without[g] && (!first || groups[g].since_s < first->since_s))
+        first = &groups[g];
+    return first;
+  };
+  const auto number = [&](const Group* group) { return static_cast<std::uint64_t>(group - groups.data()); };
+  const std::vector<bool> none(groups.size());
+  // What was complete is kept when the user interrupts.
+  const auto rest = [&] {
+    pass.waited_ps = std::max(0.0, 1e12 * (pass.now - b.statistics().idle_s) - pass.collector.totals().time_ps);
+    pass.collector.add(waiting_of(waits, pass.waited_ps, pass.collector.spread_of_time(), scenario()), pass.now,
+                       pass.now);
+  };
+  const auto end = [&](Group& group) {
+    pass.now = group.since_s;
+    group.under_way = false;
+    b.end_step(group.since_s, number(&group));
+    progress.update(static_cast<double>(b.completed() + b.refused()));
+  };
+  try {
+    for (double now = 0; !b.finished();) {
+      if (interrupted()) throw Interrupted{};
+      // The first stage takes the step of the group that has waited longest of those that have one.
+      now = std::max(now, 1e-12 * flow.first_free_ps());
+      for (Group* g = earliest(true, none); g && g->since_s <= now; g = earliest(true, none)) end(*g);
+      std::vector<bool> empty(groups.size());
+      Group* ready = earliest(false, empty);
+      for (; ready && b.begin_step(now, number(ready)).empty(); ready = earliest(false, empty))
+        empty[number(ready)] = true;
+      if (ready) {
+        const Parts& parts = b.step(number(ready));
+        StepOutcome o = cost(parts, testbench::work_of(parts), pass);
+        PipelineTimes times = o.pipeline;
+        times.scale_busy(factor());
+        *ready = {true, 1e-12 * flow.enter(times, 0, 1e12 * now, waits)};
+        take(parts, o, now, ready->since_s, pass);
+        continue;
+      }
+      const Group* next = earliest(true, none);
+      const double arrival = b.next_arrival();
+      if (next && (arrival <= now || next->since_s <= arrival))
+        now = next->since_s;
+      else
+        now = std::max(now, arrival);
+    }
+  } catch (const Interrupted&) {
+    while (Group* under_way = earliest(true, none)) end(*under_way);
+    rest();
+    throw;
+  }
+  rest();
 }
 
 void Replay::add_latencies(Pass& pass) {
@@ -214,7 +295,9 @@ void Replay::run(StepSource& steps, Collector& collector) {
 // --------------------------------------------------------------------------------------------------------- sampling
 
 void Replay::run_sampled(StepSource& steps, Collector& collector) {
-  map_ = accelerator::MemoryMap::build(map_request(scenario(), capacity_));
+  accelerator::MapRequest request = map_request(scenario(), capacity_);
+  if (staged()) request.memory_bytes = 0;  // all layers together are in no device's memory
+  map_ = accelerator::MemoryMap::build(request);
   SampledSteps sampled(scenario(), map_, steps);
   const Collector empty = collector;
   const ContinuousBatching start = *batching_;
@@ -259,7 +342,8 @@ void Replay::run_sampled(StepSource& steps, Collector& collector) {
     const WorstFigure worst = collector.worst_worth_simulating(errors, scenario());
     if (worst.error == 0) return;
     try {
-      if (!sampled.refine(worst.figure)) return;
+      // What stages wait for is in no step: it follows from the time of all.
+      if (!sampled.refine(worst.figure) && !(staged() && sampled.refine(kTimeFigure))) return;
     } catch (const Interrupted&) {
       return;  // with what was kept
     }
@@ -273,7 +357,7 @@ RunErrors Replay::errors_of_steps(const Pass& pass, const HeldOut& held) const {
                             predicted = error_figures(pass.predicted, scenario());
   for (std::size_t f = 0; f < all.size(); ++f) {
     const double of_figure = all[f] > 0 ? predicted[f] / all[f] : 0,
-                 of_time = predicted[kTimeFigure] / all[kTimeFigure];
+                 of_time = predicted[kTimeFigure] / (all[kTimeFigure] - 1e-12 * pass.waited_ps);
     const double share = std::min(1.0, std::max(of_figure, of_time));
     // With no step held out nothing is known of how far predictions are off.
     errors.figures.push_back(held.count() > 0 ? share * held.error(f) + (1 - share) * held.chance(f) : share);

@@ -1,6 +1,7 @@
 // The replay of a request trace with continuous batching.
 //
-// Models: steps as the scheduler puts them together (testbench/replay/continuous_batching.h), each on the machine or, in
+// Models: steps as the scheduler puts them together (testbench/replay/continuous_batching.h), one behind the other or in the
+//   stages of a pipeline at a time (pipeline_times.h), each on the machine or, in
 //   a sampled run, predicted from few that are (sampled_steps.h); the room that the KV cache has for requests. A sampled
 //   run goes through the trace again with more steps simulated while its estimated error is above the target, and again
 //   with steps that take as much longer or shorter as they may be off by: so much the latencies of the queue may be off.
@@ -43,7 +44,8 @@ class Replay : public Workload {
     ContinuousBatching batching;
     Collector collector;
     double now = 0;
-    Totals predicted{};  // of steps that were not simulated
+    Totals predicted{};    // of steps that were not simulated
+    double waited_ps = 0;  // of the totals' time, what stages of a pipeline waited for
   };
   /// Seconds and counts of a step.
   using Cost = std::function<StepOutcome(const Parts& parts, const accelerator::StepWork& work, Pass& pass)>;
@@ -53,6 +55,10 @@ class Replay : public Workload {
   void check_contexts(const std::vector<Request>& requests);
   /// factor: of the time that a step takes in the queue.
   void serve(Pass& pass, const Cost& cost, const std::function<double()>& factor) const;
+  /// The same where a step passes the stages of a pipeline, and as many are under way as there are groups of sequences.
+  void serve_stages(Pass& pass, const Cost& cost, const std::function<double()>& factor) const;
+  static void take(const Parts& parts, const StepOutcome& step, double begin_s, double end_s, Pass& pass);
+  bool staged() const { return scenario().devices.pipeline > 1; }
   void run_sampled(StepSource& steps, Collector& collector);
   RunErrors errors_of_steps(const Pass& pass, const HeldOut& held) const;
   RunErrors errors_of_queue(const Pass& pass, const Pass& start, const SampledSteps& sampled,

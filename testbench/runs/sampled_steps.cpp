@@ -37,13 +37,13 @@ SampledSteps::Cost SampledSteps::cost(const Parts& parts, const accelerator::Ste
     same = points_.size() - 1;
   }
   // Steps with the same features may have other bytes, which follow from where in a group of tokens each sequence is.
-  if (same != StepCost::kNone) return {sum_of(itself(same), formulas_of(work)), true};
+  if (same != StepCost::kNone) return {sum_of(itself(same), source_.formulas(work)), true};
   const StepCost::Prediction p = cost_.predict(features);
   for (const auto& [point, weight] : p.mix) {
     used_[point] += weight;
     dissimilar_[point] += weight * p.dissimilarity;
   }
-  Cost cost{sum_of(p, formulas_of(work)), false};
+  Cost cost{sum_of(p, source_.formulas(work)), false};
   kinds_.add(features, cost_.vector_of(features), work, cost.outcome.totals.seconds());
   return cost;
 }
@@ -53,8 +53,12 @@ StepOutcome SampledSteps::predicted(const Parts& parts, const accelerator::StepW
   const StepFeatures features = features_of(parts, work);
   const StepCost::Point same = cost_.same(features);
   const StepCost::Prediction p = same != StepCost::kNone ? itself(same) : cost_.predict(features);
-  StepOutcome outcome = sum_of(p, formulas_of(work));
-  if (!off.empty()) outcome.totals.time_ps *= factor_of(p.mix, off);
+  StepOutcome outcome = sum_of(p, source_.formulas(work));
+  if (!off.empty()) {
+    const double factor = factor_of(p.mix, off);
+    outcome.totals.time_ps *= factor;
+    outcome.pipeline.scale_busy(factor);
+  }
   return outcome;
 }
 
@@ -69,18 +73,16 @@ double SampledSteps::factor_of(const StepCost::Mix& mix, const std::vector<doubl
   return all > 0 ? sum / all : 1;
 }
 
-Totals SampledSteps::formulas_of(const accelerator::StepWork& work) const {
-  Totals formulas;
-  formulas.expect(source_.expected(work));
-  return formulas;
-}
-
-StepOutcome SampledSteps::sum_of(const StepCost::Prediction& prediction, const Totals& formulas) const {
+StepOutcome SampledSteps::sum_of(const StepCost::Prediction& prediction, const StepOutcome& formulas) const {
   StepOutcome sum;
   for (const auto& [point, weight] : prediction.mix) sum.add(points_[point], weight);
   // Every step has as many all-reduces: behind the embedding, and twice a layer.
   if (!points_.empty()) sum.totals.all_reduces = points_.front().totals.all_reduces;
-  follow_formulas(sum.totals, formulas, peak_, prediction.demand);
+  follow_formulas(sum.totals, formulas.totals, peak_, prediction.demand);
+  if (const double busy = sum.pipeline.mean_busy_ps(); busy > 0) {
+    sum.pipeline.scale_busy(sum.totals.time_ps / busy);
+    sum.pipeline.hop_ps = formulas.pipeline.hop_ps;
+  }
   return sum;
 }
 
@@ -118,13 +120,21 @@ void SampledSteps::plan(const SchedulePass& schedule) {
   planned_ = points_.size();
 }
 
-/// At the times that memory and array need at least while nothing was simulated.
+/// In the time that memory and array need at least, all stages of a pipeline alike.
+StepOutcome SampledSteps::least(const accelerator::StepWork& work) const {
+  StepOutcome step = source_.formulas(work);
+  step.totals.time_ps = step_bound_ps(step.totals, peak_);
+  std::fill(step.pipeline.busy_ps.begin(), step.pipeline.busy_ps.end(), step.totals.time_ps);
+  return step;
+}
+
+/// At these times while nothing was simulated.
 StepKinds SampledSteps::kinds_of(const SchedulePass& schedule) const {
   StepKinds kinds;
   schedule([&](const Parts& parts, const accelerator::StepWork& work) {
     StepOutcome outcome;
     if (points_.empty())
-      outcome.totals.time_ps = step_bound_ps(formulas_of(work), peak_);
+      outcome = least(work);
     else
       outcome = predicted(parts, work);
     const StepFeatures features = features_of(parts, work);
@@ -189,7 +199,7 @@ HeldOut SampledSteps::held_out() const {
   if (points_.size() < 2) return held;
   for (StepCost::Point p = 0; p < points_.size(); ++p) {
     const Totals& simulated = points_[p].totals;
-    held.add(used_[p], error_figures(sum_of(prediction_without(p), simulated).totals, scenario_),
+    held.add(used_[p], error_figures(sum_of(prediction_without(p), points_[p]).totals, scenario_),
              error_figures(simulated, scenario_));
   }
   return held;

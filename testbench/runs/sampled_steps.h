@@ -65,10 +65,11 @@ class SampledSteps {
   double array_rows(double tokens) const;
   double attention_demand(const accelerator::StepWork& work) const;
   FeatureWeights feature_weights() const;
-  Totals formulas_of(const accelerator::StepWork& work) const;
-  StepOutcome sum_of(const StepCost::Prediction& prediction, const Totals& formulas) const;
+  /// formulas: of totals what expect() sets counts, of a pipeline what goes from stage to stage.
+  StepOutcome sum_of(const StepCost::Prediction& prediction, const StepOutcome& formulas) const;
   double factor_of(const StepCost::Mix& mix, const std::vector<double>& off) const;
   StepCost::Prediction prediction_without(StepCost::Point point) const;
+  StepOutcome least(const accelerator::StepWork& work) const;
   StepKinds kinds_of(const SchedulePass& schedule) const;
   void choose_most_dissimilar(const StepKinds& kinds, std::size_t most);
   void hold_out(const StepKinds& kinds, std::size_t count);

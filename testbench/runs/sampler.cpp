@@ -272,6 +272,10 @@ void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak, c
   t.expected_slots = formulas.expected_slots;
   t.reduced_values = formulas.expected_reduced_values;
   t.expected_reduced_values = formulas.expected_reduced_values;
+  t.sends = formulas.sends;
+  t.sent_values = formulas.sent_values;
+  t.sent_bytes = formulas.sent_bytes;
+  t.sent_wire_bytes = formulas.sent_wire_bytes;
 }
 
 // ------------------------------------------------------------------------------------------------------------ layers

@@ -115,7 +115,7 @@ double step_bound_ps(const Totals& formulas, const PeakRates& peak);
 /// rate, or cycles of the array) as in the simulated steps: further below only where it is there, where work fetched ahead
 /// is the only reason. The step as a whole takes no less than all of its bytes at peak bandwidth and all of its operations
 /// at peak rate. What units do and wait goes with the time of the step.
-/// formulas: totals of which what expect() sets counts.
+/// formulas: totals of which what expect() sets counts, and what goes from stage to stage.
 void follow_formulas(Totals& predicted, const Totals& formulas, const PeakRates& peak, const DemandRatios& demand = {});
 
 }  // namespace harmonia::testbench

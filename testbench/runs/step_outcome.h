@@ -2,7 +2,6 @@
 // Models: the border between workloads and the machine. Does not model: how a step is simulated (machine_steps.h).
 #pragma once
 
-#include "harmonia/hw/program/conservation.h"
 #include "harmonia/hw/program/step_program.h"
 #include "harmonia/testbench/runs/pipeline_times.h"
 #include "harmonia/testbench/runs/totals.h"
@@ -33,8 +32,9 @@ class StepSource {
   virtual StepOutcome simulate(const accelerator::StepWork& work) = 0;
   /// Everything that was simulated, up to the end of the last complete step.
   virtual const Totals& simulated() const = 0;
-  /// What the formulas say of the step, without simulating it.
-  virtual accelerator::Expected expected(const accelerator::StepWork& work) const = 0;
+  /// What the formulas say of the step, without simulating it: what Totals::expect sets, and of a pipeline what goes from stage to
+  /// stage. Only replays ask for it.
+  virtual StepOutcome formulas(const accelerator::StepWork& work) const = 0;
 };
 
 }  // namespace harmonia::testbench

@@ -24,8 +24,8 @@ void DevicesConfig::describe(config::Fields& f) {
       .range(0, 65536)
       .unit("micro-batches")
       .says(
-          "of a step's sequences, which pass the stages of a pipeline one behind the other; 0: as many as stages, and "
-          "no more than sequences");
+          "of a step's sequences, which pass the stages of a pipeline one behind the other; of a replay, groups of "
+          "sequences whose steps do; 0: as many as stages, and no more than sequences");
   f.add("fold", fold).says("simulate one of the equal devices; false: all of them, with their links");
   f.add("overlap", overlap)
       .says("weights of what follows are read and expanded during all-reduces, as far as their buffers reach");
@@ -44,21 +44,25 @@ link::Algorithm DevicesConfig::named_algorithm() const {
   throw std::logic_error("no algorithm is named");
 }
 
+int most_micro_batches(const WorkloadConfig& w) { return w.is_trace() ? w.max_batch : w.batch; }
+
 namespace {
 
 std::string pipeline_problem(const Scenario& s) {
   const DevicesConfig& d = s.devices;
   if (d.pipeline == 1) return {};
-  if (s.workload.is_trace())
-    return "devices.pipeline: replay of a request trace is not modelled over stages, expected 1";
-  if (s.workload.phase == Phase::gemv)
+  if (!s.workload.is_trace() && s.workload.phase == Phase::gemv)
     return "devices.pipeline: a single matrix (phase gemv) has no layers, expected 1";
   if (d.pipeline > s.model.num_hidden_layers)
     return "devices.pipeline: is " + std::to_string(d.pipeline) + ", expected at most the model's " +
            std::to_string(s.model.num_hidden_layers) + " layers";
-  if (d.micro_batches > s.workload.batch)
+  if (d.micro_batches > most_micro_batches(s.workload))
     return "devices.micro_batches: is " + std::to_string(d.micro_batches) + ", expected at most the workload's " +
-           std::to_string(s.workload.batch) + " sequences";
+           std::to_string(most_micro_batches(s.workload)) + " sequences";
+  if (!d.fold && s.workload.is_trace())
+    return "devices.fold: stages that are simulated together end a step before they begin another, and those of a "
+           "replay "
+           "overlap, expected true";
   if (!d.fold && s.fidelity.mode == FidelityMode::sampled)
     return "devices.fold: stages that are simulated together are simulated whole, expected true, or fidelity.mode: "
            "full";

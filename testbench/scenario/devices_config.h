@@ -15,6 +15,7 @@
 namespace harmonia::testbench {
 
 struct Scenario;
+struct WorkloadConfig;
 
 inline constexpr const char* kFastestAlgorithm = "fastest";
 
@@ -35,6 +36,8 @@ struct DevicesConfig {
   link::Algorithm named_algorithm() const;
 };
 
+/// Sequences that the workload has at a time, of which each micro-batch has one at least.
+int most_micro_batches(const WorkloadConfig& workload);
 /// Why the scenario cannot run on its devices, as "devices.KEY: what is wrong, what was expected"; empty when it can. link_given:
 /// whether the scenario names a link.
 std::string devices_problem(const Scenario& scenario, bool link_given);

@@ -433,7 +433,7 @@ void settle_devices(LoadedScenario& loaded) {
       throw located(e, loaded);
     }
     if (s.devices.pipeline > 1 && s.devices.micro_batches == 0)
-      s.devices.micro_batches = std::min(s.devices.pipeline, s.workload.batch);
+      s.devices.micro_batches = std::min(s.devices.pipeline, most_micro_batches(s.workload));
     Node* resolved = loaded.resolved.find("devices");
     if (s.devices.pipeline > 1)
       resolved->find("micro_batches")->text = std::to_string(s.devices.micro_batches);
@@ -456,7 +456,8 @@ void settle_devices(LoadedScenario& loaded) {
     return;
   }
   if (given)
-    loaded.notices.emplace_back("devices.tensor and devices.pipeline are 1: nothing is divided, and no link is used.");
+    loaded.notices.emplace_back(
+        "devices.tensor and devices.pipeline are 1: nothing is divided, and no other key of `devices` has an effect.");
   loaded.resolved.erase("devices");
   auto& list = loaded.assumptions;
   list.erase(std::remove_if(list.begin(), list.end(),

@@ -143,6 +143,89 @@ TEST_CASE(
   }
 }
 
+namespace {
+
+std::string trace_of(int requests, double interval_s) {
+  std::string trace = "arrival_s,prompt_tokens,output_tokens\n";
+  for (int i = 0; i < requests; ++i)
+    trace += std::to_string(interval_s * i) + "," + std::to_string(20 + 13 * (i % 5)) + "," +
+             std::to_string(9 + i % 4) + "\n";
+  return trace;
+}
+
+struct Replays : Runs {
+  json replay(const std::string& settings) const {
+    const Outcome o = run_harmonia(folder,
+                                   "run default --set model=model.yaml --set output.timeline=false --data . "
+                                   "--set \"workload={trace: trace.csv, max_batch: 4, prefill_chunk_tokens: 64}\" " +
+                                       settings + " -o replay");
+    INFO(o.err);
+    REQUIRE(o.status == 0);
+    return json::parse(Scratch::read(folder / "replay/result.json"));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("pipeline run: a request of a trace that is alone passes all stages for each token") {
+  const Replays runs;
+  runs.folder.write("trace.csv", trace_of(1, 0));
+  const json r = runs.replay(stages(3));
+  const json& d = r.at("devices");
+  CHECK(d.at("micro_batches") == 3);
+  double busy = 0;
+  for (const json& stage : d.at("stages")) busy += stage.at("busy_s").get<double>();
+  // The prompt of 20 tokens, then eight steps of one; two hops each.
+  CHECK(r.at("steps") == 9);
+  const double rows = 20 + 8;
+  CHECK(number(r, "/simulated_seconds") == Approx(busy + 2 * (rows * 512e-9 + 9 * 100e-9)));
+  CHECK(d.at("sends").get<double>() == Approx(9 * 2 / 3.0));
+  CHECK(d.at("link_bytes").get<double>() == Approx(rows * 2 * 1024 / 3.0));
+  CHECK(time_of(r, "bubble") == Approx(d.at("bubble_s").get<double>()));
+  CHECK(time_of(r, "link") == Approx(2 * (rows * 512e-9 + 9 * 100e-9) / 3));
+  CHECK(d.at("bubble_share").get<double>() == Approx(2.0 / 3).margin(0.05));
+  CHECK(check_passed(r, "DRAM bytes of all stages = those of one device"));
+  CHECK(check_passed(r, "bytes sent over links = formula"));
+}
+
+TEST_CASE("pipeline run: groups of a trace's sequences are in different stages at a time") {
+  const Replays runs;
+  runs.folder.write("trace.csv", trace_of(8, 0));
+  const json turns = runs.replay(stages(2) + "--set devices.micro_batches=1"), filled = runs.replay(stages(2));
+  CHECK(filled.at("devices").at("micro_batches") == 2);
+  CHECK(filled.at("serving").at("running_max") == 4);
+  CHECK(filled.at("devices").at("bubble_share").get<double>() <
+        0.7 * turns.at("devices").at("bubble_share").get<double>());
+  CHECK(number(filled, "/simulated_seconds") < number(turns, "/simulated_seconds"));
+  CHECK(filled.at("steps").get<int>() > 1.5 * turns.at("steps").get<int>());
+  // The same tokens pass, whatever the groups.
+  CHECK(filled.at("output_tokens") == turns.at("output_tokens"));
+  CHECK(number(filled, "/devices/link_bytes") == Approx(number(turns, "/devices/link_bytes")));
+  CHECK(check_passed(filled, "time >= that of the busiest stage"));
+}
+
+TEST_CASE("pipeline run: a sampled replay of a trace gives time and bytes of the full one within its estimate") {
+  const Replays runs;
+  runs.folder.write("trace.csv", trace_of(16, 0));
+  for (const char* more : {"", "--set devices.tensor=2 ", "--set devices.micro_batches=4 "}) {
+    INFO(more);
+    const json full = runs.replay(stages(3) + more), sampled = runs.replay(stages(3) + more + "--set fidelity=sampled");
+    CHECK(sampled.at("fidelity").at("steps_simulated").get<int>() < 0.7 * full.at("steps").get<int>());
+    double estimate = 1;
+    for (const json& e : sampled.at("fidelity").at("estimated_errors"))
+      if (e.at("figure") == "simulated_seconds") estimate = e.at("error");
+    CHECK(estimate < 0.05);
+    CHECK(number(sampled, "/simulated_seconds") == Approx(number(full, "/simulated_seconds")).epsilon(estimate));
+    CHECK(number(sampled, "/latency/end_to_end_s/mean") ==
+          Approx(number(full, "/latency/end_to_end_s/mean")).epsilon(0.05));
+    // Every row of the residual stream passes, whatever the steps.
+    CHECK(number(sampled, "/devices/link_bytes") == Approx(number(full, "/devices/link_bytes")).epsilon(0.02));
+    CHECK(number(sampled, "/bandwidth/bytes") == Approx(number(full, "/bandwidth/bytes")).epsilon(0.05));
+    CHECK(check_passed(sampled, "bytes sent over links = formula"));
+    CHECK(check_passed(sampled, "DRAM bytes of all stages = those of one device"));
+  }
+}
+
 TEST_CASE("pipeline run: a model that does not fit one device's memory runs over stages that hold a part each") {
   const Runs runs;
   const std::string large =
@@ -196,6 +279,16 @@ TEST_CASE("pipeline run: what cannot be is refused by name and place") {
   CHECK_THAT(runs.refusal("--set devices.pipeline=2"), ContainsSubstring("devices.link: is missing"));
   CHECK_THAT(runs.refusal(stages(2) + "--set devices.fold=false --set fidelity=sampled"),
              ContainsSubstring("devices.fold: stages that are simulated together are simulated whole"));
+  runs.folder.write("trace.csv", "arrival_s,prompt_tokens,output_tokens\n0,8,2\n");
+  const std::string trace = "--set \"workload={trace: trace.csv, max_batch: 4}\" --data . ";
+  CHECK_THAT(
+      run_harmonia(runs.folder, "run default --set model=model.yaml " + trace + stages(2) + "--set devices.fold=false")
+          .err,
+      ContainsSubstring("devices.fold: stages that are simulated together end a step before they begin another"));
+  CHECK_THAT(run_harmonia(runs.folder,
+                          "run default --set model=model.yaml " + trace + stages(2) + "--set devices.micro_batches=5")
+                 .err,
+             ContainsSubstring("devices.micro_batches: is 5, expected at most the workload's 4 sequences"));
   CHECK_THAT(runs.refusal(stages(2) + "--set fidelity.data=functional"),
              ContainsSubstring("devices.fold: one device has no values of the others"));
   runs.folder.write("stages.yaml", "base: default\nname: stages\ndevices:\n  link: link.yaml\n  pipeline: 99\n");

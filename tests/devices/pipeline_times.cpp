@@ -51,6 +51,23 @@ TEST_CASE("pipeline: chunks of a prefill fill the stages once and empty them onc
   CHECK(flow.end_ps() == Approx(sum));
 }
 
+TEST_CASE("pipeline: micro-batches that are given one by one wait for what is before them, and stages for them") {
+  PipelineFlow flow(2);
+  PassTime waits;
+  const PipelineTimes t = equal(2, 1, 100, 10);
+  CHECK(flow.enter(t, 0, 50, waits) == Approx(50 + 100 + 10 + 100));
+  CHECK(flow.first_free_ps() == Approx(150));
+  // The first stage is free, and the second one when the first micro-batch has left.
+  CHECK(flow.enter(t, 0, 150, waits) == Approx(260 + 100));
+  CHECK(flow.enter(t, 0, 1000, waits) == Approx(1000 + 210));
+  CHECK(flow.end_ps() == Approx(1210));
+  CHECK(waits.ps == Approx(1210));
+  // The first stage waits 50 and 750. The second one 160, then (its input comes as it is free) nothing, and 750 again; 10 of these each
+  // time for the link.
+  CHECK(waits.link_ps == Approx((10 + 10) / 2.0));
+  CHECK(waits.bubble_ps == Approx((50 + 750 + 150 + 740) / 2.0));
+}
+
 TEST_CASE("pipeline: a hop that takes longer than a stage decides, and holds the stage before up") {
   PipelineFlow flow(2);
   for (int chunk = 0; chunk < 50; ++chunk) flow.pass(equal(2, 1, 10, 40), false);

@@ -38,13 +38,15 @@ def settings_of(seed):
     layers, batch = int(re.search(r"num_hidden_layers: (\d+)", model)[1]), int(re.search(r"batch: (\d+)", work)[1])
     stages = r.choice([s for s in (1, 1, 2, 3) if s <= layers]) if topology != "shared" else 1
     pipeline = f"pipeline: {stages}, micro_batches: {r.randint(1, batch)}, " if stages > 1 else ""
+    on_chip = []
     if r.random() < 0.3:
+        on_chip = ["accelerator.activation_buffer.capacity_bytes=4 MiB"]  # experts read rows of the step from there alone
         shared = r.choice([0, 32 * devices])
         model = model[:-1] + (f", mixture: {{experts: {r.randint(2, 9)}, experts_per_token: {r.randint(1, 2)}, expert_width: {32 * devices * r.randint(1, 3)}, "
                               f"shared_width: {shared}, shared_gate: {r.choice(['true', 'false']) if shared else 'false'}}}}}")
     return [model, work, f"weights={r.choice(['fp16', 'int8', 'kmeans4', 'kmeans2', 'kmeans1'])}", f"kv={r.choice(['fp16', 'bfp4+windows'])}",
             f"devices={{tensor: {devices}, {pipeline}topology: {topology}, algorithm: {algorithm}, reduction: {r.choice(['fp16', 'fp32'])}, overlap: {overlap}, "
-            f"link: {link}}}", "accelerator.dram.channels=2", "output.timeline=false"]
+            f"link: {link}}}", "accelerator.dram.channels=2", "output.timeline=false"] + on_chip
 
 
 def run(program, settings, folder, name):

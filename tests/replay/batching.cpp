@@ -120,4 +120,33 @@ TEST_CASE("batching: at most so many sequences, each with a slot of its own; tim
   REQUIRE(b.statistics().idle_s == 6);
 }
 
+TEST_CASE("batching: groups of sequences have steps of their own, and a request joins the smallest group") {
+  BatchLimits limits{4, 100, 512};
+  limits.groups = 2;
+  CHECK(limits.step_sequences() == 2);
+  ContinuousBatching b(std::vector<Request>{{0, 3, 2}, {0, 4, 1}, {0, 5, 1}, {1.5, 6, 1}}, limits);
+  const std::vector<Part> first = b.begin_step(0, 0);
+  REQUIRE(first.size() == 2);
+  require_part(first[0], 0, 0, 3, true);
+  require_part(first[1], 2, 0, 5, true);
+  const std::vector<Part> second = b.begin_step(0.5, 1);
+  REQUIRE(second.size() == 1);
+  require_part(second[0], 1, 0, 4, true);
+  CHECK(b.step(0).size() == 2);
+  b.end_step(1, 0);
+  b.end_step(1.25, 1);
+  // The first group has a sequence left, the second one none: what arrives goes there.
+  REQUIRE(b.begin_step(1.5, 0).size() == 1);
+  require_part(b.step(0)[0], 0, 3, 1, true);
+  REQUIRE(b.begin_step(1.5, 1).size() == 1);
+  require_part(b.step(1)[0], 3, 0, 6, true);
+  b.end_step(2, 0);
+  b.end_step(2.5, 1);
+  CHECK(b.finished());
+  CHECK(b.completed() == 4);
+  CHECK(b.requests()[0].last_token_s == 2);
+  CHECK(b.requests()[3].first_token_s == 2.5);
+  CHECK(b.statistics().idle_s == Approx(0));
+}
+
 }  // namespace harmonia::test

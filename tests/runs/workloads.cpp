@@ -38,7 +38,7 @@ struct Formula : testbench::StepSource {
     all += o.totals;
     return o;
   }
-  accelerator::Expected expected(const StepWork&) const override { return {}; }
+  StepOutcome formulas(const StepWork&) const override { return {}; }
   const testbench::Totals& simulated() const override { return all; }
   testbench::Totals all;
 };
