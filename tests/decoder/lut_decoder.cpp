@@ -150,6 +150,45 @@ TEST_CASE("decoder descriptor: bytes of codes and scales, zero-points and bit pl
   REQUIRE(planes.index_row_bytes() == 3 * 17);  // each plane is whole bytes
 }
 
+TEST_CASE("decoder descriptor: the least and the most of every field are taken, what is beyond is refused by name") {
+  const auto fault = [](void (*change)(Descriptor&), DecodeKind kind = DecodeKind::integer) {
+    Descriptor d = tile(kind, kind == DecodeKind::to_bfp8 ? 16 : 4, 64, kind == DecodeKind::to_bfp8 ? 0 : 64);
+    change(d);
+    return fault_of(d);
+  };
+  const std::string none;
+  REQUIRE(fault([](Descriptor&) {}) == none);
+  REQUIRE(fault([](Descriptor& d) { d.rows = 1 << 24; }) == none);
+  REQUIRE(fault([](Descriptor& d) { d.row_elements = 1; }) == none);
+  REQUIRE(fault([](Descriptor& d) { d.row_elements = 1 << 24; }) == none);
+  REQUIRE(fault([](Descriptor& d) { d.bits = 1; }) == none);
+  REQUIRE(fault([](Descriptor& d) { d.bits = 8; }) == none);
+  REQUIRE(fault([](Descriptor& d) { d.block = 32; }) == none);
+  REQUIRE(fault([](Descriptor& d) { d.block = 0; }, DecodeKind::codebook) == none);
+  REQUIRE(fault([](Descriptor& d) { d.codebook_size = 1; }, DecodeKind::codebook) == none);
+  REQUIRE(fault([](Descriptor& d) { d.codebook_size = 16; }, DecodeKind::codebook) == none);
+  REQUIRE(fault([](Descriptor& d) { d.codebook_size = 64; }, DecodeKind::codebook_fp16) == none);
+  REQUIRE(fault([](Descriptor&) {}, DecodeKind::to_bfp8) == none);
+
+  REQUIRE_THAT(fault([](Descriptor& d) { d.rows = 0; }), ContainsSubstring("rows"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.rows = (1 << 24) + 1; }), ContainsSubstring("rows"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.row_elements = 0; }), ContainsSubstring("row_elements"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.row_elements = (1 << 24) + 1; }), ContainsSubstring("row_elements"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.bits = 0; }), ContainsSubstring("bits"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.bits = 9; }), ContainsSubstring("bits"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.bits = 15; }, DecodeKind::to_bfp8), ContainsSubstring("bits"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.block = 33; }), ContainsSubstring("block"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.block = 0; }), ContainsSubstring("block"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.block = 32; }, DecodeKind::to_bfp8), ContainsSubstring("block"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.codebook_size = 1; }), ContainsSubstring("codebook_size"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.codebook_size = 17; }, DecodeKind::codebook),
+               ContainsSubstring("codebook_size"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.codebook_size = 3; }, DecodeKind::codebook_fp16),
+               ContainsSubstring("codebook_size"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.bit_planes = 2; }), ContainsSubstring("bit_planes"));
+  REQUIRE_THAT(fault([](Descriptor& d) { d.zero_point = 2; }), ContainsSubstring("zero_point"));
+}
+
 TEST_CASE("decoder timing: reload, rate and pipeline, with fractions of a cycle carried over") {
   Config config;
   config.weights_per_cycle = 100.0;

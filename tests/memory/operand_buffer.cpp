@@ -40,6 +40,25 @@ TEST_CASE("operand buffer function: blocks of columns from memory become rows, t
   REQUIRE(rows == Bytes{11, 12, 13, 14, 15, 21, 22, 23, 24, 25});
 }
 
+TEST_CASE("operand buffer descriptor: blocks of columns are 1 byte to the buffer wide and divide the operand") {
+  OperandDescriptor d;
+  d.operand = 1;
+  d.row_bytes = 6;
+  d.rows = 2;
+  d.from_memory = 1;
+  d.block_rows = 2;
+  const auto fault = [&](std::uint32_t block_bytes) {
+    d.block_bytes = block_bytes;
+    return fault_of(d, 64);
+  };
+  REQUIRE(fault(1) == "");
+  REQUIRE(fault(64) == "");
+  REQUIRE_THAT(fault(0), ContainsSubstring("block_bytes"));
+  REQUIRE_THAT(fault(65), ContainsSubstring("block_bytes"));
+  d.block_rows = 5;
+  REQUIRE_THAT(fault(1), ContainsSubstring("block_rows"));
+}
+
 TEST_CASE("operand buffer timing: the read port takes a cycle for every port width") {
   BufferConfig config;
   config.banks = 8;

@@ -86,6 +86,14 @@ TEST_CASE("smoother function: offsets of keys that were measured strip by strip 
   REQUIRE_THROWS_AS(table.offsets(measured(5, 32), a.data()), std::logic_error);
 }
 
+TEST_CASE("smoother function: measuring begins anew with the first position of a sequence") {
+  OffsetTable table(3);
+  const std::vector<Fp16> left = displaced(9, 32, 20), own = displaced(4, 32, 3);
+  table.measure(keys<MeasuredKeys>(9, 32, 0), left.data());
+  table.measure(keys<MeasuredKeys>(4, 32, 0), own.data());
+  REQUIRE(equal(table.offsets(measured(4, 32), own.data()), formats::choose_offsets(own.data(), 4, 32, 32, 3)));
+}
+
 TEST_CASE("smoother timing: a pass takes a cycle for every `lanes` channels, in pieces of 32 channels a key") {
   Config config;
   config.lanes = 64;

@@ -249,6 +249,18 @@ TEST_CASE("mutant - illegal request attributes") {
   }
 }
 
+TEST_CASE("a proper four-phase transaction that moves no data breaks no rule") {
+  Fixture f;
+  const PayloadPtr a = f.top.payload();
+  a->set_command(tlm::TLM_IGNORE_COMMAND);
+  a->set_data_length(0);
+  f.top.forward(a, tlm::BEGIN_REQ);
+  f.top.backward(a, tlm::BEGIN_RESP, ns(1));
+  f.top.forward(a, tlm::END_RESP, ns(2));
+  f.top.checker.rules.finish();
+  REQUIRE(f.top.caught.empty());
+}
+
 TEST_CASE("mutant - a response without a status") {
   Fixture f;
   const PayloadPtr a = f.top.payload();
