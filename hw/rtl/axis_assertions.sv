@@ -2,6 +2,7 @@
 //
 // Models: once TVALID is high it stays, and nothing changes, until TREADY; a beat keeps its low bytes, at least one; only the last
 // beat of a packet is partial (KEEP_WHOLE); no beat is offered in reset, from its second edge on, nor at the first edge after it.
+// Covers: a beat waits, is taken, TREADY is high before TVALID, a packet ends or goes on.
 // Does not model: TID, TDEST, TSTRB, positions of null bytes other than at the end (the blocks have none).
 //
 // A broken rule is an $error with the rule's name; with HARMONIA_ASSERTION_DPI defined it is a call of
@@ -47,6 +48,18 @@ module axis_assertions #(
   reset :
   assert property (@(posedge clk) was_in_reset |-> !tvalid)
   else `HARMONIA_BROKEN("no beat after reset");
+
+  // What a bench should meet of a stream; `--coverage` of Verilator counts them.
+  waits :
+  cover property (@(posedge clk) rst_n && tvalid && !tready);
+  taken :
+  cover property (@(posedge clk) rst_n && tvalid && tready);
+  ready_before_valid :
+  cover property (@(posedge clk) rst_n && !tvalid && tready);
+  packet_ends :
+  cover property (@(posedge clk) rst_n && tvalid && tready && tlast);
+  packet_goes_on :
+  cover property (@(posedge clk) rst_n && tvalid && tready && !tlast);
 endmodule
 
 // Packets of a block that gives one beat for each that it takes: they leave in the order in which they came, none early.

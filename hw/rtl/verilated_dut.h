@@ -165,7 +165,7 @@ class Ports {
 
 /// One model in a simulation context of its own.
 template <class Model>
-class VerilatedDut final : public StreamDut {
+class VerilatedDut : public StreamDut {
  public:
   /// `bind(Model&, Ports&)` names the ports. Throws std::invalid_argument when clock, output or a width is missing or
   /// too large.

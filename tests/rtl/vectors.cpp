@@ -19,6 +19,7 @@
 #include "harmonia/hw/smoother/coverage.h"
 #include "harmonia/hw/smoother/outlier_smoother_rtl.h"
 #include "harmonia/tlm/coverage/ucis.h"
+#include "tests/rtl/duts.h"
 #include "tests/rtl/random.h"
 #include "tests/support/catch.h"
 
@@ -74,7 +75,7 @@ void stream(rtl::StreamDut& dut, std::uint64_t beats, Push push, rtl::StallCover
 void converter_vectors(const formats::BfpFormat& format, bool merge,
                        const Covered<converter::ConverterCoverage>& covered = {}) {
   CAPTURE(kSeed);
-  const auto dut = converter::make_bfp_converter_rtl();
+  const auto dut = test::converter_dut();
   Random random(kSeed);
   std::uint64_t nonfinite = 0;
   const auto push = [&](SideBySide& check) {
@@ -110,7 +111,7 @@ TEST_CASE("converter RTL equals the model: a residual group grows in place") {
 }
 
 TEST_CASE("converter RTL: every FP16 value under every group exponent") {
-  const auto dut = converter::make_bfp_converter_rtl();
+  const auto dut = test::converter_dut();
   SideBySide check(*dut);
   std::uint64_t nonfinite = 0;
   std::array<Fp16, 32> x{};
@@ -127,8 +128,32 @@ TEST_CASE("converter RTL: every FP16 value under every group exponent") {
   REQUIRE(dut->status() == nonfinite);
 }
 
+TEST_CASE("converter RTL: every number of values that are not finite is counted") {
+  const auto dut = test::converter_dut();
+  SideBySide check(*dut);
+  Random random(kSeed);
+  std::uint64_t nonfinite = 0;
+  std::array<Fp16, 32> x;
+  for (int repeat = 0; repeat < 8; ++repeat) {
+    for (std::ptrdiff_t number = 0; number <= 32; ++number) {
+      for (Fp16& v : x) v.bits = static_cast<std::uint16_t>(random() & 0xbbff);  // exponents up to 14
+      for (std::ptrdiff_t i = 0; i < number; ++i)
+        x[static_cast<std::size_t>(i)].bits = static_cast<std::uint16_t>(0x7c00 | (random() & 0x83ff));
+      // The first and the last of the group, then others.
+      if (repeat == 1) std::reverse(x.begin(), x.end());
+      if (repeat > 1) std::shuffle(x.begin(), x.end(), random);
+      const Beat beat = converter::row_beat(formats::kBfp8, x.data(), 32);
+      check.driver().push(0, beat);
+      check.expect(converter::golden_beat(beat, &nonfinite), beat);
+    }
+    check.drain();
+    REQUIRE(nonfinite == static_cast<std::uint64_t>(repeat + 1) * 32 * 33 / 2);
+    REQUIRE(dut->status() == nonfinite);
+  }
+}
+
 TEST_CASE("converter RTL: four stages, one group per cycle") {
-  const auto dut = converter::make_bfp_converter_rtl();
+  const auto dut = test::converter_dut();
   rtl::StreamDriver driver(*dut);
   const std::array<Fp16, 32> x{};
   for (int i = 0; i < 100; ++i) driver.push(0, converter::row_beat(formats::kBfp8, x.data(), 32));
@@ -167,7 +192,7 @@ TEST_CASE("converter RTL class: rows with a tail, grown groups, bad formats") {
 
 void pe_vectors(formats::PeMode mode, const Covered<pe::PeCoverage>& covered = {}) {
   CAPTURE(kSeed, formats::info(mode).name);
-  const auto dut = pe::make_pe_rtl();
+  const auto dut = test::pe_dut();
   Random random(kSeed + static_cast<std::uint64_t>(mode));
   const int limit = mode == formats::PeMode::kM8L8 ? 128 : 15;
   const auto push = [&](SideBySide& check) {
@@ -256,7 +281,7 @@ TEST_CASE("PE RTL: seven stages; one group per cycle, two in the two-pass modes"
     const auto mode = static_cast<formats::PeMode>(m);
     CAPTURE(formats::info(mode).name);
     const auto passes = static_cast<std::uint64_t>(formats::info(mode).passes);
-    const auto dut = pe::make_pe_rtl();
+    const auto dut = test::pe_dut();
     rtl::StreamDriver driver(*dut);
     for (int i = 0; i < 50; ++i) {
       driver.push(pe::kFirstOperand, pe::first_operand(a.data()));
@@ -273,7 +298,7 @@ TEST_CASE("PE RTL: seven stages; one group per cycle, two in the two-pass modes"
 
 TEST_CASE("PE RTL: modes change from group to group") {
   CAPTURE(kSeed);
-  const auto dut = pe::make_pe_rtl();
+  const auto dut = test::pe_dut();
   Random random(kSeed);
   stream(*dut, 20000, [&](SideBySide& check) {
     std::array<std::uint8_t, 37> a, b;
@@ -332,7 +357,7 @@ TEST_CASE("PE RTL class: dot products equal the golden ones") {
 
 void smoother_vectors(const Covered<smoother::SmootherCoverage>& covered = {}) {
   CAPTURE(kSeed);
-  const auto dut = smoother::make_outlier_smoother_rtl();
+  const auto dut = test::smoother_dut();
   Random random(kSeed);
   SideBySide check(*dut);
   check.driver().set_coverage(covered.stalls);
@@ -393,8 +418,42 @@ void smoother_vectors(const Covered<smoother::SmootherCoverage>& covered = {}) {
 
 TEST_CASE("smoother RTL equals the model; offsets are rewritten while keys flow") { smoother_vectors(); }
 
+TEST_CASE("smoother RTL: heads of 256 channels, the most that the table can name") {
+  constexpr std::size_t kHeadDim = 256;
+  const auto dut = test::smoother_dut();
+  SideBySide check(*dut);
+  Random random(kSeed);
+  std::array<formats::KeyOffsets, smoother::kOutlierSmootherRtlHeads> table{};
+  for (std::size_t head = 0; head < table.size(); ++head) {
+    formats::KeyOffsets& offsets = table[head];
+    offsets.count = 4;
+    for (std::size_t i = 0; i < 4; ++i) {
+      offsets.channel[i] = static_cast<std::uint16_t>(64 * i + random() % 64);
+      offsets.offset[i] = formats::to_fp16(static_cast<float>(head + 3 * i) - 9.5f);
+      check.driver().push(smoother::kTableStream,
+                          smoother::table_beat(head, i, true, offsets.channel[i], offsets.offset[i]));
+    }
+  }
+  while (check.driver().pending(smoother::kTableStream)) check.driver().cycle();
+  std::array<Fp16, kHeadDim> key;
+  for (std::size_t t = 0; t < 4 * table.size(); ++t) {
+    const std::size_t head = t % table.size();
+    test::random_fp16(random, key.data(), key.size());
+    std::array<Fp16, kHeadDim> golden = key;
+    formats::subtract_offsets(table[head], golden.data());
+    for (std::size_t c = 0; c < kHeadDim; c += 32) {
+      const Beat beat = smoother::key_beat(head, c, key.data() + c, 32, c + 32 == kHeadDim);
+      Beat expected = smoother::key_beat(head, c, golden.data() + c, 32, c + 32 == kHeadDim);
+      expected.user = 0;
+      check.driver().push(smoother::kKeyStream, beat);
+      check.expect(expected, beat, smoother::kKeyStream);
+    }
+    check.drain();
+  }
+}
+
 TEST_CASE("smoother RTL: three stages, one beat per cycle") {
-  const auto dut = smoother::make_outlier_smoother_rtl();
+  const auto dut = test::smoother_dut();
   rtl::StreamDriver driver(*dut);
   const std::array<Fp16, 32> key{};
   for (int i = 0; i < 100; ++i) driver.push(smoother::kKeyStream, smoother::key_beat(0, 0, key.data(), 32, false));
@@ -438,7 +497,7 @@ using decoder::LutDecoderRtlMode;
 /// that the reload waits inside the block for the end of the row before it.
 void decoder_vectors(LutDecoderRtlMode mode, const Covered<decoder::DecoderCoverage>& covered = {}) {
   CAPTURE(kSeed, static_cast<int>(mode));
-  const auto dut = decoder::make_lut_decoder_rtl();
+  const auto dut = test::decoder_dut();
   SideBySide check(*dut);
   check.driver().set_coverage(covered.stalls);
   Random random(kSeed + static_cast<std::uint64_t>(mode));
@@ -501,7 +560,7 @@ void codebook_in_flight(int rounds, rtl::StallCoverage* stalls = nullptr) {
   Random random(kSeed);
   static constexpr LutDecoderRtlMode kModes[] = {LutDecoderRtlMode::kOneBit, LutDecoderRtlMode::kTwoBit,
                                                  LutDecoderRtlMode::kFourBit, LutDecoderRtlMode::kInt4};
-  const auto dut = decoder::make_lut_decoder_rtl();
+  const auto dut = test::decoder_dut();
   SideBySide check(*dut);
   check.driver().set_coverage(stalls);
   constexpr std::size_t kCols = 64 * 24;
@@ -555,7 +614,7 @@ TEST_CASE("decoder RTL: three stages, one block per cycle, reload of 2^n cycles"
     const auto mode = bits == 1   ? LutDecoderRtlMode::kOneBit
                       : bits == 2 ? LutDecoderRtlMode::kTwoBit
                                   : LutDecoderRtlMode::kFourBit;
-    const auto dut = decoder::make_lut_decoder_rtl();
+    const auto dut = test::decoder_dut();
     rtl::StreamDriver driver(*dut);
     const std::array<std::int8_t, 16> table{};
     for (const Beat& beat : decoder::codebook_beats(mode, table.data())) driver.push(decoder::kCodebookStream, beat);
@@ -658,7 +717,7 @@ TEST_CASE("a reset in flight empties every block and clears its state") {
   Random random(kSeed);
   std::array<Fp16, 32> x;
   x.fill(Fp16{0x7c00});
-  const auto dut = converter::make_bfp_converter_rtl();
+  const auto dut = test::converter_dut();
   SideBySide check(*dut);
   for (unsigned cycles = 1; cycles < 12; ++cycles) {
     for (int i = 0; i < 8; ++i) check.driver().push(0, converter::row_beat(formats::kBfp8, x.data(), 32));
@@ -677,7 +736,7 @@ TEST_CASE("a reset in flight empties every block and clears its state") {
   }
 
   // The PE must not remember that a first pass was done.
-  const auto pe_dut = pe::make_pe_rtl();
+  const auto pe_dut = test::pe_dut();
   SideBySide pe_check(*pe_dut);
   for (unsigned cycles = 1; cycles < 16; ++cycles) {
     std::array<std::uint8_t, 37> a, b;
@@ -699,7 +758,7 @@ TEST_CASE("a reset in flight empties every block and clears its state") {
   }
 
   // The decoder is inside a row and inside a codebook.
-  const auto decoder_dut = decoder::make_lut_decoder_rtl();
+  const auto decoder_dut = test::decoder_dut();
   SideBySide decoder_check(*decoder_dut);
   for (unsigned cycles = 1; cycles < 40; ++cycles) {
     std::array<std::int8_t, 16> table;
@@ -726,7 +785,7 @@ TEST_CASE("a reset in flight empties every block and clears its state") {
   }
 
   // The smoother forgets its flags.
-  const auto smoother_dut = smoother::make_outlier_smoother_rtl();
+  const auto smoother_dut = test::smoother_dut();
   SideBySide smoother_check(*smoother_dut);
   smoother_check.driver().push(smoother::kTableStream, smoother::table_beat(0, 0, true, 1, formats::to_fp16(4.0f)));
   smoother_check.driver().cycle();
