@@ -136,6 +136,25 @@ TEST_CASE("collectives: bytes equal the formula of the algorithm") {
       }
 }
 
+TEST_CASE("collectives: a transfer is cut into messages of the size asked for, the last one shorter and none empty") {
+  using Counts = std::vector<std::uint64_t>;
+  for (const auto& [elements, expected] :
+       {std::pair<std::uint64_t, Counts>{8, {4, 4}}, {9, {4, 4, 1}}, {4, {4}}, {3, {3}}}) {
+    CAPTURE(elements);
+    const Schedule schedule = make_schedule(Collective::send_receive, Algorithm::direct, 2, elements, 4);
+    for (const std::vector<Action>& device : schedule) {
+      Counts counts;
+      std::uint64_t at = 0;
+      for (const Action& action : device) {
+        REQUIRE(action.piece.begin == at);
+        at += action.piece.count;
+        counts.push_back(action.piece.count);
+      }
+      REQUIRE(counts == expected);
+    }
+  }
+}
+
 TEST_CASE("collectives: a sender waits for room, and smaller buffers never make it faster") {
   Config c = plain();
   c.message_bytes = 16;
