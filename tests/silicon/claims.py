@@ -53,7 +53,7 @@ def simulated_cells(harmonia, folder, figures):
 def the_verdicts_are_those_of_the_tables():
     """The means of the table of simulated cells give the committed verdicts again."""
     cells = {}
-    for name, key in (("simulated", "mean of both"), ("decode, simulated", None)):
+    for name, key in (("simulated", "mean of the four"), ("decode, simulated", None)):
         for line in committed(name)[2:]:
             words = [w.strip() for w in line.strip("|").split("|")]
             if key is None or words[0] == key:
