@@ -76,6 +76,10 @@ void GoldenDevices::step(const int* tokens, std::size_t count, Fp16* logits) {
         device[l].operate(operation, x_.data(), count, position);
         if (operation.kind == "add_normed") break;  // every device does the same to its stream, and there is one here
       }
+      // The part of a mixture's shared experts is summed with that of the experts.
+      if (s.is_mixture(static_cast<int>(l)) && operation.operation_class == OperationClass::down &&
+          !follows_routing(operation))
+        continue;
       add_parts(l, operation.result);
     }
   const Tap nobody;

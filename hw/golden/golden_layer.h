@@ -68,6 +68,8 @@ class GoldenLayer {
   void route(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   void scale(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   void scale_branch(std::vector<formats::Fp16>& results) const;
+  /// What scaled results are added to, [tokens][hidden]: the stream, or a device's part, which begins with zeros.
+  formats::Fp16* stream_or_part(formats::Fp16* x, std::size_t tokens);
   void add_scaled(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);
   template <class Update>
   void update_stream(const GoldenStep& step, const LayerOperation& operation, std::size_t product, formats::Fp16* x);

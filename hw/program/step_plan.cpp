@@ -37,10 +37,6 @@ StepPlan::StepPlan(const ModelShape& shape_, const MemoryMap& map_, const OnChip
         "accelerator.activation_buffer.capacity_bytes: a norm over all heads takes all queries of a token, " +
         std::to_string(queries) + " bytes, and the vector unit's half has " + std::to_string(chip.scratch_bytes) +
         "; take a larger buffer");
-  if (shape.tensor_devices > 1 && settings.data_valid && shape.mixture.experts > 0)
-    throw config::InputError(
-        "devices.tensor: values of a mixture of experts are not modelled over several devices, expected 1, or "
-        "fidelity.data: timing_only");
   if (shape.tensor_devices > 1 && settings.data_valid && !resident)
     throw config::InputError(
         "accelerator.activation_buffer.capacity_bytes: the activations of " + std::to_string(rows) +

@@ -301,6 +301,7 @@ struct AddScaled : Results {
   static constexpr std::uint32_t shared = ~std::uint32_t{0};
   std::uint32_t expert = shared;
   bool bias = false;        // of these columns, through the operand socket
+  bool partial = false;     // the results are a device's part of a sum over devices, as those before them in the layer
   float multiplier = 1.0f;  // of the results, whose products are rounded to FP16 before they are scaled
 
   std::uint64_t operand_bytes() const { return bias ? 2ull * columns : 0; }

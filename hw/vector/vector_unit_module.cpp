@@ -357,6 +357,7 @@ std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> VectorUnit::compute(co
   }
   if (d.partial) {
     part_.resize(step_rows_ * hidden_);
+    part_begun_ = true;
     part_update_ = Update::update;
     part_is_branch_ = false;
     for (std::size_t r = 0; r < d.rows; ++r)
@@ -370,6 +371,7 @@ std::enable_if_t<std::is_base_of_v<StreamUpdate, Update>> VectorUnit::compute(co
 }
 
 void VectorUnit::put_sum(const std::vector<Fp16>& sum) {
+  part_begun_ = false;
   if (part_is_branch_) {
     branch_ = sum;
     return;
@@ -429,8 +431,15 @@ void VectorUnit::compute(const ScaleOfRows& d) {
 }
 
 void VectorUnit::compute(const AddScaled& d) {
+  if (d.partial && !part_begun_) {
+    part_.assign(step_rows_ * hidden_, Fp16{});
+    part_begun_ = true;
+    part_update_ = AddResidual::update;
+    part_is_branch_ = false;
+  }
+  std::vector<Fp16>& stream = d.partial ? part_ : residual_;
   const auto add = [&](std::size_t row, float scale, const Fp16* results) {
-    Fp16* x = residual_.data() + row * hidden_ + d.column_begin;
+    Fp16* x = stream.data() + row * hidden_ + d.column_begin;
     scaled_add(x, results, scale, d.columns, x);
   };
   if (d.bias) add_bias(operand_words(), gathered_, d);

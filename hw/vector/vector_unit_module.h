@@ -142,6 +142,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   std::vector<formats::Fp16> residual_, branch_, attended_, gathered_, second_, out_;
   std::vector<formats::Fp16> part_, received_;
   bool part_is_branch_ = false;  // its sum is kept for a norm
+  bool part_begun_ = false;      // since the last sum: experts add to what is there
   void (*part_update_)(const formats::Fp16*, const formats::Fp16*, std::size_t, formats::Fp16*) = nullptr;
   // Online softmax: of the rows whose blocks are under way. A block's results come when the scores of the next may have been
   // taken already; a row that sees nothing of a block has no factor.

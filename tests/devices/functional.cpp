@@ -35,8 +35,20 @@ struct Split {
   }
 
   struct Widths {
-    std::size_t first_kv, q, kv, ffn, heads;
+    std::size_t first_kv, q, kv, ffn, heads, expert, devices;
   };
+  /// Of each expert's outputs, one behind the other, those of the device; `width` values each. Every expert has as many outputs on each
+  /// device.
+  template <class T>
+  static std::vector<T> of_each_expert(const std::vector<T>& all, std::size_t width, std::size_t device,
+                                       const Widths& w) {
+    std::vector<T> own;
+    const std::size_t expert = w.devices * w.expert * width, part = w.expert * width;
+    for (std::size_t at = device * part; at < all.size(); at += expert)
+      own.insert(own.end(), all.begin() + static_cast<std::ptrdiff_t>(at),
+                 all.begin() + static_cast<std::ptrdiff_t>(at + part));
+    return own;
+  }
   /// Biases of what is divided by outputs come with their outputs; those of sums are the first device's, and the others add zeros.
   static void divide_vectors(accelerator::GoldenLayerWeights& l, std::size_t device, const Widths& w) {
     const auto take = [&](ModelTensor tensor, std::size_t first, std::size_t count) {
@@ -50,8 +62,10 @@ struct Split {
     take(ModelTensor::gate_bias, device * w.ffn, w.ffn);
     take(ModelTensor::up_bias, device * w.ffn, w.ffn);
     take(ModelTensor::sinks, device * w.heads, w.heads);
+    for (const ModelTensor tensor : {ModelTensor::expert_gate_bias, ModelTensor::expert_up_bias})
+      l.gains[tensor] = of_each_expert(l.gains[tensor], 1, device, w);
     if (device == 0) return;
-    for (const ModelTensor tensor : {ModelTensor::o_bias, ModelTensor::down_bias})
+    for (const ModelTensor tensor : {ModelTensor::o_bias, ModelTensor::down_bias, ModelTensor::expert_down_bias})
       std::fill(l.gains[tensor].begin(), l.gains[tensor].end(), Fp16{});
   }
 
@@ -74,19 +88,42 @@ struct Split {
       return encoded(format, block(real[i], columns * size(devices), 0, hidden, d * columns, columns), hidden);
     };
     std::size_t i = 0;
-    for (const accelerator::GoldenLayerWeights& from : whole->layers) {
+    for (std::size_t number = 0; number < whole->layers.size(); ++number) {
+      const accelerator::GoldenLayerWeights& from = whole->layers[number];
       accelerator::GoldenLayerWeights l;
       l.gains = from.gains;
-      const std::size_t q = size(s.q_width()), kv = size(s.kv_width()), ffn = size(s.intermediate_size);
-      divide_vectors(l, d, {kv_head * size(s.head_dim), q, kv, ffn, size(s.num_attention_heads)});
+      const std::size_t q = size(s.q_width()), kv = size(s.kv_width()), ffn = size(s.intermediate_size),
+                        shared = size(s.mixture.shared_width), expert = size(s.mixture.expert_width);
+      const Widths widths = {kv_head * size(s.head_dim),  q,      kv,           ffn,
+                             size(s.num_attention_heads), expert, size(devices)};
+      divide_vectors(l, d, widths);
       l.matrices[ModelTensor::q] = by_rows(format, i, d * q, q);
       l.matrices[ModelTensor::k] = by_rows(format, i + 1, kv_head * size(s.head_dim), kv);
       l.matrices[ModelTensor::v] = by_rows(format, i + 2, kv_head * size(s.head_dim), kv);
       l.matrices[ModelTensor::o] = by_columns(i + 3, q);
-      l.matrices[ModelTensor::gate] = by_rows(format, i + 4, d * ffn, ffn);
-      l.matrices[ModelTensor::up] = by_rows(format, i + 5, d * ffn, ffn);
-      l.matrices[ModelTensor::down] = by_columns(i + 6, ffn);
-      i += 7;
+      i += 4;
+      for (const ModelTensor tensor :
+           accelerator::layer_graph(whole->shape, static_cast<int>(number)).layer_matrices()) {
+        if (l.matrices[tensor].rows() > 0) continue;
+        LinearWeights& own = l.matrices[tensor];
+        if (tensor == ModelTensor::gate || tensor == ModelTensor::up)
+          own = by_rows(format, i, d * ffn, ffn);
+        else if (tensor == ModelTensor::down)
+          own = by_columns(i, ffn);
+        else if (tensor == ModelTensor::shared_gate || tensor == ModelTensor::shared_up)
+          own = by_rows(format, i, d * shared, shared);
+        else if (tensor == ModelTensor::shared_down)
+          own = by_columns(i, shared);
+        else if (tensor == ModelTensor::expert_gate || tensor == ModelTensor::expert_up)
+          own = encoded(format, of_each_expert(real[i], hidden, d, widths), size(s.mixture.experts) * expert);
+        else if (tensor == ModelTensor::expert_down)
+          own = encoded(format,
+                        block(real[i], expert * size(devices), 0, size(s.mixture.experts) * hidden, d * expert, expert),
+                        size(s.mixture.experts) * hidden);
+        else  // router and scale of the shared experts are on every device
+          own = from.matrices[tensor];
+        ++i;
+      }
       w->layers.push_back(std::move(l));
     }
     const std::size_t vocabulary = size(s.vocab_size);
@@ -251,6 +288,41 @@ TEST_CASE("functional devices: four norms a layer, biases and random stalls") {
     m.residual_multiplier = 0.5;
   };
   check(shape, "int4", 2, Algorithm::ring, Reduction::fp16, 0.3);
+}
+TEST_CASE("functional devices: a part of each expert of a mixture, FP16 weights") {
+  SmallShape shape = twelve_heads;
+  shape.mixture.experts = 5;
+  shape.mixture.experts_per_token = 2;
+  shape.mixture.expert_width = 192;
+  check(shape, "fp16", 2, Algorithm::ring, Reduction::fp16);
+}
+TEST_CASE("functional devices: parts of experts, of shared ones and of a dense layer, three devices") {
+  SmallShape shape = twelve_heads;
+  shape.layers = 3;
+  shape.mixture.experts = 4;
+  shape.mixture.experts_per_token = 2;
+  shape.mixture.expert_width = 384;
+  shape.mixture.shared_width = 192;
+  shape.mixture.dense_layers = 1;
+  check(shape, "kmeans4", 3, Algorithm::direct, Reduction::fp32);
+}
+TEST_CASE("functional devices: shared experts with a gate, sigmoid scores, random stalls") {
+  SmallShape shape = twelve_heads;
+  shape.mixture.experts = 6;
+  shape.mixture.experts_per_token = 3;
+  shape.mixture.expert_width = 128;
+  shape.mixture.shared_width = 128;
+  shape.mixture.shared_gate = true;
+  shape.mixture.scores = accelerator::RouterScores::sigmoid;
+  check(shape, "int4", 2, Algorithm::tree, Reduction::fp16, 0.3);
+}
+TEST_CASE("functional devices: biases of router and experts") {
+  SmallShape shape = twelve_heads;
+  shape.mixture.experts = 4;
+  shape.mixture.experts_per_token = 1;
+  shape.mixture.expert_width = 256;
+  shape.more = [](ModelShape& m) { m.ffn_bias = true; };
+  check(shape, "kmeans2", 2, Algorithm::direct, Reduction::fp16);
 }
 TEST_CASE("functional devices: random stalls on every link change no bit") {
   check(twelve_heads, "kmeans4", 3, Algorithm::ring, Reduction::fp16, 0.3);

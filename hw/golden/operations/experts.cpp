@@ -52,17 +52,24 @@ void GoldenLayer::scale_branch(std::vector<Fp16>& results) const {
   if (multiplier != 1.0f) vector::scale_values(results.data(), results.size(), multiplier, results.data());
 }
 
+Fp16* GoldenLayer::stream_or_part(Fp16* x, std::size_t tokens) {
+  if (part_ == nullptr) return x;
+  if (part_->empty()) part_->assign(tokens * size(shape_.hidden_size), Fp16{});
+  return part_->data();
+}
+
 void GoldenLayer::add_scaled(const GoldenStep& step, const LayerOperation& /*operation*/, std::size_t product,
                              Fp16* x) {
   const std::size_t hidden = size(shape_.hidden_size);
   scale_branch(results_[product]);
+  x = stream_or_part(x, step.tokens);
   for (std::size_t t = 0; t < step.tokens; ++t)
     vector::scaled_add(x + t * hidden, results_[product].data() + t * hidden, shared_scale_[t], hidden, x + t * hidden);
 }
 
 void GoldenLayer::experts(const GoldenStep& step, const LayerOperation& operation, Fp16* x) {
-  for (std::size_t e = 0; e < size(shape_.mixture.experts); ++e) expert(operation, e, x);
-  if (step.tap)
+  for (std::size_t e = 0; e < size(shape_.mixture.experts); ++e) expert(operation, e, stream_or_part(x, step.tokens));
+  if (step.tap && part_ == nullptr)
     step.tap({step.layer, operation.name, TapStage::added, step.position, -1, x,
               2 * step.tokens * size(shape_.hidden_size)});
 }

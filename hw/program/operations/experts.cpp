@@ -18,6 +18,7 @@ void add_of_expert(Generation& g, int layer, const Unit& u, std::uint32_t expert
   vector::AddScaled v;
   static_cast<vector::Results&>(v) = results_at(u);
   v.expert = expert;
+  v.partial = g.plan.shape.tensor_devices > 1;
   v.bias = bring_bias(g, layer, u);
   v.multiplier = static_cast<float>(g.plan.shape.residual_multiplier);
   g.out.batch.vector.push_back({u.operation, v});
