@@ -340,7 +340,13 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
 
 std::string address_map_of(const LoadedScenario& scenario) {
   const std::unique_ptr<Workload> workload = make_workload(scenario);
-  return address_map_text(workload->scenario(), workload->capacity());
+  std::string text;
+  for (const StageKind& kind : stage_kinds(workload->scenario())) {
+    const std::string share = share_of_device(kind);
+    text += (text.empty() ? "" : "\n") + address_map_text(kind.scenario, workload->capacity()) +
+            (share.empty() ? "" : "\n" + share);
+  }
+  return text;
 }
 
 }  // namespace harmonia::testbench

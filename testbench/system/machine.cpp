@@ -268,11 +268,14 @@ std::string Machine::waiting() const {
     const std::string own = others[d]->accelerator->waiting();
     if (!own.empty()) text += (text.empty() ? "device " : "; device ") + std::to_string(d + 1) + ": " + own;
   }
-  for (std::size_t s = 0; s < stages.size(); ++s) {
-    const std::string own = stages[s]->waiting();
-    if (!own.empty())
-      text += (text.empty() ? "stages like number " : "; stages like number ") + std::to_string(s + 1) + ": " + own;
-  }
+  if (stages.empty()) return text;
+  const auto of_stage = [](const accelerator::ModelShape& stage, const std::string& own) {
+    return "the stage that begins with layer " + std::to_string(stage.first_layer) + ": " + own;
+  };
+  if (!text.empty()) text = of_stage(shape, text);
+  for (const auto& stage : stages)
+    if (const std::string own = stage->waiting(); !own.empty())
+      text += (text.empty() ? "" : "; ") + of_stage(stage->shape, own);
   return text;
 }
 

@@ -1,5 +1,7 @@
 #include "harmonia/testbench/system/stages.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "harmonia/hw/model/model_split.h"
@@ -23,6 +25,24 @@ std::vector<StageKind> stage_kinds(const Scenario& scenario) {
     kinds.back().scenario.model = shape;
   }
   return kinds;
+}
+
+std::string share_of_device(const StageKind& kind) {
+  const accelerator::ModelShape& m = kind.scenario.model;
+  const DevicesConfig& d = kind.scenario.devices;
+  std::string text;
+  if (d.pipeline > 1)
+    text +=
+        fmt::format("  devices.pipeline: stage{} {} of {}, with {} layer(s){}{}\n", kind.stages.size() == 1 ? "" : "s",
+                    fmt::join(kind.stages, ", "), d.pipeline, m.num_hidden_layers,
+                    m.stage_before ? "" : ", the embedding", m.stage_behind ? "" : ", the final norm and lm_head");
+  if (d.tensor > 1)
+    text += fmt::format(
+        "  devices.tensor: each of {} devices has output columns of q, k, v, gate and up, input rows of o and down, kv "
+        "heads, "
+        "and rows of embedding and lm_head{}\n",
+        d.tensor, m.mixture.experts > 0 ? "; of each expert a part, of the router all" : "");
+  return text;
 }
 
 }  // namespace harmonia::testbench

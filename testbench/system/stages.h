@@ -2,6 +2,7 @@
 // Models: groups of layers on devices of their own. Does not model: time (testbench/runs/pipeline_steps.h).
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "harmonia/testbench/scenario/scenario.h"
@@ -17,5 +18,8 @@ struct StageKind {
 /// In the order of their first stages. Without a pipeline one kind, which is the scenario itself; of a pipeline whose stages are all
 /// simulated together (devices.fold: false) each stage is a kind.
 std::vector<StageKind> stage_kinds(const Scenario& scenario);
+
+/// What of the model a device of these stages has, by which axis it is divided; empty where nothing is divided.
+std::string share_of_device(const StageKind& kind);
 
 }  // namespace harmonia::testbench

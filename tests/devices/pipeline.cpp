@@ -240,6 +240,23 @@ TEST_CASE("pipeline run: a model that does not fit one device's memory runs over
       ContainsSubstring("does not fit the DRAM"));
 }
 
+TEST_CASE("pipeline run: the address map is that of each stage, and says which axis divides what") {
+  const Runs runs;
+  const Outcome o = run_harmonia(runs.folder, runs.command(stages(3) + "--set devices.tensor=2 --print-map"));
+  INFO(o.err);
+  REQUIRE(o.status == 0);
+  CHECK_THAT(o.out, ContainsSubstring("devices.pipeline: stage 0 of 3, with 2 layer(s), the embedding\n"));
+  CHECK_THAT(o.out, ContainsSubstring("devices.pipeline: stage 1 of 3, with 2 layer(s)\n"));
+  CHECK_THAT(o.out, ContainsSubstring("devices.pipeline: stage 2 of 3, with 2 layer(s), the final norm and lm_head\n"));
+  CHECK_THAT(o.out, ContainsSubstring("devices.tensor: each of 2 devices has output columns of q, k, v"));
+  // A model that fits no one device has a map too.
+  const Outcome large = run_harmonia(runs.folder,
+                                     "run default --set model=llama-3-70b --set weights=kmeans4 --print-map "
+                                     "--set devices.pipeline=2 --set devices.link=ucie");
+  CHECK(large.status == 0);
+  CHECK_THAT(run_harmonia(runs.folder, runs.command("--print-map")).out, !ContainsSubstring("devices."));
+}
+
 TEST_CASE("pipeline run: stages of listed layers, not all of which attend, move the bytes of one device") {
   const Runs runs;
   runs.folder.write("listed.yaml",
