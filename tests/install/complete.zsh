@@ -2,7 +2,7 @@
 # Waits half a minute at most for WORD to be among it.
 # Completion works in an interactive shell only, so that one runs on a terminal of its own.
 zmodload zsh/zpty
-zpty shell zsh -f -i
+zpty shell zsh -f -i || exit 1
 zpty -w shell "fpath=(${(q)1} \$fpath); autoload -Uz compinit; compinit -u -D; RPROMPT=; PROMPT='go''ahead '"
 # Before its prompt a shell takes the key for the end of its input.
 zpty -r shell text '*goahead*'
