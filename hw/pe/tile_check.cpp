@@ -83,6 +83,8 @@ std::string fault_of(const Descriptor& d, const Descriptor* before) {
               "1, and accumulate 0, of a part whose sums go to memory");
     c.require(d.a_begin % formats::kBfpGroup == 0 && std::uint64_t{d.a_begin} + d.k <= d.a_width(), "a_begin",
               d.a_begin, "a multiple of 32, and k values behind it in a row of ", d.a_width());
+  } else {
+    c.equal("a_begin", d.a_begin, 0, "rows of A are as long as k");
   }
   if (d.reuses_b())
     c.require(before != nullptr && before->n == d.n && before->k == d.k && before->b.index() == d.b.index() &&

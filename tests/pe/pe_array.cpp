@@ -179,6 +179,27 @@ TEST_CASE("array function: keys inside the windows are BFP8, the others BFP4") {
   }
 }
 
+TEST_CASE("array descriptor: where a tile begins in a row of A stays inside the row, of parts and of whole rows") {
+  Descriptor whole = tile(CodebookWeights{}, 2, 3, 64);
+  whole.load_a = true;
+  REQUIRE(fault_of(whole, nullptr) == "");
+  for (const std::uint32_t begin : {1u, 32u, 1u << 28, 1u << 31}) {
+    whole.a_begin = begin;
+    REQUIRE_THAT(fault_of(whole, nullptr), ContainsSubstring("a_begin"));
+  }
+  Descriptor part = tile(CodebookWeights{}, 2, 3, 64);
+  part.load_a = part.spill = true;
+  part.a_columns = 128;
+  for (const std::uint32_t begin : {0u, 32u, 64u}) {
+    part.a_begin = begin;
+    REQUIRE(fault_of(part, nullptr) == "");
+  }
+  for (const std::uint32_t begin : {16u, 96u, 1u << 31}) {
+    part.a_begin = begin;
+    REQUIRE_THAT(fault_of(part, nullptr), ContainsSubstring("a_begin"));
+  }
+}
+
 TEST_CASE("array timing: idle rows take further columns") {
   Config config;                                                               // 16 x 8
   REQUIRE(tile_cycles(config, tile(CodebookWeights{}, 1, 128, 64)) == 2);      // 128 columns at once, two groups
