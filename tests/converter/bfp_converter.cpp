@@ -67,6 +67,20 @@ TEST_CASE("converter function: it appends, and counts values that are infinite o
   REQUIRE(Bytes(out.begin(), out.begin() + 5) == Bytes(5, 9));
 }
 
+TEST_CASE("converter function: what is stored in the cache counts its values that are infinite or NaN, and no others") {
+  std::vector<Fp16> x = ramp(4 * 64);
+  const auto nonfinite = [&](const Kind& kind) {
+    Bytes out;
+    return convert({0, kind}, x.data(), nullptr, out);
+  };
+  const std::vector<Kind> kinds = {chunk<ToOperand>(4, 64), chunk<GroupedKeys>(4, 64, 10),
+                                   chunk<GroupedValues>(4, 64, 30)};
+  for (const Kind& kind : kinds) REQUIRE(nonfinite(kind) == 0);
+  x[7] = formats::to_fp16(-std::numeric_limits<float>::infinity());
+  x[130] = x[255] = formats::to_fp16(std::numeric_limits<float>::quiet_NaN());
+  for (const Kind& kind : kinds) REQUIRE(nonfinite(kind) == 3);
+}
+
 TEST_CASE("converter function: keys leave as main parts of all tokens, then low planes of the tokens that keep them") {
   const std::vector<Fp16> x = ramp(4 * 64);
   auto d = chunk<GroupedKeys>(4, 64, 10);  // positions 10..13, of which 10 and 13 keep a low plane
