@@ -12,12 +12,6 @@
 namespace harmonia::accelerator {
 namespace {
 
-std::uint64_t clock_ps(const AcceleratorConfig& c) {
-  return static_cast<std::uint64_t>(std::llround(1e6 / c.clock_mhz));
-}
-/// The clock that all blocks share: its period is a whole number of picoseconds.
-double clock_mhz(const AcceleratorConfig& c) { return 1e6 / static_cast<double>(clock_ps(c)); }
-
 // What the machine adds to a block's own configuration: the clock, and for the DMA engines how closely they are
 // simulated.
 

@@ -128,7 +128,11 @@ void AreaConfig::describe(config::Fields& f) {
 void AcceleratorConfig::describe(config::Fields& f) {
   f.add("name", name).says("name that results carry");
   f.add("description", description).says("one line for `harmonia list accelerators`");
-  f.add("clock_mhz", clock_mhz).range(1, 100000).unit("MHz").says("clock of every block").assumed(config::kUnpublished);
+  f.add("clock_mhz", clock_mhz)
+      .range(1, 100000)
+      .unit("MHz")
+      .says("clock of every block; its period is rounded to a whole number of picoseconds")
+      .assumed(config::kUnpublished);
   f.add("pe", pe).says("PE array");
   f.add("converter", converter).says("FP16-to-BFP converter");
   f.add("smoother", smoother).says("outlier smoother on the K path");

@@ -1,6 +1,14 @@
 #include "harmonia/hw/accelerator/on_chip.h"
 
+#include <cmath>
+
 namespace harmonia::accelerator {
+
+std::uint64_t clock_ps(const AcceleratorConfig& config) {
+  return static_cast<std::uint64_t>(std::llround(1e6 / config.clock_mhz));
+}
+
+double clock_mhz(const AcceleratorConfig& config) { return 1e6 / static_cast<double>(clock_ps(config)); }
 
 OnChip on_chip(const AcceleratorConfig& c) {
   OnChip chip;
@@ -20,7 +28,7 @@ OnChip on_chip(const AcceleratorConfig& c) {
   chip.attention_operand = c.pe.attention_operand();
   chip.kernels = c.kernels;
   chip.macs_per_cycle = static_cast<double>(c.pe.macs_per_cycle());
-  chip.clock_mhz = c.clock_mhz;
+  chip.clock_mhz = clock_mhz(c);
   return chip;
 }
 

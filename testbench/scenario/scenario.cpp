@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "harmonia/config/yaml.h"
+#include "harmonia/hw/accelerator/on_chip.h"
 #include "harmonia/hw/formats/weights/weight_format.h"
 #include "harmonia/hw/model/model_split.h"
 #include "harmonia/hw/silicon/silicon.h"
@@ -465,6 +466,17 @@ void settle_devices(LoadedScenario& loaded) {
              list.end());
 }
 
+/// Blocks begin cycles at whole picoseconds, so that few frequencies are met exactly. Everything that is counted in cycles
+/// takes the frequency that the machine has.
+void settle_clock(LoadedScenario& loaded) {
+  double& mhz = loaded.scenario.accelerator.clock_mhz;
+  const double modelled = accelerator::clock_mhz(loaded.scenario.accelerator);
+  if (modelled == mhz) return;
+  loaded.notices.push_back(fmt::format("accelerator.clock_mhz: {:g} MHz is simulated as {:.3f} MHz, a period of {} ps.",
+                                       mhz, modelled, accelerator::clock_ps(loaded.scenario.accelerator)));
+  mhz = modelled;
+}
+
 /// The flat figure of a bit is an input only where the channel states no currents, and then a notice says so.
 void settle_bit_energy(LoadedScenario& loaded, const dram::Config& channel) {
   if (channel.currents.devices == 0) {
@@ -662,6 +674,7 @@ LoadedScenario load_scenario(Node document, const std::vector<std::string>& over
     loaded.assumptions.push_back(std::move(a));
   }
   settle_figures(loaded, library);
+  settle_clock(loaded);
   for (const std::string& w : channel.warnings) loaded.notices.push_back("DRAM channel: " + w);
   for (config::Assumption& a : loaded.assumptions) a.given_at = portable_name(a.given_at, library.folder());
   settle_devices(loaded);

@@ -120,6 +120,16 @@ TEST_CASE("derived files lie on their base") {
   REQUIRE(rtx.peak_macs_per_second() * 2 == Approx(165.2e12).epsilon(0.003));
 }
 
+TEST_CASE("a clock whose period is no whole number of picoseconds is rounded, with a notice") {
+  REQUIRE(load("model: llama-3-8b\naccelerator: {base: harmonia, clock_mhz: 800}\n", {}).notices.empty());
+  const tb::LoadedScenario loaded = load("model: llama-3-8b\naccelerator: {base: harmonia, clock_mhz: 850}\n", {});
+  REQUIRE(loaded.scenario.accelerator.clock_mhz == Approx(1e6 / 1176).epsilon(1e-12));
+  REQUIRE(loaded.notices ==
+          std::vector<std::string>{"accelerator.clock_mhz: 850 MHz is simulated as 850.340 MHz, a period of 1176 ps."});
+  // What was asked for stays in the resolved configuration.
+  REQUIRE_THAT(cfg::to_yaml(loaded.resolved), ContainsSubstring("clock_mhz: 850\n"));
+}
+
 TEST_CASE("sections are names, files or inline maps, and overrides reach into all of them") {
   const tb::Scenario s = load(
                              "model: llama-2-7b\naccelerator: {base: l40s, clock_mhz: 2000}\nweights: int4\nkv: "
