@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/accelerator/on_chip.h"
+#include "harmonia/hw/program/tiling.h"
 #include "harmonia/testbench/inject/small_machine.h"
 #include "harmonia/testbench/random/benches.h"
 #include "harmonia/testbench/system/functional.h"
@@ -39,6 +41,30 @@ coverage::Group mix_group() {
       .bin("a group of 32 and more", 32, 4096);
   g.cross("tokens x cached", {"tokens", "cached"});
   return g;
+}
+
+/// What the program of a step decides by its sizes.
+coverage::Group decisions_group() {
+  coverage::Group g("machine.decisions", "machine");
+  g.point("activations", "where the activations of the step are").bin("on chip", 0).bin("through memory, in strips", 1);
+  g.point("order", "`sequencer.order`")
+      .bin("fewest bytes", static_cast<std::int64_t>(accelerator::LoopOrder::fewest_bytes))
+      .bin("row first", static_cast<std::int64_t>(accelerator::LoopOrder::row_first))
+      .bin("column first", static_cast<std::int64_t>(accelerator::LoopOrder::column_first));
+  g.point("window", "tokens of the sequence that the windows of `bfp4+windows` do not hold")
+      .bin("none", 0)
+      .bin("the first ones in this step", 1)
+      .bin("some before the step", 2);
+  g.cross("activations x order", {"activations", "order"});
+  g.cross("activations x window", {"activations", "window"});
+  return g;
+}
+
+/// A bin of the point "window"; no value for a cache without windows.
+coverage::Group::Value window_value(const KvConfig& kv, std::uint64_t before, std::uint64_t after) {
+  if (kv.format != "bfp4+windows") return std::nullopt;
+  const auto held = static_cast<std::uint64_t>(kv.n_initial + kv.n_local);
+  return before > held ? 2 : after > held ? 1 : 0;
 }
 
 }  // namespace
@@ -101,6 +127,23 @@ RandomOutcome random_machine(const stimulus::Stimulus& s, std::uint64_t seed) {
     }
     capacity.max_step_tokens = std::max(capacity.max_step_tokens, tokens);
     steps.push_back(std::move(step));
+  }
+
+  scenario.accelerator.sequencer.order = static_cast<accelerator::LoopOrder>(draw_below(random, 3));
+  if (draw_below(random, 2) != 0)
+    scenario.accelerator.activation_buffer.capacity_bytes = (4 + draw_below(random, 13)) * 1024;
+  coverage::Group decisions = decisions_group();
+  const std::uint64_t rows = accelerator::rows_on_chip(weights->shape, accelerator::on_chip(scenario.accelerator));
+  cached.assign(slots, 0);
+  for (const std::vector<Turn>& step : steps) {
+    std::uint64_t tokens = 0;
+    for (const Turn& t : step) tokens += t.tokens.size();
+    for (const Turn& t : step) {
+      const std::uint64_t before = cached[t.slot];
+      cached[t.slot] += t.tokens.size();
+      decisions.sample({tokens > rows ? 1 : 0, static_cast<std::int64_t>(scenario.accelerator.sequencer.order),
+                        window_value(scenario.kv, before, cached[t.slot])});
+    }
   }
 
   std::vector<std::unique_ptr<bus::ProtocolChecker<>>> checkers;
@@ -174,6 +217,7 @@ RandomOutcome random_machine(const stimulus::Stimulus& s, std::uint64_t seed) {
   outcome.passed = message.empty();
   outcome.message = message;
   outcome.groups.push_back(mix);
+  outcome.groups.push_back(decisions);
   return outcome;
 }
 
