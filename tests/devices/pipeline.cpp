@@ -214,7 +214,9 @@ TEST_CASE("pipeline run: a sampled replay of a trace gives time and bytes of the
     double estimate = 1;
     for (const json& e : sampled.at("fidelity").at("estimated_errors"))
       if (e.at("figure") == "simulated_seconds") estimate = e.at("error");
-    CHECK(estimate < 0.06);  // more steps are simulated while steps and queue alone make half of 5 %
+    // More steps are simulated while steps and queue make half of 5 %; what then stays above 5 % is said.
+    CHECK(estimate < 0.06);
+    if (estimate > 0.05) CHECK_THAT(sampled.at("notices").dump(), ContainsSubstring("simulated_seconds"));
     CHECK(number(sampled, "/simulated_seconds") == Approx(number(full, "/simulated_seconds")).epsilon(estimate));
     CHECK(number(sampled, "/latency/end_to_end_s/mean") ==
           Approx(number(full, "/latency/end_to_end_s/mean")).epsilon(0.05));
