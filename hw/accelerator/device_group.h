@@ -5,7 +5,8 @@
 // Models: one step command for all devices, which is done when the last device is; of its tokens each device gets those whose rows of the
 //   embedding it has; an all-reduce of what each device's vector unit holds, behind the operations that the step program says, by
 //   CollectiveUnit and Link (hw/link); logits put together from the devices' parts of the vocabulary.
-// Does not model: the time between vector unit and collective unit, nor that of the sums; devices with different parts.
+// Does not model: the time between vector unit and collective unit, nor that of the sums; devices with different parts other than experts of
+//   their own.
 #pragma once
 
 #include <cstdint>

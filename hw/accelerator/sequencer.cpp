@@ -398,7 +398,7 @@ void Sequencer::host_chunk() {
     if (c.data_valid) {
       std::vector<std::uint32_t> experts(std::size_t{result.rows} * result.columns);
       std::memcpy(experts.data(), payload.get_data_ptr(), experts.size() * sizeof(std::uint32_t));
-      scored_->set(static_cast<int>(next_batch_) - 1, std::move(experts));
+      scored_->set(shape_.first_layer + static_cast<int>(next_batch_) - 1, std::move(experts));
     }
     routings_due_.push(0, when);
   } else if (c.data_valid) {

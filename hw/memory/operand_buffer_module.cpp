@@ -152,6 +152,10 @@ bool OperandBuffer::send() {
   if (it == entries_.end() || it->second.bytes < d.arriving_bytes()) return false;
   if (!it->second.data.empty()) it->second.data.resize(d.arriving_bytes());
   const Cycle start = std::max(free_, it->second.complete);
+  if (d.releases()) {
+    release(d, start);
+    return true;
+  }
   if (start > free_) activity_.wait(Wait::input, start - free_);
   const Cycle cycles = read_cycles(config_, d.bytes());
   activity_.busy += cycles;
@@ -180,6 +184,18 @@ bool OperandBuffer::send() {
   const std::optional<sc_core::sc_time> taken = isock.send(std::move(out), clock_.time(free_ + config_.latency_cycles));
   if (taken) handed_over(clock_.cycle(*taken));
   return true;
+}
+
+/// Gives back the room of rows that nobody reads any more: with the operand before them, while the array has that.
+void OperandBuffer::release(const OperandDescriptor& d, Cycle when) {
+  free_ = when;
+  if (given_back_.empty())
+    departures_.push({when, d.arriving_bytes()});
+  else
+    given_back_[given_back_.size() - 1] += d.arriving_bytes();
+  entries_.erase(d.source);
+  queued_.erase(queued_.lower_bound(d.source));
+  command.pop();
 }
 
 /// The array has taken the operand that was offered last.

@@ -4,7 +4,8 @@
 // Models: operands under a number, put together from chunks of the converter or of a DMA engine in any order of
 // columns; capacity: a chunk waits while it does not fit; hand-over in the order of the descriptors, when the operand
 // is complete; the read port's width. An operand's room is given back when the PE array answers, which it does when the
-// last tile that uses it has ended; that of an operand which is read several times, after the last time. Does not model: the contents' place in the banks, the vector unit's scratch
+// last tile that uses it has ended; that of an operand which is read several times, after the last time, or behind a
+// descriptor that reads none of its rows. Does not model: the contents' place in the banks, the vector unit's scratch
 // half.
 //
 // Who may come in. Operands are used in the order of their descriptors; what comes from memory is read ahead of its
@@ -66,6 +67,7 @@ class OperandBuffer final : public bus::StreamBlock<OperandDescriptor> {
   std::optional<std::uint64_t> room_needed(const bus::Chunk& chunk, std::uint64_t bytes, bool from_memory) const;
   std::optional<bus::Cycle> room_from(std::uint64_t bytes) const;
   bool send();
+  void release(const OperandDescriptor& d, bus::Cycle when);
   void handed_over(bus::Cycle when);
 
   BufferConfig config_;

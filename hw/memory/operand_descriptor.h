@@ -17,12 +17,14 @@ struct OperandDescriptor {
   std::uint32_t block_bytes = 0;  // of a piece; the last block's may be shorter
 
   // Rows of an operand that came from the converter, which others read too. Where they are not all of them, a table of their
-  // numbers follows, 32 bits each, in ascending order:
+  // numbers follows, 32 bits each, in ascending order. Where they are none, nothing is handed over, and the source's room is given back
+  // with that of the operand before it:
   std::uint32_t source = 0;       // its number; 0: the operand is the one that came
   std::uint32_t source_rows = 0;  // all of its rows
   std::uint8_t keeps_source = 0;  // 1: it stays for a later descriptor; 0: its room is given back behind this use
 
   bool picks() const { return source != 0 && rows < source_rows; }
+  bool releases() const { return source != 0 && rows == 0; }
   std::uint64_t bytes() const { return std::uint64_t(row_bytes) * rows; }
   /// What must have come before it can be handed over: under which number, and how much.
   std::uint32_t arrives_as() const { return source != 0 ? source : operand; }

@@ -207,9 +207,9 @@ std::uint64_t size_of(Width width, const ModelShape& shape) {
     case Width::expert:
       return static_cast<std::uint64_t>(shape.mixture.expert_width);
     case Width::expert_channels:
-      return size_of(Width::experts, shape) * size_of(Width::expert, shape);
+      return static_cast<std::uint64_t>(shape.own_experts()) * size_of(Width::expert, shape);
     case Width::expert_outputs:
-      return size_of(Width::experts, shape) * size_of(Width::hidden, shape);
+      return static_cast<std::uint64_t>(shape.own_experts()) * size_of(Width::hidden, shape);
     case Width::shared:
       return static_cast<std::uint64_t>(shape.mixture.shared_width);
   }

@@ -81,8 +81,8 @@ enum class Width : std::uint8_t {
   vocabulary,
   experts,
   expert,           // of one expert
-  expert_channels,  // the same of all experts
-  expert_outputs,   // the residual stream's, of all experts
+  expert_channels,  // the same of all experts that the device has
+  expert_outputs,   // the residual stream's, of as many experts
   shared
 };
 /// Channels, features or tokens of the vocabulary.

@@ -25,8 +25,8 @@ std::uint64_t parameters_of(const ModelShape& s, const std::string& operation) {
   const std::uint64_t h = static_cast<unsigned>(s.hidden_size), q = static_cast<unsigned>(s.q_width()),
                       kv = static_cast<unsigned>(s.kv_width()), f = static_cast<unsigned>(s.intermediate_size);
   const Mixture& m = s.mixture;
-  const std::uint64_t experts = static_cast<unsigned>(m.experts), expert = static_cast<unsigned>(m.expert_width),
-                      shared = static_cast<unsigned>(m.shared_width);
+  const std::uint64_t experts = static_cast<unsigned>(m.experts), own = static_cast<unsigned>(s.own_experts()),
+                      expert = static_cast<unsigned>(m.expert_width), shared = static_cast<unsigned>(m.shared_width);
   const std::uint64_t of_heads = s.qk_norm_all_heads ? q + kv : 2ull * static_cast<unsigned>(s.head_dim);
   const auto with = [](bool bias, std::uint64_t outputs) { return bias ? outputs : 0; };
   if (operation == "attention_norm" || operation == "ffn_norm")
@@ -42,7 +42,7 @@ std::uint64_t parameters_of(const ModelShape& s, const std::string& operation) {
   if (operation == "shared_scale") return h;
   if (operation == "shared_gate_up") return 2 * h * shared;
   if (operation == "shared_down") return shared * h;
-  if (operation == "experts") return experts * (m.expert_weights(h) + with(s.ffn_bias, 2 * expert + h));
+  if (operation == "experts") return own * (m.expert_weights(h) + with(s.ffn_bias, 2 * expert + h));
   return 0;
 }
 

@@ -113,6 +113,11 @@ struct ModelShape {
   Mixture mixture;
   std::vector<LayerRun> layers;  // of a custom architecture, in their order
   int tensor_devices = 1;  // of a shape that is one device's part of a model (model_split.h), how many share it; no key
+  // Of such a part, no keys: how many devices the experts are placed on, each whole on one of them (1: every device has a part of each
+  // expert), and which of the devices the part is of. busiest: in each layer of the one that busiest_device() of routing.h says.
+  static constexpr int busiest = -1;
+  int expert_devices = 1;
+  int device = 0;
   // Of a shape that is one stage's part of a model (model_split.h), no keys: the number that its first layer has in the model;
   // whether its rows come from a stage before instead of from the embedding, and go to one behind instead of to lm_head.
   int first_layer = 0;
@@ -180,6 +185,10 @@ struct ModelShape {
     layer += first_layer;
     return mixture.experts > 0 && layer >= mixture.dense_layers && (layer + 1) % mixture.period == 0;
   }
+  /// Experts that the device has of each mixture layer, whole or a part of each, and the number of the first one in the model. They
+  /// are placed in blocks, the lowest numbers on the first device.
+  int own_experts() const { return mixture.experts / expert_devices; }
+  int first_expert() const { return device == busiest ? 0 : device * own_experts(); }
   /// Whether a layer has a feed-forward of intermediate_size channels.
   bool is_dense(int layer) const {
     if (const LayerRun* run = run_of(layer); run != nullptr && !run->operations.empty()) return run->does("down");

@@ -15,9 +15,17 @@ int divided(const char* key, int size, int devices) {
   return size / devices;
 }
 
+int placed_on(int devices, int experts) {
+  if (experts % devices != 0)
+    throw config::InputError("devices.experts: " + std::to_string(experts) + " experts (mixture.experts) cannot be " +
+                             "placed on " + std::to_string(devices) + " devices, as many on each, expected a number " +
+                             "of devices that divides them, or divided");
+  return devices;
+}
+
 }  // namespace
 
-ModelShape part_of(const ModelShape& whole, int devices) {
+ModelShape part_of(const ModelShape& whole, int devices, ExpertSplit experts) {
   if (devices == 1) return whole;
   if (whole.qk_norm_all_heads)
     throw config::InputError(
@@ -35,7 +43,10 @@ ModelShape part_of(const ModelShape& whole, int devices) {
     part.num_key_value_heads = divided("num_key_value_heads", whole.num_key_value_heads, devices);
   Mixture& mixture = part.mixture;
   if (mixture.experts > 0) {
-    mixture.expert_width = divided("mixture.expert_width", mixture.expert_width, devices);
+    if (experts == ExpertSplit::placed)
+      part.expert_devices = placed_on(devices, mixture.experts);
+    else
+      mixture.expert_width = divided("mixture.expert_width", mixture.expert_width, devices);
     mixture.shared_width = divided("mixture.shared_width", mixture.shared_width, devices);
   }
   // Where every layer is a mixture nothing has this width.
@@ -43,6 +54,12 @@ ModelShape part_of(const ModelShape& whole, int devices) {
     part.intermediate_size = divided("intermediate_size", whole.intermediate_size, devices);
   part.vocab_size = divided("vocab_size", whole.vocab_size, devices);
   return part;
+}
+
+ModelShape part_of_device(const ModelShape& part, int number) {
+  ModelShape other = part;
+  if (part.expert_devices > 1) other.device = number;
+  return other;
 }
 
 int layers_of_stage(int layers, int stages, int stage) { return layers / stages + (stage < layers % stages ? 1 : 0); }

@@ -62,6 +62,7 @@ class Count {
   void biases(const Gemm& gemm, std::uint64_t width);
   void up(std::uint64_t rows, std::uint64_t width, bool with_biases);
   void down(std::uint64_t rows, std::uint64_t width, bool with_biases);
+  ExpertWork each_expert(const RowsOfExperts& all);
   void experts(int index);
   void query_key_value();
   void append(const SequenceStep& s, const std::uint64_t first_row, const Reads& reads);
@@ -363,21 +364,42 @@ void Count::down(std::uint64_t rows, std::uint64_t width, bool with_biases) {
 }
 
 /// Each expert that a row was sent to, once.
-void Count::experts(int index) {
-  const Mixture& m = shape_.mixture;
-  const auto weight_bytes = [&] {
-    return e_.bytes[static_cast<std::size_t>(TrafficClass::weights)] +
-           e_.bytes[static_cast<std::size_t>(TrafficClass::scales)];
-  };
-  const std::uint64_t before = weight_bytes();
-  for (const std::vector<std::uint32_t>& rows : rows_of_experts(shape_, *routing_, work_, index)) {
+ExpertWork Count::each_expert(const RowsOfExperts& all) {
+  const Expected before = e_;
+  const auto width = static_cast<std::uint64_t>(shape_.mixture.expert_width);
+  ExpertWork w;
+  for (const std::vector<std::uint32_t>& rows : all) {
     if (rows.empty()) continue;
-    up(rows.size(), static_cast<std::uint64_t>(m.expert_width), shape_.ffn_bias);
-    down(rows.size(), static_cast<std::uint64_t>(m.expert_width), shape_.ffn_bias);
-    ++e_.experts;
+    up(rows.size(), width, shape_.ffn_bias);
+    down(rows.size(), width, shape_.ffn_bias);
+    ++w.experts;
+    w.rows += rows.size();
   }
+  for (std::size_t i = 0; i < w.bytes.size(); ++i) w.bytes[i] = e_.bytes[i] - before.bytes[i];
+  w.macs = e_.macs - before.macs;
+  w.pe_slots = e_.pe_slots - before.pe_slots;
+  w.weights = e_.weights - before.weights;
+  for (std::size_t c = 0; c < e_.of_class.size(); ++c)
+    w.buffer_bytes += e_.of_class[c].weight_buffer_bytes - before.of_class[c].weight_buffer_bytes +
+                      e_.of_class[c].kv_buffer_bytes - before.of_class[c].kv_buffer_bytes;
+  w.operand_bytes = w.rows * (a_bytes(hidden_) + a_bytes(width));
+  w.results = w.rows * (2 * width + hidden_);
+  w.converted = w.rows * width;
+  return w;
+}
+
+void Count::experts(int index) {
+  const RowsOfExperts all = rows_of_all_experts(shape_, *routing_, work_, index);
+  if (shape_.expert_devices > 1) {
+    const Expected before = e_;
+    const ExpertWork placed = each_expert(all);
+    e_ = before;
+    e_.placed = placed;
+    for (const auto& rows : rows_of_device(shape_, all, busiest_device(shape_, all)))
+      e_.most_experts += rows.empty() ? 0 : 1;
+  }
+  e_.experts = each_expert(rows_of_own_experts(shape_, all));
   ++e_.mixtures;
-  e_.expert_bytes += weight_bytes() - before;
 }
 
 void Count::query_key_value() {
@@ -530,14 +552,23 @@ Expected Count::head(std::uint64_t columns, bool single_linear) {
 
 }  // namespace
 
+void ExpertWork::add(const ExpertWork& other, std::uint64_t times) {
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] += times * other.bytes[i];
+  for (const auto count :
+       {&ExpertWork::experts, &ExpertWork::rows, &ExpertWork::macs, &ExpertWork::pe_slots, &ExpertWork::weights,
+        &ExpertWork::buffer_bytes, &ExpertWork::operand_bytes, &ExpertWork::results, &ExpertWork::converted})
+    this->*count += times * other.*count;
+}
+
 void Expected::add(const Expected& other, std::uint64_t times) {
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] += times * other.bytes[i];
   macs += times * other.macs;
   pe_slots += times * other.pe_slots;
   weights += times * other.weights;
   mixtures += times * other.mixtures;
-  experts += times * other.experts;
-  expert_bytes += times * other.expert_bytes;
+  experts.add(other.experts, times);
+  placed.add(other.placed, times);
+  most_experts += times * other.most_experts;
   reduced_values += times * other.reduced_values;
   for (std::size_t i = 0; i < of_class.size(); ++i) {
     of_class[i].bytes += times * other.of_class[i].bytes;

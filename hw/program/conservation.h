@@ -22,13 +22,29 @@
 
 namespace harmonia::accelerator {
 
+/// What the experts of mixture layers take: how many are read, rows that are sent to them, and for these bytes and operations.
+struct ExpertWork {
+  std::uint64_t experts = 0, rows = 0;
+  std::array<std::uint64_t, bus::traffic_class_count> bytes{};
+  std::uint64_t macs = 0, pe_slots = 0, weights = 0;
+  std::uint64_t buffer_bytes = 0;  // of the bytes, those that pass weight and KV buffers
+  // Handed to the array from the activation buffer; results that the vector unit takes; those of them that the converter takes.
+  std::uint64_t operand_bytes = 0, results = 0, converted = 0;
+
+  void add(const ExpertWork& other, std::uint64_t times);
+};
+
 struct Expected {
   std::array<std::uint64_t, bus::traffic_class_count> bytes{};
   std::uint64_t macs = 0;      // of all GEMMs, attention included, masked scores excluded per strip
   std::uint64_t pe_slots = 0;  // 32-lane group operations, passes included
   std::uint64_t weights = 0;   // decoded
-  // Of mixture layers: how many ran, experts that they read, bytes of those experts.
-  std::uint64_t mixtures = 0, experts = 0, expert_bytes = 0;
+  std::uint64_t mixtures = 0;  // mixture layers that ran
+  ExpertWork experts;          // of them
+  // Where experts are placed on devices: those of all devices together, and how many the device reads that reads the most, summed over
+  // the layers.
+  ExpertWork placed;
+  std::uint64_t most_experts = 0;
   std::uint64_t reduced_values = 0;  // in all-reduces between devices
   struct OfClass {
     std::uint64_t bytes = 0, macs = 0, weights = 0;  // weights: by their expansions on a machine that is a GPU

@@ -31,7 +31,7 @@ struct Generation {
   std::vector<std::vector<std::vector<std::uint32_t>>> query_operand;  // [sequence][kv head][strip], when they stay
   std::uint32_t head_operand = 0, operand_at_array = 0;                // 0: none is known to be there
   bool head_spilled = false;                                           // the head's operand is in memory
-  std::vector<std::vector<std::uint32_t>> rows_of_experts;             // of the mixture layer that is generated
+  RowsOfExperts rows_of_experts;                                       // of the mixture layer that is generated
   std::set<ModelTensor> held_gains;                                    // of this layer, in the vector unit
 
   Generation(const ModelShape& shape, const MemoryMap& map, const OnChip& chip, const ProgramSettings& settings,

@@ -48,7 +48,8 @@ std::vector<std::uint32_t> TracedRouting::experts(int layer, std::uint64_t slot,
 void ScoredRouting::begin(const ModelShape& shape, const StepWork& work) {
   sequences_ = work.sequences;
   rows_ = work.tokens();
-  experts_.assign(static_cast<std::size_t>(shape.num_hidden_layers), {});
+  experts_.assign(static_cast<std::size_t>(shape.first_layer + shape.num_hidden_layers),
+                  {});  // as the model numbers them
 }
 
 std::vector<std::uint32_t> ScoredRouting::experts(int layer, std::uint64_t slot, std::uint64_t position) const {
@@ -66,15 +67,44 @@ std::vector<std::uint32_t> ScoredRouting::experts(int layer, std::uint64_t slot,
   throw std::logic_error("a token that is not of the step has no experts");
 }
 
-std::vector<std::vector<std::uint32_t>> rows_of_experts(const ModelShape& shape, const Routing& routing,
-                                                        const StepWork& work, int layer) {
-  std::vector<std::vector<std::uint32_t>> rows(static_cast<std::size_t>(shape.mixture.experts));
+RowsOfExperts rows_of_all_experts(const ModelShape& shape, const Routing& routing, const StepWork& work, int layer) {
+  RowsOfExperts rows(static_cast<std::size_t>(shape.mixture.experts));
   std::uint32_t row = 0;
   for (const SequenceStep& s : work.sequences)
     for (std::uint64_t t = 0; t < s.tokens; ++t, ++row)
       for (const std::uint32_t expert : routing.experts(shape.first_layer + layer, s.slot, s.cached + t))
         rows[expert].push_back(row);
   return rows;
+}
+
+RowsOfExperts rows_of_device(const ModelShape& shape, const RowsOfExperts& all, int device) {
+  if (shape.expert_devices == 1) return all;
+  const auto first = all.begin() + std::ptrdiff_t{device} * shape.own_experts();
+  return {first, first + shape.own_experts()};
+}
+
+int busiest_device(const ModelShape& shape, const RowsOfExperts& all) {
+  int busiest = 0;
+  std::pair<std::size_t, std::size_t> most{};
+  for (int d = 0; d < shape.expert_devices; ++d) {
+    std::pair<std::size_t, std::size_t> work{};
+    for (const std::vector<std::uint32_t>& rows : rows_of_device(shape, all, d)) {
+      work.first += rows.empty() ? 0 : 1;
+      work.second += rows.size();
+    }
+    if (work <= most) continue;
+    most = work;
+    busiest = d;
+  }
+  return busiest;
+}
+
+RowsOfExperts rows_of_own_experts(const ModelShape& shape, const RowsOfExperts& all) {
+  return rows_of_device(shape, all, shape.device == ModelShape::busiest ? busiest_device(shape, all) : shape.device);
+}
+
+RowsOfExperts rows_of_experts(const ModelShape& shape, const Routing& routing, const StepWork& work, int layer) {
+  return rows_of_own_experts(shape, rows_of_all_experts(shape, routing, work, layer));
 }
 
 }  // namespace harmonia::accelerator

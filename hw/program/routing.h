@@ -4,7 +4,8 @@
 //   trace, or chosen by the router's scores, where there are values. A drawn choice depends on seed, layer, slot and position
 //   alone, so that whoever asks again gets the same, the formulas of conservation.h too.
 // Does not model: experts that follow from one layer to the next or from token to token, unless a trace has it; which expert is
-//   popular (of a Zipf distribution the lower numbers are, in every layer).
+//   popular (of a Zipf distribution the lower numbers are, in every layer); experts that move to another device or are on several, to
+//   share the rows out.
 #pragma once
 
 #include <cstdint>
@@ -66,8 +67,18 @@ class ScoredRouting : public Routing {
   std::vector<std::vector<std::uint32_t>> experts_;  // [layer][row][experts_per_token]
 };
 
-/// Rows of the step that go to each expert of a layer, in ascending order.
-std::vector<std::vector<std::uint32_t>> rows_of_experts(const ModelShape& shape, const Routing& routing,
-                                                        const StepWork& work, int layer);
+/// Of each expert the rows of the step that go to it, in ascending order.
+using RowsOfExperts = std::vector<std::vector<std::uint32_t>>;
+
+/// Of all experts of a layer, whichever device has them.
+RowsOfExperts rows_of_all_experts(const ModelShape& shape, const Routing& routing, const StepWork& work, int layer);
+/// Of those that `device` has, where they are placed on shape.expert_devices devices; otherwise all.
+RowsOfExperts rows_of_device(const ModelShape& shape, const RowsOfExperts& all, int device);
+/// The device that has most to do for a layer: of those with the most experts to read the one whose experts get the most rows, of equal
+/// ones the first.
+int busiest_device(const ModelShape& shape, const RowsOfExperts& all);
+/// Of those that the device of this shape has.
+RowsOfExperts rows_of_own_experts(const ModelShape& shape, const RowsOfExperts& all);
+RowsOfExperts rows_of_experts(const ModelShape& shape, const Routing& routing, const StepWork& work, int layer);
 
 }  // namespace harmonia::accelerator

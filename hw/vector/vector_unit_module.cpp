@@ -159,7 +159,10 @@ void VectorUnit::compute(const Embed& d) {
   std::copy_n(words, d.elements(), rows);
   for (std::uint32_t r = 0; r < d.rows; ++r)
     if ((d.absent >> r & 1) != 0) std::fill_n(rows + std::size_t{r} * hidden_, hidden_, Fp16{});
-  if (d.partial) part_update_ = nullptr;
+  if (d.partial) {
+    part_begun_ = true;
+    part_update_ = nullptr;
+  }
   part_is_branch_ = false;
   if (d.multiplier != 1.0f) scale_values(rows, d.elements(), d.multiplier, rows);
 }
@@ -400,7 +403,7 @@ void VectorUnit::compute(const KeepBranch& d) {
   if (d.bias) add_bias(operand_words(), gathered_, d);
   if (d.leaves) return;
   std::vector<Fp16>& kept = d.partial ? part_ : branch_;
-  if (d.partial) part_is_branch_ = true;
+  if (d.partial) part_begun_ = part_is_branch_ = true;
   kept.resize(step_rows_ * hidden_);
   for (std::size_t r = 0; r < d.rows; ++r)
     std::copy_n(gathered_.data() + r * d.columns, d.columns,
@@ -430,13 +433,16 @@ void VectorUnit::compute(const ScaleOfRows& d) {
   for (std::size_t r = 0; r < d.rows; ++r) shared_scale_[r] = sigmoid_f32(formats::to_float(gathered_[r]));
 }
 
+/// Zeros, whose sum with the other devices' parts is added to the residual stream.
+void VectorUnit::begin_part() {
+  part_.assign(step_rows_ * hidden_, Fp16{});
+  part_begun_ = true;
+  part_update_ = AddResidual::update;
+  part_is_branch_ = false;
+}
+
 void VectorUnit::compute(const AddScaled& d) {
-  if (d.partial && !part_begun_) {
-    part_.assign(step_rows_ * hidden_, Fp16{});
-    part_begun_ = true;
-    part_update_ = AddResidual::update;
-    part_is_branch_ = false;
-  }
+  if (d.partial && !part_begun_) begin_part();
   std::vector<Fp16>& stream = d.partial ? part_ : residual_;
   const auto add = [&](std::size_t row, float scale, const Fp16* results) {
     Fp16* x = stream.data() + row * hidden_ + d.column_begin;

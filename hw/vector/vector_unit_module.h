@@ -41,8 +41,12 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   bool idle() const { return command.empty(); }
   /// The residual stream of the step, [rows][hidden], while it is in the scratch memory; functional runs.
   const std::vector<formats::Fp16>& residual() const { return residual_; }
-  /// Of a device among several, functional runs: its part of what is to change the residual stream, [rows][hidden].
-  const std::vector<formats::Fp16>& part() const { return part_; }
+  /// Of a device among several, functional runs: its part of what is to change the residual stream, [rows][hidden]. Zeros where nothing
+  /// was computed since the last sum, as of a layer in which no token goes to an expert of this device.
+  const std::vector<formats::Fp16>& part() {
+    if (!part_begun_) begin_part();
+    return part_;
+  }
   /// The sum of all devices' parts, as many values: changes the residual stream, which takes no time of its own.
   void put_sum(const std::vector<formats::Fp16>& sum);
   /// Of a stage of a pipeline, functional runs: rows of the residual stream that came from the stage before, for the next step's
@@ -143,6 +147,7 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   std::vector<formats::Fp16> part_, received_;
   bool part_is_branch_ = false;  // its sum is kept for a norm
   bool part_begun_ = false;      // since the last sum: experts add to what is there
+  void begin_part();
   void (*part_update_)(const formats::Fp16*, const formats::Fp16*, std::size_t, formats::Fp16*) = nullptr;
   // Online softmax: of the rows whose blocks are under way. A block's results come when the scores of the next may have been
   // taken already; a row that sees nothing of a block has no factor.

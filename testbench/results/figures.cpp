@@ -353,16 +353,21 @@ const Record<MixtureResult>& mixture_figures() {
   static const Record<M> record =
       Record<M>()
           .value({"layers", "mixture layers", "layers", "mixture layers run, in all steps", Adds::sum}, &M::layers)
-          .value({"experts_read", "experts read", "experts", "different experts that a layer reads in a step, mean",
-                  Adds::mean},
-                 &M::experts_read)
+          .value(
+              {"experts_read", "experts read", "experts",
+               "different experts that a layer reads in a step, mean; where they are placed on devices, those that the "
+               "device reads which has the most of the layer (devices.fold: false: the first device)",
+               Adds::mean},
+              &M::experts_read)
           .value({"bytes_per_token", "weights a token", "B", "bytes of all weights read, for each token counted"},
                  &M::bytes_per_token)
-          .value({"dense_bytes_per_token", "weights a token, dense", "B",
-                  "the same as if a layer had no more experts than a token is sent through"},
-                 &M::dense_bytes_per_token)
+          .value(
+              {"dense_bytes_per_token", "weights a token, dense", "B",
+               "the same as if a layer had no more experts than a token is sent through; of placed ones as few as the "
+               "device with the most can have"},
+              &M::dense_bytes_per_token)
           .value({"all_bytes_per_token", "weights a token, all experts", "B",
-                  "the same as if every step read all experts"},
+                  "the same as if every step read all experts that the device has"},
                  &M::all_bytes_per_token);
   return record;
 }
@@ -402,6 +407,18 @@ const Record<DevicesResult>& devices_figures() {
           .value({"link", "link", "", "its name"}, &D::link)
           .value({"topology", "topology", "", "who has a link to whom"}, &D::topology)
           .value({"algorithm", "algorithm", "", "of the all-reduces; several where sizes differ"}, &D::algorithm)
+          .value({"experts", "experts", "",
+                  "divided: every device has a part of each expert; placed: whole ones on each device; of a mixture"},
+                 &D::experts)
+          .only_if([](const D& d) { return !d.experts.empty(); })
+          .value({"experts_mean", "experts, mean device", "experts",
+                  "placed experts that a device reads of a layer in a step, mean of all devices", Adds::mean},
+                 &D::experts_mean)
+          .only_if([](const D& d) { return d.experts_mean > 0; })
+          .value({"experts_most", "experts, busiest device", "experts",
+                  "the same of the device that reads the most of a layer, for which the others wait", Adds::mean},
+                 &D::experts_most)
+          .only_if([](const D& d) { return d.experts_mean > 0; })
           .value({"all_reduces", "all-reduces", "all-reduces", "in all steps", Adds::sum}, &D::all_reduces)
           .value({"sends", "sends", "", "to the next stage, of the mean device of a pipeline", Adds::sum}, &D::sends)
           .only_if([](const D& d) { return d.pipeline > 1; })
@@ -417,6 +434,9 @@ const Record<DevicesResult>& devices_figures() {
           .value(
               {"link_bytes_per_token", "link bytes a token", "B", "values sent by all devices, for each token counted"},
               &D::link_bytes_per_token)
+          .value({"dram_bytes", "DRAM bytes of all", "B", "of all devices, each with the experts that it reads",
+                  Adds::sum},
+                 &D::dram_bytes)
           .value({"link_j", "energy of the links", "J", "of all devices", Adds::sum}, &D::link_j)
           .value({"total_j", "energy of all", "J", "all devices with their DRAM, and the links", Adds::sum},
                  &D::total_j)

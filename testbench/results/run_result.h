@@ -201,6 +201,10 @@ struct StageResult {
 struct DevicesResult {
   std::uint64_t tensor = 0, pipeline = 1, micro_batches = 0, simulated = 1;
   std::string link, topology, algorithm;
+  std::string experts;  // of a mixture: how its experts are shared out
+  double experts_mean = 0,
+         experts_most = 0;  // placed: read of a layer in a step by the mean device, and by the one with most
+  double dram_bytes = 0;    // of all devices
   double all_reduces = 0, sends = 0;
   double bubble_s = 0, bubble_share = 0;       // the mean device waits for other stages
   double link_bytes = 0, link_wire_bytes = 0;  // sent by one device: values, and with packet headers

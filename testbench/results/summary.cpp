@@ -126,6 +126,11 @@ void devices(std::string& out, const DevicesResult& d) {
                  fmt::format("{} identical devices{}, {} of them simulated; {} by {} over {}", d.tensor,
                              d.pipeline > 1 ? " in each stage" : "", d.simulated == 1 || d.pipeline > 1 ? "one" : "all",
                              counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"), d.algorithm, d.link));
+  if (d.experts_mean > 0)
+    out += entry("Placed experts",
+                 fmt::format("{:.1f} of a layer and step read by the mean device, {:.1f} by the one with "
+                             "the most, for which the others wait",
+                             d.experts_mean, d.experts_most));
   if (d.pipeline > 1 && !d.stages.empty()) {
     const auto fewest = d.stages.back().layers, most = d.stages.front().layers;
     out += entry(

@@ -171,7 +171,7 @@ void Collector::report(const Scenario& s, bool single_linear, const std::vector<
   result.energy = energy_of(totals_, s.accelerator, seconds_);
   const auto tokens = static_cast<double>(counted_tokens(result));
   result.energy.per_token_j = tokens > 0 ? result.energy.total_j / tokens : 0;
-  if (totals_.experts > 0 && tokens > 0) result.mixture = mixture_of(totals_, s.model.mixture, tokens);
+  if (totals_.experts.experts > 0 && tokens > 0) result.mixture = mixture_of(totals_, s.model, tokens);
 }
 
 }  // namespace harmonia::testbench

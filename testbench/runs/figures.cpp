@@ -38,12 +38,15 @@ BandwidthResult bandwidth_of(const Totals& t, double peak_bytes_per_s, double se
   return b;
 }
 
-MixtureResult mixture_of(const Totals& t, const accelerator::Mixture& mixture, double tokens) {
+MixtureResult mixture_of(const Totals& t, const accelerator::ModelShape& shape, double tokens) {
   const double weights = t.expected_bytes[static_cast<std::size_t>(TrafficClass::weights)] +
                          t.expected_bytes[static_cast<std::size_t>(TrafficClass::scales)];
-  const double others = weights - t.expert_bytes, of_expert = t.expert_bytes / t.experts * t.mixtures;
-  return {t.mixtures, t.experts / t.mixtures, weights / tokens,
-          (others + of_expert * mixture.experts_per_token) / tokens, (others + of_expert * mixture.experts) / tokens};
+  const double of_experts = t.experts.weight_bytes(), others = weights - of_experts,
+               of_each = of_experts / t.experts.experts * t.mixtures;
+  // Of one token's experts at least so many are on the device that has the most of them.
+  const int of_token = (shape.mixture.experts_per_token + shape.expert_devices - 1) / shape.expert_devices;
+  return {t.mixtures, t.experts.experts / t.mixtures, weights / tokens, (others + of_each * of_token) / tokens,
+          (others + of_each * shape.own_experts()) / tokens};
 }
 
 ChannelResult channel_of(const ChannelTotals& t, const ChannelFacts& facts, double seconds) {

@@ -45,6 +45,6 @@ WeightFigures weights_of(const accelerator::MemoryMap& map, const accelerator::M
 std::vector<std::string> machine_notices(const accelerator::AcceleratorConfig& config);
 
 /// What mixtures of experts read, for each of `tokens` tokens.
-MixtureResult mixture_of(const Totals& t, const accelerator::Mixture& mixture, double tokens);
+MixtureResult mixture_of(const Totals& t, const accelerator::ModelShape& shape, double tokens);
 
 }  // namespace harmonia::testbench

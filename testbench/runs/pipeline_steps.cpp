@@ -14,11 +14,13 @@ namespace harmonia::testbench {
 
 namespace {
 
-/// What a micro-batch's cost follows from: of each sequence, without its place in the cache.
-using Likeness = std::vector<std::array<std::uint64_t, 3>>;
-Likeness likeness(const accelerator::StepWork& work) {
+/// What a micro-batch's cost follows from: of each sequence, without its place in the cache. Where its tokens go to experts of their own,
+/// with it.
+using Likeness = std::vector<std::array<std::uint64_t, 4>>;
+Likeness likeness(const accelerator::StepWork& work, bool mixture) {
   Likeness all;
-  for (const accelerator::SequenceStep& s : work.sequences) all.push_back({s.cached, s.tokens, s.logits ? 1u : 0u});
+  for (const accelerator::SequenceStep& s : work.sequences)
+    all.push_back({s.cached, s.tokens, s.logits ? 1u : 0u, mixture ? s.slot : 0});
   return all;
 }
 
@@ -54,7 +56,7 @@ PipelineSteps::Outcomes PipelineSteps::one_by_one(const std::vector<accelerator:
   Outcomes outcomes;
   std::map<Likeness, std::size_t> known;
   for (std::size_t m = 0; m < batches.size(); ++m) {
-    const auto [found, is_new] = known.try_emplace(likeness(batches[m]), m);
+    const auto [found, is_new] = known.try_emplace(likeness(batches[m], scenario_.model.mixture_layers() > 0), m);
     if (!is_new) {
       outcomes.push_back(outcomes[found->second]);
       continue;

@@ -13,11 +13,13 @@
 #include "harmonia/testbench/results/figure_checks.h"
 #include "harmonia/testbench/runs/checks.h"
 #include "harmonia/testbench/runs/collector.h"
+#include "harmonia/testbench/runs/energy.h"
 #include "harmonia/testbench/runs/figures.h"
 #include "harmonia/testbench/runs/instruments.h"
 #include "harmonia/testbench/runs/machine_steps.h"
 #include "harmonia/testbench/runs/pipeline_steps.h"
 #include "harmonia/testbench/runs/recording.h"
+#include "harmonia/testbench/runs/sampler.h"
 #include "harmonia/testbench/runs/workload.h"
 #include "harmonia/testbench/system/device_link.h"
 #include "harmonia/testbench/system/machine.h"
@@ -139,8 +141,9 @@ std::vector<Machine*> machines_of(Machine& machine) {
   return all;
 }
 
-/// Of devices that are all simulated: what they and their links moved. Of a pipeline, those of each stage together.
-std::vector<CheckResult> group_checks(const Scenario& s, Machine& machine) {
+/// Of devices that are all simulated: what they and their links moved. Of a pipeline, those of each stage together. simulated: of the
+/// first device, of a pipeline of those of all stages.
+std::vector<CheckResult> group_checks(const Scenario& s, Machine& machine, const Totals& simulated) {
   const auto bytes = [](Machine& m) {
     double sum = 0;
     for (const auto& channel : m.accelerator->channels)
@@ -154,9 +157,15 @@ std::vector<CheckResult> group_checks(const Scenario& s, Machine& machine) {
     formula += formula_bytes_of_all(s.devices, stage->accelerator->sequencer.all_reduces());
     sent += static_cast<double>(stage->group->payload_bytes());
   }
-  return {
-      check_equal("DRAM bytes of all devices = those of one, times devices", s.devices.tensor * first, all, "bytes"),
-      check_close("bytes sent by links' modules = formula of the algorithm", formula, sent, "bytes")};
+  // Where experts are placed, each device reads its own.
+  const bool placed = s.model.expert_devices > 1;
+  double expected = s.devices.tensor * first;
+  for (std::size_t k = 0; placed && k < kTrafficClasses; ++k)
+    expected += simulated.placed.bytes[k] - s.devices.tensor * simulated.experts.bytes[k];
+  return {check_equal(placed ? "DRAM bytes of all devices = those of one, times devices, but the experts of each"
+                             : "DRAM bytes of all devices = those of one, times devices",
+                      expected, all, "bytes"),
+          check_close("bytes sent by links' modules = formula of the algorithm", formula, sent, "bytes")};
 }
 
 /// The machine, or all machines. options: of the first device, where they are not the scenario's own.
@@ -305,11 +314,20 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
       const std::vector<std::uint64_t>& own = of_kind->accelerator->sequencer.all_reduces();
       all_reduces.insert(all_reduces.end(), own.begin(), own.end());
     }
+    const Totals mean = of_mean_device(totals, s.devices.tensor, peak_rates(s.accelerator));
     result.devices = devices_of(s, all_reduces,
                                 {totals.all_reduces, totals.reduced_values, totals.sends, totals.sent_values,
                                  totals.sent_bytes, totals.sent_wire_bytes},
-                                result.energy, static_cast<double>(counted_tokens(result)));
+                                energy_of(mean, s.accelerator, result.simulated_seconds),
+                                static_cast<double>(counted_tokens(result)));
     DevicesResult& d = result.devices;
+    for (const double bytes : mean.expected_bytes) d.dram_bytes += bytes * s.devices.count();
+    if (totals.mixtures > 0 && s.devices.tensor > 1)
+      d.experts = config::name_of(expert_split_names(), s.devices.experts);
+    if (totals.placed.experts > 0) {
+      d.experts_mean = mean.experts.experts / totals.mixtures;
+      d.experts_most = totals.most_experts / totals.mixtures;
+    }
     if (pipeline) {
       d.bubble_s = 1e-12 * totals.classes[static_cast<std::size_t>(accelerator::OperationClass::bubble)].elapsed_ps;
       d.bubble_share = result.simulated_seconds > 0 ? d.bubble_s / result.simulated_seconds : 0;
@@ -319,7 +337,7 @@ RunResult run_scenario(const LoadedScenario& loaded, const RunOptions& options) 
     result.checks.push_back(
         check_close("bytes sent over links = formula of the algorithm", d.link_formula_bytes, d.link_bytes, "bytes"));
     if (machine.group)
-      for (const CheckResult& c : group_checks(s, machine)) result.checks.push_back(c);
+      for (const CheckResult& c : group_checks(s, machine, steps->simulated())) result.checks.push_back(c);
   }
   check(*workload, *steps, collector, result);
   note_replaced_blocks(options, *machine.accelerator, result);

@@ -162,6 +162,32 @@ void follow_traffic(Totals& t, const Totals& formulas, double idle_pj) {
   for (ChannelTotals& c : t.channels) follow_bytes(c, factors, idle_pj);
 }
 
+}  // namespace
+
+Totals of_mean_device(const Totals& t, int devices, const PeakRates& peak) {
+  if (t.placed.experts <= 0) return t;
+  ExpertTotals beyond = t.experts;  // the mean
+  beyond.add(t.placed, -1.0 / devices);
+  Totals mean = t;
+  std::array<double, kTrafficClasses> factors{};
+  for (std::size_t k = 0; k < kTrafficClasses; ++k) {
+    mean.expected_bytes[k] -= beyond.bytes[k];
+    factors[k] = ratio(mean.expected_bytes[k], t.expected_bytes[k]);
+  }
+  for (ChannelTotals& c : mean.channels) follow_bytes(c, factors, peak.idle_w * t.time_ps);
+  mean.experts.add(beyond, -1);
+  mean.macs -= beyond.macs;
+  mean.slots -= beyond.slots;
+  mean.weights -= beyond.weights;
+  mean.buffer_bytes -= beyond.buffer_bytes;
+  mean.operand_bytes -= beyond.operand_bytes;
+  mean.vector_elements -= beyond.results;
+  mean.converted -= beyond.converted;
+  return mean;
+}
+
+namespace {
+
 /// What the array works for the class, over what was predicted.
 double array_ratio(std::size_t operation_class, const ClassTotals& predicted, const ClassTotals& formulas,
                    const DemandRatios& demand) {
@@ -268,7 +294,8 @@ void follow_formulas(Totals& t, const Totals& formulas, const PeakRates& peak, c
   t.expected_macs = formulas.expected_macs;
   t.mixtures = formulas.mixtures;
   t.experts = formulas.experts;
-  t.expert_bytes = formulas.expert_bytes;
+  t.placed = formulas.placed;
+  t.most_experts = formulas.most_experts;
   t.expected_slots = formulas.expected_slots;
   t.reduced_values = formulas.expected_reduced_values;
   t.expected_reduced_values = formulas.expected_reduced_values;

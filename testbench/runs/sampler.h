@@ -109,6 +109,11 @@ double bound_ps(const ClassTotals& c, const PeakRates& peak);
 /// Picoseconds that memory and array need at least for a whole step. Work is fetched ahead within a step, never before it.
 double step_bound_ps(const Totals& formulas, const PeakRates& peak);
 
+/// What the mean of the devices takes that a model's experts are placed on, from what the simulated one took: the formulas know what the
+/// experts of all take, and everything else is the same on each. Time and what goes with it is that of the simulated one, for which the
+/// others wait. Without placed experts the totals as they are.
+Totals of_mean_device(const Totals& simulated, int devices, const PeakRates& peak);
+
 /// What was predicted although the formulas know it becomes theirs: bytes of each class of traffic and of operations, and
 /// operations. What goes with it follows in proportion: bytes at the pins, bursts and commands, busy time of the decoder,
 /// cycles of the array, and the time of a class, which stays as far above its bound (bytes at peak rate, operations at peak

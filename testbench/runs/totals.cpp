@@ -14,14 +14,31 @@ template <typename T>
 using Counts = std::vector<double T::*>;
 
 // Every count of the three structs that is a plain number.
-const Counts<Totals> kOfRun = {&Totals::time_ps,         &Totals::events,         &Totals::macs,
-                               &Totals::slots,           &Totals::weights,        &Totals::converted,
-                               &Totals::vector_elements, &Totals::buffer_bytes,   &Totals::operand_bytes,
-                               &Totals::smoothed,        &Totals::expected_macs,  &Totals::expected_slots,
-                               &Totals::mixtures,        &Totals::experts,        &Totals::expert_bytes,
-                               &Totals::all_reduces,     &Totals::reduced_values, &Totals::expected_reduced_values,
-                               &Totals::sends,           &Totals::sent_values,    &Totals::sent_bytes,
+const Counts<Totals> kOfRun = {&Totals::time_ps,
+                               &Totals::events,
+                               &Totals::macs,
+                               &Totals::slots,
+                               &Totals::weights,
+                               &Totals::converted,
+                               &Totals::vector_elements,
+                               &Totals::buffer_bytes,
+                               &Totals::operand_bytes,
+                               &Totals::smoothed,
+                               &Totals::expected_macs,
+                               &Totals::expected_slots,
+                               &Totals::mixtures,
+                               &Totals::most_experts,
+                               &Totals::all_reduces,
+                               &Totals::reduced_values,
+                               &Totals::expected_reduced_values,
+                               &Totals::sends,
+                               &Totals::sent_values,
+                               &Totals::sent_bytes,
                                &Totals::sent_wire_bytes};
+const Counts<ExpertTotals> kOfExperts = {
+    &ExpertTotals::experts,       &ExpertTotals::rows,    &ExpertTotals::macs,
+    &ExpertTotals::slots,         &ExpertTotals::weights, &ExpertTotals::buffer_bytes,
+    &ExpertTotals::operand_bytes, &ExpertTotals::results, &ExpertTotals::converted};
 const Counts<ClassTotals> kOfClass = {&ClassTotals::elapsed_ps,
                                       &ClassTotals::compute_cycles,
                                       &ClassTotals::vector_ps,
@@ -44,13 +61,36 @@ void add_to(T& a, const T& b, double factor, const Counts<T>& counts) {
   for (const auto count : counts) a.*count += factor * b.*count;
 }
 
+ExpertTotals totals_of(const accelerator::ExpertWork& w) {
+  ExpertTotals t;
+  t.experts = static_cast<double>(w.experts);
+  t.rows = static_cast<double>(w.rows);
+  for (std::size_t i = 0; i < kTrafficClasses; ++i) t.bytes[i] = static_cast<double>(w.bytes[i]);
+  t.macs = static_cast<double>(w.macs);
+  t.slots = static_cast<double>(w.pe_slots);
+  t.weights = static_cast<double>(w.weights);
+  t.buffer_bytes = static_cast<double>(w.buffer_bytes);
+  t.operand_bytes = static_cast<double>(w.operand_bytes);
+  t.results = static_cast<double>(w.results);
+  t.converted = static_cast<double>(w.converted);
+  return t;
+}
+
 }  // namespace
+
+ExpertTotals& ExpertTotals::add(const ExpertTotals& o, double f) {
+  add_to(*this, o, f, kOfExperts);
+  add_to(bytes, o.bytes, f);
+  return *this;
+}
 
 Totals& Totals::add(const Totals& o, double f) {
   if (channels.size() < o.channels.size()) channels.resize(o.channels.size());
   if (units.size() < o.units.size()) units.resize(o.units.size());
   add_to(*this, o, f, kOfRun);
   add_to(expected_bytes, o.expected_bytes, f);
+  experts.add(o.experts, f);
+  placed.add(o.placed, f);
   for (std::size_t i = 0; i < classes.size(); ++i) add_to(classes[i], o.classes[i], f, kOfClass);
   for (std::size_t i = 0; i < o.channels.size(); ++i) {
     ChannelTotals& a = channels[i];
@@ -77,8 +117,9 @@ void Totals::expect(const accelerator::Expected& e) {
   expected_macs = static_cast<double>(e.macs);
   expected_slots = static_cast<double>(e.pe_slots);
   mixtures = static_cast<double>(e.mixtures);
-  experts = static_cast<double>(e.experts);
-  expert_bytes = static_cast<double>(e.expert_bytes);
+  experts = totals_of(e.experts);
+  placed = totals_of(e.placed);
+  most_experts = static_cast<double>(e.most_experts);
   expected_reduced_values = static_cast<double>(e.reduced_values);
   for (std::size_t i = 0; i < classes.size(); ++i) {
     classes[i].bytes = static_cast<double>(e.of_class[i].bytes);
@@ -124,6 +165,10 @@ double Totals::least_count() const {
   };
   members(*this, kOfRun);
   arrays(expected_bytes);
+  for (const ExpertTotals* of_devices : {&experts, &placed}) {
+    members(*of_devices, kOfExperts);
+    arrays(of_devices->bytes);
+  }
   for (const ClassTotals& c : classes) members(c, kOfClass);
   for (ChannelTotals c : channels) {
     c.row_hits = std::max(0.0, c.row_hits);

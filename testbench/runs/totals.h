@@ -39,13 +39,28 @@ struct ClassTotals {
   double bound_ps = 0;  // what memory or array need at least, step by step; where that is counted
 };
 
+/// accelerator::ExpertWork, which adds and scales.
+struct ExpertTotals {
+  double experts = 0, rows = 0;
+  std::array<double, kTrafficClasses> bytes{};
+  double macs = 0, slots = 0, weights = 0, buffer_bytes = 0, operand_bytes = 0, results = 0, converted = 0;
+
+  ExpertTotals& add(const ExpertTotals& other, double factor);
+  double weight_bytes() const {
+    return bytes[static_cast<std::size_t>(TrafficClass::weights)] +
+           bytes[static_cast<std::size_t>(TrafficClass::scales)];
+  }
+};
+
 struct Totals {
   double time_ps = 0, events = 0;
   double macs = 0, slots = 0, weights = 0, converted = 0, vector_elements = 0, buffer_bytes = 0, operand_bytes = 0;
   double smoothed = 0;  // values of keys that lost their offsets
   std::array<double, kTrafficClasses> expected_bytes{};
   double expected_macs = 0, expected_slots = 0;
-  double mixtures = 0, experts = 0, expert_bytes = 0;  // mixture layers, experts that they read, and bytes of those
+  double mixtures = 0;           // mixture layers,
+  ExpertTotals experts, placed;  // what their experts take; of all devices, where experts are placed on them,
+  double most_experts = 0;       // and what the device reads that reads the most, summed over the layers
   double all_reduces = 0, reduced_values = 0, expected_reduced_values = 0;  // between devices
   double sends = 0, sent_values = 0, sent_bytes = 0, sent_wire_bytes = 0;   // from stage to stage, by one device
   std::array<ClassTotals, accelerator::operation_class_count> classes{};

@@ -7,6 +7,12 @@
 
 namespace harmonia::testbench {
 
+const config::NameTable<accelerator::ExpertSplit>& expert_split_names() {
+  static const config::NameTable<accelerator::ExpertSplit> names = {{"divided", accelerator::ExpertSplit::divided},
+                                                                    {"placed", accelerator::ExpertSplit::placed}};
+  return names;
+}
+
 void DevicesConfig::describe(config::Fields& f) {
   std::vector<std::string> algorithms = {kFastestAlgorithm};
   for (const auto& [name, value] : link::algorithm_names()) algorithms.push_back(name);
@@ -26,6 +32,11 @@ void DevicesConfig::describe(config::Fields& f) {
       .says(
           "of a step's sequences, which pass the stages of a pipeline one behind the other; of a replay, groups of "
           "sequences whose steps do; 0: as many as stages, and no more than sequences");
+  f.add("experts", experts, expert_split_names())
+      .says(
+          "of a mixture: divided, every device has a part of each expert; placed, each expert is whole on one device, "
+          "as "
+          "many on each (expert parallelism)");
   f.add("fold", fold).says("simulate one of the equal devices; false: all of them, with their links");
   f.add("overlap", overlap)
       .says("weights of what follows are read and expanded during all-reduces, as far as their buffers reach");
@@ -79,8 +90,8 @@ std::string idle_devices_key(const DevicesConfig& d, const config::Node& given) 
   if (d.count() == 1 || !given.is_map()) return {};
   if (d.pipeline == 1 && d.micro_batches > 0 && given.find("micro_batches") != nullptr) return "micro_batches";
   if (d.tensor > 1) return {};
-  for (const char* of_all_reduces : {"topology", "algorithm", "reduction", "overlap"})
-    if (given.find(of_all_reduces) != nullptr) return of_all_reduces;
+  for (const char* of_tensor : {"topology", "algorithm", "reduction", "overlap", "experts"})
+    if (given.find(of_tensor) != nullptr) return of_tensor;
   return {};
 }
 

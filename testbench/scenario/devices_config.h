@@ -11,6 +11,7 @@
 #include "harmonia/hw/link/config.h"
 #include "harmonia/hw/link/reduction.h"
 #include "harmonia/hw/link/schedule.h"
+#include "harmonia/hw/model/model_split.h"
 
 namespace harmonia::testbench {
 
@@ -23,6 +24,7 @@ struct DevicesConfig {
   int tensor = 1;
   int pipeline = 1;
   int micro_batches = 0;
+  accelerator::ExpertSplit experts = accelerator::ExpertSplit::divided;
   bool fold = true;
   bool overlap = false;
   link::Topology topology = link::Topology::switched;
@@ -35,6 +37,8 @@ struct DevicesConfig {
   /// Of an algorithm that is named. Throws std::logic_error for the fastest.
   link::Algorithm named_algorithm() const;
 };
+
+const config::NameTable<accelerator::ExpertSplit>& expert_split_names();
 
 /// Sequences that the workload has at a time, of which each micro-batch has one at least.
 int most_micro_batches(const WorkloadConfig& workload);

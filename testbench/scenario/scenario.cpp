@@ -427,9 +427,14 @@ void settle_devices(LoadedScenario& loaded) {
           given->find(key)->where,
           fmt::format("devices.{} has no effect with tensor: {} and pipeline: {}, expected it to be left out", key,
                       s.devices.tensor, s.devices.pipeline));
+    const bool dense = s.model.mixture.experts == 0;
+    if (const Node* experts = given->find("experts"); experts && dense)
+      throw InputError(experts->where,
+                       "devices.experts has no effect on a dense model, expected a model with mixture.experts");
     try {
       s.whole = s.model;
-      s.model = accelerator::part_of(s.model, s.devices.tensor);
+      s.model = accelerator::part_of(s.model, s.devices.tensor, s.devices.experts);
+      if (s.devices.fold && s.model.expert_devices > 1) s.model.device = accelerator::ModelShape::busiest;
     } catch (const InputError& e) {
       throw located(e, loaded);
     }
@@ -441,19 +446,26 @@ void settle_devices(LoadedScenario& loaded) {
     else
       resolved->erase("micro_batches");
     if (s.devices.tensor == 1)
-      for (const char* of_all_reduces : {"topology", "algorithm", "reduction", "overlap"})
-        resolved->erase(of_all_reduces);
+      for (const char* of_tensor : {"topology", "algorithm", "reduction", "overlap", "experts"})
+        resolved->erase(of_tensor);
+    if (dense) resolved->erase("experts");
     loaded.notices.push_back(
         s.devices.pipeline == 1
-            ? fmt::format(
-                  "Bytes, bandwidth, operations, energy and area are those of one of {} equal devices; `devices` "
-                  "has the links and the energy of all.",
-                  s.devices.tensor)
+            ? fmt::format("Bytes, bandwidth, operations, energy and area are those of one of {}{} devices; `devices` "
+                          "has the links and the energy of all.",
+                          s.devices.tensor, s.model.expert_devices > 1 ? "" : " equal")
             : fmt::format(
                   "Bytes, bandwidth, operations and energy are those of the mean of {} devices in {} stages; "
                   "`devices` has the stages, the links and the energy of all. Address map, latencies of reads and "
                   "time line are of the first stage.",
                   s.devices.count(), s.devices.pipeline));
+    if (s.model.expert_devices > 1)
+      loaded.notices.push_back(
+          s.devices.fold
+              ? "devices.experts: placed: of each mixture layer the device is simulated that has the most experts to "
+                "read; `devices` has what all of them read, and their energy."
+              : "devices.experts: placed: experts, bytes and operations are those of the first device; `devices` has "
+                "what all of them read, and their energy.");
     return;
   }
   if (given)

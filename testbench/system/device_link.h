@@ -43,8 +43,8 @@ struct LinkWork {
   double all_reduces = 0, reduced_values = 0;
   double sends = 0, sent_values = 0, sent_bytes = 0, sent_wire_bytes = 0;
 };
-/// What a result says of its devices, but for the stages of a pipeline. all_reduces: values of each that was simulated. energy, tokens:
-/// of one device.
+/// What a result says of its devices, but for the stages of a pipeline and what they read. all_reduces: values of each that was
+/// simulated. energy: of the mean device.
 DevicesResult devices_of(const Scenario& scenario, const std::vector<std::uint64_t>& all_reduces, const LinkWork& work,
                          const EnergyResult& energy, double tokens);
 

@@ -9,6 +9,7 @@
 
 #include "harmonia/config/error.h"
 #include "harmonia/hw/accelerator/on_chip.h"
+#include "harmonia/hw/model/model_split.h"
 #include "harmonia/hw/program/linear_mode.h"
 #include "harmonia/hw/program/tiling.h"
 #include "harmonia/testbench/scenario/block_check.h"
@@ -218,7 +219,9 @@ void Machine::add_devices(const Scenario& scenario, const Capacity& capacity,
   std::vector<accelerator::Accelerator*> devices = {accelerator.get()};
   for (int d = 1; d < scenario.devices.tensor; ++d) {
     const accelerator::MachineOptions& own = more.empty() ? options : more.at(static_cast<std::size_t>(d) - 1);
-    others.push_back(std::unique_ptr<Machine>(new Machine(scenario, capacity, own, suffix + std::to_string(d))));
+    Scenario of_device = scenario;
+    of_device.model = accelerator::part_of_device(scenario.model, d);
+    others.push_back(std::unique_ptr<Machine>(new Machine(of_device, capacity, own, suffix + std::to_string(d))));
     devices.push_back(others.back()->accelerator.get());
   }
   group = std::make_unique<accelerator::DeviceGroup>(

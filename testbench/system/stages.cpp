@@ -27,6 +27,17 @@ std::vector<StageKind> stage_kinds(const Scenario& scenario) {
   return kinds;
 }
 
+namespace {
+
+std::string share_of_experts(const accelerator::ModelShape& m) {
+  if (m.expert_devices == 1) return "of each expert a part, of the router all";
+  return fmt::format("{} whole experts of each layer's {} (devices.experts: placed), {}of the router all",
+                     m.own_experts(), m.mixture.experts,
+                     m.mixture.shared_width > 0 ? "of the shared ones a part, " : "");
+}
+
+}  // namespace
+
 std::string share_of_device(const StageKind& kind) {
   const accelerator::ModelShape& m = kind.scenario.model;
   const DevicesConfig& d = kind.scenario.devices;
@@ -41,7 +52,7 @@ std::string share_of_device(const StageKind& kind) {
         "  devices.tensor: each of {} devices has output columns of q, k, v, gate and up, input rows of o and down, kv "
         "heads, "
         "and rows of embedding and lm_head{}\n",
-        d.tensor, m.mixture.experts > 0 ? "; of each expert a part, of the router all" : "");
+        d.tensor, m.mixture.experts > 0 ? "; " + share_of_experts(m) : "");
   return text;
 }
 

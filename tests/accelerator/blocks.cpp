@@ -595,6 +595,50 @@ TEST_CASE("operand buffer: what is read ahead leaves room for what is missing of
   REQUIRE(taken_at(299) == 50 + 2 + 2);  // given back as soon as it was read out: 200 bytes, 128 a cycle, 2 cycles
 }
 
+TEST_CASE("operand buffer: rows that nobody reads any more give back their room") {
+  // What comes from memory does not fit beside the rows that stay for a later descriptor.
+  const auto taken_at = [](bool read_before, bool released) {
+    const std::vector<std::uint64_t> cycles = in_child([=] {
+      memory::BufferConfig config;
+      config.capacity_bytes = 600;  // half of it holds operands
+      memory::OperandBuffer block("operands", config);
+      ForeignSource commands("commands"), converter("converter"), dma("dma");
+      ForeignSink out("out");
+      commands.isock.bind(block.command.tsock);
+      converter.isock.bind(block.converter.tsock);
+      dma.isock.bind(block.dma.tsock);
+      block.isock.bind(out.tsock);
+      memory::OperandDescriptor rows, release, next;
+      rows.operand = 2;
+      rows.row_bytes = release.row_bytes = 100;
+      rows.rows = rows.source_rows = release.source_rows = 2;
+      rows.source = release.source = 1;
+      rows.keeps_source = 1;
+      release.operand = 3;
+      next.operand = 4;
+      next.row_bytes = 200;
+      next.rows = 1;
+      next.from_memory = 1;
+      if (read_before) commands.command(rows);
+      if (released) commands.command(release);
+      commands.command(next);
+      bus::Chunk c = values(200, 1);
+      c.header = bus::OperandPiece{2, 0, 1, 0, 100};
+      converter.send(50, std::vector<std::uint8_t>(200), c);
+      dma.send(51, std::vector<std::uint8_t>(200), values(200, 4));
+      sc_core::sc_start();
+      std::vector<std::uint64_t> out_of_it = dma.taken;
+      out_of_it.push_back(out.arrivals.size());
+      return out_of_it;
+    });
+    return cycles;
+  };
+  CHECK(taken_at(false, true) == std::vector<std::uint64_t>{51, 1});
+  // With the room of the operand before them, which the array gives back: 200 bytes, 128 a cycle, 2 cycles.
+  CHECK(taken_at(true, true) == std::vector<std::uint64_t>{50 + 2 + 2, 2});
+  CHECK(taken_at(true, false) == std::vector<std::uint64_t>{1});
+}
+
 // ---- Accounts ----
 
 TEST_CASE("accounts: busy and waiting cycles of a block add up to the cycle in which it last worked") {

@@ -5,6 +5,7 @@
 
 using namespace harmonia;
 using namespace harmonia::test;
+using accelerator::ExpertSplit;
 using accelerator::GoldenDevices;
 using accelerator::ModelTensor;
 
@@ -26,8 +27,11 @@ std::vector<float> block(const std::vector<float>& all, std::size_t width, std::
 struct Split {
   std::shared_ptr<GoldenModelWeights> whole;
   Parts parts;
+  ExpertSplit experts;
 
-  Split(const SmallShape& small, formats::WeightFormat format, int devices, std::uint64_t seed) {
+  Split(const SmallShape& small, formats::WeightFormat format, int devices, std::uint64_t seed,
+        ExpertSplit split_of_experts = ExpertSplit::divided)
+      : experts(split_of_experts) {
     std::vector<std::vector<float>> real;
     const formats::WeightFormat fp16 = formats::weight_format("fp16");
     whole = random_model(small, format, CodebookKind::kInt8, seed, fp16, &real);
@@ -35,7 +39,8 @@ struct Split {
   }
 
   struct Widths {
-    std::size_t first_kv, q, kv, ffn, heads, expert, devices;
+    std::size_t first_kv, q, kv, ffn, heads, expert, devices, hidden;
+    std::size_t placed;  // experts that are whole on a device; 0: each has a part of every one
   };
   /// Of each expert's outputs, one behind the other, those of the device; `width` values each. Every expert has as many outputs on each
   /// device.
@@ -62,17 +67,24 @@ struct Split {
     take(ModelTensor::gate_bias, device * w.ffn, w.ffn);
     take(ModelTensor::up_bias, device * w.ffn, w.ffn);
     take(ModelTensor::sinks, device * w.heads, w.heads);
-    for (const ModelTensor tensor : {ModelTensor::expert_gate_bias, ModelTensor::expert_up_bias})
-      l.gains[tensor] = of_each_expert(l.gains[tensor], 1, device, w);
+    for (const ModelTensor tensor : {ModelTensor::expert_gate_bias, ModelTensor::expert_up_bias}) {
+      if (w.placed == 0) l.gains[tensor] = of_each_expert(l.gains[tensor], 1, device, w);
+      if (w.placed != 0) take(tensor, device * w.placed * w.expert, w.placed * w.expert);
+    }
+    if (w.placed != 0) take(ModelTensor::expert_down_bias, device * w.placed * w.hidden, w.placed * w.hidden);
     if (device == 0) return;
-    for (const ModelTensor tensor : {ModelTensor::o_bias, ModelTensor::down_bias, ModelTensor::expert_down_bias})
+    const auto add_zeros = [&](ModelTensor tensor) {
       std::fill(l.gains[tensor].begin(), l.gains[tensor].end(), Fp16{});
+    };
+    add_zeros(ModelTensor::o_bias);
+    add_zeros(ModelTensor::down_bias);
+    if (w.placed == 0) add_zeros(ModelTensor::expert_down_bias);
   }
 
   std::shared_ptr<GoldenModelWeights> part(formats::WeightFormat format, int devices, int device,
                                            const std::vector<std::vector<float>>& real) const {
     auto w = std::make_shared<GoldenModelWeights>();
-    w->shape = accelerator::part_of(whole->shape, devices);
+    w->shape = accelerator::part_of_device(accelerator::part_of(whole->shape, devices, experts), device);
     w->rope_pairing = whole->rope_pairing;
     const ModelShape& s = w->shape;
     const auto size = [](int n) { return static_cast<std::size_t>(n); };
@@ -94,8 +106,9 @@ struct Split {
       l.gains = from.gains;
       const std::size_t q = size(s.q_width()), kv = size(s.kv_width()), ffn = size(s.intermediate_size),
                         shared = size(s.mixture.shared_width), expert = size(s.mixture.expert_width);
-      const Widths widths = {kv_head * size(s.head_dim),  q,      kv,           ffn,
-                             size(s.num_attention_heads), expert, size(devices)};
+      const std::size_t placed = experts == ExpertSplit::placed ? size(s.own_experts()) : 0;
+      const Widths widths = {
+          kv_head * size(s.head_dim), q, kv, ffn, size(s.num_attention_heads), expert, size(devices), hidden, placed};
       divide_vectors(l, d, widths);
       l.matrices[ModelTensor::q] = by_rows(format, i, d * q, q);
       l.matrices[ModelTensor::k] = by_rows(format, i + 1, kv_head * size(s.head_dim), kv);
@@ -114,6 +127,11 @@ struct Split {
           own = by_rows(format, i, d * shared, shared);
         else if (tensor == ModelTensor::shared_down)
           own = by_columns(i, shared);
+        else if (placed != 0 && (tensor == ModelTensor::expert_gate || tensor == ModelTensor::expert_up))
+          own = by_rows(format, i, d * placed * expert, placed * expert);
+        else if (placed != 0 && tensor == ModelTensor::expert_down)
+          own =
+              encoded(format, block(real[i], expert, d * placed * hidden, placed * hidden, 0, expert), placed * hidden);
         else if (tensor == ModelTensor::expert_gate || tensor == ModelTensor::expert_up)
           own = encoded(format, of_each_expert(real[i], hidden, d, widths), size(s.mixture.experts) * expert);
         else if (tensor == ModelTensor::expert_down)
@@ -324,6 +342,53 @@ TEST_CASE("functional devices: biases of router and experts") {
   shape.more = [](ModelShape& m) { m.ffn_bias = true; };
   check(shape, "kmeans2", 2, Algorithm::direct, Reduction::fp16);
 }
+
+// Experts that are whole on one device each.
+namespace {
+void check_placed(const SmallShape& shape, const char* format, int devices, Algorithm algorithm, Reduction reduction,
+                  double stalls = 0) {
+  const Split split(shape, formats::weight_format(format), devices, 40 + static_cast<std::uint64_t>(devices),
+                    ExpertSplit::placed);
+  run_beside_golden(split, scenario_of(split, algorithm, reduction), 33, 6, stalls);
+}
+}  // namespace
+
+TEST_CASE("functional devices: placed experts, two devices, FP16 weights, the width of an expert odd") {
+  SmallShape shape = twelve_heads;
+  shape.mixture.experts = 6;
+  shape.mixture.experts_per_token = 2;
+  shape.mixture.expert_width = 97;
+  check_placed(shape, "fp16", 2, Algorithm::ring, Reduction::fp16);
+}
+// A step of one token goes to one expert: of three devices there is nothing in that layer, and they add zeros.
+TEST_CASE("functional devices: placed experts, four devices of which three have none of a token's") {
+  SmallShape shape = {256, 3, 8, 4, 32, 512, 96};
+  shape.mixture.experts = 8;
+  shape.mixture.experts_per_token = 1;
+  shape.mixture.expert_width = 128;
+  check_placed(shape, "kmeans4", 4, Algorithm::direct, Reduction::fp32);
+}
+TEST_CASE("functional devices: placed experts, parts of shared ones and of a dense layer, four devices, stalls") {
+  SmallShape shape = {256, 3, 8, 4, 32, 512, 96};
+  shape.mixture.experts = 4;
+  shape.mixture.experts_per_token = 2;
+  shape.mixture.expert_width = 128;
+  shape.mixture.shared_width = 256;
+  shape.mixture.shared_gate = true;
+  shape.mixture.dense_layers = 1;
+  check_placed(shape, "int4", 4, Algorithm::tree, Reduction::fp16, 0.3);
+}
+TEST_CASE("functional devices: placed experts with biases, and weights ahead of all-reduces") {
+  SmallShape shape = twelve_heads;
+  shape.mixture.experts = 4;
+  shape.mixture.experts_per_token = 1;
+  shape.mixture.expert_width = 256;
+  shape.more = [](ModelShape& m) { m.ffn_bias = true; };
+  const Split split(shape, formats::weight_format("kmeans2"), 2, 42, ExpertSplit::placed);
+  Scenario s = scenario_of(split, Algorithm::direct, Reduction::fp16);
+  s.devices.overlap = true;
+  run_beside_golden(split, s, 33, 6);
+}
 TEST_CASE("functional devices: random stalls on every link change no bit") {
   check(twelve_heads, "kmeans4", 3, Algorithm::ring, Reduction::fp16, 0.3);
 }
@@ -455,8 +520,8 @@ void run_stages_beside_golden(const Parts& parts, Scenario scenario, int stages,
 }
 
 void check_stages(const SmallShape& shape, const char* format, int devices, int stages, int micro_batches,
-                  double stall_probability = 0) {
-  const Split split(shape, formats::weight_format(format), devices, 70 + static_cast<std::uint64_t>(stages));
+                  double stall_probability = 0, ExpertSplit experts = ExpertSplit::divided) {
+  const Split split(shape, formats::weight_format(format), devices, 70 + static_cast<std::uint64_t>(stages), experts);
   const Parts parts = devices == 1 ? Parts{split.whole} : split.parts;
   Scenario s = functional_scenario(*parts.front());
   s.devices.tensor = devices;
@@ -496,4 +561,11 @@ TEST_CASE("functional pipeline: random stalls on every link change no bit") {
 }
 TEST_CASE("functional pipeline: random stalls on every link of stages of two devices change no bit") {
   check_stages(layers(2), "fp16", 2, 2, 3, 0.3);
+}
+TEST_CASE("functional pipeline: stages of two devices on which experts are placed give the logits of two devices") {
+  SmallShape shape = layers(3);
+  shape.mixture.experts = 4;
+  shape.mixture.experts_per_token = 1;
+  shape.mixture.expert_width = 128;
+  check_stages(shape, "kmeans4", 2, 2, 2, 0, ExpertSplit::placed);
 }

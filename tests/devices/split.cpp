@@ -22,13 +22,16 @@ ModelShape small() {
   return s;
 }
 
-Expected step(const ModelShape& shape) {
+Expected step(const ModelShape& shape, const StepWork& work, const Routing* routing) {
   const StoredFormats formats{formats::weight_format("kmeans4"), formats::weight_format("fp16"), {}};
+  AcceleratorConfig config;
+  return expected_of_step(shape, formats, formats::CodebookKind::kInt8, on_chip(config), work, StepExtent::whole(shape),
+                          routing);
+}
+Expected step(const ModelShape& shape) {
   StepWork work;
   work.sequences = {{0, 100, 1, true}, {1, 100, 1, true}};
-  AcceleratorConfig config;
-  return expected_of_step(shape, formats, formats::CodebookKind::kInt8, on_chip(config), work,
-                          StepExtent::whole(shape));
+  return step(shape, work, nullptr);
 }
 
 std::uint64_t bytes(const Expected& e, bus::TrafficClass c) { return e.bytes[static_cast<std::size_t>(c)]; }
@@ -94,6 +97,77 @@ TEST_CASE("split: every device has a part of each expert, and all of the router"
   CHECK(4 * matrices(part) == matrices(shape));
 }
 
+namespace {
+
+ModelShape mixture() {
+  ModelShape shape = small();
+  shape.mixture.experts = 8;
+  shape.mixture.experts_per_token = 2;
+  shape.mixture.expert_width = 511;  // which is not divided
+  shape.mixture.shared_width = 256;
+  return shape;
+}
+
+/// A step of so many sequences of one token each, whose experts are drawn.
+accelerator::Expected mixture_step(const ModelShape& shape, std::uint64_t sequences) {
+  const accelerator::DrawnRouting routing(shape.mixture, 0.0, 7);
+  accelerator::StepWork work;
+  for (std::uint64_t s = 0; s < sequences; ++s) work.sequences.push_back({s, 40, 1, true});
+  return step(shape, work, &routing);
+}
+
+}  // namespace
+
+TEST_CASE("split: placed experts are whole on one device each, in blocks of as many") {
+  const ModelShape part = part_of(mixture(), 4, accelerator::ExpertSplit::placed);
+  CHECK(part.mixture.experts == 8);  // the router has all
+  CHECK(part.mixture.expert_width == 511);
+  CHECK(part.mixture.shared_width == 64);
+  CHECK(part.own_experts() == 2);
+  for (int d = 0; d < 4; ++d) CHECK(part_of_device(part, d).first_expert() == 2 * d);
+  // What is not a mixture's is the same on every device.
+  CHECK(part_of_device(part_of(small(), 4), 3).device == 0);
+  // Two of the eight experts, the router, and a quarter of the shared ones.
+  CHECK(part.mixture.layer_weights(512) - 6 * part.mixture.expert_weights(512) ==
+        3 * 512 * 511 * 2 + 8 * 512 + 3 * 512 * 64);
+}
+
+TEST_CASE("split: what all devices take for placed experts is what one device takes that has all") {
+  for (const std::uint64_t sequences : {1, 3, 16}) {
+    ModelShape part = part_of(mixture(), 4, accelerator::ExpertSplit::placed);
+    const accelerator::ExpertWork whole = mixture_step(mixture(), sequences).experts;
+    CHECK(whole.rows == 2 * 3 * sequences);
+    accelerator::ExpertWork sum;
+    std::uint64_t most = 0;
+    for (int d = 0; d < 4; ++d) {
+      const accelerator::Expected own = mixture_step(part_of_device(part, d), sequences);
+      sum.add(own.experts, 1);
+      most = std::max(most, own.experts.experts);
+      CHECK(own.placed.bytes == whole.bytes);
+      CHECK(own.placed.experts == whole.experts);
+    }
+    CHECK(sum.experts == whole.experts);
+    CHECK(sum.rows == whole.rows);
+    CHECK(sum.bytes == whole.bytes);
+    CHECK(sum.macs == whole.macs);
+    CHECK(sum.weights == whole.weights);
+    // The device that stands for all is in each layer the one with the most, so that it reads as much as any or more.
+    part.device = ModelShape::busiest;
+    const accelerator::Expected busiest = mixture_step(part, sequences);
+    CHECK(busiest.experts.experts >= most);
+    CHECK(busiest.experts.experts == busiest.most_experts);
+    CHECK(4 * busiest.experts.experts >= whole.experts);
+  }
+}
+
+TEST_CASE("split: the busiest device has the most experts to read, and of those with as many the most rows") {
+  const ModelShape part = part_of(mixture(), 4, accelerator::ExpertSplit::placed);
+  const auto busiest = [&](accelerator::RowsOfExperts rows) { return accelerator::busiest_device(part, rows); };
+  CHECK(busiest({{0, 1, 2}, {}, {}, {}, {3}, {4}, {}, {}}) == 2);
+  CHECK(busiest({{0}, {1}, {}, {}, {3, 4}, {4}, {}, {}}) == 2);
+  CHECK(busiest({{}, {}, {0}, {1}, {2}, {3}, {}, {}}) == 1);
+}
+
 TEST_CASE("split: what does not divide is refused by name") {
   const auto refusal = [](const ModelShape& shape, int devices) {
     return test::message_of([&] { part_of(shape, devices); });
@@ -111,6 +185,9 @@ TEST_CASE("split: what does not divide is refused by name") {
   odd.mixture.experts = 8;
   odd.mixture.expert_width = 255;
   CHECK_THAT(refusal(odd, 2), ContainsSubstring("mixture.expert_width (255)"));
+  odd.mixture.experts = 6;
+  CHECK_THAT(test::message_of([&] { part_of(odd, 4, accelerator::ExpertSplit::placed); }),
+             ContainsSubstring("devices.experts: 6 experts (mixture.experts) cannot be placed on 4 devices"));
 }
 
 TEST_CASE("split: stages have whole layers, and the first ones one more where they do not divide") {

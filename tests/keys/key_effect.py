@@ -104,7 +104,7 @@ BESIDE = {
     "workload.cols": ["workload={phase: gemv, rows: 256, cols: 256, batch: 1}"],
     "workload.trace": TRACE, "workload.limit": TRACE, "workload.max_batch": TRACE, "workload.kv_capacity_tokens": TRACE,
     "workload.time_scale": TRACE,
-    "devices.micro_batches": PIPELINE,
+    "devices.micro_batches": PIPELINE, "devices.experts": MIXTURE + DEVICES[-1:],
     "devices.": DEVICES,
 }
 # Values to try where doubling, halving and the other names are not the right ones.

@@ -119,6 +119,8 @@ TEST_CASE("every key of result.json is described, and every description has its 
   r.devices.tensor = 2;
   r.devices.pipeline = 2;
   r.devices.stages.emplace_back();
+  r.devices.experts = "placed";
+  r.devices.experts_mean = 1;
   r.address_map.regions.push_back({"weights", 0, 1});
   std::set<std::string> written, described;
   const nlohmann::json j = nlohmann::json::parse(tb::to_json(r));

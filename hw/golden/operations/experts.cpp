@@ -68,20 +68,20 @@ void GoldenLayer::add_scaled(const GoldenStep& step, const LayerOperation& /*ope
 }
 
 void GoldenLayer::experts(const GoldenStep& step, const LayerOperation& operation, Fp16* x) {
-  for (std::size_t e = 0; e < size(shape_.mixture.experts); ++e) expert(operation, e, stream_or_part(x, step.tokens));
+  for (std::size_t e = 0; e < size(shape_.own_experts()); ++e) expert(operation, e, stream_or_part(x, step.tokens));
   if (step.tap && part_ == nullptr)
     step.tap({step.layer, operation.name, TapStage::added, step.position, -1, x,
               2 * step.tokens * size(shape_.hidden_size)});
 }
 
-/// What one expert gives to the tokens that were sent to it.
+/// What one expert of this device gives to the tokens that were sent to it.
 void GoldenLayer::expert(const LayerOperation& operation, std::size_t number, Fp16* x) {
   const std::size_t hidden = size(shape_.hidden_size), width = size(shape_.mixture.expert_width),
                     each = size(shape_.mixture.experts_per_token);
   std::vector<std::size_t> rows;
   std::vector<float> weights;
   for (std::size_t i = 0; i < chosen_.size(); ++i)
-    if (chosen_[i] == number) {
+    if (chosen_[i] == size(shape_.first_expert()) + number) {
       rows.push_back(i / each);
       weights.push_back(expert_weights_[i]);
     }

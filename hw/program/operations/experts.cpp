@@ -1,5 +1,6 @@
 // The experts of a mixture layer, one after the other: gate and up with the rows that were sent to one, then down, added to
-// those rows of the residual stream. An expert that no row was sent to is not read.
+// those rows of the residual stream. An expert that no row was sent to is not read. Experts are numbered here as the device has
+// them.
 #include "harmonia/hw/program/operations.h"
 
 namespace harmonia::accelerator {
@@ -8,12 +9,13 @@ namespace {
 /// The rows of a tensor of all experts that are one expert's.
 TensorPlace part_of(const Generation& g, ModelTensor tensor, int layer, std::uint32_t expert) {
   TensorPlace place = g.plan.map.matrix(tensor, layer);
-  place.rows /= static_cast<std::uint64_t>(g.plan.shape.mixture.experts);
+  place.rows /= static_cast<std::uint64_t>(g.plan.shape.own_experts());
   place.index += expert * place.rows * place.index_row_bytes();
   place.scale += expert * place.rows * place.scale_row_bytes();
   return place;
 }
 
+/// expert: its number in the model, or AddScaled::shared.
 void add_of_expert(Generation& g, int layer, const Unit& u, std::uint32_t expert) {
   vector::AddScaled v;
   static_cast<vector::Results&>(v) = results_at(u);
@@ -56,16 +58,31 @@ void generate_expert(Generation& g, const LayerOperation& operation, int layer, 
   second.rows = rows.size();
   second.operand = g.operand[Value::activated];
   second.matrices = {{&down_place, [&](Generation& inner, const Unit& u) {
-                        add_of_expert(inner, layer, of_expert(u, down_place, down), expert);
+                        const auto first_of_device = static_cast<std::uint32_t>(inner.plan.shape.first_expert());
+                        add_of_expert(inner, layer, of_expert(u, down_place, down), first_of_device + expert);
                       }}};
   generate_products(g, second);
 }
 
+/// No row was sent to an expert of this device: nobody reads the rows that stayed for them.
+void release_rows(Generation& g, const LayerOperation& operation) {
+  memory::OperandDescriptor o;
+  o.operand = g.out.next_operand();
+  o.row_bytes = static_cast<std::uint32_t>(g.plan.operand_row(static_cast<std::uint64_t>(g.plan.shape.hidden_size)));
+  o.source = g.operand[operation.operand];
+  o.source_rows = static_cast<std::uint32_t>(g.plan.rows);
+  g.out.batch.operands.push_back(o);
+}
+
 void generate_experts(Generation& g, const LayerOperation& operation, int layer) {
-  std::uint32_t last = 0;
   const auto experts = static_cast<std::uint32_t>(g.rows_of_experts.size());
+  std::uint32_t last = experts;
   for (std::uint32_t e = 0; e < experts; ++e)
     if (!g.rows_of_experts[e].empty()) last = e;
+  if (last == experts) {
+    release_rows(g, operation);
+    return;
+  }
   for (std::uint32_t e = 0; e <= last; ++e)
     if (!g.rows_of_experts[e].empty()) generate_expert(g, operation, layer, e, g.rows_of_experts[e], e == last);
 }
