@@ -67,7 +67,7 @@ StepOutcome MachineSteps::end(const accelerator::StepWork& work) {
   name_phases(begin_);
   sort_tiles(begin_);
   if (!sample_.partial()) return {simulated_ - begin_, {}};
-  StepOutcome whole = sample_.whole_step(simulated_ - begin_, marks_, expected(work));
+  StepOutcome whole = sample_.whole_step(simulated_ - begin_, marks_, expected(work), peak_rates(machine_.config));
   whole.totals.share_out_time();
   return whole;
 }

@@ -343,10 +343,41 @@ void widen(Totals& widest, const Totals& deviation) {
     widest.channels[c].energy_pj = std::max(widest.channels[c].energy_pj, std::abs(deviation.channels[c].energy_pj));
 }
 
+/// Layers of a mixture read as many experts as their tokens choose, and those that were simulated are not the mean of all. Weights that
+/// the formulas have beyond those that were extrapolated are of the feed-forward, whose time, cycles of the array and energy of the
+/// memory go with them: an expert of few rows takes the array as long as one of one row. whole: as extrapolated.
+void read_as_many_experts(Totals& whole, const Totals& simulated, const Totals& formulas, const PeakRates& peak) {
+  using accelerator::OperationClass;
+  double all = 0, of_feed_forward = 0, beyond = 0;
+  for (std::size_t k = 0; k < kTrafficClasses; ++k) all += whole.bytes_of(k);
+  for (const TrafficClass traffic : {TrafficClass::weights, TrafficClass::scales}) {
+    const auto k = static_cast<std::size_t>(traffic);
+    beyond += formulas.expected_bytes[k] - whole.bytes_of(k);
+  }
+  constexpr std::array<OperationClass, 2> feed_forward = {OperationClass::gate_up, OperationClass::down};
+  for (const OperationClass c : feed_forward) of_feed_forward += simulated.classes[static_cast<std::size_t>(c)].bytes;
+  if (of_feed_forward <= 0) return;
+  for (const OperationClass c : feed_forward) {
+    const auto i = static_cast<std::size_t>(c);
+    ClassTotals& t = whole.classes[i];
+    ClassTotals read = formulas.classes[i];
+    const double before = read.bytes - beyond * simulated.classes[i].bytes / of_feed_forward;
+    const double factor = ratio(read.bytes, before);
+    t.compute_cycles *= factor;
+    t.vector_ps *= factor;
+    read.compute_cycles = t.compute_cycles;
+    const double elapsed = std::max(t.elapsed_ps * factor, std::min(t.elapsed_ps, bound_ps(read, peak)));
+    whole.time_ps += elapsed - t.elapsed_ps;
+    t.elapsed_ps = elapsed;
+  }
+  whole.buffer_bytes += beyond;
+  for (ChannelTotals& c : whole.channels) c.energy_pj *= ratio(all + beyond, all);
+}
+
 }  // namespace
 
 StepOutcome LayerSample::whole_step(const Totals& simulated, const std::vector<Totals>& marks,
-                                    const accelerator::Expected& expected) const {
+                                    const accelerator::Expected& expected, const PeakRates& peak) const {
   StepOutcome outcome;
   outcome.totals = simulated;
   for (const std::vector<std::uint32_t>& sort : sorts_) {
@@ -386,6 +417,7 @@ StepOutcome LayerSample::whole_step(const Totals& simulated, const std::vector<T
         head.elapsed_ps / head.tiles;
   Totals formulas;
   formulas.expect(expected);
+  if (partial() && mixtures_) read_as_many_experts(outcome.totals, simulated, formulas, peak);
   follow_traffic(outcome.totals, formulas, std::numeric_limits<double>::infinity());  // energy as extrapolated
   double decoded = 0;
   for (const ClassTotals& c : formulas.classes) decoded += c.weights;

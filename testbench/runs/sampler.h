@@ -65,6 +65,13 @@ class StepSeries {
 /// All steps of a full run, fidelity.sample_steps of a sampled one: three at least, so that one lies between two others.
 StepSeries sampled_series(const FidelityConfig& fidelity, std::uint64_t steps);
 
+/// What memory and array do at their best. cycle_ps: of the accelerator's clock; idle_w: what a channel draws that does
+/// nothing.
+struct PeakRates {
+  double bytes_per_s = 0, macs_per_s = 0, cycle_ps = 0, idle_w = 0;
+};
+PeakRates peak_rates(const accelerator::AcceleratorConfig& config);
+
 /// Which layers of a step are simulated, and the whole step from them.
 class LayerSample {
  public:
@@ -80,9 +87,10 @@ class LayerSample {
   std::uint32_t head_columns() const { return partial() && !mixtures_ && has_head_ ? kHeadColumns : 0; }
 
   /// The whole step from its simulated part. marks: the totals after embedding, after each simulated layer and, where
-  /// lm_head was cut, after each of its three pieces; expected: what the formulas say of the whole step.
+  /// lm_head was cut, after each of its three pieces; expected: what the formulas say of the whole step; peak: of the machine, where
+  /// the model has mixtures.
   StepOutcome whole_step(const Totals& simulated, const std::vector<Totals>& marks,
-                         const accelerator::Expected& expected) const;
+                         const accelerator::Expected& expected, const PeakRates& peak = {}) const;
 
  private:
   std::uint32_t layers_, all_layers_;
@@ -98,12 +106,6 @@ double worst_residual(const StepSeries::Predicted& step, const Scenario& scenari
 /// What predictions were off by counts for the steps that were not simulated.
 RunErrors errors_of(const StepSeries::Held& held, const Scenario& scenario);
 
-/// What memory and array do at their best. cycle_ps: of the accelerator's clock; idle_w: what a channel draws that does
-/// nothing.
-struct PeakRates {
-  double bytes_per_s = 0, macs_per_s = 0, cycle_ps = 0, idle_w = 0;
-};
-PeakRates peak_rates(const accelerator::AcceleratorConfig& config);
 /// Picoseconds that memory or array need at least for the class.
 double bound_ps(const ClassTotals& c, const PeakRates& peak);
 /// Picoseconds that memory and array need at least for a whole step. Work is fetched ahead within a step, never before it.

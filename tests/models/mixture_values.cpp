@@ -105,7 +105,10 @@ TEST_CASE("Mixture values: a batch reads each chosen expert once, and no other")
       std::vector<Step> steps(1);
       for (std::size_t i = 0; i < sequences; ++i) steps[0].push_back({i, 1});
       const Outcome o = run_beside_golden(s, weights, steps);
-      return std::vector<std::uint64_t>{o.expected.experts, o.expected.expert_bytes};
+      const accelerator::ExpertWork& read = o.expected.experts;
+      return std::vector<std::uint64_t>{read.experts,
+                                        read.bytes[static_cast<std::size_t>(bus::TrafficClass::weights)] +
+                                            read.bytes[static_cast<std::size_t>(bus::TrafficClass::scales)]};
     });
   };
   const std::vector<std::uint64_t> one = weights_read(1), many = weights_read(20);
