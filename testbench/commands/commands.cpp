@@ -1,7 +1,5 @@
 #include "harmonia/testbench/commands/commands.h"
 
-#include "harmonia/testbench/commands/verification.h"
-
 namespace harmonia::testbench {
 
 const std::vector<const Command*>& commands() {

@@ -41,6 +41,8 @@ extern const Command kDoctorCommand;
 extern const Command kCompletionCommand;
 extern const Command kManualCommand;
 extern const Command kLogCommand;
+extern const Command kInjectCommand;
+extern const Command kRandomCommand;
 
 /// The sub-commands in the order in which the help prints them.
 const std::vector<const Command*>& commands();

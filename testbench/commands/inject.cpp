@@ -9,7 +9,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/testbench/commands/arguments.h"
-#include "harmonia/testbench/commands/verification.h"
+#include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/files/output_folder.h"
 #include "harmonia/testbench/inject/campaign.h"
 

@@ -7,7 +7,7 @@
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
 #include "harmonia/testbench/commands/arguments.h"
-#include "harmonia/testbench/commands/verification.h"
+#include "harmonia/testbench/commands/commands.h"
 #include "harmonia/testbench/coverage/coverage_result.h"
 #include "harmonia/testbench/files/output_file.h"
 #include "harmonia/testbench/random/bench.h"
