@@ -105,14 +105,13 @@ def sweep_file(file: str, folder: str, options: Sequence[str] = (), kept: bool =
     words = ["sweep", file, "-o", folder] + (["--resume"] if kept and begun else [])
     # Points that failed are rows, and no error.
     try:
-        said = call([*words, *options])
+        outcome = json.loads(call([*words, "--json", *options]))
     except HarmoniaError as error:
         if error.status != 1 or "points failed; sweep.csv names each" not in str(error):
             raise
     else:
-        submitted = re.search(r"^submitted: job array (\d+) .*; job (\d+) ", said, re.MULTILINE)
-        if submitted:
-            _wait_for_slurm(folder, submitted.groups())
+        if "job_array" in outcome:
+            _wait_for_slurm(folder, [outcome["job_array"], outcome["job_merge"]])
     return read_table(os.path.join(folder, "sweep.csv"))
 
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "harmonia/config/error.h"
 #include "harmonia/config/node.h"
@@ -24,17 +25,35 @@ void require_success(const SweepOutcome& o) {
                            " points failed; sweep.csv names each with its reason");
 }
 
-int look_at(const std::string& what, const std::string& folder) {
+using Json = nlohmann::ordered_json;
+
+/// What a sweep that was run here came to, for scripts.
+Json json_of(const SweepOutcome& o) {
+  return {{"folder", o.folder}, {"complete", o.complete}, {"points", o.points},
+          {"ran", o.ran},       {"kept", o.kept},         {"failed", o.failed}};
+}
+
+/// Of a sweep that was put together. Throws when points of it failed.
+void say(const SweepOutcome& o, bool json) {
+  if (json)
+    std::cout << json_of(o).dump() << '\n';
+  else
+    std::cout << o.points << " points, " << o.failed << " failed\nwritten to " << o.folder << " (sweep.csv)\n";
+  require_success(o);
+}
+
+constexpr const char* kNoJson = "--json is given, expected it with a sweep that is run, submitted or merged";
+
+int look_at(const std::string& what, const std::string& folder, bool json) {
   if (folder.empty())
     throw config::InputError({"command line", 0, 0},
                              "DIR is missing, expected `harmonia sweep " + what + " DIR`, the -o of a sweep");
   if (what == "status") {
+    if (json) throw config::InputError({"command line", 0, 0}, kNoJson);
     std::cout << text(sweep_status(folder));
     return 0;
   }
-  const SweepOutcome o = merge_sweep(folder);
-  std::cout << o.points << " points, " << o.failed << " failed\nwritten to " << o.folder << " (sweep.csv)\n";
-  require_success(o);
+  say(merge_sweep(folder), json);
   return 0;
 }
 
@@ -55,7 +74,7 @@ int run_one_shard(const std::string& file, const CommonOptions& common, SweepOpt
 }
 
 int run_on_engine(const std::string& file, const CommonOptions& common, SweepOptions options,
-                  const EngineOptions& engine, bool dry_run) {
+                  const EngineOptions& engine, bool dry_run, bool json) {
   const Library library(common.workloads, common.data, common.allow_unknown);
   if (options.output.empty()) options.output = "results/" + read_sweep(file, common.set, library).name;
   if (dry_run) {
@@ -64,16 +83,23 @@ int run_on_engine(const std::string& file, const CommonOptions& common, SweepOpt
     return 0;
   }
   const EngineOutcome o = run_with_engine(file, common.set, options, engine);
+  if (!o.merged && json) {
+    std::cout << Json{{"folder", options.output},
+                      {"complete", false},
+                      {"job_array", o.jobs},
+                      {"job_merge", o.job_merge},
+                      {"workers", engine.workers}}
+                     .dump()
+              << '\n';
+    return 0;
+  }
   if (!o.merged) {
-    // The Python module reads both job numbers in this line (python/harmonia/runs.py).
     std::cout << "submitted: job array " << o.jobs << " of " << engine.workers << " workers; job " << o.job_merge
               << " collects their points in " << options.output << "\n`harmonia sweep status " << options.output
               << "` shows their progress\n";
     return 0;
   }
-  std::cout << o.sweep.points << " points, " << o.sweep.failed << " failed\nwritten to " << o.sweep.folder
-            << " (sweep.csv)\n";
-  require_success(o.sweep);
+  say(o.sweep, json);
   return 0;
 }
 
@@ -86,7 +112,7 @@ int run(const std::vector<std::string>& arguments) {
   ShardOptions shard;
   EngineOptions engine;
   std::int64_t workers = 0, throttle = 0;
-  bool dry_run = false, bounds = false;
+  bool dry_run = false, bounds = false, json = false;
   a.positional("SWEEP", file, "sweep file or built-in name; or `merge` or `status`", true);
   a.positional("DIR", folder, "with `merge` and `status`: the folder that the sweep was given with -o");
   a.integer("jobs,j", jobs, 1, 1024, "N",
@@ -109,6 +135,7 @@ int run(const std::vector<std::string>& arguments) {
           "option for mpirun, parallel or the script of the Slurm job array, as in --engine-option=--time=1:00:00");
   a.flag("dry-run", dry_run, "with --engine: print what would be submitted, and exit");
   a.flag("bounds", bounds, "simulate nothing: print as CSV the analytical bound of each point's figures");
+  a.flag("json", json, "print one line of JSON instead of text: what was run, or the jobs that were submitted");
   QualitySource quality;
   a.text("weights", quality.weights, "FILE",
          "with --bounds: real model on which the quality of each point's formats is measured");
@@ -119,10 +146,11 @@ int run(const std::vector<std::string>& arguments) {
   if (quality.weights.empty() != quality.texts.empty() || (!bounds && !quality.weights.empty()))
     throw config::InputError({"command line", 0, 0}, "expected --weights and --text together, and with --bounds");
   shard.attempts = static_cast<unsigned>(attempts);
-  if (file == "merge" || file == "status") return look_at(file, folder);
+  if (file == "merge" || file == "status") return look_at(file, folder, json);
   if (!folder.empty())
     throw config::InputError({"command line", 0, 0},
                              "unexpected argument '" + config::printable(folder) + "', expected one sweep file");
+  if (json && (bounds || dry_run || !shard_text.empty())) throw config::InputError({"command line", 0, 0}, kNoJson);
   if (bounds) {
     if (!shard_text.empty() || !engine.name.empty() || options.resume || jobs > 0 || !common.output.empty())
       throw config::InputError({"command line", 0, 0},
@@ -152,8 +180,9 @@ int run(const std::vector<std::string>& arguments) {
     engine.throttle = static_cast<std::size_t>(throttle);
     engine.lease_s = shard.lease_s;
     engine.attempts = shard.attempts;
+    engine.output_to_stderr = json;
     options.jobs = static_cast<std::size_t>(std::max<std::int64_t>(jobs, 1));
-    return run_on_engine(file, common, options, engine, dry_run);
+    return run_on_engine(file, common, options, engine, dry_run, json);
   }
   if (!shard_text.empty()) {
     shard.shard = parse_shard(shard_text);
@@ -165,6 +194,11 @@ int run(const std::vector<std::string>& arguments) {
   const Sweep sweep = load_sweep(file, common.set, library);
   if (options.output.empty()) options.output = "results/" + sweep.name;
   const SweepOutcome o = run_sweep(sweep, options);
+  if (json) {
+    std::cout << json_of(o).dump() << '\n';
+    require_success(o);
+    return o.complete ? 0 : 1;
+  }
   std::cout << sweep.name << ": " << o.points << " points; " << o.ran << " simulated now, " << o.kept
             << " from an earlier run, " << o.failed << " failed\n"
             << (o.complete ? "written to " : "stopped; the completed points are in ") << o.folder

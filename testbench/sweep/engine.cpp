@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/process.hpp>
+#include <cstdio>
 #include <filesystem>
 #include <iterator>
 #include <system_error>
@@ -225,7 +226,8 @@ EngineOutcome run_with_engine(const std::string& file, const Words& set, const S
   }
   const InterruptGuard guard;
   const Words& words = s.steps[0];
-  bp::child child(found(words[0]), bp::args(Words(words.begin() + 1, words.end())), bp::std_in < bp::null);
+  bp::child child(found(words[0]), bp::args(Words(words.begin() + 1, words.end())),
+                  bp::std_in<bp::null, bp::std_out>(engine.output_to_stderr ? stderr : stdout));
   child.wait();
   EngineOutcome o;
   const bool stopped = interrupted();

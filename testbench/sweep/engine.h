@@ -21,6 +21,7 @@ struct EngineOptions {
   std::vector<std::string> options;  // for the engine's own command line; of slurm for the job array's script
   double lease_s = 120;
   unsigned attempts = 3;
+  bool output_to_stderr = false;  // what mpirun's and parallel's workers print
 };
 
 /// What an engine is going to be given.

@@ -7,6 +7,7 @@ slurm: 200 points on three nodes of a Slurm on the loopback address (slurm.py); 
 requeued. Then a search whose every round is a job array: its front is that of one computer. Exit status 77 and a line with SKIPPED where the
 engine is not installed.
 """
+import json
 import os
 import pathlib
 import shutil
@@ -76,8 +77,11 @@ def through_slurm(case):
         need("sbatch refused" in refused and "partition" in refused, refused)
         need(not (case.folder / "out.partial").exists(), "a folder is left of what was refused")
         said = case.sweep("sweep.yaml", "-o", "out", "--engine", "slurm", "--workers", "6", "--throttle", "4", "--lease", "8",
-                          "--engine-option=--time=10:00", environment=environment)
-        need("submitted: job array" in said, said)
+                          "--engine-option=--time=10:00", "--json", environment=environment)
+        submitted = json.loads(said)
+        need(submitted["workers"] == 6 and not submitted["complete"], said)
+        queue = subprocess.run(["squeue", "--noheader", "--array", "--format=%A %F"], env=environment, capture_output=True, text=True, check=True).stdout.split()
+        need(submitted["job_array"] in queue and submitted["job_merge"] in queue, f"{said} but the queue has {queue}")
         # In the middle: some points are there, and the node that is taken down is at work.
         points = case.folder / "out.partial" / "points"
         cluster.until(lambda: points.exists() and len(list(points.iterdir())) >= 20, "20 points", 120)
@@ -123,8 +127,9 @@ def through_mpi(case):
 
 
 def through_parallel(case):
-    said = case.sweep("sweep.yaml", "-o", "out dir", "--engine", "parallel", "--workers", "3")
-    need("200 points, 0 failed" in said, said)
+    said = case.sweep("sweep.yaml", "-o", "out dir", "--engine", "parallel", "--workers", "3", "--json")
+    outcome = json.loads(said.splitlines()[0])  # alone on stdout: what the workers print goes to stderr
+    need(outcome["complete"] and (outcome["points"], outcome["failed"]) == (200, 0), said)
     need("shard 3/3 ran" in said, said)
     case.same("out dir")
 
