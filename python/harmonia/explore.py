@@ -34,8 +34,13 @@ def write_file(path: str, text: str) -> None:
 
 
 def read_json(path: str) -> Any:
-    with open(path, encoding="utf-8") as f:
-        return json.load(f)
+    try:
+        with open(path, encoding="utf-8") as f:
+            return json.load(f)
+    except OSError as error:
+        raise HarmoniaError(1, f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise HarmoniaError(1, f"{path}: is no JSON: {error}") from error
 
 
 class Folder:
@@ -233,7 +238,7 @@ def main(arguments: List[str]) -> int:
     except ImportError as error:
         raise HarmoniaError(1, f"{error}; the search needs DEAP (Debian's python3-deap, which scripts/setup installs)") from error
     except OSError as error:
-        raise HarmoniaError(1, f"cannot write {error.filename or options.output}: {error.strerror}") from error
+        raise HarmoniaError(1, f"{error.filename or options.output}: {error.strerror}") from error
     say(summary(document))
     say(f"written to {folder.target} (study.json, front.csv, points.csv)")
     if not document["front"]:

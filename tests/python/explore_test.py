@@ -287,6 +287,17 @@ class Explore(Scratch):
             self.assertEqual(sorted(os.listdir(self.folder / name)), ["mine"])
             shutil.rmtree(self.folder / name)
 
+    def test_a_result_that_cannot_be_read_is_named_so(self):
+        out = self.folder / "out"
+        (out / "study.json").mkdir(parents=True)
+        (out / ".harmonia-result").touch()
+        status, _, err = self.explore(self.tiny, "-o", "out", "--resume")
+        self.assertEqual((status, err), (1, f"harmonia: cannot read {out}/study.json: Is a directory\n"))
+        (out / "study.json").rmdir()
+        (out / "study.json").write_text("{")
+        status, _, err = self.explore(self.tiny, "-o", "out", "--resume")
+        self.assertEqual((status, f"{out}/study.json: is no JSON" in err), (1, True), err)
+
     def test_a_folder_that_is_full_or_read_only(self):
         (self.folder / "study.yaml").write_text(self.tiny)
         (self.folder / "d").mkdir()
