@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
+#include <cstring>
 #include <string>
 
 namespace harmonia::bus {
@@ -30,7 +32,22 @@ class FieldCheck {
     if (value != expected) add(field, value, std::to_string(expected) + " (" + why + ")");
     return *this;
   }
-  FieldCheck& flag(const char* field, std::uint64_t value) { return within(field, value, 0, 1); }
+  /// A number that is no integer.
+  FieldCheck& require_real(bool good, const char* field, double value, const char* expected) {
+    char text[32];
+    if (good || !fault_.empty()) return *this;
+    std::snprintf(text, sizeof text, "%g", value);
+    fault_ = std::string(field) + " is " + text + ", expected " + expected;
+    return *this;
+  }
+  /// A field of one byte that is 0 or 1. A bool that came as bytes may be of another value, which nothing must read as a bool.
+  template <class Flag>
+  FieldCheck& flag(const char* field, const Flag& value) {
+    static_assert(sizeof value == 1, "a flag is a byte");
+    unsigned char byte = 0;
+    std::memcpy(&byte, &value, 1);
+    return within(field, byte, 0, 1);
+  }
   /// A field of an enumeration whose last value is `last`.
   template <class Enum>
   FieldCheck& kind(const char* field, Enum value, Enum last) {

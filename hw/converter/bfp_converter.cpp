@@ -125,12 +125,27 @@ std::uint64_t plane_bytes(const LowPlanes& low, std::uint64_t first, std::uint64
   return groups * (units * main_bytes + wide * low_bytes);
 }
 
+/// FP16 words, or groups of a design of the array: BFP8, or 64 values of a sign and a mantissa of up to 15 bits (Anda).
+void check_format(const formats::OperandFormat& format, bus::FieldCheck& c) {
+  const auto bfp8 = formats::OperandFormat::bfp8();
+  c.require(format.group == 0 || format.group == bfp8.group || format.group == formats::OperandFormat::anda(1).group,
+            "OperandFormat::group", format.group, "0, 32 or 64 values");
+  const bool anda = format.group > bfp8.group;
+  const std::uint64_t least = !format.bfp() ? 0 : anda ? formats::OperandFormat::anda(1).group_bytes : bfp8.group_bytes;
+  c.within("OperandFormat::group_bytes", format.group_bytes, least,
+           anda ? formats::OperandFormat::anda(15).group_bytes : least);
+}
+void check_kind(const ToMemory& k, bus::FieldCheck& c) { check_format(k.format, c); }
 void check_kind(const ToOperand& k, bus::FieldCheck& c) {
+  check_format(k.format, c);
   if (k.row_bytes == 0) return;
   c.within("row_stride", k.row_stride, 1, 1 << 24).within("row_begin", k.row_begin, 0, 1 << 24);
   c.require(k.column_bytes + k.format.row_bytes(k.columns) <= k.row_bytes, "column_bytes", k.column_bytes,
             "a piece inside the operand's row of ", k.row_bytes, " bytes");
 }
+void check_kind(const MeasuredKeys&, bus::FieldCheck&) {}
+void check_kind(const PlainKeys& k, bus::FieldCheck& c) { c.kind("PlainKeys::row", k.row, PlainRow::int8); }
+void check_kind(const PlainValues& k, bus::FieldCheck& c) { c.kind("PlainValues::row", k.row, PlainRow::int8); }
 void check_kind(const GroupedKeys& k, bus::FieldCheck& c) {
   c.equal("out_bytes", k.out_bytes, plane_bytes(k.low, k.first_position, k.rows, kBfp8.groups(k.columns)),
           "what the keys become");
@@ -147,8 +162,6 @@ void check_kind(const GroupedValues& k, bus::FieldCheck& c) {
     c.equal("out_bytes", k.out_bytes, plane_bytes(k.low, first, units, k.columns) - (k.growing_to != 0 ? whole : 0),
             "what the values become");
 }
-void check_kind(const Rows&, bus::FieldCheck&) {}
-
 std::uint64_t bytes_of(const Rows& d, const formats::OperandFormat& format) {
   return d.rows * format.row_bytes(d.columns);
 }
@@ -187,6 +200,8 @@ std::string shape_fault(const Descriptor& d) {
   c.require(std::uint64_t{rows.rows} * rows.columns <= bus::max_chunk_values, "rows", rows.rows,
             "rows * columns of one chunk to be 2^29 at most");
   if (const HeadKeys* keys = d.keys()) c.within("first_position", keys->first_position, 0, 1u << 31);
+  if (const auto* stored = bus::as<StoredKeys>(d.kind)) c.flag("StoredKeys::measured", stored->measured);
+  if (const auto* measured = std::get_if<MeasuredKeys>(&d.kind)) c.flag("MeasuredKeys::counts", measured->counts);
   if (const auto* values = std::get_if<GroupedValues>(&d.kind))
     c.within("first_position", values->first_position, 0, 1u << 31);
   return c.fault();

@@ -135,8 +135,10 @@ bool BfpConverter::step() {
 void BfpConverter::fill(const Descriptor& d, tlm::tlm_generic_payload& out, std::vector<std::uint8_t>& bytes) {
   const auto* values = std::get_if<GroupedValues>(&d.kind);
   if (values != nullptr && values->growing_to != 0) growing_[values->growing_to] = take_growing(*values, bytes);
-  if (bytes.size() != out_bytes(d))
+  if (bytes.size() != out_bytes(d)) {
     SC_REPORT_ERROR("/harmonia/converter/size", "the converted chunk has another size than its descriptor says");
+    return;
+  }
   std::copy(bytes.begin(), bytes.end(), out.get_data_ptr());
 }
 

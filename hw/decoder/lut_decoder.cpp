@@ -46,7 +46,7 @@ std::string fault_of(const Descriptor& d) {
   bus::FieldCheck c;
   c.within("rows", d.rows, 1, 1 << 24).within("row_elements", d.row_elements, 1, 1 << 24);
   c.kind("kind", d.kind, DecodeKind::integer_fp16);
-  c.require(d.expansions >= 1 && d.expansions < 1e6f, "expansions", d.expansions, "1 to 1e6");
+  c.require_real(d.expansions >= 1 && d.expansions < 1e6f, "expansions", static_cast<double>(d.expansions), "1 to 1e6");
   c.flag("bit_planes", d.bit_planes).flag("zero_point", d.zero_point);
   const bool words = d.kind == DecodeKind::to_bfp8 || d.kind == DecodeKind::pass;
   if (words)

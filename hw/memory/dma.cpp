@@ -43,6 +43,8 @@ constexpr Flag kFlags[] = {{"data_valid", offsetof(DmaDescriptor, data_valid)},
 
 /// Beyond that neither bytes nor values of a segment can be counted without overflow.
 constexpr std::uint64_t kMostSegmentBytes = std::uint64_t{1} << 48;
+/// A slower rate keeps a transaction for longer than cycles can be counted. Less than the config of any machine gives.
+constexpr float kLeastRate = 1e-3f;
 constexpr std::uint64_t kMostElementsOfAByte = 8;  // values of one bit
 
 /// What is wrong with a segment; empty: nothing.
@@ -87,8 +89,8 @@ std::string decode(const void* data, std::size_t length, DmaDescriptor* into) {
   c.kind("direction", into->direction, DmaDirection::kWrite);
   c.within("transaction_bytes", into->transaction_bytes, 0, kMostTransactionBytes);
   if (!c.good()) return c.fault();
-  if (!(into->bytes_per_cycle >= 0) || !std::isfinite(into->bytes_per_cycle))
-    return fmt::format("bytes_per_cycle is {}, expected 0 or a rate", into->bytes_per_cycle);
+  if (into->bytes_per_cycle != 0 && !(into->bytes_per_cycle >= kLeastRate && std::isfinite(into->bytes_per_cycle)))
+    return fmt::format("bytes_per_cycle is {}, expected 0 or a rate of {} or more", into->bytes_per_cycle, kLeastRate);
   for (std::size_t i = 0; i < into->segment_count; ++i)
     if (const std::string fault = fault_of(into->segments[i]); !fault.empty())
       return fmt::format("segments[{}].{}", i, fault);

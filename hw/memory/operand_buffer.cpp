@@ -18,8 +18,8 @@ std::string fault_of(const OperandDescriptor& d, std::uint64_t capacity_bytes) {
   c.flag("from_memory", d.from_memory).within("row_bytes", d.row_bytes, 1, capacity_bytes);
   c.within("rows", d.rows, d.source != 0 && d.keeps_source == 0 ? 0 : 1,
            d.row_bytes == 0 ? 0 : capacity_bytes / d.row_bytes);
-  c.flag("keep", *reinterpret_cast<const unsigned char*>(&d.keep));
-  c.flag("again", *reinterpret_cast<const unsigned char*>(&d.again));
+  c.flag("keep", d.keep);
+  c.flag("again", d.again);
   c.flag("keeps_source", d.keeps_source);
   if (d.source != 0) {
     c.equal("from_memory", d.from_memory, 0, "rows are picked of what the converter sent");

@@ -21,8 +21,8 @@ using formats::kBfpMainBytes;
 
 /// How many of the units (tokens of K, groups of V) come with a low plane.
 inline std::uint64_t wide_units(const GroupedCache& d, std::uint64_t units) {
-  return std::min<std::uint64_t>(d.wide_initial, units) +
-         (units > d.wide_local ? units - std::max(d.wide_local, d.wide_initial) : 0);
+  const std::uint64_t local = std::max(d.wide_local, d.wide_initial);  // windows that overlap count once
+  return std::min<std::uint64_t>(d.wide_initial, units) + (units > local ? units - local : 0);
 }
 
 /// Stored groups of one unit (a token of K, a group of V) put together from the planes of the stream.

@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::uint64_t most = 1 << 24;
 
-/// A flag that came as a byte of any value.
-unsigned byte_of(const bool& flag) { return *reinterpret_cast<const unsigned char*>(&flag); }
+/// Cycles that a descriptor may ask for on behalf of a GPU's kernel: the longest wave of one is a second, 2^31 cycles of 2 GHz.
+constexpr std::uint64_t most_cycles = std::uint64_t{1} << 31;
 
 std::uint64_t scaled_rows(const Descriptor& d, std::uint64_t block) {
   return std::uint64_t{d.n} * (d.k + 2 * ((d.k + block - 1) / block));
@@ -27,18 +27,22 @@ std::uint64_t plain_rows(const PlainCache& cache, std::uint64_t rows, std::uint6
 
 void check_factor(const Descriptor& d, bus::FieldCheck& c) {
   if (const Weights* w = d.weights()) {
-    c.within("Weights::passes", w->passes, 1, 16).flag("Weights::reuse_b", byte_of(w->reuse_b));
+    c.within("Weights::passes", w->passes, 1, 16).flag("Weights::reuse_b", w->reuse_b);
+    c.within("Weights::cycles", w->cycles, 0, most_cycles);
+    c.within("Weights::replay_cycles", w->replay_cycles, 0, most_cycles);
   }
   if (const auto* codebook = std::get_if<CodebookWeights>(&d.b)) {
     c.equal("CodebookWeights::block", codebook->block, 64, "the block of a codebook's scales");
-    c.flag("CodebookWeights::one_bit", byte_of(codebook->one_bit));
-    c.require(std::isfinite(codebook->scale), "CodebookWeights::scale", 0, "a finite number");
+    c.flag("CodebookWeights::one_bit", codebook->one_bit);
+    c.require_real(std::isfinite(codebook->scale), "CodebookWeights::scale", static_cast<double>(codebook->scale),
+                   "a finite number");
   }
   if (const auto* integers = std::get_if<IntegerWeights>(&d.b))
     c.require(integers->block != 0 && integers->block % formats::kBfpGroup == 0, "IntegerWeights::block",
               integers->block, "a multiple of 32 that is not 0");
-  if (const Cache* cache = bus::as<Cache>(d.b)) c.flag("Cache::bfp_a", byte_of(cache->bfp_a));
-  if (const PlainCache* plain = bus::as<PlainCache>(d.b)) c.flag("PlainCache::int8", byte_of(plain->int8));
+  if (const Cache* cache = bus::as<Cache>(d.b))
+    c.flag("Cache::bfp_a", cache->bfp_a).within("Cache::least_cycles", cache->least_cycles, 0, most_cycles);
+  if (const PlainCache* plain = bus::as<PlainCache>(d.b)) c.flag("PlainCache::int8", plain->int8);
 }
 
 }  // namespace
@@ -67,9 +71,9 @@ std::string fault_of(const Descriptor& d, const Descriptor* before) {
   bus::FieldCheck c;
   c.within("m", d.m, 1, most).within("n", d.n, 1, most).within("k", d.k, 1, most);
   c.require(std::uint64_t{d.m} * d.n <= bus::max_chunk_values, "n", d.n, "m * n of one result to be 2^29 at most");
-  c.flag("load_a", byte_of(d.load_a)).flag("last_a", byte_of(d.last_a));
-  c.flag("accumulate", byte_of(d.accumulate)).flag("emit", byte_of(d.emit));
-  c.flag("resume", byte_of(d.resume)).flag("spill", byte_of(d.spill));
+  c.flag("load_a", d.load_a).flag("last_a", d.last_a);
+  c.flag("accumulate", d.accumulate).flag("emit", d.emit);
+  c.flag("resume", d.resume).flag("spill", d.spill);
   c.within("b.index()", d.b.index(), 0, std::variant_size_v<Factor> - 1);
   if (c.good()) check_factor(d, c);
   if (!c.good()) return c.fault();

@@ -78,6 +78,11 @@ void KernelConfig::describe(config::Fields& f) {
       .unit("bytes/cycle")
       .says("most weight bytes a cycle that a kernel for more than one row loads; 0: what the memory gives")
       .from("0: no limit of its own");
+  f.check("stream_bytes_per_cycle", [this] {
+    return stream_bytes_per_cycle == 0 || stream_bytes_per_cycle >= 1e-3
+               ? std::string()
+               : "is between 0 and 0.001, expected 0 or a rate that a transfer ends with";
+  });
   f.add("decode_rows", decode_rows)
       .range(0, 65536)
       .unit("rows")

@@ -42,9 +42,17 @@ std::string MeasuredHeads::admit(const converter::Descriptor& d) {
     return c.fault();
   }
   const auto* stored = bus::as<converter::StoredKeys>(d.kind);
-  if (stored == nullptr || !stored->measured || stored->first_position != 0) return {};
-  c.require(known, "measured", 1, "0 (no keys of this head and as many channels were measured before)");
-  if (c.good()) columns_.erase(head);
+  if (stored == nullptr) return {};
+  if (stored->first_position != 0) {
+    const auto chosen = chosen_.find(key_of(*keys));
+    if (chosen != chosen_.end())
+      c.equal("columns", keys->columns, chosen->second, "the channels of the head's first keys");
+    return c.fault();
+  }
+  if (stored->measured)
+    c.require(known, "measured", 1, "0 (no keys of this head and as many channels were measured before)");
+  if (c.good() && stored->measured) columns_.erase(head);
+  if (c.good()) chosen_[key_of(*keys)] = keys->columns;
   return c.fault();
 }
 

@@ -30,14 +30,15 @@ std::uint64_t pass_cycles(const Config& config, const converter::HeadKeys& keys)
 /// Both passes.
 std::uint64_t smoothing_cycles(const Config& config, const converter::StoredKeys& keys);
 
-/// Which kv heads have keys that were measured and from which no offsets were chosen yet, in the order of descriptors.
+/// Which kv heads have keys that were measured and from which no offsets were chosen yet, in the order of descriptors; and of how
+/// many channels the offsets are that were chosen.
 class MeasuredHeads {
  public:
   /// What is wrong with a descriptor that comes next, and which field; empty: nothing, and it counts.
   std::string admit(const converter::Descriptor& d);
 
  private:
-  std::map<TableKey, std::uint32_t> columns_;
+  std::map<TableKey, std::uint32_t> columns_, chosen_;
 };
 
 /// The offsets of every kv head that has any. What a machine keeps of measured keys are sums per channel; this keeps the

@@ -4,8 +4,6 @@
 #include <cstring>
 #include <string>
 
-#include "harmonia/hw/vector/descriptor_check.h"
-
 namespace harmonia::vector {
 
 using bus::Cycle;
@@ -14,7 +12,12 @@ using formats::Fp16;
 
 VectorUnit::VectorUnit(sc_core::sc_module_name name, const Config& config)
     : StreamBlock(name, config.clock_mhz,
-                  [](const Descriptor& d, const auto& table) { return fault_of(d, table.size()); }),
+                  [this](const Descriptor& d, const auto& table) {
+                    std::string fault = fault_of(d, table, queued_step_);
+                    const auto* setup = std::get_if<Setup>(&d.kind);
+                    if (fault.empty() && setup != nullptr) queued_step_ = shape_of(*setup, table);
+                    return fault;
+                  }),
       result("tsock_result", [this] { progress(); }),
       operand("tsock_operand", [this] { progress(); }),
       config_(config) {
@@ -36,7 +39,7 @@ void VectorUnit::begin() {
   begun_ = true;
   busy_before_ = activity_.busy;
   operand_bytes_ = 0;
-  results_ = 0;
+  results_ = valued_results_ = 0;
   operand_data_.clear();
   wait_until(clock_.cycle(command.arrival()), Wait::descriptor);
   begin_ = free_;
@@ -90,6 +93,7 @@ bool VectorUnit::take_result() {
                   payload->get_data_ptr() + std::size_t{r} * width * 2, std::size_t{width} * 2);
   }
   results_ += chunk.elements;
+  if (chunk.data_valid) valued_results_ += chunk.elements;
   const std::uint64_t cycles = arriving_cycles(config_, d.kind, chunk.elements);
   activity_.busy += cycles;
   elements_total_ += chunk.elements;
@@ -120,6 +124,11 @@ void VectorUnit::setup(const Setup& d) {
   frequencies_ = std::move(frequencies);
   hidden_ = d.width;
   logit_rows_.clear();
+  // What belongs to rows of the step before.
+  online_.clear();
+  online_blocks_.clear();
+  chosen_.clear();
+  shared_scale_.clear();
   for (const SequenceRows& s : sequences_)
     if (s.logits != 0) logit_rows_.push_back(s.first_row + s.rows - 1);
   step_rows_ = d.rows;
@@ -132,6 +141,14 @@ void VectorUnit::finish() {
   activity_.busy += cycles;
   free_ += cycles;
   ready_ = free_ + config_.pipeline_cycles;
+  if (const std::string what = functional_ ? missing(d) : std::string(); !what.empty()) {
+    begun_ = false;
+    command.pop();
+    // Its sender was told that it is queued, and learns of this in no other way.
+    SC_REPORT_ERROR("/harmonia/vector/missing",
+                    (std::string(command.tsock.name()) + ": an operation is dropped: " + what).c_str());
+    return;
+  }
   if (functional_) compute();
   if (observer && bus::as<Rows>(d.kind) != nullptr)
     observer({d.operation, clock_.ps(begin_), clock_.ps(free_), clock_.ps(activity_.busy - busy_before_)});
@@ -141,6 +158,61 @@ void VectorUnit::finish() {
 }
 
 // ---- Values ----
+
+/// What an operation needs and has not got: data that its operand and its results were to carry, or contents of the scratch memory
+/// that operations before it were to leave. Empty: nothing.
+std::string VectorUnit::missing(const Descriptor& d) const {
+  if (operand_data_.size() != vector::operand_bytes(d.kind)) return "its operand came without data";
+  if (valued_results_ != vector::results(d.kind)) return "its results came without data";
+  return std::visit([this](const auto& kind) { return missing_of(kind); }, d.kind);
+}
+
+/// Rows of the residual stream, or of a device's part of what changes it, up to `end`.
+std::string VectorUnit::missing_stream(std::uint64_t end, bool partial) const {
+  const std::vector<Fp16>& stream = partial ? part_ : residual_;
+  return stream.size() >= end * hidden_ ? std::string() : "rows of the residual stream are not there";
+}
+
+std::string VectorUnit::missing_of(const Embed& d) const {
+  if (!d.received || received_.size() >= (std::uint64_t{d.row_begin} + d.rows) * hidden_) return {};
+  return "no such rows were received";
+}
+
+std::string VectorUnit::missing_of(const Norm& d) const {
+  if (!d.plain && !d.gains && gamma_.size() < d.gain_bytes() / 2) return "no gains came before it";
+  if (d.from_memory) return {};
+  return missing_stream(d.last_rows ? logit_rows_[d.row_begin + d.rows - 1] + 1 : d.row_begin + d.rows);
+}
+
+std::string VectorUnit::missing_of(const AddNormed& d) const {
+  if (!d.from_memory && branch_.size() < d.elements()) return "no branch was kept";
+  return missing_of(static_cast<const Norm&>(d));
+}
+
+std::string VectorUnit::missing_of(const Projection& d) const {
+  const std::size_t gains = d.width != 0 ? d.width : d.head_dim;
+  return d.norm && !d.gains && !d.goes_on() && head_gains_[d.place].size() < gains ? "no gains came before it"
+                                                                                   : std::string();
+}
+
+std::string VectorUnit::missing_of(const OnlineSoftmax& d) const {
+  return !d.first && online_.size() < d.rows ? "no block of its rows came before it" : std::string();
+}
+
+std::string VectorUnit::missing_of(const AccumulateAttention& d) const {
+  if (online_blocks_.empty() || online_blocks_.front().factors.size() < d.rows)
+    return "no block's softmax came before it";
+  return !d.first && accumulated_.size() < d.elements() ? "no block's outputs came before it" : std::string();
+}
+
+std::string VectorUnit::missing_of(const StreamUpdate& d) const {
+  return d.in_memory || d.partial ? std::string() : missing_stream(d.row_begin + d.rows);
+}
+
+std::string VectorUnit::missing_of(const AddScaled& d) const {
+  if (d.expert == AddScaled::shared && shared_scale_.size() < d.rows) return "no scale of its rows came before it";
+  return d.partial && !part_begun_ ? std::string() : missing_stream(step_rows_, d.partial);
+}
 
 void VectorUnit::compute() {
   std::visit([this](const auto& d) { compute(d); }, command.front().kind);
@@ -157,7 +229,7 @@ void VectorUnit::compute(const Embed& d) {
   stream.resize(step_rows_ * hidden_);
   Fp16* rows = stream.data() + std::size_t{d.row_begin} * hidden_;
   std::copy_n(words, d.elements(), rows);
-  for (std::uint32_t r = 0; r < d.rows; ++r)
+  for (std::uint32_t r = 0; r < d.rows && d.absent != 0; ++r)
     if ((d.absent >> r & 1) != 0) std::fill_n(rows + std::size_t{r} * hidden_, hidden_, Fp16{});
   if (d.partial) {
     part_begun_ = true;
@@ -342,6 +414,7 @@ void VectorUnit::compute(const AccumulateAttention& d) {
 }
 
 void VectorUnit::compute(const CollectAttention& d) {
+  if (d.leaves == CollectAttention::Leaves::heads) return;  // they go as they came
   const std::size_t width = d.width, columns = d.columns;
   attended_.resize(step_rows_ * width);
   for (std::size_t r = 0; r < d.rows; ++r)
@@ -528,7 +601,9 @@ void VectorUnit::send(const RotateQueries& d) {
 void VectorUnit::send(const RotateKeys& d) {
   if (!d.goes_on()) send_heads_by_sequence(d, false);
 }
-void VectorUnit::send(const PassValues& d) { send_heads_by_sequence(d, false); }
+void VectorUnit::send(const PassValues& d) {
+  if (!d.goes_on()) send_heads_by_sequence(d, false);
+}
 void VectorUnit::send(const PassScores& d) { send_blocks(d, 0, gathered_.data()); }
 void VectorUnit::send(const PassSums& d) { send_blocks(d, 0, gathered_.data()); }
 void VectorUnit::send(const Softmax& d) { send_blocks(d, 0, gathered_.data()); }

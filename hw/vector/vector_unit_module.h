@@ -13,12 +13,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <systemc>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "harmonia/hw/formats/fp16.h"
+#include "harmonia/hw/vector/descriptor_check.h"
 #include "harmonia/hw/vector/vector_math.h"
 #include "harmonia/hw/vector/vector_unit.h"
 #include "harmonia/tlm/chunk_input.h"
@@ -64,6 +66,19 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   void taken(const sc_core::sc_time& when);
   void finish();
   void setup(const Setup& d);
+  std::string missing(const Descriptor& d) const;
+  std::string missing_of(const Setup&) const { return {}; }
+  std::string missing_of(const Marker&) const { return {}; }
+  std::string missing_of(const Rows&) const { return {}; }
+  std::string missing_of(const Embed& d) const;
+  std::string missing_of(const Norm& d) const;
+  std::string missing_of(const AddNormed& d) const;
+  std::string missing_of(const Projection& d) const;
+  std::string missing_of(const OnlineSoftmax& d) const;
+  std::string missing_of(const AccumulateAttention& d) const;
+  std::string missing_of(const StreamUpdate& d) const;
+  std::string missing_of(const AddScaled& d) const;
+  std::string missing_stream(std::uint64_t last_row, bool partial = false) const;
 
   // Functional runs: what each kind does to values.
   void compute();
@@ -130,7 +145,8 @@ class VectorUnit final : public bus::StreamBlock<Descriptor> {
   unsigned unaccepted_ = 0;  // chunks sent and not known to be taken
   bus::Cycle begin_ = 0, ready_ = 0, busy_before_ = 0;
   std::uint32_t operand_bytes_ = 0;
-  std::uint64_t results_ = 0, elements_total_ = 0;
+  std::uint64_t results_ = 0, valued_results_ = 0, elements_total_ = 0;  // valued: they carried data
+  StepShape queued_step_;                                                // of the last setup that was queued
 
   // The step's rows.
   std::vector<SequenceRows> sequences_;

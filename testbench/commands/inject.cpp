@@ -35,20 +35,25 @@ std::vector<bus::FaultKind> kinds_of(const std::vector<std::string>& names) {
 int inject_command(const std::vector<std::string>& arguments) {
   std::string scenario = "default";
   CommonOptions common;
-  std::vector<std::string> kinds, only;
-  std::int64_t faults = 1000, seed = 1, jobs = 1, prompt = 6, steps = 2;
-  bool json = false;
+  std::vector<std::string> kinds, only, sockets;
+  std::int64_t faults = 0, seed = 1, jobs = 1, prompt = 6, steps = 2;
+  bool json = false, every_bit = false;
   std::vector<std::string> known;
   for (const bus::FaultKind k : bus::kFaultKinds) known.emplace_back(bus::name_of(k));
   Arguments a(kInjectCommand);
   a.positional("SCENARIO", scenario, "scenario of which the machine and the formats are used: built-in name or file")
-      .integer("faults,n", faults, 1, 10000000, "N", "number of faults, each injected into a run of its own (1000)")
+      .integer("faults,n", faults, 1, 10000000, "N",
+               "number of faults, each injected into a run of its own (1000; with --every-bit all)")
       .integer("seed", seed, 0, std::int64_t{1} << 62, "S", "seed of faults, weights and tokens (1)")
       .integer("jobs,j", jobs, 1, 1024, "N", "runs at the same time (1)")
       .integer("prompt", prompt, 1, 64, "N", "tokens processed in the first step (6)")
       .integer("steps", steps, 0, 64, "N", "decode steps of one token after it (2)")
       .texts("kind", kinds, "KIND", "inject only faults of this kind")
       .choices(known)
+      .texts("socket", sockets, "SOCKET", "strike this connection only, named as in the report")
+      .flag("every-bit", every_bit,
+            "flip each bit of one transaction of each kind of descriptor and each length; with -n so many of them at "
+            "random")
       .texts("fault", only, "FAULT", "inject this fault only, written as in the report")
       .flag("json", json, "print result.json instead of the tables")
       .texts("set", common.set, "KEY=VALUE", "replace one value of the scenario, path.to.key=value; later ones win")
@@ -56,12 +61,16 @@ int inject_command(const std::vector<std::string>& arguments) {
       .folders(common);
   if (!a.parse(arguments)) return 0;
   CampaignConfig config;
-  config.faults = static_cast<std::uint64_t>(faults);
+  config.faults = faults == 0 && !every_bit ? 1000 : static_cast<std::uint64_t>(faults);
   config.seed = config.work.seed = static_cast<std::uint64_t>(seed);
   config.jobs = static_cast<int>(jobs);
   config.work.prompt_tokens = static_cast<int>(prompt);
   config.work.decode_steps = static_cast<int>(steps);
   if (!kinds.empty()) config.kinds = kinds_of(kinds);
+  if (every_bit && (!kinds.empty() || !only.empty())) fail("--every-bit goes without --kind and --fault");
+  if (!sockets.empty() && !only.empty()) fail("--socket goes without --fault, which names its socket");
+  config.sockets = sockets;
+  config.every_bit = every_bit;
   try {
     for (const std::string& text : only) config.only.push_back(bus::fault_of(text));
   } catch (const config::InputError& e) {

@@ -10,13 +10,20 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <stdexcept>
+#include <type_traits>
+#include <utility>
 
 #include "harmonia/config/error.h"
+#include "harmonia/hw/converter/descriptor.h"
 #include "harmonia/hw/formats/random.h"
+#include "harmonia/hw/pe/descriptor.h"
+#include "harmonia/hw/vector/descriptor.h"
 #include "harmonia/testbench/results/text.h"
 #include "harmonia/testbench/system/functional.h"
 #include "harmonia/tlm/fault_injector.h"
@@ -36,11 +43,36 @@ constexpr const char* kNames[] = {"protocol checker",   "block",          "host"
                                   "accounts",           "golden outputs", "golden cache", "masked",
                                   "masked, other time", "time limit",     "crash",        "not injected"};
 
+// Of simulated time, in runs without a fault: no fault that the machine survives makes it so slow.
+constexpr std::uint64_t kLimitRuns = 1000;
+
 /// A transaction of the run without a fault.
 struct Request {
   std::uint32_t bytes = 0;
   bool read = false;
+  std::uint32_t kind = 0;  // of the descriptor that it carries, among those of its socket
 };
+
+/// Which of its alternatives a descriptor of type D carries, or of which length it is where it has none.
+template <class D>
+std::uint32_t kind_in(const tlm::tlm_generic_payload& payload) {
+  D d;
+  std::memcpy(static_cast<void*>(&d), payload.get_data_ptr(),
+              std::min<std::size_t>(sizeof d, payload.get_data_length()));
+  if constexpr (std::is_same_v<D, pe::Descriptor>)
+    return static_cast<std::uint32_t>(d.b.index());
+  else
+    return static_cast<std::uint32_t>(d.kind.index());
+}
+
+/// The kind of a transaction. Descriptors differ in which of their fields hold: transactions of a kind have the same.
+std::uint32_t kind_of(const std::string& socket, const tlm::tlm_generic_payload& payload) {
+  if (socket == "sequencer_to_vector_unit") return kind_in<vector::Descriptor>(payload);
+  if (socket == "sequencer_to_pe_array") return kind_in<pe::Descriptor>(payload);
+  if (socket == "sequencer_to_converter" || socket == "sequencer_to_smoother")
+    return kind_in<converter::Descriptor>(payload);
+  return 0;
+}
 
 struct Socket {
   std::string name;
@@ -76,12 +108,20 @@ struct Child {
 Child* child = nullptr;
 
 void on_report(const sc_core::sc_report& report, const sc_core::sc_actions& actions) {
-  if (report.get_severity() < sc_core::SC_ERROR) return;
+  // A refusal is a warning, and its sender's error follows: the refusal says what was wrong.
+  const bool refusal = std::strcmp(report.get_msg_type(), "/harmonia/bus/refused") == 0;
+  if (report.get_severity() < sc_core::SC_ERROR && !refusal) return;
   if (child != nullptr)
     child->end(std::strcmp(report.get_msg_type(), "/harmonia/bus/protocol") == 0 ? Seen::protocol : Seen::block,
                report.get_msg_type(), report.get_msg(), sc_core::sc_time_stamp());
-  sc_core::sc_report_handler::default_handler(report, actions);
+  if (!refusal) sc_core::sc_report_handler::default_handler(report, actions);
 }
+
+/// A child at work, and where it writes.
+struct Running {
+  pid_t pid = 0;
+  int fd = -1;
+};
 
 class Runner {
  public:
@@ -130,7 +170,7 @@ class Runner {
       for (const auto& s : sockets_) {
         Socket* socket = s.get();
         socket->injector->on_request([socket](const tlm::tlm_generic_payload& payload, std::uint64_t) {
-          socket->requests.push_back({payload.get_data_length(), payload.is_read()});
+          socket->requests.push_back({payload.get_data_length(), payload.is_read(), kind_of(socket->name, payload)});
         });
       }
       Json j;
@@ -143,7 +183,7 @@ class Runner {
       j["run_ps"] = end_.value();
       for (const auto& s : sockets_) {
         Json requests = Json::array();
-        for (const Request& r : s->requests) requests.push_back({r.bytes, r.read});
+        for (const Request& r : s->requests) requests.push_back({r.bytes, r.read, r.kind});
         j["sockets"].push_back(std::move(requests));
       }
       write_all(fd, j.dump(-1, ' ', false, Json::error_handler_t::replace));
@@ -154,7 +194,7 @@ class Runner {
       throw config::RunError("the run without a fault: " + config::printable(differs));
     run_ps_ = j.at("run_ps");
     for (std::size_t i = 0; i < sockets_.size(); ++i)
-      for (const Json& r : j.at("sockets").at(i)) sockets_[i]->requests.push_back({r.at(0), r.at(1)});
+      for (const Json& r : j.at("sockets").at(i)) sockets_[i]->requests.push_back({r.at(0), r.at(1), r.at(2)});
   }
 
   Socket* find(const std::string& name) const {
@@ -173,7 +213,7 @@ class Runner {
     socket->injector->arm(fault);
     Seen seen = Seen::deadlock;
     try {
-      machine_->simulate();
+      simulate(c);
       for (const auto& s : sockets_) s->checker->rules.finish();
     } catch (const config::RunError& e) {
       c.end(Seen::deadlock, "deadlock watch", e.what(), sc_core::sc_time_stamp());
@@ -190,9 +230,31 @@ class Runner {
     c.end(seen, "", "", end_);
   }
 
+  /// To the end of the work, or to that of the simulated time that a run may take.
+  void simulate(const Child& c) {
+    const sc_core::sc_time limit = sc_core::sc_time::from_value(kLimitRuns * run_ps_);
+    const Host& host = *machine_->host;
+    const auto goes_on = [&] { return !host.finished() && !host.failure && sc_core::sc_pending_activity(); };
+    do {
+      sc_core::sc_start(limit - sc_core::sc_time_stamp(), sc_core::SC_EXIT_ON_STARVATION);
+    } while (goes_on() && sc_core::sc_time_stamp() + sc_core::sc_time_to_pending_activity() < limit);
+    if (goes_on())
+      c.end(Seen::limit, "time limit",
+            fmt::format("no end after {} times the time of a run without a fault", kLimitRuns), limit);
+    if (!host.finished()) machine_->simulate();  // which says why not
+  }
+
   /// What a child writes; empty when it dies.
   template <class Body>
   std::string in_child(Body body) {
+    const Running r = start(body);
+    std::string text = read_all(r.fd);
+    wait_for(r.pid);
+    return text;
+  }
+  /// A child of the elaborated machine, which writes to the descriptor that `body` gets.
+  template <class Body>
+  static Running start(Body body) {
     int pipe[2];
     if (::pipe(pipe) != 0) throw config::RunError(std::string("no pipe: ") + std::strerror(errno));
     const pid_t pid = ::fork();
@@ -203,10 +265,14 @@ class Runner {
       ::_exit(0);
     }
     ::close(pipe[1]);
-    std::string text = read_all(pipe[0]);
+    return {pid, pipe[0]};
+  }
+  /// The status with which a child ended.
+  static int wait_for(pid_t pid) {
     int status = 0;
-    ::waitpid(pid, &status, 0);
-    return text;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
   }
   static std::string read_all(int fd) {
     std::string text;
@@ -293,10 +359,46 @@ bool can_strike(FaultKind kind, const Socket& s, std::size_t transaction) {
   }
 }
 
+/// The sockets that are to be struck.
+std::vector<const Socket*> struck(const Runner& runner, const CampaignConfig& config) {
+  std::vector<const Socket*> sockets;
+  for (const auto& s : runner.sockets())
+    if (config.sockets.empty() ||
+        std::find(config.sockets.begin(), config.sockets.end(), s->name) != config.sockets.end())
+      sockets.push_back(s.get());
+  return sockets;
+}
+
+/// Each bit of the first transaction of each kind and length, socket by socket; or so many of these as are wanted.
+std::vector<Fault> every_bit(const Runner& runner, const CampaignConfig& config) {
+  std::vector<Fault> faults;
+  for (const Socket* s : struck(runner, config)) {
+    std::set<std::pair<std::uint32_t, std::uint32_t>> had;
+    for (std::size_t t = 0; t < s->requests.size(); ++t) {
+      const Request& r = s->requests[t];
+      if (!had.insert({r.kind, r.bytes}).second) continue;
+      for (std::uint64_t bit = 0; bit < 8ull * r.bytes; ++bit)
+        faults.push_back({FaultKind::flipped_bit, s->name, t, bit});
+    }
+  }
+  if (faults.empty()) throw config::InputError("no transaction of the run goes over the sockets to strike");
+  if (config.faults == 0 || config.faults >= faults.size()) return faults;
+  // The same order as without a draw.
+  formats::SplitMix64 random(config.seed);
+  std::vector<Fault> drawn;
+  std::uint64_t wanted = config.faults;
+  for (std::size_t i = 0; i < faults.size(); ++i)
+    if (random.next() % (faults.size() - i) < wanted) {
+      drawn.push_back(faults[i]);
+      --wanted;
+    }
+  return drawn;
+}
+
 /// Kinds by turns; socket, transaction and bit at random.
 std::vector<Fault> draw(const Runner& runner, const CampaignConfig& config) {
   formats::SplitMix64 random(config.seed);
-  const auto& sockets = runner.sockets();
+  const std::vector<const Socket*> sockets = struck(runner, config);
   std::vector<Fault> faults;
   while (faults.size() < config.faults) {
     const FaultKind kind = config.kinds[faults.size() % config.kinds.size()];
@@ -304,7 +406,7 @@ std::vector<Fault> draw(const Runner& runner, const CampaignConfig& config) {
     for (const auto& s : sockets) {
       bool any = false;
       for (std::size_t t = 0; t < s->requests.size() && !any; ++t) any = can_strike(kind, *s, t);
-      if (any) possible.push_back(s.get());
+      if (any) possible.push_back(s);
     }
     if (possible.empty())
       throw config::InputError(
@@ -322,13 +424,17 @@ std::vector<Fault> draw(const Runner& runner, const CampaignConfig& config) {
   return faults;
 }
 
-void check(const Runner& runner, const Fault& f) {
-  const Socket* s = runner.find(f.socket);
+/// The socket of that name, which `what` names.
+const Socket& found(const Runner& runner, const char* what, const std::string& name) {
+  if (const Socket* s = runner.find(name)) return *s;
   std::vector<std::string> names;
   for (const auto& known : runner.sockets()) names.push_back(known->name);
-  if (s == nullptr)
-    throw config::InputError(fmt::format("the fault's socket is '{}'{}", config::printable(f.socket),
-                                         config::nearest_hint(f.socket, names, "socket of the machine")));
+  throw config::InputError(fmt::format("{} is '{}'{}", what, config::printable(name),
+                                       config::nearest_hint(name, names, "socket of the machine")));
+}
+
+void check(const Runner& runner, const Fault& f) {
+  const Socket* s = &found(runner, "the fault's socket", f.socket);
   if (f.transaction >= s->requests.size())
     throw config::InputError(fmt::format("the fault's transaction is {}, expected less than {}, the transactions of {}",
                                          f.transaction, s->requests.size(), f.socket));
@@ -336,12 +442,6 @@ void check(const Runner& runner, const Fault& f) {
     throw config::InputError(fmt::format("transaction {} of {} cannot have a fault of kind {}", f.transaction, f.socket,
                                          bus::name_of(f.kind)));
 }
-
-struct Running {
-  pid_t pid;
-  int fd;
-  std::size_t index;
-};
 
 FaultOutcome outcome_of(const Fault& fault, const std::string& text, int status) {
   FaultOutcome o;
@@ -370,34 +470,27 @@ Campaign run_campaign(Scenario scenario, const CampaignConfig& config,
   Runner runner(std::move(scenario), config);
   runner.survey();
   for (const Fault& f : config.only) check(runner, f);
-  const std::vector<Fault> faults = config.only.empty() ? draw(runner, config) : config.only;
+  for (const std::string& name : config.sockets) found(runner, "the socket to strike", name);
+  const std::vector<Fault> faults = !config.only.empty() ? config.only
+                                    : config.every_bit   ? every_bit(runner, config)
+                                                         : draw(runner, config);
 
   Campaign campaign;
   campaign.run_ps = runner.run_ps();
   for (const auto& s : runner.sockets()) campaign.transactions[s->name] = s->requests.size();
   campaign.outcomes.resize(faults.size());
-  std::vector<Running> running;
+  std::deque<Running> running;
+  std::size_t collected = 0;
   const auto collect = [&] {
-    const Running r = running.front();
-    running.erase(running.begin());
-    const std::string text = Runner::read_all(r.fd);
-    int status = 0;
-    while (::waitpid(r.pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    campaign.outcomes[r.index] = outcome_of(faults[r.index], text, status);
-    if (progress) progress(r.index + 1);
+    const std::string text = Runner::read_all(running.front().fd);
+    const int status = Runner::wait_for(running.front().pid);
+    running.pop_front();
+    campaign.outcomes[collected] = outcome_of(faults[collected], text, status);
+    ++collected;
+    if (progress) progress(collected);
   };
-  for (std::size_t i = 0; i < faults.size(); ++i) {
-    int pipe[2];
-    if (::pipe(pipe) != 0) throw config::RunError(std::string("no pipe: ") + std::strerror(errno));
-    const pid_t pid = ::fork();
-    if (pid < 0) throw config::RunError(std::string("no child process: ") + std::strerror(errno));
-    if (pid == 0) {
-      ::close(pipe[0]);
-      runner.run(pipe[1], faults[i]);
-    }
-    ::close(pipe[1]);
-    running.push_back({pid, pipe[0], i});
+  for (const Fault& fault : faults) {
+    running.push_back(Runner::start([&](int fd) { runner.run(fd, fault); }));
     if (running.size() >= static_cast<std::size_t>(config.jobs)) collect();
   }
   while (!running.empty()) collect();

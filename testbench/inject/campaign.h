@@ -29,7 +29,7 @@ enum class Seen : std::uint8_t {
   cache,      ///< nobody in the machine; logits are right, the KV cache differs from the golden model's
   masked,     ///< nobody: logits, cache and times are right
   time_only,  ///< nobody: logits and cache are right, the run took another time
-  limit,      ///< the run had no end within the time limit
+  limit,      ///< the run had no end within the limit of simulated or of processor time
   crash,      ///< the program died: a defect of a model
   not_injected,
 };
@@ -47,10 +47,12 @@ struct FaultOutcome {
 
 struct CampaignConfig {
   SmallWork work;
-  std::uint64_t faults = 1000, seed = 1;
+  std::uint64_t faults = 1000, seed = 1;  // of every_bit, faults: so many of them at random, 0: all
   int jobs = 1;
   std::vector<bus::FaultKind> kinds{bus::kFaultKinds.begin(), bus::kFaultKinds.end()};
-  std::vector<bus::Fault> only;  // these instead of drawn ones
+  std::vector<bus::Fault> only;      // these instead of drawn ones
+  std::vector<std::string> sockets;  // strike these connections only; empty: all
+  bool every_bit = false;            // instead of drawn faults: each bit of one transaction of each kind flipped once
 };
 
 struct Campaign {

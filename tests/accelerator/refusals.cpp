@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,6 @@
 #include "harmonia/hw/memory/operand_buffer_module.h"
 #include "harmonia/hw/pe/pe_array_module.h"
 #include "harmonia/hw/smoother/outlier_smoother_module.h"
-#include "harmonia/hw/vector/descriptor_check.h"
 #include "harmonia/hw/vector/vector_unit_module.h"
 #include "tests/accelerator/foreign.h"
 #include "tests/support/catch.h"
@@ -235,6 +235,8 @@ TEST_CASE("refusals: the PE array") {
                     weights("IntegerWeights::block", [](pe::IntegerWeights& w) { w.block = 0; }),
                     weights("IntegerWeights::block", [](pe::IntegerWeights& w) { w.block = 33; }),
                     weights("Weights::passes", [](pe::IntegerWeights& w) { w.passes = 0; }),
+                    weights("Weights::cycles", [](pe::IntegerWeights& w) { w.cycles = std::uint64_t{1} << 35; }),
+                    weights("Weights::replay_cycles", [](pe::IntegerWeights& w) { w.replay_cycles = ~0u; }),
                     weights("Weights::reuse_b", [](pe::IntegerWeights& w) { w.reuse_b = true; }),
                     no_kind,
                     shorter(0, 0),
@@ -329,6 +331,7 @@ std::vector<Wrong> wrong_dma() {
           of_dma("segment_count is 1", [](Dma& d) { d.segment_count = 1; }),
           of_dma("direction is 2", [](Dma& d) { d.direction = static_cast<memory::DmaDirection>(2); }),
           of_dma("transaction_bytes is", [](Dma& d) { d.transaction_bytes = ~0u; }),
+          of_dma("bytes_per_cycle is 1e-30", [](Dma& d) { d.bytes_per_cycle = 1e-30f; }),
           of_dma("bytes_per_cycle is -1", [](Dma& d) { d.bytes_per_cycle = -1; }),
           of_dma("bytes_per_cycle is inf", [](Dma& d) { d.bytes_per_cycle = HUGE_VALF; }),
           flag_of_dma("data_valid is 2", offsetof(Dma, data_valid)),
@@ -467,7 +470,10 @@ TEST_CASE("refusals: the converter") {
   using O = converter::ToOperand;
   require_refusals(build, {{command_of(D{1, operand})}, {two}, {}},
                    {longer(1, 0), of_kind<D, O>("column_bytes is", [](O& o) { o.column_bytes = 38; }),
-                    of_kind<D, O>("row_stride is", [](O& o) { o.row_stride = 0; })});
+                    of_kind<D, O>("row_stride is", [](O& o) { o.row_stride = 0; }),
+                    of_kind<D, O>("OperandFormat::group is", [](O& o) { o.format.group = 33; }),
+                    of_kind<D, O>("OperandFormat::group_bytes is", [](O& o) { o.format.group_bytes = 38; }),
+                    of_kind<D, O>("OperandFormat::group_bytes is", [](O& o) { o.format.group = 0; })});
 }
 
 TEST_CASE("refusals: the smoother") {
@@ -483,7 +489,10 @@ TEST_CASE("refusals: the smoother") {
       build, {{command_of(D{0, keys})}, {rows}},
       {shorter(0, 0), longer(1, 0), chunk(1, 0, "Chunk::elements is", [](bus::Chunk& c) { c.elements = 0; }),
        of_kind<D, K>("rows is", [](K& k) { k.rows = 0; }),
-       of_kind<D, K>("columns is", [](K& k) { k.columns = 1 << 25; }), of_no_kind<D>()});
+       of_kind<D, K>("columns is", [](K& k) { k.columns = 1 << 25; }),
+       of_kind<D, K>("StoredKeys::measured is 2",
+                     [](K& k) { std::memset(static_cast<void*>(&k.measured), 2, sizeof k.measured); }),
+       of_no_kind<D>()});
 
   // Offsets that follow from keys measured before: those must have been measured, of the same head.
   converter::MeasuredKeys first, second;
@@ -504,6 +513,13 @@ TEST_CASE("refusals: the smoother") {
        at(1, of_kind<D, M>("first_position is 2, expected 0", [](M& k) { k.columns = 64; })),
        at(2, of_kind<D, K>(never, [](K& k) { k.head = 1; })), at(2, of_kind<D, K>(never, [](K& k) { k.slot = 7; })),
        at(2, of_kind<D, K>(never, [](K& k) { k.columns = 64; }))});
+
+  // Keys of a head have the channels of its first ones, which its offsets belong to.
+  converter::PlainKeys next = keys;
+  keys.measured = next.measured = false;
+  next.first_position = 2;
+  require_refusals(build, {{command_of(D{0, keys}), command_of(D{0, next})}, {rows, rows}},
+                   {at(1, of_kind<D, K>("columns is 64, expected 32", [](K& k) { k.columns = 64; }))});
 }
 
 TEST_CASE("refusals: the vector unit") {
@@ -538,15 +554,61 @@ TEST_CASE("refusals: the vector unit") {
        chunk(1, 0, "ResultTile::columns is", header({64, 33})), chunk(1, 0, "ResultTile::columns is", header({64, 0})),
        chunk(1, 0, "ResultTile::column_begin is", header({63, 32})),
        chunk(1, 0, "ResultTile::column_begin is", header({65, 32}))});
+}
 
-  // A setup whose table has fewer sequences than it says, and a softmax of no group.
-  for (const auto& [kind, field] :
-       {std::pair<vector::Kind, const char*>{vector::Setup{4, 2, 64}, "Setup::sequences is 2"},
-        {vector::Softmax{{{2, 32, 0}, 0}}, "KeysSeen::group is 0"}})
-    CHECK(vector::fault_of(D{0, kind}, 0).rfind(field, 0) == 0);
-  vector::PassValues heads;
-  heads.rows = heads.columns = 32;
-  heads.head_dim = 5;
-  CHECK(vector::fault_of(D{0, heads}, 0).rfind("Projection::head_dim is 5", 0) == 0);
-  CHECK(vector::fault_of(D{0, vector::Marker{1}}, 0).empty());
+TEST_CASE("refusals: the vector unit drops an operation whose rows nobody left in its scratch memory, and says which") {
+  using D = vector::Descriptor;
+  const auto of = [](auto kind) {
+    kind.rows = 1;
+    kind.columns = 32;
+    return kind;
+  };
+  const auto results = [](std::uint32_t operation) {
+    Sent tile{std::vector<std::uint8_t>(2 * 32, 0x3c), {}};
+    tile.chunk.operation = operation;
+    tile.chunk.elements = 32;
+    tile.chunk.header = bus::ResultTile{0, 32};
+    return tile;
+  };
+  const D setup{0, vector::Setup{1, 1, 32}};
+  Sent begin = command_of(setup);
+  const vector::SequenceRows sequence{0, 1, 0, 0, 1, 0};
+  const auto* row = reinterpret_cast<const std::uint8_t*>(&sequence);
+  begin.bytes.insert(begin.bytes.end(), row, row + sizeof sequence);
+
+  vector::PassValues normed = of(vector::PassValues{});
+  normed.head_dim = 32;
+  normed.norm = true;
+  vector::AddScaled shared = of(vector::AddScaled{});
+  shared.expert = vector::AddScaled::shared;
+  vector::Embed received = of(vector::Embed{});
+  received.received = true;
+  vector::AccumulateAttention attention = of(vector::AccumulateAttention{});
+  attention.width = 32;
+  for (const auto& [kind, takes, why] : std::vector<std::tuple<vector::Kind, bool, const char*>>{
+           {of(vector::Norm{}), false, "no gains came before it"},
+           {of(vector::AddResidual{}), true, "rows of the residual stream are not there"},
+           {of(vector::AddNormed{}), false, "no branch was kept"},
+           {normed, true, "no gains came before it"},
+           {of(vector::OnlineSoftmax{}), true, "no block of its rows came before it"},
+           {attention, true, "no block's softmax came before it"},
+           {shared, true, "no scale of its rows came before it"},
+           {received, false, "no such rows were received"}}) {
+    CAPTURE(why, kind.index());
+    // Scores that pass on make the run one with data.
+    Script script = {{begin, command_of(D{1, of(vector::PassScores{})}), command_of(D{2, kind})}, {results(1)}, {}};
+    if (takes) script[1].push_back(results(2));
+    const Build build = [](Bench& bench) {
+      auto block = std::make_shared<vector::VectorUnit>("vector_unit", vector::Config{});
+      bench.into(block->command.tsock);
+      bench.into(block->result.tsock);
+      bench.into(block->operand.tsock);
+      bench.out_of(block->isock);
+      bench.out_of(block->isock_host);
+      return block;
+    };
+    const std::vector<std::uint64_t> is = run(build, script, std::string("an operation is dropped: ") + why);
+    REQUIRE(is[0] == 0);
+    REQUIRE(is[1] == 64);  // the scores alone
+  }
 }

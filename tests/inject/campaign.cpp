@@ -63,6 +63,41 @@ TEST_CASE("inject: what must be seen is seen") {
   REQUIRE(campaign(s, "--faults 60 --kind flipped_cell")["seen"]["golden outputs"] > 20);
 }
 
+TEST_CASE("inject: no bit of a command crashes the machine or keeps it at work") {
+  const Scratch s;
+  std::string sockets;
+  for (const char* block : {"converter", "decoder", "kv_dma", "kv_write_dma", "operand_buffer", "pe_array",
+                            "residual_dma", "smoother", "vector_dma", "vector_unit", "weight_dma"})
+    sockets += std::string(" --socket sequencer_to_") + block;
+  const Json j = campaign(s, "--every-bit -n 240 --seed 5 -o bits" + sockets);
+  REQUIRE(j["faults"] == 240);
+  REQUIRE(j["seen"]["crash"] == 0);
+  REQUIRE(j["seen"]["not injected"] == 0);
+  REQUIRE(j["seen"]["block"].get<int>() > 25);
+  for (const std::string& line : lines_of(Scratch::read(s / "bits/faults.jsonl"))) {
+    const Json f = Json::parse(line);
+    INFO(line);
+    // Beyond the simulated time that a run may take, and not beyond that of the processor.
+    if (f["seen"] == "time limit") REQUIRE_THAT(f["text"].get<std::string>(), ContainsSubstring("times the time"));
+    REQUIRE(f["fault"].get<std::string>().compare(0, 25, "flipped_bit:sequencer_to_") == 0);
+  }
+}
+
+TEST_CASE("inject: a field of a descriptor that is beyond the step or the clock is refused by name") {
+  const Scratch s;
+  for (const auto& [fault, words] :
+       std::map<std::string, std::string>{{"sequencer_to_pe_array:5:419", "Weights::cycles is"},
+                                          {"sequencer_to_pe_array:4:427", "Cache::least_cycles is"},
+                                          {"sequencer_to_vector_unit:14:150", "row_begin is"},
+                                          {"sequencer_to_vector_unit:44:86", "row_begin is"}}) {
+    const Outcome o = run_harmonia(s, "inject --fault flipped_bit:" + fault);
+    INFO(o.err << o.out);
+    REQUIRE(o.status == 0);
+    REQUIRE_THAT(o.out, ContainsSubstring("\"seen\":\"block\",\"checker\":\"/harmonia/bus/refused\""));
+    REQUIRE_THAT(o.out, ContainsSubstring(words));
+  }
+}
+
 TEST_CASE("inject: a seed gives the same report, and a fault of it replays alone") {
   const Scratch s;
   REQUIRE(run_harmonia(s, "inject --faults 40 --seed 9 -o a").status == 0);
@@ -84,6 +119,10 @@ TEST_CASE("inject: what cannot be injected is refused by name") {
   const Scratch s;
   for (const auto& [arguments, words] : std::map<std::string, std::string>{
            {"--kind flip", "--kind is 'flip'"},
+           {"--socket pe", "the socket to strike is 'pe'"},
+           {"--every-bit --kind late", "--every-bit goes without --kind"},
+           {"--socket decoder_to_pe_array --fault late:decoder_to_pe_array:0:1", "--socket goes without --fault"},
+           {"--every-bit --socket out_dma_to_memory", "no transaction of the run"},
            {"--fault late:a_to_b:0:1", "the fault's socket is 'a_to_b'"},
            {"--fault late:decoder_to_pe_array:99999:1", "expected less than"},
            {"--fault flipped_cell:decoder_to_pe_array:0:1", "cannot have a fault of kind flipped_cell"},
