@@ -186,9 +186,8 @@ struct Fixture : sc_core::sc_module {
   MemoryTarget<> early_target{"early_target"};
   MemoryInitiator<> timed{"timed"};
   MemoryTarget<> timed_target{"timed_target"};
-  TimedQueue<tlm::tlm_generic_payload*> timed_queue{"timed_queue", [this](tlm::tlm_generic_payload*& payload) {
-                                                      timed_target.respond(*payload, sc_core::sc_time_stamp());
-                                                    }};
+  TimedQueue<tlm::tlm_generic_payload*> timed_queue{
+      [this](tlm::tlm_generic_payload*& payload) { timed_target.respond(*payload, sc_core::sc_time_stamp()); }};
 };
 
 Fixture* fixture = nullptr;

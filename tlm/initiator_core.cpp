@@ -8,7 +8,7 @@
 namespace harmonia::bus {
 
 InitiatorCore::InitiatorCore(ForwardPort& port, bool pipelined)
-    : port_(port), pipelined_(pipelined), wakeup_("initiator_pump", [this] { pump(); }) {}
+    : port_(port), pipelined_(pipelined), wakeup_([this] { pump(); }) {}
 
 std::optional<sc_core::sc_time> InitiatorCore::issued(PayloadPtr payload, tlm::tlm_sync_enum status,
                                                       const tlm::tlm_phase& phase, const sc_core::sc_time& start,

@@ -24,7 +24,7 @@ InterconnectCore::Impl::Impl(AddressMap map, InterconnectConfig config, std::vec
       response_latency_(cycle(config) * config.latency_cycles()),
       issue_interval_(cycle(config) * config.issue_cycles),
       queue_requests_(config.queue_requests),
-      wakeup_("interconnect_pump", [this] { pump(); }) {
+      wakeup_([this] { pump(); }) {
   if (map_.targets() > downstream.size())
     throw std::invalid_argument(
         fmt::format("the address map names target {}, there are {} targets", map_.targets() - 1, downstream.size()));

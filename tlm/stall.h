@@ -86,12 +86,12 @@ class StallInjector : public sc_core::sc_module {
   const tlm::tlm_generic_payload* answered_ = nullptr;  // the last one answered, and when: its END_REQ may not be later
   sc_core::sc_time response_at_;
   sc_core::sc_time last_response_;
-  TimedQueue<tlm::tlm_generic_payload*> requests_{"requests", [this](tlm::tlm_generic_payload*& payload) {
-                                                    const auto when = pass(*payload, sc_core::sc_time_stamp());
-                                                    if (when) accepted(*payload, *when);
-                                                  }};
+  TimedQueue<tlm::tlm_generic_payload*> requests_{[this](tlm::tlm_generic_payload*& payload) {
+    const auto when = pass(*payload, sc_core::sc_time_stamp());
+    if (when) accepted(*payload, *when);
+  }};
   TimedQueue<tlm::tlm_generic_payload*> responses_{
-      "responses", [this](tlm::tlm_generic_payload*& payload) { tsock.respond(*payload, sc_core::sc_time_stamp()); }};
+      [this](tlm::tlm_generic_payload*& payload) { tsock.respond(*payload, sc_core::sc_time_stamp()); }};
 };
 
 }  // namespace harmonia::bus

@@ -19,7 +19,7 @@ sc_core::sc_time from_now(const sc_core::sc_time& when) {
 TargetCore::TargetCore(BackwardPort& port, bool accept_is_response)
     : port_(port),
       accept_is_response_(accept_is_response),
-      wakeup_("target_pump", [this] { send_responses(); }),
+      wakeup_([this] { send_responses(); }),
       answered_(sc_core::sc_gen_unique_name("target_answered")),
       request_free_(sc_core::sc_gen_unique_name("target_request_free")) {}
 

@@ -1,39 +1,47 @@
-// Acting later: one event and one method process, however many things wait.
+// Acting later: one process for all that act at a known time, in an order that does not depend on the simulation kernel.
 //
 // Models: nothing of the hardware. A module that must act at a known future time puts an entry here instead of owning
-// an event per entry or waking every clock cycle. Does not model: cancellation of single entries.
+// an event per entry or waking every clock cycle. What is due at one time runs in the order in which the modules were
+// made: SystemC takes events of one time from a heap in whichever order they lie there, which depends on all else that
+// waits, and arbiters that serve who comes first would follow it. Does not model: cancellation of single entries.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <systemc>
 #include <utility>
 #include <vector>
 
 namespace harmonia::bus {
 
-/// A method process that runs `action` when asked to. Made during elaboration, usually as a member of a module.
+class Calendar;
+
+/// Runs `action` when asked to. Made during elaboration, usually as a member of a module.
 class Wakeup {
  public:
-  Wakeup(const char* name, std::function<void()> action);
+  explicit Wakeup(std::function<void()> action);
   Wakeup(const Wakeup&) = delete;
   Wakeup& operator=(const Wakeup&) = delete;
+  ~Wakeup();
 
   /// Runs the action at absolute time `when` (next delta cycle when that is now or past), unless it runs earlier
-  /// anyway.
-  void at(const sc_core::sc_time& when) {
-    const sc_core::sc_time& now = sc_core::sc_time_stamp();
-    if (when <= now)
-      event_.notify(sc_core::SC_ZERO_TIME);
-    else
-      event_.notify(when - now);
-  }
-  void next_delta() { event_.notify(sc_core::SC_ZERO_TIME); }
+  /// anyway. Of those that are due in one delta cycle the one made first runs first.
+  void at(const sc_core::sc_time& when);
+  void next_delta();
+  /// Forgets what was asked for.
+  void cancel() { due_ = kNever; }
 
  private:
+  friend class Calendar;
+  static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max(), kNextDelta = kNever - 1;
+
   std::function<void()> action_;
-  sc_core::sc_event event_;
+  Calendar& calendar_;
+  std::uint64_t number_;        // in the order of construction
+  std::uint64_t due_ = kNever;  // a time, kNextDelta or kNever
+  std::uint64_t asked_ = 0;     // how often: what the calendar holds of an earlier time is void
 };
 
 /// Entries of type T come out, through the callback, at their time; entries of the same time in the order they went in.
@@ -42,8 +50,7 @@ class TimedQueue {
  public:
   using Callback = std::function<void(T&)>;
 
-  TimedQueue(const char* name, Callback callback)
-      : callback_(std::move(callback)), wakeup_(name, [this] { release_due(); }) {}
+  explicit TimedQueue(Callback callback) : callback_(std::move(callback)), wakeup_([this] { release_due(); }) {}
 
   /// `when` is absolute; the past counts as now, and now means the next delta cycle.
   void push(T value, const sc_core::sc_time& when) {

@@ -31,7 +31,7 @@ Pipeline::Pipeline(sc_core::sc_module_name name, const PipelineConfig& config, s
       stages_(std::move(stages)),
       state_(stages_.size()),
       hops_(stages_.size() - 1),
-      due_("due", [this](std::pair<std::size_t, bool>& what) {
+      due_([this](std::pair<std::size_t, bool>& what) {
         if (what.second)
           arrived(what.first);
         else

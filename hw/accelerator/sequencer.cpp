@@ -67,10 +67,10 @@ Sequencer::Sequencer(sc_core::sc_module_name name, const SequencerConfig& config
       map_(map),
       chip_(chip),
       settings_(settings),
-      writes_done_("writes_done", [this](Queue& q) { written(q); }),
-      markers_due_("markers_due", [this](Marker& m) { marker(m.number); }),
-      routings_due_("routings_due", [this](int&) { routed(); }),
-      overhead_done_("overhead_done", [this](Due& due) {
+      writes_done_([this](Queue& q) { written(q); }),
+      markers_due_([this](Marker& m) { marker(m.number); }),
+      routings_due_([this](int&) { routed(); }),
+      overhead_done_([this](Due& due) {
         if (due == Due::kernel)
           begin_next_kernel();
         else

@@ -32,15 +32,12 @@ DramChannelBase::DramChannelBase(sc_core::sc_module_name name, const Config& con
       burst_shift_(__builtin_ctz(static_cast<unsigned>(config.burst_bytes()))),
       tail_(std::min(config[Param::CL], config[Param::CWL]) + config.burst_cycles() + config.backend_cycles),
       ps_value_(sc_core::sc_time(1, sc_core::SC_PS).value()),
-      wake_event_("wake_event") {
+      wakeup_([this] { wake(); }) {
   if (ps_value_ == 0) {
     throw config::InputError(std::string(this->name()) + ": times in ps cannot be told in a time resolution of " +
                              sc_core::sc_get_time_resolution().to_string());
   }
   if (contents == Contents::kStored) storage_ = std::make_unique<memory::Storage>(capacity_bytes_);
-  SC_METHOD(wake);
-  sensitive << wake_event_;
-  dont_initialize();
 }
 
 DramChannelBase::~DramChannelBase() = default;
@@ -165,9 +162,7 @@ void DramChannelBase::schedule() {
   for (const Completion& completion : engine_.completions()) due = std::min(due, completion.done);
   if (due >= wake_at_ || due >= kNever) return;
   wake_at_ = due;
-  const sc_core::sc_time when = time_of(due);
-  const sc_core::sc_time& now = sc_core::sc_time_stamp();
-  wake_event_.notify(when > now ? when - now : sc_core::SC_ZERO_TIME);
+  wakeup_.at(time_of(due));
 }
 
 void DramChannelBase::blocking(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {

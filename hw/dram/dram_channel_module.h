@@ -39,6 +39,7 @@
 #include "harmonia/tlm/analysis.h"
 #include "harmonia/tlm/chunk.h"
 #include "harmonia/tlm/memory_target.h"
+#include "harmonia/tlm/timed_queue.h"
 
 namespace harmonia::dram {
 
@@ -93,8 +94,6 @@ class DramChannelBase : public sc_core::sc_module, private CommandObserver {
   virtual void respond(tlm::tlm_generic_payload& payload, const sc_core::sc_time& when) = 0;
 
  private:
-  SC_HAS_PROCESS(DramChannelBase);
-
   void end_of_elaboration() override;
   void on_command(const Command& command) override { commands.write(command); }
 
@@ -122,8 +121,8 @@ class DramChannelBase : public sc_core::sc_module, private CommandObserver {
   Cycle tail_;              // least distance from a column command to the end of its data
   std::uint64_t ps_value_;  // a picosecond in units of the time resolution
 
-  sc_core::sc_event wake_event_;
-  Cycle wake_at_ = kNever;                       // when the event is due
+  bus::Wakeup wakeup_;
+  Cycle wake_at_ = kNever;                       // when it is due
   Cycle now_ = 0;                                // the engine's time: the latest cycle it was told
   tlm::tlm_generic_payload* waiting_ = nullptr;  // END_REQ withheld
   Cycle waiting_since_ = 0;

@@ -29,7 +29,12 @@ DmaBase::DmaBase(sc_core::sc_module_name name, const DmaConfig& config, DmaDirec
       direction_(direction),
       period_value_(sc_core::sc_time(static_cast<double>(config.clock_ps), sc_core::SC_PS).value()),
       lookahead_(0),
-      event_("event") {
+      wakeup_([this] {
+        if (config_.timing == DmaTiming::kLoose)
+          woken_.notify();
+        else
+          run_method();
+      }) {
   config::validate(config);
   if (period_value_ == 0) {
     throw config::InputError(std::string(this->name()) + ".clock_ps: " + std::to_string(config.clock_ps) +
@@ -40,10 +45,6 @@ DmaBase::DmaBase(sc_core::sc_module_name name, const DmaConfig& config, DmaDirec
     lookahead_ = config.quantum_ps / config.clock_ps;
     // A foreign target may wait in b_transport, which only a thread can stand.
     SC_THREAD(run_thread);
-  } else {
-    SC_METHOD(run_method);
-    sensitive << event_;
-    dont_initialize();
   }
 }
 
@@ -53,7 +54,7 @@ void DmaBase::run_at(Cycle cycle) {
   if (event_set_ && event_at_ <= when) return;
   event_set_ = true;
   event_at_ = when;
-  event_.notify(when > now ? when - now : sc_core::SC_ZERO_TIME);
+  wakeup_.at(when);
 }
 
 void DmaBase::run_method() {
@@ -64,9 +65,9 @@ void DmaBase::run_method() {
 void DmaBase::run_thread() {
   for (;;) {
     // The event may have passed while the thread slept inside a target's b_transport.
-    while (!event_set_ || event_at_ > sc_core::sc_time_stamp()) wait(event_);
-    // A notification that is due now and was not needed would swallow a later one.
-    event_.cancel();
+    while (!event_set_ || event_at_ > sc_core::sc_time_stamp()) wait(woken_);
+    // A wakeup that is due now and was not needed would swallow a later one.
+    wakeup_.cancel();
     event_set_ = false;
     step();
   }

@@ -35,6 +35,7 @@
 #include "harmonia/tlm/payload_pool.h"
 #include "harmonia/tlm/ring.h"
 #include "harmonia/tlm/stream.h"
+#include "harmonia/tlm/timed_queue.h"
 
 namespace harmonia::memory {
 
@@ -115,7 +116,8 @@ class DmaBase : public sc_core::sc_module {
   const DmaDirection direction_;
   std::uint64_t period_value_;
   Cycle lookahead_;
-  sc_core::sc_event event_;
+  sc_core::sc_event woken_;  // of the thread
+  bus::Wakeup wakeup_;
   sc_core::sc_time event_at_;
   bool event_set_ = false;
   sc_core::sc_time waiting_since_;  // arrival of the command that waits for a place

@@ -14,6 +14,7 @@
 #include "harmonia/hw/accelerator/sequencer.h"
 #include "harmonia/hw/formats/fp16.h"
 #include "harmonia/tlm/memory_initiator.h"
+#include "harmonia/tlm/timed_queue.h"
 
 namespace harmonia::testbench {
 
@@ -25,8 +26,7 @@ class Host : public sc_core::sc_module {
     if (body_) SC_THREAD(run);
     isock.on_response([this](tlm::tlm_generic_payload& payload, const sc_core::sc_time& when) {
       failed_ = payload.get_response_status() != tlm::TLM_OK_RESPONSE;
-      const sc_core::sc_time now = sc_core::sc_time_stamp();
-      done_.notify(when > now ? when - now : sc_core::SC_ZERO_TIME);
+      wakeup_.at(when);
     });
   }
 
@@ -73,6 +73,7 @@ class Host : public sc_core::sc_module {
   std::function<void(Host&)> body_;
   bus::PayloadPool pool_;
   sc_core::sc_event done_;
+  bus::Wakeup wakeup_{[this] { done_.notify(); }};
   bool failed_ = false, finished_ = false;
 };
 

@@ -36,7 +36,7 @@ class Pipe : public sc_core::sc_module {
  private:
   std::uint64_t free_ = 0;
   bus::TimedQueue<tlm::tlm_generic_payload*> answers_{
-      "answers", [this](tlm::tlm_generic_payload*& p) { tsock.respond(*p, sc_core::sc_time_stamp()); }};
+      [this](tlm::tlm_generic_payload*& p) { tsock.respond(*p, sc_core::sc_time_stamp()); }};
 };
 
 struct Case {

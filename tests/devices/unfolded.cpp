@@ -98,9 +98,7 @@ Scenario scenario_of(int devices, const char* algorithm, link::Topology topology
   return s;
 }
 
-/// All-reduces of equal devices take the folded machine's time to the picosecond. Between them a device may take some ns more or less than
-/// another: SystemC does not say in which order processes run that wake at the same time, and arbitration within a device
-/// follows that order.
+/// To the picosecond, whatever else happens in the simulation.
 void check_equal(Scenario s) {
   const std::vector<std::uint64_t> one = in_child([&] { return run(s); });
   s.devices.fold = false;
@@ -108,8 +106,7 @@ void check_equal(Scenario s) {
   const auto devices = static_cast<std::size_t>(s.devices.tensor);
   REQUIRE(one.size() == 9);
   REQUIRE(all.size() == 8 + devices + 1);
-  for (std::size_t i = 0; i < 8; ++i)
-    CHECK(static_cast<double>(all[i]) == Approx(static_cast<double>(one[i])).epsilon(0.015));
+  for (std::size_t i = 0; i < 8; ++i) CHECK(all[i] == one[i]);
   for (std::size_t d = 0; d < devices; ++d) CHECK(all[8 + d] == one[8]);
 }
 
@@ -163,8 +160,9 @@ void check_placed(int devices, int experts, int per_token, int shared) {
   const auto n = static_cast<std::size_t>(devices);
   REQUIRE(one.size() == 8 + 1 + 2);
   REQUIRE(all.size() == 8 + n + 1 + 2);
+  // Not to the picosecond: which device has most is another one in each layer, with other rows open and other weights before it.
   for (std::size_t i = 0; i < 8; ++i)
-    CHECK(static_cast<double>(all[i]) == Approx(static_cast<double>(one[i])).epsilon(0.015));
+    CHECK(static_cast<double>(all[i]) == Approx(static_cast<double>(one[i])).epsilon(0.025));
   const std::uint64_t bytes = std::accumulate(all.begin() + 8, all.begin() + 8 + devices, std::uint64_t{0});
   CHECK(bytes == all[8 + n + 1]);  // by what the first device says of all,
   CHECK(bytes == one[9]);          // and by what the one says that stands for them
@@ -182,30 +180,10 @@ TEST_CASE(
   check_placed(4, 4, 1, 0);
 }
 
-// Where the few per cent come from by which a device's time is another when all are simulated. SystemC keeps what is to happen in a heap,
-// and of events at one time takes whichever lies on top: that depends on all that is in it. Modules that share nothing with the
-// machine, and do nothing, move its time as other devices do, so that it is neither links nor sums.
-TEST_CASE("unfolded: modules that do nothing move a device's time as other devices do") {
-  Scenario s = scenario_of(2, "ring", link::Topology::ring);
+// SystemC keeps what is to happen in a heap, and of events at one time takes whichever lies on top: that depends on all that is in
+// it, here on modules that share nothing with the machine and do nothing.
+TEST_CASE("unfolded: modules that do nothing move no device's time") {
+  const Scenario s = scenario_of(2, "ring", link::Topology::ring);
   const std::vector<std::uint64_t> alone = in_child([&] { return run(s); });
-  const auto off = [&](const std::vector<std::uint64_t>& other) {
-    double most = 0;
-    for (std::size_t step = 0; step < 8; step += 2) {
-      const auto time = static_cast<double>(alone[step + 1] - alone[step]),
-                 of_other = static_cast<double>(other[step + 1] - other[step]);
-      most = std::max(most, std::abs(of_other / time - 1));
-    }
-    return most;
-  };
-  double most = 0;
-  for (int bystanders = 1; bystanders <= 4; ++bystanders) {
-    const std::vector<std::uint64_t> beside = in_child([&] { return run(s, bystanders); });
-    CHECK(beside[8] == alone[8]);
-    most = std::max(most, off(beside));
-  }
-  CHECK(in_child([&] { return run(s); }) == alone);
-  s.devices.fold = false;
-  const double all = off(in_child([&] { return run(s); }));
-  WARN("of a step's time: " << 100 * most << " % with modules that do nothing, " << 100 * all << " % with all devices");
-  CHECK(most > 0);
+  for (int bystanders = 1; bystanders <= 4; ++bystanders) CHECK(in_child([&] { return run(s, bystanders); }) == alone);
 }

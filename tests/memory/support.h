@@ -67,7 +67,7 @@ class FixedMemory : public sc_core::sc_module {
   std::vector<sc_core::sc_time> answer_at_;
   std::size_t answered_ = 0;
   bus::TimedQueue<tlm::tlm_generic_payload*> queue_{
-      "queue", [this](tlm::tlm_generic_payload*& payload) { tsock.respond(*payload, answer_at_[answered_++]); }};
+      [this](tlm::tlm_generic_payload*& payload) { tsock.respond(*payload, answer_at_[answered_++]); }};
 };
 
 struct Arrival {
@@ -117,10 +117,10 @@ class LateSink : public RecordingSink {
 
  private:
   std::function<std::uint64_t()> accept_cycles_;
-  bus::TimedQueue<int> queue_{"queue", [this](int&) {
-                                arrivals.back().accepted = sc_core::sc_time_stamp();
-                                tsock.accept(sc_core::sc_time_stamp());
-                              }};
+  bus::TimedQueue<int> queue_{[this](int&) {
+    arrivals.back().accepted = sc_core::sc_time_stamp();
+    tsock.accept(sc_core::sc_time_stamp());
+  }};
 };
 
 /// Writes descriptors to a command socket at given times, one after the other.

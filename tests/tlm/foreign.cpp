@@ -206,7 +206,7 @@ struct SinkTop : sc_core::sc_module {
   StreamSink<> tsock{"tsock"};
   std::mt19937_64 random;
   unsigned chunks = 0;
-  TimedQueue<int> later{"later", [this](int&) { tsock.accept(sc_core::sc_time_stamp()); }};
+  TimedQueue<int> later{[this](int&) { tsock.accept(sc_core::sc_time_stamp()); }};
 };
 
 }  // namespace
@@ -321,7 +321,7 @@ TEST_CASE("a foreign LT initiator against a stream sink that answers at once or 
     }
     StreamSink<> tsock{"tsock"};
     unsigned chunks = 0;
-    TimedQueue<int> later{"later", [this](int&) { tsock.accept(sc_core::sc_time_stamp()); }};
+    TimedQueue<int> later{[this](int&) { tsock.accept(sc_core::sc_time_stamp()); }};
   } sink("sink");
   ProtocolChecker<> checker("checker");
   connect(initiator.isock, checker, sink.tsock);

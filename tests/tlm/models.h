@@ -101,8 +101,7 @@ struct MemoryModel : sc_core::sc_module {
   std::size_t in_flight = 0;
   std::uint64_t requests = 0;
   std::uint64_t answers = 0;
-  bus::TimedQueue<tlm::tlm_generic_payload*> queue{"queue",
-                                                   [this](tlm::tlm_generic_payload*& payload) { answer(*payload); }};
+  bus::TimedQueue<tlm::tlm_generic_payload*> queue{[this](tlm::tlm_generic_payload*& payload) { answer(*payload); }};
 };
 
 /// Random reads and writes over slots of memory; a slot has at most one transaction under way, so that what a read must
@@ -193,7 +192,7 @@ struct TrafficDriver : sc_core::sc_module {
   std::uint64_t errors = 0;
   std::uint64_t mismatches = 0;
   sc_core::sc_time last_answer;
-  bus::Wakeup wake{"wake", [this] { issue(); }};
+  bus::Wakeup wake{[this] { issue(); }};
 };
 
 }  // namespace harmonia::test

@@ -74,7 +74,7 @@ TEST_CASE("an alias keeps the payload whose bytes it shows") {
 TEST_CASE("the timed queue releases by time and then by age") {
   std::vector<std::pair<int, sc_time>> out;
   std::unique_ptr<TimedQueue<int>> queue;
-  queue = std::make_unique<TimedQueue<int>>("queue", [&](int& value) {
+  queue = std::make_unique<TimedQueue<int>>([&](int& value) {
     out.emplace_back(value, sc_core::sc_time_stamp());
     if (value == 2) queue->push(9, ns(0));  // the past: the next delta cycle
   });
@@ -87,6 +87,65 @@ TEST_CASE("the timed queue releases by time and then by age") {
   const std::vector<std::pair<int, sc_time>> expected = {{0, ns(5)},  {1, ns(10)}, {2, ns(10)},
                                                          {9, ns(10)}, {3, ns(20)}, {4, ns(20)}};
   REQUIRE(out == expected);
+}
+
+namespace {
+
+/// What ran, and when.
+using Log = std::vector<std::pair<int, sc_time>>;
+std::unique_ptr<Wakeup> writes(Log& log, int number) {
+  return std::make_unique<Wakeup>([&log, number] { log.emplace_back(number, sc_core::sc_time_stamp()); });
+}
+
+}  // namespace
+
+TEST_CASE("of wakeups that are due at one time the one made first runs first, however they were asked for") {
+  Log log;
+  std::vector<std::unique_ptr<Wakeup>> wakeups;
+  for (int i = 0; i < 8; ++i) wakeups.push_back(writes(log, i));
+  Wakeup asks([&] {
+    for (const int i : {6, 1, 3}) wakeups[static_cast<std::size_t>(i)]->next_delta();
+  });
+  for (const int i : {5, 2, 7, 0}) wakeups[static_cast<std::size_t>(i)]->at(ns(10));
+  for (const int i : {4, 3}) wakeups[static_cast<std::size_t>(i)]->at(ns(5));
+  for (const int i : {6, 4, 1}) wakeups[static_cast<std::size_t>(i)]->at(ns(10));  // of 4 the earlier time holds
+  asks.at(ns(20));
+  sc_core::sc_start();
+  CHECK(log == Log{{3, ns(5)},
+                   {4, ns(5)},
+                   {0, ns(10)},
+                   {1, ns(10)},
+                   {2, ns(10)},
+                   {5, ns(10)},
+                   {6, ns(10)},
+                   {7, ns(10)},
+                   {1, ns(20)},
+                   {3, ns(20)},
+                   {6, ns(20)}});
+}
+
+TEST_CASE("a wakeup runs once, at the earliest time asked for, and not at all when it is cancelled or gone") {
+  Log log;
+  const std::unique_ptr<Wakeup> earlier = writes(log, 0), kept = writes(log, 1), cancelled = writes(log, 2),
+                                anew = writes(log, 3), now = writes(log, 4);
+  std::unique_ptr<Wakeup> gone = writes(log, 5);
+  Wakeup again([&] { earlier->at(ns(20)); });
+  earlier->at(ns(20));
+  earlier->at(ns(10));
+  kept->at(ns(10));
+  kept->at(ns(20));
+  cancelled->at(ns(10));
+  cancelled->cancel();
+  anew->next_delta();
+  anew->cancel();
+  anew->at(ns(30));
+  now->at(ns(30));
+  now->next_delta();
+  gone->at(ns(10));
+  gone.reset();
+  again.at(ns(15));
+  sc_core::sc_start();
+  CHECK(log == Log{{4, ns(0)}, {0, ns(10)}, {1, ns(10)}, {0, ns(20)}, {3, ns(30)}});
 }
 
 TEST_CASE("a monitor publishes one record a transaction and changes nothing") {
