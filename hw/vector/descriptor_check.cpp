@@ -107,7 +107,7 @@ class Check : public FieldCheck {
     check(static_cast<const CollectAttention&>(d));
     flag("AccumulateAttention::first", d.first).flag("AccumulateAttention::last", d.last);
   }
-  void check(const AddResidual& d) {
+  void check(const StreamUpdate& d) {
     rows(d);
     flag("StreamUpdate::in_memory", d.in_memory)
         .flag("StreamUpdate::bias", d.bias)

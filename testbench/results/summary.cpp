@@ -123,8 +123,12 @@ void devices(std::string& out, const DevicesResult& d) {
   if (d.tensor * d.pipeline <= 1) return;
   if (d.tensor > 1)
     out += entry("Devices",
-                 fmt::format("{} identical devices{}, {} of them simulated; {} by {} over {}", d.tensor,
-                             d.pipeline > 1 ? " in each stage" : "", d.simulated == 1 || d.pipeline > 1 ? "one" : "all",
+                 fmt::format("{} {}{}, {} simulated; {} by {} over {}", d.tensor,
+                             d.experts_mean > 0 ? "devices, equal but for their experts" : "identical devices",
+                             d.pipeline > 1 ? " in each stage" : "",
+                             d.simulated != 1 && d.pipeline == 1 ? "all of them"
+                             : d.experts_mean > 0                ? "of each layer the busiest one"
+                                                                 : "one of them",
                              counted(static_cast<std::uint64_t>(d.all_reduces), "all-reduce"), d.algorithm, d.link));
   if (d.experts_mean > 0)
     out += entry("Placed experts",
