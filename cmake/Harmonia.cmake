@@ -76,6 +76,8 @@ function(harmonia_test name)
   add_executable(${name} ${ARG_SOURCES} $<TARGET_OBJECTS:${main}>)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE harmonia_flags ${ARG_LINK} Catch2::Catch2)
+  # Catch2's assertions are half of a test's time of compilation at -O3; what is tested is in the libraries.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   if(ARG_SYSTEMC)
     target_link_libraries(${name} PRIVATE SystemC::systemc)
   endif()

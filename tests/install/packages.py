@@ -255,10 +255,13 @@ def main(arguments):
             if re.search(r"^HARMONIA_SANITIZE:[A-Z]+=(?!OFF$).+", cache, re.M) or re.search(r"^HARMONIA_COVERAGE:BOOL=ON", cache, re.M):
                 print("SKIPPED: the libraries of a sanitized build need its flags in every consumer")
                 return
+            # Each component's program is built twice, and by each run of this test.
+            if shutil.which("ccache"):
+                os.environ.setdefault("CMAKE_CXX_COMPILER_LAUNCHER", "ccache")
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
             stack.callback(shutil.rmtree, work, ignore_errors=True)
-            call(["cpack", "-G", "DEB", "--config", build / "CPackConfig.cmake", "-B", work / "cpack", *(["-D", "CPACK_THREADS=0"])], cwd=work)
+            call(["cpack", "-G", "DEB", "--config", build / "CPackConfig.cmake", "-B", work / "cpack", "-D", "CPACK_THREADS=0", "-D", "CPACK_DEBIAN_COMPRESSION_TYPE=gzip"], cwd=work)
             debs = work / "cpack"
         else:
             debs = pathlib.Path(arguments[0]).resolve()
