@@ -140,6 +140,21 @@ TEST_CASE("placed experts: the address map says that they are whole, and has the
   CHECK_THAT(map("divided"), ContainsSubstring("of each expert a part, of the router all"));
 }
 
+TEST_CASE("placed experts: the summary says that devices differ, and which of them is simulated") {
+  const Runs runs;
+  const auto summary = [&](const std::string& settings) {
+    const Outcome o = run_harmonia(runs.folder, runs.command(settings));
+    INFO(o.err);
+    REQUIRE(o.status == 0);
+    return o.out;
+  };
+  CHECK_THAT(summary(tensor(4)),
+             ContainsSubstring("4 devices, equal but for their experts, of each layer the busiest one simulated"));
+  CHECK_THAT(summary(tensor(2) + "--set devices.fold=false"),
+             ContainsSubstring("2 devices, equal but for their experts, all of them simulated"));
+  CHECK_THAT(summary(tensor(4, "divided")), ContainsSubstring("4 identical devices, one of them simulated"));
+}
+
 TEST_CASE("placed experts: what has no effect or does not divide is refused by name and place") {
   const Runs runs;
   CHECK_THAT(runs.refusal(tensor(4) + "--set model.mixture.experts=6"),
